@@ -1,0 +1,220 @@
+"""The life of an agent and of the shared blocks attached to it."""
+
+import random
+import re
+from collections import Counter
+from collections.abc import Iterable
+from typing import TypedDict, Unpack
+from zoneinfo import ZoneInfo
+
+from django.db import transaction
+from django.db.models import Max
+from django.utils import timezone as clock
+
+from ..models import Agent, AgentBlock, Block, Message, Organization
+from .authors import Author
+from .blocks import BlockFields, insert_blocks, lock_block
+from .context import DEFAULT_SYSTEM_PROMPT, recompile_default_conversations
+from .conversations import create_conversation
+from .errors import (
+    BelongsToConversation,
+    InvalidValue,
+    LabelTaken,
+    NotFound,
+    RepeatedLabels,
+    UnknownLabels,
+)
+from .handles import check_model_handle
+from .messages import append_messages
+
+
+class AgentFields(TypedDict, total=False):
+    """What a caller may set on an agent."""
+
+    name: str
+    description: str | None
+    system: str
+    agent_type: str
+    model: str
+    model_settings: dict | None
+    embedding: str | None
+    context_window_limit: int
+    timezone: str
+    tools: list[str]
+    tags: list[str]
+    metadata: dict
+    hidden: bool | None
+    isolated_labels: list[str]
+
+
+ADJECTIVES = "Brisk Calm Clear Eager Fair Keen Kind Quick Quiet Steady Swift Warm".split()
+NOUNS = "Badger Crane Falcon Finch Heron Lynx Marten Otter Puffin Raven Stoat Wren".split()
+
+
+@transaction.atomic
+def create_agent(
+    organization: Organization,
+    *,
+    by: Author,
+    model: str,
+    memory_blocks: Iterable[BlockFields] = (),
+    blocks: Iterable[Block] = (),
+    initial_messages: Iterable[Message] = (),
+    **fields: Unpack[AgentFields],
+) -> Agent:
+    """Make an agent with new blocks, then existing ones, and its default conversation."""
+    fields.setdefault("name", f"{random.choice(ADJECTIVES)}{random.choice(NOUNS)}")  # noqa: S311
+    fields.setdefault("system", DEFAULT_SYSTEM_PROMPT)
+    policy = fields.pop("isolated_labels", [])
+    _check({**fields, "model": model})
+    agent = Agent.objects.create(
+        organization=organization,
+        model=model,
+        created_by=by.user,
+        last_updated_by=by.user,
+        **fields,
+    )
+    new = [
+        Block(organization=organization, created_by=by.user, last_updated_by=by.user, **block)
+        for block in memory_blocks
+    ]
+    insert_blocks(new, by=by)
+    _attach(agent, [*new, *blocks])
+    _set_policy(agent, policy)
+    conversation = create_conversation(agent, by=by, is_default=True)
+    if initial_messages:
+        append_messages(conversation, list(initial_messages), by=by)
+    return agent
+
+
+@transaction.atomic
+def update_agent(
+    agent: Agent,
+    *,
+    by: Author,
+    blocks: Iterable[Block] | None = None,
+    **changes: Unpack[AgentFields],
+) -> Agent:
+    """Change fields of an agent; `blocks` replaces the attached ones. Answers the fresh row."""
+    agent = _lock(agent)
+    policy = changes.pop("isolated_labels", None)
+    _check(changes)
+    for name, value in changes.items():
+        setattr(agent, name, value)
+    if blocks is not None:
+        agent.block_links.all().delete()
+        _attach(agent, list(blocks))
+    if policy is not None:
+        _set_policy(agent, policy)
+    _save(agent, *changes, by=by)
+    if blocks is not None or "system" in changes or "timezone" in changes:
+        recompile_default_conversations([agent.pk])
+    return agent
+
+
+@transaction.atomic
+def delete_agent(agent: Agent, *, by: Author) -> None:
+    """Take an agent and its conversations out of sight, until `purge`. Its shared blocks stay."""
+    agent = _lock(agent)
+    agent.deleted_at = clock.now()
+    _save(agent, "deleted_at", by=by)
+
+
+@transaction.atomic
+def restore_agent(agent: Agent, *, by: Author) -> Agent:
+    """Bring back a deleted agent with the conversations that were not deleted on their own."""
+    agent = _lock(agent, deleted=True)
+    agent.deleted_at = None
+    _save(agent, "deleted_at", by=by)
+    # Its shared blocks may have been edited meanwhile.
+    recompile_default_conversations([agent.pk])
+    return agent
+
+
+@transaction.atomic
+def attach_block(agent: Agent, block: Block, *, by: Author) -> Agent:
+    """Let the agent's conversations read a shared block. Attaching it again changes nothing."""
+    agent = _lock(agent)
+    block = lock_block(block)
+    if not agent.block_links.filter(block=block).exists():
+        _attach(agent, [block])
+        _save(agent, by=by)
+        recompile_default_conversations([agent.pk])
+    return agent
+
+
+@transaction.atomic
+def detach_block(agent: Agent, block: Block, *, by: Author) -> Agent:
+    """Stop reading a shared block. Conversations that isolated its label keep their copies."""
+    agent = _lock(agent)
+    detached, _ = agent.block_links.filter(block=block).delete()
+    if not detached:
+        raise NotFound(f"No block with id '{block.pk}' found for agent '{agent.pk}'")
+    _save(agent, by=by)
+    recompile_default_conversations([agent.pk])
+    return agent
+
+
+def _attach(agent: Agent, blocks: list[Block]) -> None:
+    """Attach blocks after those the agent has. The caller holds the agent's lock."""
+    if not blocks:
+        return
+    for block in blocks:
+        if block.is_isolated:
+            raise BelongsToConversation(
+                block.pk, block.conversation_id, f"be attached to agent '{agent.pk}'"
+            )
+    labels = Counter(block.label for block in blocks)
+    if repeated := [label for label, count in labels.items() if count > 1]:
+        raise RepeatedLabels("The agent's blocks", repeated)
+    if taken := agent.block_links.filter(label__in=labels).first():
+        raise LabelTaken(agent.pk, taken.label)
+    last = agent.block_links.aggregate(n=Max("position"))["n"]
+    AgentBlock.objects.bulk_create(
+        AgentBlock(agent=agent, block=block, label=block.label, position=position)
+        for position, block in enumerate(blocks, start=0 if last is None else last + 1)
+    )
+
+
+def _set_policy(agent: Agent, labels: list[str]) -> None:
+    known = set(agent.block_links.values_list("label", flat=True))
+    if missing := [label for label in labels if label not in known]:
+        raise UnknownLabels(agent.pk, missing, sorted(known))
+    agent.isolated_labels = list(dict.fromkeys(labels))
+    agent.save(update_fields=["isolated_labels"])
+
+
+def _check(fields: AgentFields) -> None:
+    """Raise unless an agent can hold these values."""
+    if "model" in fields:
+        check_model_handle(fields["model"])
+    name = fields.get("name")
+    # Letters of any script, digits, spaces, hyphens, underscores and apostrophes, as V1 had it.
+    if name is not None and not re.fullmatch(r"[\w '\-]+", name):
+        raise InvalidValue(
+            "name",
+            f"expected letters, digits, spaces, hyphens, underscores and apostrophes, got {name!r}",
+        )
+    if (limit := fields.get("context_window_limit")) is not None and limit < 1:
+        raise InvalidValue("context_window_limit", f"expected at least 1 token, got {limit}")
+    if (zone := fields.get("timezone")) is not None:
+        try:
+            ZoneInfo(zone)
+        except (ValueError, OSError) as error:
+            raise InvalidValue(
+                "timezone", f"expected an IANA name like 'Europe/Lisbon', got {zone!r}"
+            ) from error
+
+
+def _lock(agent: Agent, *, deleted: bool = False) -> Agent:
+    """The fresh row, held until the transaction ends; a deleted one only if asked for."""
+    rows = Agent.objects.select_for_update(no_key=True)
+    try:
+        return (rows if deleted else rows.live()).get(pk=agent.pk)
+    except Agent.DoesNotExist:
+        raise NotFound(f"Agent not found with id='{agent.pk}'") from None
+
+
+def _save(agent: Agent, *fields: str, by: Author) -> None:
+    agent.last_updated_by = by.user
+    agent.save(update_fields=[*fields, "last_updated_by", "updated_at"])

@@ -1,0 +1,15 @@
+"""Who changes something, and from where."""
+
+from typing import NamedTuple
+
+from ..models import BlockRevision, Run, User
+
+Source = BlockRevision.Source
+
+
+class Author(NamedTuple):
+    """Travels through every verb that writes; each revision and row records it."""
+
+    user: User | None
+    source: Source
+    run: Run | None = None

@@ -1,0 +1,189 @@
+"""Making, editing and deleting blocks. Every edit leaves exactly one revision."""
+
+from collections.abc import Iterable
+from typing import TypedDict, Unpack
+
+from django.db import transaction
+from django.utils import timezone
+
+from ..models import AgentBlock, Block, BlockRevision, Conversation, Organization
+from .authors import Author
+from .context import recompile_default_conversations
+from .errors import (
+    BelongsToConversation,
+    BlockTooLong,
+    InvalidValue,
+    LabelTaken,
+    NotFound,
+    StaleVersion,
+)
+
+
+class BlockFields(TypedDict, total=False):
+    """What a caller may set on a block."""
+
+    label: str
+    value: str
+    limit: int
+    description: str | None
+    metadata: dict
+    read_only: bool
+    hidden: bool | None
+    tags: list[str]
+    is_template: bool
+    template_name: str | None
+    project_id: str | None
+
+
+# What the system message shows of a block: a change of these makes stored prompts stale.
+PROMPT_FIELDS = {"label", "value", "limit", "description", "read_only"}
+
+
+def create_block(
+    organization: Organization, *, by: Author, reason: str = "", **fields: Unpack[BlockFields]
+) -> Block:
+    """Make an ordinary block. Its creation is revision 1."""
+    block = Block(
+        organization=organization, created_by=by.user, last_updated_by=by.user, **fields
+    )
+    insert_blocks([block], by=by, reason=reason)
+    return block
+
+
+@transaction.atomic
+def insert_blocks(
+    blocks: list[Block],
+    *,
+    by: Author,
+    reason: str = "",
+    conversation: Conversation | None = None,
+) -> None:
+    """Insert new blocks with their first revisions, in two queries."""
+    for block in blocks:
+        _check(block)
+    Block.objects.bulk_create(blocks)
+    BlockRevision.objects.bulk_create(
+        _revision(block, by=by, reason=reason, conversation=conversation) for block in blocks
+    )
+
+
+@transaction.atomic
+def write_block(
+    block: Block,
+    *,
+    by: Author,
+    expected_version: int | None = None,
+    reason: str = "",
+    conversation: Conversation | None = None,
+    **changes: Unpack[BlockFields],
+) -> Block:
+    """Change a block and record the revision. The only way to edit a block.
+
+    Answers the fresh row. A write that changes nothing leaves no revision, whatever version it
+    was based on. Otherwise, if `expected_version` is given and the block has moved on, raises
+    StaleVersion and nothing is written.
+    """
+    # Two turns may edit a shared block at once: the lock makes them take turns, so revision
+    # numbers have no gaps and nobody writes over what they have not seen.
+    block = lock_block(block)
+    changed = {name for name, value in changes.items() if getattr(block, name) != value}
+    if not changed:
+        return block
+    if expected_version is not None and expected_version != block.version:
+        raise StaleVersion(
+            f"Block '{block.pk}'",
+            expected=expected_version,
+            version=block.version,
+            value=block.value,
+        )
+    if "label" in changed:
+        _relabel(block, changes["label"])
+    for name in changed:
+        setattr(block, name, changes[name])  # type: ignore[literal-required]
+    _check(block)
+    block.version += 1
+    block.last_updated_by = by.user
+    block.save(update_fields=[*changed, "version", "last_updated_by", "updated_at"])
+    revision = _revision(block, by=by, reason=reason, conversation=conversation)
+    revision.unconditional = expected_version is None
+    revision.save()
+    if changed & PROMPT_FIELDS:
+        recompile_default_conversations(_agents_whose_default_reads(block))
+    return block
+
+
+@transaction.atomic
+def delete_block(block: Block, *, by: Author) -> None:
+    """Take an ordinary block away from its agents and out of sight, until `purge` removes it.
+
+    Conversations that isolated its label keep their copies.
+    """
+    block = lock_block(block)
+    if block.is_isolated:
+        raise BelongsToConversation(
+            block.pk, block.conversation_id, "be deleted; release its label there instead"
+        )
+    agents = list(block.agent_links.values_list("agent", flat=True))
+    block.agent_links.all().delete()
+    block.deleted_at = timezone.now()
+    block.last_updated_by = by.user
+    block.save(update_fields=["deleted_at", "last_updated_by", "updated_at"])
+    recompile_default_conversations(agents)
+
+
+def lock_block(block: Block) -> Block:
+    """The fresh row, held until the transaction ends. Locks go agent, block, conversation.
+
+    The lock leaves foreign keys to the row usable, so that isolating a label need not wait.
+    """
+    locked = Block.objects.select_for_update(no_key=True).filter(pk=block.pk, deleted_at=None)
+    try:
+        return locked.get()
+    except Block.DoesNotExist:
+        raise NotFound(f"Block with id '{block.pk}' not found") from None
+
+
+def _check(block: Block) -> None:
+    """Raise unless the database would take this block: its constraints, in the caller's words."""
+    if block.limit < 1:
+        raise InvalidValue("limit", f"expected at least 1 character, got {block.limit}")
+    if len(block.value) > block.limit:
+        raise BlockTooLong(block.label, len(block.value), block.limit)
+
+
+def _revision(
+    block: Block, *, by: Author, reason: str, conversation: Conversation | None
+) -> BlockRevision:
+    """An unsaved revision: what `block` says now."""
+    return BlockRevision(
+        block=block,
+        number=block.version,
+        value=block.value,
+        description=block.description,
+        limit=block.limit,
+        source=by.source,
+        reason=reason,
+        written_by=by.user,
+        run=by.run,
+        conversation_id=conversation.pk if conversation else block.conversation_id,
+    )
+
+
+def _relabel(block: Block, label: str) -> None:
+    if block.is_isolated:
+        raise BelongsToConversation(
+            block.pk, block.conversation_id, "take another label; it stands in for that one"
+        )
+    links = AgentBlock.objects.filter(block=block)
+    taken = AgentBlock.objects.filter(agent__in=links.values("agent"), label=label).first()
+    if taken:
+        raise LabelTaken(taken.agent_id, label)
+    links.update(label=label)
+
+
+def _agents_whose_default_reads(block: Block) -> Iterable[str]:
+    if block.is_isolated:
+        return Conversation.objects.filter(pk=block.conversation_id, is_default=True).values_list(
+            "agent", flat=True
+        )
+    return block.agent_links.values_list("agent", flat=True)

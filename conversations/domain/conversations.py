@@ -1,0 +1,195 @@
+"""The life of a conversation: create, update, fork, delete, restore."""
+
+from collections.abc import Iterable
+from datetime import datetime
+from typing import TypedDict, Unpack
+
+from django.db import transaction
+from django.utils import timezone
+
+from ..models import Agent, Block, Conversation, ConversationMessage, IsolatedBlock, Message
+from .authors import Author, Source
+from .blocks import insert_blocks
+from .context import recompile
+from .errors import Conflict, InvalidValue, NotFound
+from .handles import check_model_handle
+from .isolation import isolate_labels, labels_to_isolate, own_copy
+from .messages import append_messages, text_message
+
+
+class ConversationFields(TypedDict, total=False):
+    """What a caller may set on a conversation."""
+
+    summary: str | None
+    description: str | None
+    model: str | None
+    model_settings: dict | None
+    context_window_limit: int | None
+    hidden: bool
+    last_message_at: datetime | None
+    archived_at: datetime | None
+
+
+@transaction.atomic
+def create_conversation(
+    agent: Agent,
+    *,
+    by: Author,
+    isolated_labels: Iterable[str] = (),
+    is_default: bool = False,
+    **fields: Unpack[ConversationFields],
+) -> Conversation:
+    """Start a conversation, with its own copy of each block that `isolated_labels` or the
+    agent's policy names, and its system message. All of it, or nothing."""
+    _check(fields)
+    labels = [] if is_default else labels_to_isolate(agent, isolated_labels)
+    conversation = Conversation.objects.create(
+        organization_id=agent.organization_id,
+        agent=agent,
+        is_default=is_default,
+        created_by=by.user,
+        last_updated_by=by.user,
+        **fields,
+    )
+    if labels:
+        isolate_labels(conversation, labels, by=by)
+    append_messages(conversation, [text_message(Message.Role.SYSTEM, "")], by=by)
+    recompile(conversation)
+    conversation.refresh_from_db(fields=["compiled_from", "compiled_at"])
+    return conversation
+
+
+@transaction.atomic
+def update_conversation(
+    conversation: Conversation, *, by: Author, **changes: Unpack[ConversationFields]
+) -> Conversation:
+    """Change fields of a conversation; None clears one. Answers the fresh row."""
+    _check(changes)
+    conversation = _lock(conversation)
+    for name, value in changes.items():
+        setattr(conversation, name, value)
+    conversation.version += 1
+    conversation.last_updated_by = by.user
+    conversation.save(update_fields=[*changes, "version", "last_updated_by", "updated_at"])
+    return conversation
+
+
+@transaction.atomic
+def fork_conversation(
+    conversation: Conversation, *, by: Author, at: Message | None = None, hidden: bool = False
+) -> Conversation:
+    """Start a conversation that goes on from another one, at its end or right after `at`.
+
+    It has copies of the isolated blocks (their texts, bases and sources), shares the messages
+    in context up to that point, keeps the model and has no summary.
+    """
+    # While the fork copies, nobody may isolate or release a label of the source.
+    source = _lock(conversation)
+    shared = _messages_until(source, at)
+    last = shared[-1].message if shared else None
+    fork = Conversation.objects.create(
+        organization_id=source.organization_id,
+        agent=source.agent,
+        model=source.model,
+        model_settings=source.model_settings,
+        context_window_limit=source.context_window_limit,
+        hidden=hidden,
+        forked_from=source,
+        forked_at_message=at or last,
+        created_by=by.user,
+        last_updated_by=by.user,
+    )
+    _copy_isolations(source, fork, by=by)
+    append_messages(fork, [text_message(Message.Role.SYSTEM, "")], by=by)
+    ConversationMessage.objects.bulk_create(
+        ConversationMessage(conversation=fork, message=link.message, position=position)
+        for position, link in enumerate(shared, start=1)
+    )
+    recompile(fork)
+    fork.refresh_from_db(fields=["compiled_from", "compiled_at"])
+    return fork
+
+
+@transaction.atomic
+def delete_conversation(conversation: Conversation, *, by: Author) -> None:
+    """Take a conversation and its isolated blocks out of sight. `restore_conversation` undoes it
+    until `purge` removes both."""
+    conversation = _lock(conversation)
+    if conversation.is_default:
+        raise Conflict(
+            f"Conversation '{conversation.pk}' is the default one of agent "
+            f"'{conversation.agent_id}' and lives as long as the agent"
+        )
+    conversation.deleted_at = timezone.now()
+    conversation.last_updated_by = by.user
+    conversation.save(update_fields=["deleted_at", "last_updated_by", "updated_at"])
+
+
+@transaction.atomic
+def restore_conversation(conversation: Conversation, *, by: Author) -> Conversation:
+    """Bring back a deleted conversation with its isolated blocks and messages."""
+    conversation = _lock(conversation, deleted=True)
+    if conversation.agent.deleted_at:
+        raise Conflict(
+            f"Agent '{conversation.agent_id}' of this conversation is deleted; restore it first"
+        )
+    conversation.deleted_at = None
+    conversation.last_updated_by = by.user
+    conversation.save(update_fields=["deleted_at", "last_updated_by", "updated_at"])
+    return conversation
+
+
+def _check(fields: ConversationFields) -> None:
+    if (model := fields.get("model")) is not None:
+        check_model_handle(model)
+    limit = fields.get("context_window_limit")
+    if limit is not None and limit < 1:
+        raise InvalidValue("context_window_limit", f"expected at least 1 token, got {limit}")
+
+
+def _lock(conversation: Conversation, *, deleted: bool = False) -> Conversation:
+    """The fresh row, held until the transaction ends; a deleted one only if asked for."""
+    rows = Conversation.objects.select_for_update(no_key=True, of=("self",)).select_related("agent")
+    if not deleted:
+        rows = rows.filter(deleted_at=None)
+    try:
+        return rows.get(pk=conversation.pk)
+    except Conversation.DoesNotExist:
+        raise NotFound(f"Conversation not found with id='{conversation.pk}'") from None
+
+
+def _messages_until(source: Conversation, at: Message | None) -> list[ConversationMessage]:
+    """The links of the messages a fork takes along, oldest first, without the system message."""
+    links = source.message_links.filter(position__gt=0).select_related("message")
+    if at is None:
+        return list(links.filter(in_context=True).order_by("position"))
+    end = source.message_links.filter(message=at).first()
+    if end is None:
+        raise NotFound(f"Message '{at.pk}' is not in conversation '{source.pk}'")
+    links = links.filter(position__lte=end.position)
+    if end.in_context:
+        return list(links.filter(in_context=True).order_by("position"))
+    # The message was compacted away since: take the thread as it stood then, which begins at the
+    # last summary before it.
+    summaries = links.filter(message__role=Message.Role.SUMMARY).order_by("-position")
+    if summary := summaries.first():
+        links = links.filter(position__gte=summary.position)
+    return list(links.order_by("position"))
+
+
+def _copy_isolations(source: Conversation, fork: Conversation, *, by: Author) -> None:
+    isolations = list(source.isolations.in_order().select_related("block"))
+    copies: list[Block] = [own_copy(fork, isolation.block, by=by) for isolation in isolations]
+    reason = f"forked from {source.pk}"
+    insert_blocks(copies, by=by._replace(source=Source.FORK), reason=reason)
+    IsolatedBlock.objects.bulk_create(
+        IsolatedBlock(
+            conversation=fork,
+            block=copy,
+            label=isolation.label,
+            source_block_id=isolation.source_block_id,
+            base_value=isolation.base_value,
+            base_version=isolation.base_version,
+        )
+        for isolation, copy in zip(isolations, copies, strict=True)
+    )

@@ -1,0 +1,96 @@
+"""Isolating labels in a conversation, and reading the shared blocks again."""
+
+from collections import Counter
+from collections.abc import Iterable
+
+from django.db import transaction
+
+from ..models import Agent, AgentBlock, Block, Conversation, IsolatedBlock
+from .authors import Author
+from .blocks import insert_blocks
+from .context import recompile_default_conversations
+from .errors import NotFound, RepeatedLabels, UnknownLabels
+from .memory import EffectiveBlock, effective_blocks
+
+COPIED = ("value", "limit", "description", "metadata", "read_only", "hidden", "tags", "project_id")
+
+
+def labels_to_isolate(agent: Agent, labels: Iterable[str]) -> list[str]:
+    """The labels asked for, then those of the agent's policy that it still has."""
+    labels = list(labels)
+    if repeated := [label for label, count in Counter(labels).items() if count > 1]:
+        raise RepeatedLabels("isolated_block_labels", repeated)
+    known = set(agent.block_links.values_list("label", flat=True))
+    if missing := [label for label in labels if label not in known]:
+        raise UnknownLabels(agent.pk, missing, sorted(known))
+    policy = [label for label in agent.isolated_labels if label in known]
+    return list(dict.fromkeys([*labels, *policy]))
+
+
+def isolate_labels(conversation: Conversation, labels: list[str], *, by: Author) -> None:
+    """Give a conversation its own copies of its agent's blocks with these labels.
+
+    The caller has checked that the agent has them and the conversation has not isolated them.
+    """
+    links = AgentBlock.objects.filter(agent=conversation.agent_id, label__in=labels)
+    sources = {link.label: link.block for link in links.select_related("block")}
+    copies = [own_copy(conversation, sources[label], by=by) for label in labels]
+    insert_blocks(copies, by=by, reason="isolated")
+    IsolatedBlock.objects.bulk_create(
+        IsolatedBlock(
+            conversation=conversation,
+            block=copy,
+            label=copy.label,
+            source_block=sources[copy.label],
+            base_value=sources[copy.label].value,
+            base_version=sources[copy.label].version,
+        )
+        for copy in copies
+    )
+
+
+def own_copy(conversation: Conversation, source: Block, *, by: Author) -> Block:
+    """An unsaved block of the conversation's own that says what `source` says."""
+    return Block(
+        organization_id=conversation.organization_id,
+        conversation=conversation,
+        label=source.label,
+        created_by=by.user,
+        last_updated_by=by.user,
+        **{name: getattr(source, name) for name in COPIED},
+    )
+
+
+@transaction.atomic
+def isolate_label(conversation: Conversation, label: str, *, by: Author) -> EffectiveBlock:
+    """Give a conversation its own copy of one label now. Isolating again changes nothing."""
+    _lock(conversation)
+    if not conversation.isolations.filter(label=label).exists():
+        labels_to_isolate(conversation.agent, [label])
+        isolate_labels(conversation, [label], by=by)
+        _follow(conversation)
+    return next(e for e in effective_blocks(conversation) if e.label == label)
+
+
+@transaction.atomic
+def release_label(conversation: Conversation, label: str, *, by: Author) -> EffectiveBlock | None:
+    """Read the shared block again; answers it, or None when the agent no longer has the label.
+
+    The copy and its revisions stay with the conversation, out of force.
+    """
+    _lock(conversation)
+    released, _ = conversation.isolations.filter(label=label).delete()
+    if not released:
+        raise NotFound(f"Conversation '{conversation.pk}' has not isolated the label {label!r}")
+    _follow(conversation)
+    return next((e for e in effective_blocks(conversation) if e.label == label), None)
+
+
+def _lock(conversation: Conversation) -> None:
+    # Two callers isolating one label at once: the second waits here, and finds it isolated.
+    Conversation.objects.select_for_update(no_key=True).get(pk=conversation.pk)
+
+
+def _follow(conversation: Conversation) -> None:
+    if conversation.is_default:
+        recompile_default_conversations([conversation.agent_id])

@@ -1,0 +1,39 @@
+"""Adding messages to a conversation."""
+
+from django.db import transaction
+from django.db.models import Max
+from django.utils import timezone
+
+from ..models import Conversation, ConversationMessage, Message
+from .authors import Author
+
+
+@transaction.atomic
+def append_messages(
+    conversation: Conversation, messages: list[Message], *, by: Author
+) -> list[Message]:
+    """Add unsaved messages at the next positions, in context.
+
+    Writers of one conversation take turns, so positions are unique and have no gaps.
+    """
+    locked = Conversation.objects.select_for_update(no_key=True).get(pk=conversation.pk)
+    last = ConversationMessage.objects.filter(conversation=locked).aggregate(n=Max("position"))["n"]
+    first = 0 if last is None else last + 1
+    for message in messages:
+        message.organization_id = locked.organization_id
+        message.agent_id = locked.agent_id
+        message.run = message.run or by.run
+        message.created_by = message.last_updated_by = by.user
+    Message.objects.bulk_create(messages)
+    ConversationMessage.objects.bulk_create(
+        ConversationMessage(conversation=locked, message=message, position=position)
+        for position, message in enumerate(messages, start=first)
+    )
+    if any(message.role == Message.Role.USER for message in messages):
+        Conversation.objects.filter(pk=locked.pk).update(last_message_at=timezone.now())
+    return messages
+
+
+def text_message(role: str, text: str, **fields) -> Message:
+    """An unsaved message with one text part."""
+    return Message(role=role, content=[{"type": "text", "text": text}], **fields)

@@ -1,0 +1,95 @@
+"""The tools agents know by name, and how a model is told about them."""
+
+import hashlib
+import uuid
+
+BASE_TOOLS = ["conversation_search", "memory_insert", "memory_replace"]
+
+
+def _function(name: str, description: str, required: list[str], **properties: dict) -> dict:
+    return {
+        "name": name,
+        "description": description,
+        "parameters": {"type": "object", "properties": properties, "required": required},
+    }
+
+
+def _text(description: str) -> dict:
+    return {"type": "string", "description": description}
+
+
+_LABEL = _text("The label of the memory block to edit.")
+
+# Name -> the function as an OpenAI-compatible model reads it.
+FUNCTIONS = {
+    function["name"]: function
+    for function in [
+        _function(
+            "conversation_search",
+            "Search the earlier messages of this conversation.",
+            ["query"],
+            query=_text("Words to look for."),
+            limit={"type": "integer", "description": "The most messages to return."},
+        ),
+        _function(
+            "memory_insert",
+            "Insert text into a memory block, at its end or after a given line.",
+            ["label", "new_string"],
+            label=_LABEL,
+            new_string=_text("The text to insert."),
+            insert_line={
+                "type": "integer",
+                "description": "The line to insert after: 0 is the beginning, -1 the end.",
+            },
+        ),
+        _function(
+            "memory_replace",
+            "Replace text in a memory block. The old text must occur exactly once.",
+            ["label", "old_string", "new_string"],
+            label=_LABEL,
+            old_string=_text("The exact text to replace."),
+            new_string=_text("What to put there; empty to delete."),
+        ),
+        _function(
+            "memory_rethink",
+            "Write a memory block anew.",
+            ["label", "new_memory"],
+            label=_LABEL,
+            new_memory=_text("The whole new text of the block."),
+        ),
+        _function(
+            "core_memory_append",
+            "Append text to a memory block.",
+            ["label", "content"],
+            label=_LABEL,
+            content=_text("The text to append."),
+        ),
+        _function(
+            "core_memory_replace",
+            "Replace text in a memory block.",
+            ["label", "old_content", "new_content"],
+            label=_LABEL,
+            old_content=_text("The exact text to replace."),
+            new_content=_text("What to put there; empty to delete."),
+        ),
+        _function(
+            "send_message",
+            "Send a message to the user.",
+            ["message"],
+            message=_text("What the user will read."),
+        ),
+    ]
+}
+
+
+def tool_id(name: str) -> str:
+    """The same id for the same tool on every server: names are unique, so they make the id."""
+    digest = hashlib.sha256(name.encode()).digest()
+    return f"tool-{uuid.UUID(bytes=digest[:16], version=4)}"
+
+
+def definitions(names: list[str]) -> list[dict]:
+    """What a model is told about these tools; those without a known definition are left out."""
+    return [
+        {"type": "function", "function": FUNCTIONS[name]} for name in names if name in FUNCTIONS
+    ]

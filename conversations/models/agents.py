@@ -1,0 +1,104 @@
+"""Agents and the shared blocks attached to them."""
+
+from typing import Self
+
+from django.db import models
+from django.db.models import F, Prefetch, Q
+
+from ..ids import PrefixedUUIDField
+from .base import OrganizationModel, OrganizationQuerySet, TagsField, nulls_last, with_tags
+
+
+class AgentQuerySet(OrganizationQuerySet):
+    def live(self) -> Self:
+        """Those that are not deleted."""
+        return self.filter(deleted_at=None)
+
+    def with_tags(self, tags, *, match_all: bool = False) -> Self:
+        return with_tags(self, tags, match_all=match_all)
+
+    def with_blocks(self) -> Self:
+        """Load the attached blocks in prompt order, in one extra query per page."""
+        links = AgentBlock.objects.in_prompt_order().select_related("block")
+        return self.prefetch_related(Prefetch("block_links", queryset=links))
+
+
+class Agent(OrganizationModel):
+    """A system prompt, blocks, tools and a model."""
+
+    DEFAULT_CONTEXT_WINDOW = 128_000
+
+    id = PrefixedUUIDField(prefix="agent", primary_key=True)
+    name = models.CharField(max_length=200)
+    description = models.TextField(null=True, blank=True)  # noqa: DJ001 (null on the wire)
+    system = models.TextField(blank=True, help_text="The system prompt, before the blocks.")
+    agent_type = models.CharField(max_length=50, default="letta_v1_agent")
+    model = models.CharField(max_length=200, help_text="A handle: provider/model.")
+    model_settings = models.JSONField(null=True, blank=True)
+    embedding = models.CharField(max_length=200, null=True, blank=True)  # noqa: DJ001
+    context_window_limit = models.PositiveIntegerField(default=DEFAULT_CONTEXT_WINDOW)
+    timezone = models.CharField(max_length=64, default="UTC")
+    tools = models.JSONField(default=list, blank=True, help_text="Names of the tools it may call.")
+    tags = TagsField()
+    metadata = models.JSONField(default=dict, blank=True)
+    hidden = models.BooleanField(null=True, blank=True)
+    isolated_labels = models.JSONField(
+        default=list,
+        blank=True,
+        help_text="The isolation policy: labels isolated in every new conversation.",
+    )
+    blocks = models.ManyToManyField(
+        "conversations.Block", through="AgentBlock", related_name="agents"
+    )
+    last_run_completed_at = models.DateTimeField(null=True, blank=True, editable=False)
+    deleted_at = models.DateTimeField(null=True, blank=True, editable=False)
+
+    objects = AgentQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["-created_at", "-id"]
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(context_window_limit__gt=0), name="agent_context_window_is_positive"
+            )
+        ]
+        indexes = [
+            models.Index(fields=["organization", "created_at", "id"], name="agents_by_creation"),
+            models.Index(fields=["organization", "updated_at", "id"], name="agents_by_update"),
+            models.Index(
+                F("organization"),
+                *nulls_last("last_run_completed_at", descending=True),
+                name="agents_by_last_run",
+            ),
+        ]
+
+    def __str__(self):
+        return self.name
+
+
+class AgentBlockQuerySet(models.QuerySet):
+    def in_prompt_order(self) -> Self:
+        return self.order_by("agent_id", "position", "id")
+
+
+class AgentBlock(models.Model):
+    """This agent's conversations read this shared block, unless they isolated its label."""
+
+    agent = models.ForeignKey(Agent, models.CASCADE, related_name="block_links")
+    block = models.ForeignKey("conversations.Block", models.CASCADE, related_name="agent_links")
+    label = models.CharField(
+        max_length=50, editable=False, help_text="The block's label, here to be unique per agent."
+    )
+    position = models.PositiveIntegerField(help_text="Where in the prompt, from 0.")
+
+    objects = AgentBlockQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = "attached block"
+        constraints = [
+            models.UniqueConstraint(fields=["agent", "label"], name="one_block_per_agent_and_label"),
+            models.UniqueConstraint(fields=["agent", "block"], name="block_attached_once_per_agent"),
+        ]
+
+    def __str__(self):
+        return self.label

@@ -1,0 +1,181 @@
+"""Blocks of memory and every text they have held."""
+
+from typing import Self
+
+from django.conf import settings
+from django.core.validators import MinValueValidator, RegexValidator
+from django.db import models
+from django.db.models import Count, F, Prefetch, Q
+from django.db.models.functions import Length
+from django.db.models.lookups import LessThanOrEqual
+
+from ..ids import PrefixedUUIDField
+from .base import OrganizationModel, OrganizationQuerySet, TagsField, with_tags
+
+LABEL_PATTERN = r"[a-zA-Z0-9_/-]+"
+
+
+class BlockQuerySet(OrganizationQuerySet):
+    def live(self) -> Self:
+        """Those a program may read: not deleted, and an isolated one in force in a live
+        conversation."""
+        return self.filter(
+            Q(conversation=None)
+            | Q(
+                isolations__isnull=False,
+                conversation__deleted_at=None,
+                conversation__agent__deleted_at=None,
+            ),
+            deleted_at=None,
+        )
+
+    def ordinary(self) -> Self:
+        """Those that belong to no conversation, and are not deleted."""
+        return self.filter(conversation=None, deleted_at=None)
+
+    def with_tags(self, tags, *, match_all: bool = False) -> Self:
+        return with_tags(self, tags, match_all=match_all)
+
+    def with_agent_count(self) -> Self:
+        """Add `agent_count`, the number of live agents each is attached to."""
+        return self.annotate(
+            agent_count=Count("agent_links", filter=Q(agent_links__agent__deleted_at=None))
+        )
+
+    def with_isolation(self) -> Self:
+        """Load the conversation each isolated block stands in, in one extra query."""
+        return self.prefetch_related(Prefetch("isolations"))
+
+
+class Block(OrganizationModel):
+    """Labelled text an agent reads. Its text changes only through `write_block`."""
+
+    DEFAULT_LIMIT = 100_000
+
+    id = PrefixedUUIDField(prefix="block", primary_key=True)
+    label = models.CharField(
+        max_length=50,
+        validators=[
+            RegexValidator(
+                rf"^{LABEL_PATTERN}\Z",
+                "A label has letters, digits, underscores, hyphens and slashes.",
+            )
+        ],
+    )
+    value = models.TextField(blank=True)
+    limit = models.PositiveIntegerField(
+        default=DEFAULT_LIMIT,
+        validators=[MinValueValidator(1)],
+        help_text="The most characters the value may have.",
+    )
+    description = models.TextField(  # noqa: DJ001 (null on the wire)
+        null=True, blank=True, help_text="Tells the agent what the block is for."
+    )
+    metadata = models.JSONField(default=dict, blank=True)
+    read_only = models.BooleanField(default=False, help_text="The agent's tools may not edit it.")
+    hidden = models.BooleanField(null=True, blank=True, help_text="Left out of lists.")
+    tags = TagsField()
+    version = models.PositiveIntegerField(
+        default=1, editable=False, help_text="The number of the newest revision."
+    )
+    is_template = models.BooleanField(default=False)
+    template_name = models.CharField(max_length=200, null=True, blank=True)  # noqa: DJ001
+    project_id = models.CharField(max_length=200, null=True, blank=True)  # noqa: DJ001
+    conversation = models.ForeignKey(
+        "conversations.Conversation",
+        models.CASCADE,
+        null=True,
+        blank=True,
+        editable=False,
+        related_name="own_blocks",
+        help_text="The conversation an isolated block belongs to, from its creation to its end.",
+    )
+    deleted_at = models.DateTimeField(null=True, blank=True, editable=False)
+
+    objects = BlockQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["created_at", "id"]
+        constraints = [
+            models.CheckConstraint(
+                condition=LessThanOrEqual(Length("value"), F("limit")),
+                name="block_value_is_within_limit",
+                violation_error_message="The value is longer than the limit.",
+            ),
+            models.CheckConstraint(condition=Q(limit__gt=0), name="block_limit_is_positive"),
+            models.CheckConstraint(condition=~Q(label=""), name="block_label_is_not_empty"),
+        ]
+        indexes = [
+            models.Index(
+                fields=["organization", "created_at", "id"],
+                condition=Q(conversation=None, deleted_at=None),
+                name="ordinary_blocks_by_creation",
+            ),
+            models.Index(
+                fields=["organization", "label", "created_at", "id"],
+                condition=Q(conversation=None, deleted_at=None),
+                name="ordinary_blocks_by_label",
+            ),
+        ]
+
+    def __str__(self):
+        return self.label
+
+    @property
+    def is_isolated(self) -> bool:
+        return self.conversation_id is not None
+
+
+class BlockRevisionQuerySet(models.QuerySet):
+    def in_organization(self, organization) -> Self:
+        return self.filter(block__organization=organization)
+
+
+class BlockRevision(models.Model):
+    """What a block said after one edit. Rows are added, never changed."""
+
+    class Source(models.TextChoices):
+        API = "api", "API"
+        ADMIN = "admin", "admin"
+        TOOL = "tool", "tool"
+        COMMAND = "command", "command"
+        IMPORT = "import", "import"
+        RESTORE = "restore", "restore"
+        PROMOTE = "promote", "promote"
+        RESET = "reset", "reset"
+        REBASE = "rebase", "rebase"
+        FORK = "fork", "fork"
+
+    block = models.ForeignKey(Block, models.CASCADE, related_name="revisions")
+    number = models.PositiveIntegerField()
+    value = models.TextField(blank=True)
+    description = models.TextField(null=True, blank=True)  # noqa: DJ001
+    limit = models.PositiveIntegerField()
+    source = models.CharField(max_length=8, choices=Source.choices)
+    reason = models.TextField(blank=True)
+    unconditional = models.BooleanField(
+        default=False, help_text="Written without saying which version it was based on."
+    )
+    written_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.SET_NULL, null=True, related_name="+"
+    )
+    written_at = models.DateTimeField(auto_now_add=True)
+    run = models.ForeignKey("conversations.Run", models.SET_NULL, null=True, related_name="+")
+    conversation = models.ForeignKey(
+        "conversations.Conversation", models.SET_NULL, null=True, related_name="+"
+    )
+
+    objects = BlockRevisionQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = "revision"
+        ordering = ["-number"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["block", "number"], name="revision_number_is_unique_per_block"
+            ),
+            models.CheckConstraint(condition=Q(number__gt=0), name="revision_number_is_positive"),
+        ]
+
+    def __str__(self):
+        return f"{self.block_id} #{self.number}"

@@ -1,0 +1,190 @@
+"""Conversations and the isolated blocks that stand in for their agent's shared ones."""
+
+from typing import Self
+
+from django.db import models
+from django.db.models import F, OuterRef, Prefetch, Q, Subquery, Value
+
+from ..ids import PrefixedUUIDField
+from .agents import Agent, AgentBlock
+from .base import OrganizationModel, OrganizationQuerySet, nulls_last
+from .blocks import Block
+
+
+class ConversationQuerySet(OrganizationQuerySet):
+    def live(self) -> Self:
+        """Not deleted, and neither is the agent."""
+        return self.filter(deleted_at=None, agent__deleted_at=None)
+
+    def listed(self) -> Self:
+        """What a list shows unless asked for more: live, not hidden, and no agent's default."""
+        return self.live().filter(is_default=False, hidden=False)
+
+    def archived(self, is_archived: bool = True) -> Self:
+        return self.filter(archived_at__isnull=not is_archived)
+
+    def with_isolations(self) -> Self:
+        """Load isolated blocks in the order of their isolation, in one extra query per page."""
+        links = IsolatedBlock.objects.in_order().select_related("block").defer("base_value")
+        return self.prefetch_related(Prefetch("isolations", queryset=links))
+
+
+class Conversation(OrganizationModel):
+    """A thread of messages with one agent."""
+
+    id = PrefixedUUIDField(prefix="conv", primary_key=True)
+    agent = models.ForeignKey(Agent, models.CASCADE, related_name="conversations")
+    is_default = models.BooleanField(
+        default=False, editable=False, help_text="The agent's own thread."
+    )
+    summary = models.TextField(null=True, blank=True)  # noqa: DJ001 (null on the wire)
+    description = models.TextField(null=True, blank=True)  # noqa: DJ001
+    model = models.CharField(  # noqa: DJ001
+        max_length=200, null=True, blank=True, help_text="Overrides the agent's model."
+    )
+    model_settings = models.JSONField(null=True, blank=True)
+    context_window_limit = models.PositiveIntegerField(null=True, blank=True)
+    hidden = models.BooleanField(default=False)
+    isolated_blocks = models.ManyToManyField(
+        Block,
+        through="IsolatedBlock",
+        through_fields=("conversation", "block"),
+        related_name="isolating_conversations",
+        help_text="The conversation's own blocks, which override the agent's of the same label.",
+    )
+    forked_from = models.ForeignKey(
+        "self", models.SET_NULL, null=True, blank=True, editable=False, related_name="forks"
+    )
+    forked_at_message = models.ForeignKey(
+        "conversations.Message",
+        models.SET_NULL,
+        null=True,
+        blank=True,
+        editable=False,
+        related_name="+",
+    )
+    version = models.PositiveIntegerField(
+        default=1, editable=False, help_text="Counts the changes of its own fields."
+    )
+    compiled_from = models.JSONField(
+        default=dict,
+        editable=False,
+        help_text="What the stored system message says: see domain.prompt.fingerprint.",
+    )
+    compiled_at = models.DateTimeField(null=True, editable=False)
+    last_message_at = models.DateTimeField(null=True, blank=True)
+    last_run_completed_at = models.DateTimeField(null=True, blank=True, editable=False)
+    archived_at = models.DateTimeField(null=True, blank=True, editable=False)
+    deleted_at = models.DateTimeField(null=True, blank=True, editable=False)
+
+    objects = ConversationQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["-created_at", "-id"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["agent"],
+                condition=Q(is_default=True),
+                name="one_default_conversation_per_agent",
+            ),
+            models.CheckConstraint(
+                condition=Q(context_window_limit=None) | Q(context_window_limit__gt=0),
+                name="conversation_context_window_is_positive",
+            ),
+        ]
+        # One for each order of GET /v1/conversations/.
+        indexes = [
+            models.Index(fields=["agent", "created_at", "id"], name="agent_convs_by_creation"),
+            models.Index(fields=["organization", "created_at", "id"], name="org_convs_by_creation"),
+            *(
+                models.Index(
+                    F("agent"), *nulls_last(field, descending=descending), name=f"agent_convs_{name}"
+                )
+                for field, descending, name in [
+                    ("last_message_at", False, "message_asc"),
+                    ("last_message_at", True, "message_desc"),
+                    ("last_run_completed_at", False, "run_asc"),
+                    ("last_run_completed_at", True, "run_desc"),
+                ]
+            ),
+        ]
+
+    def __str__(self):
+        if self.is_default:
+            return f"default conversation of {self.agent_id}"
+        return self.summary or self.id
+
+
+class Drift(models.TextChoices):
+    """How the shared text, the base and the isolated text of one label differ."""
+
+    IN_SYNC = "in_sync", "in sync"
+    ISOLATED_CHANGED = "isolated_changed", "isolated changed"
+    SHARED_CHANGED = "shared_changed", "shared changed"
+    DIVERGED = "diverged", "diverged"
+    SHARED_GONE = "shared_gone", "shared gone"
+
+
+class IsolatedBlockQuerySet(models.QuerySet):
+    def in_organization(self, organization) -> Self:
+        return self.filter(conversation__organization=organization)
+
+    def in_order(self) -> Self:
+        """The order of isolation, which is the order of `isolated_block_ids`."""
+        return self.order_by("id")
+
+    def with_drift(self) -> Self:
+        """Add `drift`, a value of `Drift`, and `shared_value`, both computed by the database."""
+        shared = AgentBlock.objects.filter(
+            agent=OuterRef("conversation__agent"), label=OuterRef("label")
+        )
+        return self.annotate(
+            shared_id=Subquery(shared.values("block")),
+            shared_value=Subquery(shared.values("block__value")),
+        ).annotate(
+            drift=models.Case(
+                models.When(shared_id=None, then=Value(Drift.SHARED_GONE)),
+                models.When(block__value=F("shared_value"), then=Value(Drift.IN_SYNC)),
+                models.When(shared_value=F("base_value"), then=Value(Drift.ISOLATED_CHANGED)),
+                models.When(block__value=F("base_value"), then=Value(Drift.SHARED_CHANGED)),
+                default=Value(Drift.DIVERGED),
+                output_field=models.CharField(),
+            )
+        )
+
+
+class IsolatedBlock(models.Model):
+    """This conversation reads `block` where its agent's shared block has `label`."""
+
+    conversation = models.ForeignKey(Conversation, models.CASCADE, related_name="isolations")
+    block = models.ForeignKey(Block, models.CASCADE, related_name="isolations")
+    label = models.CharField(max_length=50, editable=False)
+    source_block = models.ForeignKey(
+        Block,
+        models.SET_NULL,
+        null=True,
+        editable=False,
+        related_name="+",
+        help_text="The shared block it was copied from.",
+    )
+    base_value = models.TextField(
+        editable=False, help_text="What the shared block said when this was isolated or rebased."
+    )
+    base_version = models.PositiveIntegerField(editable=False)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    objects = IsolatedBlockQuerySet.as_manager()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["conversation", "label"],
+                name="one_isolated_block_per_conversation_and_label",
+            ),
+            models.UniqueConstraint(
+                fields=["block"], name="block_is_isolated_in_one_conversation_only"
+            ),
+        ]
+
+    def __str__(self):
+        return self.label

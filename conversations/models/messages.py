@@ -1,0 +1,130 @@
+"""Messages and the conversations that hold them."""
+
+from typing import Self
+
+from django.db import models
+
+from ..ids import PrefixedUUIDField
+from .agents import Agent
+from .base import OrganizationModel, OrganizationQuerySet
+from .conversations import Conversation
+
+
+class MessageQuerySet(OrganizationQuerySet):
+    def in_live_conversations(self) -> Self:
+        """Those that a live conversation holds; a fork keeps the messages it shares alive."""
+        return self.filter(
+            models.Exists(
+                ConversationMessage.objects.filter(
+                    message=models.OuterRef("pk"),
+                    conversation__deleted_at=None,
+                    conversation__agent__deleted_at=None,
+                )
+            )
+        )
+
+
+class Message(OrganizationModel):
+    """One entry of a conversation. A fork shares it with the conversation it came from."""
+
+    class Role(models.TextChoices):
+        SYSTEM = "system"
+        USER = "user"
+        ASSISTANT = "assistant"
+        TOOL = "tool"
+        SUMMARY = "summary"
+        APPROVAL = "approval"
+
+    id = PrefixedUUIDField(prefix="message", primary_key=True)
+    agent = models.ForeignKey(Agent, models.CASCADE, related_name="messages")
+    role = models.CharField(max_length=9, choices=Role.choices)
+    content = models.JSONField(
+        default=list, blank=True, help_text='Parts: {"type": "text", "text": …} and others.'
+    )
+    tool_calls = models.JSONField(default=list, blank=True)
+    tool_call_id = models.CharField(max_length=200, null=True, blank=True)  # noqa: DJ001
+    tool_returns = models.JSONField(default=list, blank=True)
+    name = models.CharField(max_length=200, null=True, blank=True)  # noqa: DJ001
+    otid = models.CharField(  # noqa: DJ001
+        max_length=200, null=True, blank=True, help_text="The client's own id for it."
+    )
+    sender_id = models.CharField(max_length=200, null=True, blank=True)  # noqa: DJ001
+    group_id = models.CharField(max_length=200, null=True, blank=True)  # noqa: DJ001
+    model = models.CharField(max_length=200, null=True, blank=True)  # noqa: DJ001
+    run = models.ForeignKey(
+        "conversations.Run", models.SET_NULL, null=True, blank=True, related_name="messages"
+    )
+    step = models.ForeignKey(
+        "conversations.Step", models.SET_NULL, null=True, blank=True, related_name="messages"
+    )
+    is_err = models.BooleanField(null=True, blank=True)
+    conversations = models.ManyToManyField(
+        Conversation, through="ConversationMessage", related_name="messages"
+    )
+
+    objects = MessageQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["-created_at", "-id"]
+        constraints = [
+            models.CheckConstraint(
+                condition=models.Q(
+                    role__in=["system", "user", "assistant", "tool", "summary", "approval"]
+                ),
+                name="message_role_is_known",
+            )
+        ]
+        indexes = [
+            models.Index(fields=["organization", "created_at", "id"], name="messages_by_creation"),
+            models.Index(fields=["agent", "created_at", "id"], name="agent_messages_by_creation"),
+        ]
+
+    def __str__(self):
+        return f"{self.role} {self.id}"
+
+    @property
+    def text(self) -> str:
+        """The text parts, joined."""
+        return "".join(part.get("text", "") for part in self.content if part["type"] == "text")
+
+
+class ConversationMessageQuerySet(models.QuerySet):
+    def in_organization(self, organization) -> Self:
+        return self.filter(conversation__organization=organization)
+
+    def in_context(self) -> Self:
+        """What the model is shown, oldest first."""
+        return self.filter(in_context=True).order_by("conversation_id", "position")
+
+
+class ConversationMessage(models.Model):
+    """A conversation holds a message at one position; position 0 is its system message."""
+
+    conversation = models.ForeignKey(Conversation, models.CASCADE, related_name="message_links")
+    message = models.ForeignKey(Message, models.CASCADE, related_name="conversation_links")
+    position = models.PositiveIntegerField()
+    in_context = models.BooleanField(default=True, help_text="Whether the model is shown it.")
+
+    objects = ConversationMessageQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["conversation", "position"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["conversation", "position"], name="message_position_is_unique"
+            ),
+            models.UniqueConstraint(
+                fields=["conversation", "message"], name="message_once_per_conversation"
+            ),
+        ]
+        indexes = [
+            # Compaction leaves long tails out of context; what the model is shown stays short.
+            models.Index(
+                fields=["conversation", "position"],
+                condition=models.Q(in_context=True),
+                name="messages_in_context",
+            )
+        ]
+
+    def __str__(self):
+        return f"{self.conversation_id} [{self.position}]"

@@ -1,0 +1,127 @@
+"""The stored records of turns: runs, their steps and events."""
+
+from typing import Self
+
+from django.db import models
+from django.db.models import Q
+
+from ..ids import PrefixedUUIDField
+from .agents import Agent
+from .base import OrganizationModel, OrganizationQuerySet
+from .conversations import Conversation
+
+
+class RunQuerySet(OrganizationQuerySet):
+    def active(self) -> Self:
+        return self.filter(status__in=Run.ACTIVE)
+
+    def of_live_agents(self) -> Self:
+        return self.filter(agent__deleted_at=None, conversation__deleted_at=None)
+
+
+class Run(OrganizationModel):
+    """One turn: its state, what it cost and how it ended."""
+
+    class Status(models.TextChoices):
+        CREATED = "created"
+        RUNNING = "running"
+        COMPLETED = "completed"
+        FAILED = "failed"
+        CANCELLED = "cancelled"
+
+    ACTIVE = (Status.CREATED, Status.RUNNING)
+
+    id = PrefixedUUIDField(prefix="run", primary_key=True)
+    agent = models.ForeignKey(Agent, models.CASCADE, related_name="runs")
+    conversation = models.ForeignKey(Conversation, models.CASCADE, related_name="runs")
+    status = models.CharField(max_length=9, choices=Status.choices, default=Status.CREATED)
+    stop_reason = models.CharField(max_length=50, null=True, blank=True)  # noqa: DJ001
+    background = models.BooleanField(default=False)
+    metadata = models.JSONField(default=dict, blank=True)
+    request_config = models.JSONField(default=dict, blank=True)
+    usage = models.JSONField(default=dict, blank=True, help_text="Tokens, as the model counts them.")
+    error = models.TextField(blank=True)
+    worker = models.CharField(max_length=200, blank=True)
+    heartbeat_at = models.DateTimeField(null=True, blank=True)
+    started_at = models.DateTimeField(null=True, blank=True)
+    completed_at = models.DateTimeField(null=True, blank=True)
+    ttft_ns = models.BigIntegerField(
+        null=True, blank=True, verbose_name="time to first token", help_text="Nanoseconds."
+    )
+    total_duration_ns = models.BigIntegerField(null=True, blank=True, help_text="Nanoseconds.")
+
+    objects = RunQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["-created_at", "-id"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["conversation"],
+                condition=Q(status__in=["created", "running"]),
+                name="one_active_run_per_conversation",
+            ),
+            models.CheckConstraint(
+                condition=Q(status__in=["created", "running", "completed", "failed", "cancelled"]),
+                name="run_status_is_known",
+            ),
+        ]
+        indexes = [
+            models.Index(fields=["organization", "created_at", "id"], name="runs_by_creation"),
+            models.Index(fields=["agent", "created_at", "id"], name="agent_runs_by_creation"),
+            models.Index(fields=["conversation", "created_at", "id"], name="conv_runs_by_creation"),
+        ]
+
+    def __str__(self):
+        return self.id
+
+
+class Step(OrganizationModel):
+    """One call of the model within a turn, and the memory it was shown."""
+
+    id = PrefixedUUIDField(prefix="step", primary_key=True)
+    run = models.ForeignKey(Run, models.CASCADE, related_name="steps")
+    number = models.PositiveIntegerField(help_text="From 1.")
+    model = models.CharField(max_length=200, blank=True)
+    stop_reason = models.CharField(max_length=50, null=True, blank=True)  # noqa: DJ001
+    usage = models.JSONField(default=dict, blank=True)
+    blocks_seen = models.JSONField(
+        default=list,
+        blank=True,
+        help_text='What the model read: [{"label", "block_id", "version", "origin"}].',
+    )
+    error = models.TextField(blank=True)
+
+    class Meta:
+        ordering = ["run", "number"]
+        constraints = [
+            models.UniqueConstraint(fields=["run", "number"], name="step_number_is_unique_per_run")
+        ]
+
+    objects = OrganizationQuerySet.as_manager()
+
+    def __str__(self):
+        return self.id
+
+
+class RunEventQuerySet(models.QuerySet):
+    def in_organization(self, organization) -> Self:
+        return self.filter(run__organization=organization)
+
+
+class RunEvent(models.Model):
+    """One stored piece of a run's stream."""
+
+    run = models.ForeignKey(Run, models.CASCADE, related_name="events")
+    seq = models.PositiveIntegerField(help_text="From 1.")
+    data = models.JSONField()
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    objects = RunEventQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = "event"
+        ordering = ["run", "seq"]
+        constraints = [models.UniqueConstraint(fields=["run", "seq"], name="event_seq_is_unique")]
+
+    def __str__(self):
+        return f"{self.run_id} #{self.seq}"
