@@ -27,9 +27,7 @@ class PrefixedUUIDField(models.UUIDField):
 
     def __init__(self, *args, prefix: str, **kwargs):
         self.prefix = prefix
-        super().__init__(
-            *args, **{**kwargs, "editable": False, "default": partial(new_id, prefix)}
-        )
+        super().__init__(*args, **{**kwargs, "editable": False, "default": partial(new_id, prefix)})
 
     def deconstruct(self):
         name, path, args, kwargs = super().deconstruct()

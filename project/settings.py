@@ -51,10 +51,10 @@ if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
     DATABASES["default"]["CONN_MAX_AGE"] = None
 else:
     # Kept connections leak under ASGI (one per thread that ever ran); a pool does not.
-    DATABASES["default"]["OPTIONS"] = {"pool": {"min_size": 1, "max_size": WEB_THREADS + 4}}
-DATABASES["default"]["TEST"] = {"NAME": "test_conversations"} if (
-    "postgresql" in DATABASES["default"]["ENGINE"]
-) else {}
+    DATABASES["default"].setdefault("OPTIONS", {})["pool"] = {
+        "min_size": 1,
+        "max_size": WEB_THREADS + 4,
+    }
 
 # Django's own
 
@@ -145,7 +145,7 @@ REST_FRAMEWORK = {
 }
 SPECTACULAR_SETTINGS = {
     "TITLE": "Conversations with isolated memory",
-    "DESCRIPTION": "The Letta V1 REST API around conversations and memory blocks, kept and repaired.",
+    "DESCRIPTION": "The Letta V1 REST API around conversations and blocks, kept and repaired.",
     "VERSION": "1",
     "SERVE_INCLUDE_SCHEMA": False,
     "SWAGGER_UI_DIST": "SIDECAR",

@@ -47,8 +47,34 @@ class AgentFields(TypedDict, total=False):
     isolated_labels: list[str]
 
 
-ADJECTIVES = "Brisk Calm Clear Eager Fair Keen Kind Quick Quiet Steady Swift Warm".split()
-NOUNS = "Badger Crane Falcon Finch Heron Lynx Marten Otter Puffin Raven Stoat Wren".split()
+ADJECTIVES = [
+    "Brisk",
+    "Calm",
+    "Clear",
+    "Eager",
+    "Fair",
+    "Keen",
+    "Kind",
+    "Quick",
+    "Quiet",
+    "Steady",
+    "Swift",
+    "Warm",
+]
+NOUNS = [
+    "Badger",
+    "Crane",
+    "Falcon",
+    "Finch",
+    "Heron",
+    "Lynx",
+    "Marten",
+    "Otter",
+    "Puffin",
+    "Raven",
+    "Stoat",
+    "Wren",
+]
 
 
 @transaction.atomic

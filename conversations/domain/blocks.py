@@ -43,9 +43,7 @@ def create_block(
     organization: Organization, *, by: Author, reason: str = "", **fields: Unpack[BlockFields]
 ) -> Block:
     """Make an ordinary block. Its creation is revision 1."""
-    block = Block(
-        organization=organization, created_by=by.user, last_updated_by=by.user, **fields
-    )
+    block = Block(organization=organization, created_by=by.user, last_updated_by=by.user, **fields)
     insert_blocks([block], by=by, reason=reason)
     return block
 

@@ -58,12 +58,13 @@ def compile_prompt(
     if blocks:
         parts = "\n\n".join(_block_section(effective) for effective in blocks)
         memory = f"<memory_blocks>\n{INTRODUCTION}\n\n{parts}\n\n</memory_blocks>"
+    recall = f"{message_count} previous messages between you and the user"
     metadata = (
         "<memory_metadata>\n"
         f"- AGENT_ID: {agent.pk}\n"
         f"- CONVERSATION_ID: {name}\n"
         f"- System prompt last recompiled: {moment:%Y-%m-%d %I:%M:%S %p %Z%z}\n"
-        f"- {message_count} previous messages between you and the user are stored in recall memory\n"
+        f"- {recall} are stored in recall memory\n"
         "</memory_metadata>"
     )
     return Prompt(agent.system, memory, metadata)
@@ -118,9 +119,7 @@ def preview_prompt(conversation: Conversation) -> Prompt:
     """What `recompile` would store now. Writes nothing."""
     blocks = effective_blocks(conversation)
     count = conversation.message_links.filter(position__gt=0).count()
-    return compile_prompt(
-        conversation, blocks, compiled_at=timezone.now(), message_count=count
-    )
+    return compile_prompt(conversation, blocks, compiled_at=timezone.now(), message_count=count)
 
 
 def recompile_default_conversations(agents: Iterable[str]) -> None:

@@ -83,6 +83,5 @@ def stand_in(shared: list[Block], isolations: list[IsolatedBlock]) -> list[Effec
         isolation = by_label.pop(block.label, None)
         read = isolation.block if isolation else block
         blocks.append(EffectiveBlock(block.label, read, block, isolation))
-    for isolation in by_label.values():
-        blocks.append(EffectiveBlock(isolation.label, isolation.block, None, isolation))
-    return blocks
+    gone = (EffectiveBlock(link.label, link.block, None, link) for link in by_label.values())
+    return [*blocks, *gone]

@@ -96,8 +96,12 @@ class AgentBlock(models.Model):
     class Meta:
         verbose_name = "attached block"
         constraints = [
-            models.UniqueConstraint(fields=["agent", "label"], name="one_block_per_agent_and_label"),
-            models.UniqueConstraint(fields=["agent", "block"], name="block_attached_once_per_agent"),
+            models.UniqueConstraint(
+                fields=["agent", "label"], name="one_block_per_agent_and_label"
+            ),
+            models.UniqueConstraint(
+                fields=["agent", "block"], name="block_attached_once_per_agent"
+            ),
         ]
 
     def __str__(self):

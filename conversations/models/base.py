@@ -77,8 +77,7 @@ class HasTag(models.Lookup):
     def as_sqlite(self, compiler, connection):
         lhs, lhs_params = self.process_lhs(compiler, connection)
         rhs, rhs_params = self.process_rhs(compiler, connection)
-        sql = f"EXISTS (SELECT 1 FROM json_each({lhs}) WHERE value = {rhs})"
-        return sql, (*lhs_params, *rhs_params)
+        return f"{rhs} IN (SELECT value FROM json_each({lhs}))", (*rhs_params, *lhs_params)
 
     def as_postgresql(self, compiler, connection):
         lhs, lhs_params = self.process_lhs(compiler, connection)

@@ -98,7 +98,9 @@ class Conversation(OrganizationModel):
             models.Index(fields=["organization", "created_at", "id"], name="org_convs_by_creation"),
             *(
                 models.Index(
-                    F("agent"), *nulls_last(field, descending=descending), name=f"agent_convs_{name}"
+                    F("agent"),
+                    *nulls_last(field, descending=descending),
+                    name=f"agent_convs_{name}",
                 )
                 for field, descending, name in [
                     ("last_message_at", False, "message_asc"),

@@ -39,7 +39,9 @@ class Run(OrganizationModel):
     background = models.BooleanField(default=False)
     metadata = models.JSONField(default=dict, blank=True)
     request_config = models.JSONField(default=dict, blank=True)
-    usage = models.JSONField(default=dict, blank=True, help_text="Tokens, as the model counts them.")
+    usage = models.JSONField(
+        default=dict, blank=True, help_text="Tokens, as the model counts them."
+    )
     error = models.TextField(blank=True)
     worker = models.CharField(max_length=200, blank=True)
     heartbeat_at = models.DateTimeField(null=True, blank=True)

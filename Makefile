@@ -1,0 +1,43 @@
+# Needs Python 3.11 or newer and make. `make run` and `make test` install what they use.
+
+PYTHON ?= python3
+BIN := .venv/bin
+JOBS ?= 2
+
+-include .env
+export
+
+.PHONY: help run test lint bench
+help:
+	@grep -E '^[a-z-]+:.*## ' Makefile | sed -E 's/:.*## /\t/'
+
+.venv/run: requirements.txt
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet --disable-pip-version-check -r requirements.txt
+	touch $@
+
+.venv/dev: .venv/run requirements-dev.txt
+	$(BIN)/pip install --quiet --disable-pip-version-check -r requirements-dev.txt
+	touch $@
+
+.env:
+	@umask 077; echo "SECRET_KEY=$$($(PYTHON) -c 'import secrets; print(secrets.token_urlsafe(50))')" > $@
+
+run: .venv/run .env ## serve the demo on 127.0.0.1:8283
+	@$(BIN)/python manage.py collectstatic --noinput --verbosity 0
+	@$(BIN)/python manage.py migrate --verbosity 0
+	@$(BIN)/python manage.py seed_demo
+	@$(BIN)/python manage.py first_run
+	@$(BIN)/uvicorn project.asgi:application --host 127.0.0.1 --port $${PORT:-8283}
+
+test: .venv/dev ## the whole suite, on SQLite and on PostgreSQL
+	DATABASE_URL=sqlite:///:memory: $(BIN)/pytest -n $(JOBS)
+	$(BIN)/python tests/postgres.py $(BIN)/pytest -n $(JOBS)
+
+lint: .venv/dev ## style, types, layers, migrations, schema, deployment checks
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python manage.py makemigrations --check --dry-run
+	$(BIN)/python manage.py spectacular --validate --fail-on-warn --file /dev/null

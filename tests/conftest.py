@@ -1,0 +1,67 @@
+from collections.abc import Callable
+
+import pytest
+from django.db import connection
+from rest_framework.test import APIClient
+
+from conversations.domain.accounts import issue_key
+from conversations.models import User
+
+from .factories import make_organization, make_user
+
+
+def pytest_collection_modifyitems(items):
+    from django.conf import settings  # noqa: PLC0415 (settings are not ready at import)
+
+    if "postgresql" in settings.DATABASES["default"]["ENGINE"]:
+        return
+    skip = pytest.mark.skip(reason="SQLite has one writer at a time; runs on PostgreSQL")
+    for item in items:
+        if "postgres_only" in item.keywords:
+            item.add_marker(skip)
+
+
+@pytest.fixture(autouse=True)
+def _plain_static_files(settings):
+    """Pages in tests need no collected files with hashes in their names."""
+    settings.STORAGES = {
+        **settings.STORAGES,
+        "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
+    }
+
+
+@pytest.fixture
+def is_postgres() -> bool:
+    return connection.vendor == "postgresql"
+
+
+@pytest.fixture
+def client_for() -> Callable[..., APIClient]:
+    """`client_for(user)` sends that user's own API key, as a program would."""
+
+    def make(user: User, scope: str = "write", **key: object) -> APIClient:
+        _, secret = issue_key(user, scope=scope, **key)
+        client = APIClient(raise_request_exception=False)
+        client.credentials(HTTP_AUTHORIZATION=f"Bearer {secret}")
+        client.default_format = "json"
+        return client
+
+    return make
+
+
+@pytest.fixture
+def alice(db) -> User:
+    """Owns what a test is about."""
+    return make_user(make_organization("Acme"), "alice")
+
+
+@pytest.fixture
+def bob(alice) -> User:
+    """Alice's colleague, in her organization."""
+    return make_user(alice.organization, "bob")
+
+
+@pytest.fixture
+def mallory(db) -> User:
+    """A stranger, of another organization."""
+    return make_user(make_organization("Elsewhere"), "mallory")

