@@ -1,0 +1,36 @@
+"""Types of arguments: each turns a word of the command line into a value, or says what it expects.
+
+Django takes no command from a file whose name begins with an underscore.
+"""
+
+from argparse import ArgumentTypeError
+from collections.abc import Callable
+
+from django.core.exceptions import ValidationError
+from django.db.models import Field
+
+# A hundred years: what a person may mean, and what date arithmetic can do.
+MOST_DAYS = 36_500
+
+
+def days(*, at_least: int) -> Callable[[str], int]:
+    def convert(text: str) -> int:
+        if text.isascii() and text.isdigit() and at_least <= int(text) <= MOST_DAYS:
+            return int(text)
+        raise ArgumentTypeError(
+            f"expected a whole number of days from {at_least} to {MOST_DAYS}, got {text!r}"
+        )
+
+    return convert
+
+
+def text_for(field: Field) -> Callable[[str], str]:
+    """What this field of a model would take: not too long, none of the wrong characters."""
+
+    def convert(text: str) -> str:
+        try:
+            return field.clean(text, None)
+        except ValidationError as error:
+            raise ArgumentTypeError(f"{' '.join(error.messages)} Got {text!r}.") from None
+
+    return convert

@@ -1,0 +1,80 @@
+import re
+
+import pytest
+from django.contrib.auth import authenticate
+from django.core.management import CommandError, call_command
+
+from conversations.models import ApiKey, User
+
+from ..factories import make_organization, make_user
+
+SHOWN = re.compile(
+    r"Admin     http://127\.0\.0\.1:9000/admin/\n"
+    r"User      admin\n"
+    r"Password  (?P<password>\S{16})\n"
+    r"API       http://127\.0\.0\.1:9000\n"
+    r"API key   (?P<key>\S+)\n"
+    r"Keep the secrets now: they are shown only this once\.\n"
+)
+
+
+@pytest.fixture(autouse=True)
+def _port(monkeypatch):
+    monkeypatch.setenv("PORT", "9000")
+
+
+def test_the_first_run_shows_credentials_that_work(db, capsys):
+    call_command("seed_demo")
+    capsys.readouterr()
+
+    call_command("first_run")
+
+    shown = SHOWN.fullmatch(capsys.readouterr().out)
+    admin = authenticate(username="admin", password=shown["password"])
+    assert (admin.is_superuser, admin.is_staff) == (True, True)
+    key = ApiKey.objects.get(digest=ApiKey.digest_of(shown["key"]))
+    assert (key.user.username, key.scope) == ("demo", "write")
+
+
+def test_later_runs_show_the_address_only(db, capsys):
+    call_command("seed_demo")
+    call_command("first_run")
+    password = User.objects.get(username="admin").password
+    capsys.readouterr()
+
+    call_command("first_run")
+
+    out, err = capsys.readouterr()
+    assert out == "Admin     http://127.0.0.1:9000/admin/\n"
+    assert "manage.py changepassword admin" in err
+    assert "manage.py create_api_key --organization Demo --username demo --scope write" in err
+    assert User.objects.get(username="admin").password == password
+    assert ApiKey.objects.count() == 1
+
+
+def test_a_superuser_of_any_name_is_enough(db, capsys):
+    User.objects.create_superuser("root")
+
+    call_command("first_run")
+
+    assert capsys.readouterr().out == "Admin     http://127.0.0.1:9000/admin/\n"
+    assert not User.objects.filter(username="admin").exists()
+
+
+def test_without_the_demo_there_is_no_key(db, capsys):
+    make_user(make_organization("Acme"), "demo")
+
+    call_command("first_run")
+
+    assert "API key" not in capsys.readouterr().out
+    assert not ApiKey.objects.exists()
+
+
+def test_a_plain_user_called_admin_is_not_promoted(db, capsys):
+    make_user(make_organization("Acme"), "admin")
+
+    with pytest.raises(CommandError, match="'admin' exists and is no superuser"):
+        call_command("first_run")
+
+    assert capsys.readouterr().out == ""
+    assert not User.objects.filter(is_superuser=True).exists()

@@ -1,0 +1,104 @@
+import json
+
+import pytest
+from django.apps import apps
+from django.core.management import CommandError, call_command
+
+from conversations.models import (
+    Agent,
+    Block,
+    Conversation,
+    IsolatedBlock,
+    Message,
+    Organization,
+    Run,
+)
+
+from ..factories import make_agent, make_organization, make_user
+
+
+def every_row() -> dict[str, list[dict]]:
+    models = apps.get_app_config("conversations").get_models()
+    return {model.__name__: list(model.objects.order_by("pk").values()) for model in models}
+
+
+def test_a_second_run_adds_and_changes_nothing(db, capsys):
+    call_command("seed_demo")
+    before = every_row()
+
+    call_command("seed_demo")
+
+    assert every_row() == before
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err == "Organization 'Demo' is ready.\nOrganization 'Demo' exists; nothing added.\n"
+
+
+def test_every_drift_state_is_there(db):
+    call_command("seed_demo")
+
+    states = {isolation.drift for isolation in IsolatedBlock.objects.with_drift()}
+    assert states == {"in_sync", "isolated_changed", "shared_changed", "diverged", "shared_gone"}
+
+
+def test_there_is_something_of_every_kind(db):
+    call_command("seed_demo")
+
+    assert [agent.name for agent in Agent.objects.order_by("name")] == [
+        "Personal Tutor",
+        "Sales Coach",
+        "Support Desk",
+    ]
+    company = Block.objects.with_agent_count().get(label="company")
+    assert company.agent_count == 2
+    assert not Block.objects.filter(description=None).exists()
+    assert Conversation.objects.archived().count() == 1
+    fork = Conversation.objects.get(forked_from__isnull=False)
+    of_both = Message.objects.filter(conversations=fork).filter(conversations=fork.forked_from)
+    assert of_both.count() == 4
+
+
+def test_the_agent_called_a_tool_in_a_completed_run(db):
+    call_command("seed_demo")
+
+    run = Run.objects.get()
+    asked, called, returned, answered = run.messages.order_by("created_at")
+    assert (run.status, run.stop_reason, run.steps.count()) == ("completed", "end_turn", 2)
+    assert run.usage["total_tokens"] == sum(step.usage["total_tokens"] for step in run.steps.all())
+    assert [m.role for m in (asked, called, returned, answered)] == [
+        "user",
+        "assistant",
+        "tool",
+        "assistant",
+    ]
+    [call] = called.tool_calls
+    wish = json.loads(call["function"]["arguments"])
+    assert returned.tool_call_id == call["id"] == returned.tool_returns[0]["tool_call_id"]
+    assert returned.name == call["function"]["name"] == "memory_insert"
+    notes = run.conversation.isolations.get(label=wish["label"]).block
+    assert returned.tool_returns[0]["func_response"] == notes.value
+    assert notes.value.endswith(wish["new_string"])
+    assert notes.revisions.first().run == run
+    first, second = run.steps.order_by("number")
+    seen = [(s["version"], s["origin"]) for s in first.blocks_seen if s["label"] == "case_notes"]
+    assert seen == [(1, "isolated")]
+    seen = [(s["version"], s["origin"]) for s in second.blocks_seen if s["label"] == "case_notes"]
+    assert seen == [(2, "isolated")]
+
+
+def test_an_organization_called_demo_is_left_as_it_is(db):
+    make_agent(make_user(make_organization("Demo")), name="Mine")
+
+    call_command("seed_demo")
+
+    assert Agent.objects.get().name == "Mine"
+    assert not Message.objects.exclude(role="system").exists()
+
+
+def test_a_user_called_demo_elsewhere_is_an_error(db):
+    make_user(make_organization("Acme"), "demo")
+
+    with pytest.raises(CommandError, match="'demo' exists outside the organization 'Demo'"):
+        call_command("seed_demo")
+
+    assert [organization.name for organization in Organization.objects.all()] == ["Acme"]
