@@ -1,4 +1,18 @@
 from django.contrib import admin
-from django.urls import path
+from django.urls import include, path
+from django.views.generic import RedirectView
+from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
 
-urlpatterns = [path("admin/", admin.site.urls)]
+# The documentation is public: it tells nothing about anybody's data.
+open_to_all = {"authentication_classes": [], "permission_classes": []}
+
+urlpatterns = [
+    path("", RedirectView.as_view(url="/admin/")),
+    path("admin", RedirectView.as_view(url="/admin/")),
+    path("admin/", admin.site.urls),
+    path("v1/schema/", SpectacularAPIView.as_view(**open_to_all), name="schema"),
+    path("docs/", SpectacularSwaggerView.as_view(url_name="schema", **open_to_all), name="docs"),
+    path("v1/", include("conversations.api.urls")),
+    # V1's other name for the same.
+    path("latest/", include("conversations.api.urls")),
+]

@@ -17,6 +17,11 @@ class AgentQuerySet(OrganizationQuerySet):
     def with_tags(self, tags, *, match_all: bool = False) -> Self:
         return with_tags(self, tags, match_all=match_all)
 
+    def tag_names(self) -> list[str]:
+        """Every tag these agents carry, in alphabetical order."""
+        lists = self.exclude(tags=[]).order_by().values_list("tags", flat=True).distinct()
+        return sorted({tag for tags in lists for tag in tags})
+
     def with_blocks(self) -> Self:
         """Load the attached blocks in prompt order, in one extra query per page."""
         links = AgentBlock.objects.in_prompt_order().select_related("block")

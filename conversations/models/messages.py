@@ -1,5 +1,6 @@
 """Messages and the conversations that hold them."""
 
+import json
 from typing import Self
 
 from django.db import models
@@ -24,6 +25,32 @@ class MessageQuerySet(OrganizationQuerySet):
         )
 
 
+class PartsField(models.JSONField):
+    """A list of parts, each an object with a `type`. `content__has_part="text"` finds them."""
+
+
+@PartsField.register_lookup
+class HasPart(models.Lookup):
+    lookup_name = "has_part"
+    prepare_rhs = False
+
+    def get_db_prep_lookup(self, value, connection):
+        if connection.vendor == "postgresql":
+            return "%s", [json.dumps([{"type": value}])]
+        return "%s", [value]
+
+    def as_sqlite(self, compiler, connection):
+        lhs, lhs_params = self.process_lhs(compiler, connection)
+        rhs, rhs_params = self.process_rhs(compiler, connection)
+        types = f"SELECT json_extract(value, '$.type') FROM json_each({lhs})"  # noqa: S608 (Django compiled it)
+        return f"{rhs} IN ({types})", (*rhs_params, *lhs_params)
+
+    def as_postgresql(self, compiler, connection):
+        lhs, lhs_params = self.process_lhs(compiler, connection)
+        rhs, rhs_params = self.process_rhs(compiler, connection)
+        return f"{lhs} @> {rhs}::jsonb", (*lhs_params, *rhs_params)
+
+
 class Message(OrganizationModel):
     """One entry of a conversation. A fork shares it with the conversation it came from."""
 
@@ -38,7 +65,7 @@ class Message(OrganizationModel):
     id = PrefixedUUIDField(prefix="message", primary_key=True)
     agent = models.ForeignKey(Agent, models.CASCADE, related_name="messages")
     role = models.CharField(max_length=9, choices=Role.choices)
-    content = models.JSONField(
+    content = PartsField(
         default=list, blank=True, help_text='Parts: {"type": "text", "text": …} and others.'
     )
     tool_calls = models.JSONField(default=list, blank=True)

@@ -1,0 +1,360 @@
+from rest_framework import serializers
+
+from ...domain import tools
+from ...domain.context import ContextWindow
+from ...models import Agent, ConversationMessage
+from ..pagination import PageQuery
+from .blocks import BlockSerializer, CreateBlockBody
+from .conversations import ModelSettings
+from .fields import Choice, Flag, Id, JsonObject, Label, Listed, Text, WholeNumber
+from .messages import represent_internal_message
+
+RELATIONS = [
+    "agent.blocks",
+    "agent.identities",
+    "agent.managed_group",
+    "agent.pending_approval",
+    "agent.secrets",
+    "agent.sources",
+    "agent.tags",
+    "agent.tools",
+]
+
+
+class ToolSerializer(serializers.Serializer):
+    """A tool as the client's `Tool` type reads it, in short."""
+
+    id = serializers.CharField()
+    name = serializers.CharField()
+    tool_type = serializers.CharField()
+    description = serializers.CharField(allow_null=True)
+    json_schema = serializers.DictField(allow_null=True)
+    source_code = serializers.CharField(allow_null=True)
+    tags = serializers.ListField(child=serializers.CharField())
+
+    def to_representation(self, name):
+        function = tools.FUNCTIONS.get(name)
+        return {
+            "id": tools.tool_id(name),
+            "name": name,
+            "tool_type": "letta_core" if function else "custom",
+            "description": function and function["description"],
+            "json_schema": function,
+            "source_code": None,
+            "tags": [],
+        }
+
+
+class MemorySerializer(serializers.Serializer):
+    """An agent's shared blocks as the client's `Memory` type reads them."""
+
+    agent_type = serializers.CharField()
+    git_enabled = serializers.BooleanField()
+    blocks = BlockSerializer(many=True)
+    file_blocks = serializers.ListField()
+    prompt_template = serializers.CharField()
+
+
+class AgentSerializer(serializers.Serializer):
+    """An agent as the client's `AgentState` type reads it, and its isolation policy.
+
+    What this server does not keep (sources, identities, secrets) has its empty value.
+    """
+
+    id = serializers.CharField()
+    name = serializers.CharField()
+    description = serializers.CharField(allow_null=True)
+    system = serializers.CharField()
+    agent_type = serializers.CharField()
+    model = serializers.CharField()
+    model_settings = serializers.DictField(allow_null=True)
+    llm_config = serializers.DictField()
+    embedding = serializers.CharField(allow_null=True)
+    embedding_config = serializers.DictField(allow_null=True)
+    blocks = BlockSerializer(many=True)
+    memory = MemorySerializer()
+    isolated_labels = serializers.ListField(child=serializers.CharField())
+    message_ids = serializers.ListField(child=serializers.CharField())
+    tools = ToolSerializer(many=True)
+    tool_rules = serializers.ListField()
+    tags = serializers.ListField(child=serializers.CharField())
+    sources = serializers.ListField()
+    metadata = serializers.DictField()
+    timezone = serializers.CharField()
+    hidden = serializers.BooleanField(allow_null=True)
+    created_at = serializers.DateTimeField()
+    updated_at = serializers.DateTimeField()
+    created_by_id = serializers.CharField(allow_null=True)
+    last_updated_by_id = serializers.CharField(allow_null=True)
+    last_run_completion = serializers.DateTimeField(allow_null=True)
+
+
+# Fields of V1's agent that belong to products this server has no part in.
+ABSENT = {
+    "base_template_id": None,
+    "compaction_settings": None,
+    "deployment_id": None,
+    "enable_sleeptime": None,
+    "entity_id": None,
+    "identities": [],
+    "identity_ids": [],
+    "last_run_duration_ms": None,
+    "last_stop_reason": None,
+    "managed_group": None,
+    "max_files_open": None,
+    "message_buffer_autoclear": False,
+    "multi_agent_group": None,
+    "pending_approval": None,
+    "per_file_view_window_char_limit": None,
+    "project_id": None,
+    "response_format": None,
+    "secrets": [],
+    "template_id": None,
+    "tool_exec_environment_variables": [],
+}
+
+
+def represent_agents(agents: list[Agent], relations: set[str] | None = None) -> list[dict]:
+    """Agents on the wire, in one query however many there are; load them `with_blocks()`.
+
+    `relations` are those to fill; None fills all.
+    """
+    message_ids: dict[str, list[str]] = {agent.pk: [] for agent in agents}
+    links = ConversationMessage.objects.filter(
+        conversation__agent__in=message_ids, conversation__is_default=True
+    ).in_context()
+    for agent_id, message_id in links.values_list("conversation__agent_id", "message_id"):
+        message_ids[agent_id].append(message_id)
+    filled = set(RELATIONS) if relations is None else relations
+    return [_represent(agent, message_ids[agent.pk], filled) for agent in agents]
+
+
+def represent_memory(agent: Agent, blocks: list[dict]) -> dict:
+    return {
+        "agent_type": agent.agent_type,
+        "git_enabled": False,
+        "blocks": blocks,
+        "file_blocks": [],
+        "prompt_template": "",
+    }
+
+
+def represent_blocks(agent: Agent) -> list[dict]:
+    """The attached blocks, loaded by `Agent.objects.with_blocks()`, in prompt order."""
+    serializer = BlockSerializer()
+    return [serializer.to_representation(link.block) for link in agent.block_links.all()]
+
+
+def _represent(agent: Agent, message_ids: list[str], filled: set[str]) -> dict:
+    blocks = represent_blocks(agent) if "agent.blocks" in filled else []
+    names = agent.tools if "agent.tools" in filled else []
+    provider, _, model = agent.model.partition("/")
+    return {
+        "id": agent.pk,
+        "name": agent.name,
+        "description": agent.description,
+        "system": agent.system,
+        "agent_type": agent.agent_type,
+        "model": agent.model,
+        "model_settings": agent.model_settings,
+        "llm_config": {
+            "handle": agent.model,
+            "model": model,
+            "model_endpoint_type": "openai",
+            "model_endpoint": None,
+            "provider_name": provider,
+            "provider_category": "base",
+            "context_window": agent.context_window_limit,
+            "put_inner_thoughts_in_kwargs": False,
+        },
+        "embedding": agent.embedding,
+        "embedding_config": None,
+        "blocks": blocks,
+        "memory": represent_memory(agent, blocks),
+        "isolated_labels": agent.isolated_labels,
+        "message_ids": message_ids,
+        "tools": [ToolSerializer().to_representation(name) for name in names],
+        "tool_rules": [],
+        "tags": agent.tags if "agent.tags" in filled else [],
+        "sources": [],
+        "metadata": agent.metadata,
+        "timezone": agent.timezone,
+        "hidden": agent.hidden,
+        "created_at": agent.created_at,
+        "updated_at": agent.updated_at,
+        "created_by_id": agent.created_by_id,
+        "last_updated_by_id": agent.last_updated_by_id,
+        "last_run_completion": agent.last_run_completed_at,
+        **ABSENT,
+    }
+
+
+class LlmConfig(JsonObject):
+    """V1's older way to name a model: {"model", "model_endpoint_type", "handle", …}."""
+
+    def to_internal_value(self, data):
+        config = super().to_internal_value(data)
+        if not (config.get("handle") or config.get("model")):
+            raise serializers.ValidationError("expected a `handle` or a `model`")
+        return config
+
+
+class InitialMessage(serializers.Serializer):
+    role = Choice(["user", "assistant", "system"])
+    content = Text()
+
+
+class AgentBody(serializers.Serializer):
+    """What may be said of an agent. Null means "not said", but for `description`."""
+
+    name = Text(required=False, allow_null=True, allow_blank=False, max_length=200)
+    description = Text(required=False, allow_null=True)
+    system = Text(required=False, allow_null=True)
+    model = Text(required=False, allow_null=True, max_length=200)
+    model_settings = ModelSettings(required=False, allow_null=True)
+    llm_config = LlmConfig(required=False, allow_null=True)
+    embedding = Text(required=False, allow_null=True, max_length=200)
+    context_window_limit = WholeNumber(required=False, allow_null=True, min_value=1)
+    timezone = Text(required=False, allow_null=True, max_length=64)
+    block_ids = Listed(child=Text(), required=False, allow_null=True)
+    tool_ids = Listed(child=Text(), required=False, allow_null=True)
+    tags = Listed(child=Text(), required=False, allow_null=True)
+    metadata = JsonObject(required=False, allow_null=True)
+    hidden = Flag(required=False, allow_null=True)
+    isolated_labels = Listed(
+        child=Label(),
+        required=False,
+        allow_null=True,
+        help_text="Labels to isolate in every new conversation.",
+    )
+
+    def validate(self, fields):
+        fields = {
+            name: value
+            for name, value in fields.items()
+            if value is not None or name == "description"
+        }
+        config = fields.pop("llm_config", None)
+        if config and "model" not in fields:
+            provider = config.get("provider_name") or config.get("model_endpoint_type") or "openai"
+            fields["model"] = config.get("handle") or f"{provider}/{config['model']}"
+            if isinstance(config.get("context_window"), int):
+                fields.setdefault("context_window_limit", config["context_window"])
+        return fields
+
+
+class CreateAgentBody(AgentBody):
+    """The body of POST /v1/agents/."""
+
+    agent_type = Text(required=False, allow_null=True, allow_blank=False, max_length=50)
+    memory_blocks = Listed(child=CreateBlockBody(), required=False, allow_null=True)
+    tools = Listed(child=Text(allow_blank=False, max_length=200), required=False, allow_null=True)
+    include_base_tools = Flag(default=True)
+    initial_message_sequence = Listed(child=InitialMessage(), required=False, allow_null=True)
+
+
+class UpdateAgentBody(AgentBody):
+    """The body of PATCH /v1/agents/{id}; `block_ids` and `tags` replace the whole list."""
+
+
+class IncludeQuery(serializers.Serializer):
+    include = Listed(child=Choice(RELATIONS), required=False, help_text="Relations to fill.")
+
+
+class AgentFilters(serializers.Serializer):
+    """What the list and the count of agents filter by."""
+
+    name = Text(required=False)
+    query_text = Text(required=False, help_text="Part of the name, in any case.")
+    tags = Listed(child=Text(), default=list)
+    match_all_tags = Flag(default=False)
+    created_by_id = Id("user", required=False)
+    project_id = Text(required=False, help_text="Projects are not kept: matches no agent.")
+    template_id = Text(required=False, help_text="Templates are not kept: matches no agent.")
+    base_template_id = Text(required=False, help_text="As `template_id`.")
+    identity_id = Text(required=False, help_text="Identities are not kept: matches no agent.")
+    identifier_keys = Listed(child=Text(), default=list, help_text="As `identity_id`.")
+    last_stop_reason = Text(required=False)
+    show_hidden_agents = Flag(default=False)
+
+
+class ListAgentsQuery(AgentFilters, IncludeQuery, PageQuery):
+    """The query of GET /v1/agents/."""
+
+    order_by = Choice(["created_at", "updated_at", "last_run_completion"], default="created_at")
+    sort_by = Choice(
+        ["created_at", "updated_at", "last_run_completion"],
+        required=False,
+        help_text="The older name of `order_by`.",
+    )
+    ascending = Flag(required=False, help_text="The older name of `order`.")
+
+
+class BlockAgentsQuery(IncludeQuery, PageQuery):
+    """The query of the agents a block is attached to."""
+
+
+class ContextQuery(serializers.Serializer):
+    conversation_id = Text(
+        required=False, help_text="`conv-…`, or `default` (also when absent): the agent's own."
+    )
+
+
+class RecompileAgentQuery(serializers.Serializer):
+    dry_run = Flag(default=False, help_text="Answer the prompt and store nothing.")
+    update_timestamp = Flag(default=True, help_text="Taken, as V1 does; the time is always new.")
+
+
+class ContextWindowSerializer(serializers.Serializer):
+    """V1's `ContextWindowOverview`: what the model would read, and its tokens part by part."""
+
+    context_window_size_max = serializers.IntegerField()
+    context_window_size_current = serializers.IntegerField()
+    num_messages = serializers.IntegerField()
+    num_archival_memory = serializers.IntegerField()
+    num_recall_memory = serializers.IntegerField()
+    num_tokens_external_memory_summary = serializers.IntegerField()
+    external_memory_summary = serializers.CharField()
+    num_tokens_system = serializers.IntegerField()
+    system_prompt = serializers.CharField()
+    num_tokens_core_memory = serializers.IntegerField()
+    core_memory = serializers.CharField()
+    num_tokens_memory_filesystem = serializers.IntegerField()
+    memory_filesystem = serializers.CharField(allow_null=True)
+    num_tokens_tool_usage_rules = serializers.IntegerField()
+    tool_usage_rules = serializers.CharField(allow_null=True)
+    num_tokens_directories = serializers.IntegerField()
+    directories = serializers.CharField(allow_null=True)
+    num_tokens_summary_memory = serializers.IntegerField()
+    summary_memory = serializers.CharField(allow_null=True)
+    num_tokens_functions_definitions = serializers.IntegerField()
+    functions_definitions = serializers.ListField(child=serializers.DictField())
+    num_tokens_messages = serializers.IntegerField()
+    messages = serializers.ListField(child=serializers.DictField())
+
+    def to_representation(self, window: ContextWindow):
+        return {
+            "context_window_size_max": window.size_max,
+            "context_window_size_current": window.size_current,
+            "num_messages": len(window.messages),
+            "num_archival_memory": 0,
+            "num_recall_memory": window.message_total,
+            "num_tokens_external_memory_summary": window.tokens_metadata,
+            "external_memory_summary": window.prompt.metadata,
+            "num_tokens_system": window.tokens_system,
+            "system_prompt": window.prompt.system,
+            "num_tokens_core_memory": window.tokens_memory,
+            "core_memory": window.prompt.memory,
+            "num_tokens_memory_filesystem": 0,
+            "memory_filesystem": None,
+            "num_tokens_tool_usage_rules": 0,
+            "tool_usage_rules": None,
+            "num_tokens_directories": 0,
+            "directories": None,
+            "num_tokens_summary_memory": 0,
+            "summary_memory": None,
+            "num_tokens_functions_definitions": window.tokens_functions,
+            "functions_definitions": window.functions,
+            "num_tokens_messages": window.tokens_messages,
+            "messages": [represent_internal_message(message) for message in window.messages],
+        }

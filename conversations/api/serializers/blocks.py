@@ -1,0 +1,120 @@
+from rest_framework import serializers
+
+from ..pagination import PageQuery
+from .fields import Choice, Flag, JsonObject, Label, Listed, Text, WholeNumber
+
+
+class BlockSerializer(serializers.Serializer):
+    """A block as the client's `Block` type reads it, with its `version`."""
+
+    id = serializers.CharField()
+    label = serializers.CharField()
+    value = serializers.CharField()
+    limit = serializers.IntegerField()
+    description = serializers.CharField(allow_null=True)
+    metadata = serializers.DictField()
+    read_only = serializers.BooleanField()  # type: ignore[assignment]
+    tags = serializers.ListField(child=serializers.CharField())
+    hidden = serializers.BooleanField(allow_null=True)
+    version = serializers.IntegerField()
+    is_template = serializers.BooleanField()
+    template_name = serializers.CharField(allow_null=True)
+    template_id = serializers.CharField(allow_null=True)
+    base_template_id = serializers.CharField(allow_null=True)
+    deployment_id = serializers.CharField(allow_null=True)
+    entity_id = serializers.CharField(allow_null=True)
+    preserve_on_migration = serializers.BooleanField()
+    project_id = serializers.CharField(allow_null=True)
+    created_by_id = serializers.CharField(allow_null=True)
+    last_updated_by_id = serializers.CharField(allow_null=True)
+
+    def to_representation(self, block):
+        return {
+            "id": block.pk,
+            "label": block.label,
+            "value": block.value,
+            "limit": block.limit,
+            "description": block.description,
+            "metadata": block.metadata,
+            "read_only": block.read_only,
+            "tags": block.tags,
+            "hidden": block.hidden,
+            "version": block.version,
+            "is_template": block.is_template,
+            "template_name": block.template_name,
+            "template_id": None,
+            "base_template_id": None,
+            "deployment_id": None,
+            "entity_id": None,
+            "preserve_on_migration": False,
+            "project_id": block.project_id,
+            "created_by_id": block.created_by_id,
+            "last_updated_by_id": block.last_updated_by_id,
+        }
+
+
+class BlockBody(serializers.Serializer):
+    """What may be said of a block. Null means "not said", as in V1, but for `description`."""
+
+    value = Text(required=False, allow_null=True)
+    limit = WholeNumber(required=False, allow_null=True, min_value=1)
+    description = Text(required=False, allow_null=True)
+    metadata = JsonObject(required=False, allow_null=True)
+    read_only = Flag(required=False, allow_null=True)  # type: ignore[assignment]
+    hidden = Flag(required=False, allow_null=True)
+    tags = Listed(child=Text(), required=False, allow_null=True)
+    is_template = Flag(required=False, allow_null=True)
+    template_name = Text(required=False, allow_null=True, max_length=200)
+    project_id = Text(required=False, allow_null=True, max_length=200)
+
+    def validate(self, fields):
+        return {
+            name: value
+            for name, value in fields.items()
+            if value is not None or name == "description"
+        }
+
+
+class CreateBlockBody(BlockBody):
+    """A new block."""
+
+    label = Label()
+
+
+class UpdateBlockBody(BlockBody):
+    """A change of a block; what is not named stays. `description: null` clears it."""
+
+    label = Label(required=False, allow_null=True)
+
+
+class BlockFilters(serializers.Serializer):
+    """What the list and the count of blocks filter by."""
+
+    label = Label(required=False)
+    name = Text(required=False, help_text="The template's name.")
+    project_id = Text(required=False)
+    templates_only = Flag(default=False)
+    tags = Listed(child=Text(), default=list)
+    match_all_tags = Flag(default=False)
+    identity_id = Text(required=False, help_text="Identities are not kept: matches no block.")
+    identifier_keys = Listed(child=Text(), default=list, help_text="As `identity_id`.")
+    label_search = Text(required=False)
+    value_search = Text(required=False)
+    description_search = Text(required=False)
+    connected_to_agents_count_eq = Listed(child=WholeNumber(min_value=0), default=list)
+    connected_to_agents_count_gt = WholeNumber(required=False)
+    connected_to_agents_count_lt = WholeNumber(required=False)
+    show_hidden_blocks = Flag(default=False)
+    include_isolated = Flag(default=False, help_text="Also list blocks isolated in conversations.")
+
+
+class ListBlocksQuery(BlockFilters, PageQuery):
+    """The query of GET /v1/blocks/."""
+
+    order = Choice(["asc", "desc"], default="asc")
+
+
+class AttachedBlocksQuery(PageQuery):
+    """The query of an agent's blocks, which are listed by their place in the prompt."""
+
+    limit = WholeNumber(default=100, min_value=1, max_value=1000)

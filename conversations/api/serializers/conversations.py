@@ -1,0 +1,193 @@
+from django.utils import timezone
+from rest_framework import serializers
+
+from ...domain.context import is_stale
+from ...domain.memory import effective_blocks_of
+from ...models import ConversationMessage
+from ..pagination import PageQuery
+from .blocks import BlockSerializer
+from .fields import Choice, Flag, Id, JsonObject, Label, Listed, Moment, Text, WholeNumber
+
+PROVIDER_TYPES = [
+    "anthropic", "azure", "baseten", "bedrock", "chatgpt_oauth", "deepseek", "fireworks",
+    "google_ai", "google_vertex", "groq", "minimax", "moonshot", "moonshot_coding", "openai",
+    "openrouter", "sglang", "together", "xai", "zai", "zai_coding",
+]  # fmt: skip
+
+
+class ModelSettings(JsonObject):
+    """Settings for a model, kept as they are sent; `provider_type` says how to read them."""
+
+    def to_internal_value(self, data):
+        settings = super().to_internal_value(data)
+        kind = settings.get("provider_type", "openai")
+        if kind not in PROVIDER_TYPES:
+            raise serializers.ValidationError(
+                f"provider_type: expected one of {', '.join(PROVIDER_TYPES)}, got {kind!r}"
+            )
+        return settings
+
+
+class ForkedFromSerializer(serializers.Serializer):
+    conversation_id = serializers.CharField()
+    message_id = serializers.CharField(allow_null=True)
+
+
+class ConversationSerializer(serializers.Serializer):
+    """A conversation as the client's `Conversation` type reads it.
+
+    Ours in addition: `stale` (the stored prompt is older than memory) and `forked_from`.
+    """
+
+    id = serializers.CharField()
+    agent_id = serializers.CharField()
+    summary = serializers.CharField(allow_null=True)
+    description = serializers.CharField(allow_null=True)
+    in_context_message_ids = serializers.ListField(child=serializers.CharField())
+    isolated_block_ids = serializers.ListField(child=serializers.CharField())
+    model = serializers.CharField(allow_null=True)
+    model_settings = serializers.DictField(allow_null=True)
+    context_window_limit = serializers.IntegerField(allow_null=True)
+    archived = serializers.BooleanField()
+    archived_at = serializers.DateTimeField(allow_null=True)
+    hidden = serializers.BooleanField()
+    stale = serializers.BooleanField()
+    forked_from = ForkedFromSerializer(allow_null=True)
+    last_message_at = serializers.DateTimeField(allow_null=True)
+    created_at = serializers.DateTimeField()
+    updated_at = serializers.DateTimeField()
+    created_by_id = serializers.CharField(allow_null=True)
+    last_updated_by_id = serializers.CharField(allow_null=True)
+
+
+def represent_conversations(conversations: list) -> list[dict]:
+    """Conversations on the wire, in three queries however many there are."""
+    in_context: dict[str, list[str]] = {conversation.pk: [] for conversation in conversations}
+    links = ConversationMessage.objects.filter(conversation__in=in_context).in_context()
+    for conversation_id, message_id in links.values_list("conversation_id", "message_id"):
+        in_context[conversation_id].append(message_id)
+    blocks = effective_blocks_of(conversations, with_text=False)
+    return [_represent(c, in_context[c.pk], blocks[c.pk]) for c in conversations]
+
+
+def _represent(conversation, in_context, blocks) -> dict:
+    # The order of the labels at creation, not the order of the prompt.
+    isolations = sorted((e.isolation for e in blocks if e.isolation), key=lambda i: i.pk)
+    forked_from = None
+    if conversation.forked_from_id:
+        forked_from = {
+            "conversation_id": conversation.forked_from_id,
+            "message_id": conversation.forked_at_message_id,
+        }
+    return {
+        "id": conversation.pk,
+        "agent_id": conversation.agent_id,
+        "summary": conversation.summary,
+        "description": conversation.description,
+        "in_context_message_ids": in_context,
+        "isolated_block_ids": [isolation.block_id for isolation in isolations],
+        "model": conversation.model,
+        "model_settings": conversation.model_settings,
+        "context_window_limit": conversation.context_window_limit,
+        "archived": conversation.archived_at is not None,
+        "archived_at": conversation.archived_at,
+        "hidden": conversation.hidden,
+        "stale": is_stale(conversation, blocks),
+        "forked_from": forked_from,
+        "last_message_at": conversation.last_message_at,
+        "created_at": conversation.created_at,
+        "updated_at": conversation.updated_at,
+        "created_by_id": conversation.created_by_id,
+        "last_updated_by_id": conversation.last_updated_by_id,
+    }
+
+
+class ConversationBody(serializers.Serializer):
+    """What may be said of a conversation. In an update, null clears the field."""
+
+    summary = Text(required=False, allow_null=True)
+    description = Text(required=False, allow_null=True)
+    model = Text(required=False, allow_null=True, max_length=200)
+    model_settings = ModelSettings(required=False, allow_null=True)
+    context_window_limit = WholeNumber(required=False, allow_null=True, min_value=1)
+    hidden = Flag(required=False)
+
+
+class CreateConversationBody(ConversationBody):
+    """The body of POST /v1/conversations/, which may be left out."""
+
+    isolated_block_labels = Listed(child=Label(), required=False, allow_null=True)
+
+
+class UpdateConversationBody(ConversationBody):
+    """The body of PATCH /v1/conversations/{id}."""
+
+    last_message_at = Moment(required=False, allow_null=True)
+    archived = Flag(required=False, allow_null=True)
+
+    def validate(self, fields):
+        archived = fields.pop("archived", None)
+        if archived is not None:
+            fields["archived_at"] = timezone.now() if archived else None
+        return fields
+
+
+class CreateConversationQuery(serializers.Serializer):
+    agent_id = Text(help_text="The agent to talk with.")
+
+
+class ListConversationsQuery(PageQuery):
+    """The query of GET /v1/conversations/."""
+
+    agent_id = Id("agent", required=False)
+    order_by = Choice(
+        ["created_at", "last_run_completion", "last_message_at"], default="created_at"
+    )
+    archive_status = Choice(["unarchived", "archived", "all"], default="unarchived")
+    summary_search = Text(required=False, help_text="Part of the summary, in any case.")
+    show_hidden = Flag(default=False)
+
+
+class OfAgentQuery(serializers.Serializer):
+    """Names the agent when the conversation is `default`."""
+
+    agent_id = Id("agent", required=False)
+
+
+class ForkQuery(OfAgentQuery):
+    message_id = Id("message", required=False, help_text="The last message the fork shares.")
+    hidden = Flag(default=False)
+
+
+class RecompileQuery(OfAgentQuery):
+    dry_run = Flag(default=False, help_text="Answer the prompt and store nothing.")
+
+
+class OfAgentBody(serializers.Serializer):
+    """Names the agent when the conversation is `default`."""
+
+    agent_id = Id("agent", required=False, allow_null=True)
+
+
+class EffectiveBlockSerializer(serializers.Serializer):
+    """What one label says in a conversation, and where the text comes from."""
+
+    label = serializers.CharField()
+    origin = serializers.ChoiceField(["shared", "isolated"])
+    block = BlockSerializer()
+    version = serializers.IntegerField()
+    shared_block_id = serializers.CharField(allow_null=True)
+    drift = serializers.ChoiceField(
+        ["in_sync", "isolated_changed", "shared_changed", "diverged", "shared_gone"],
+        allow_null=True,
+    )
+
+    def to_representation(self, effective):
+        return {
+            "label": effective.label,
+            "origin": effective.origin,
+            "block": BlockSerializer().to_representation(effective.block),
+            "version": effective.block.version,
+            "shared_block_id": effective.shared.pk if effective.shared else None,
+            "drift": effective.drift,
+        }

@@ -1,0 +1,56 @@
+"""Every route, spelled as the client spells it: collections end in a slash, nothing else does."""
+
+from django.urls import path, re_path
+
+from .views import agents, blocks, conversations, core_memory, messages, runs, server
+
+urlpatterns = [
+    path("conversations/", conversations.ConversationList.as_view()),
+    path("conversations/<str:conversation_id>", conversations.ConversationDetail.as_view()),
+    path("conversations/<str:conversation_id>/blocks", conversations.ConversationBlocks.as_view()),
+    path("conversations/<str:conversation_id>/fork", conversations.ForkConversation.as_view()),
+    path("conversations/<str:conversation_id>/messages", messages.ConversationMessages.as_view()),
+    path(
+        "conversations/<str:conversation_id>/recompile",
+        conversations.RecompileConversation.as_view(),
+    ),
+    path(
+        "conversations/<str:conversation_id>/restore", conversations.RestoreConversation.as_view()
+    ),
+    path("blocks/", blocks.BlockList.as_view()),
+    path("blocks/count", blocks.BlockCount.as_view()),
+    path("blocks/<str:block_id>", blocks.BlockDetail.as_view()),
+    path("blocks/<str:block_id>/agents", blocks.BlockAgents.as_view()),
+    path("agents/", agents.AgentList.as_view()),
+    path("agents/count", agents.AgentCount.as_view()),
+    path("agents/<str:agent_id>", agents.AgentDetail.as_view()),
+    path("agents/<str:agent_id>/context", agents.AgentContext.as_view()),
+    path("agents/<str:agent_id>/messages", messages.AgentMessages.as_view()),
+    path("agents/<str:agent_id>/recompile", agents.RecompileAgent.as_view()),
+    # The older spelling of the one above.
+    path("agents/<str:agent_id>/system-prompt/recompile", agents.RecompileAgentOld.as_view()),
+    path("agents/<str:agent_id>/core-memory", core_memory.CoreMemory.as_view()),
+    path("agents/<str:agent_id>/core-memory/blocks", core_memory.AgentBlockList.as_view()),
+    path(
+        "agents/<str:agent_id>/core-memory/blocks/attach/<str:block_id>",
+        core_memory.AttachBlock.as_view(),
+    ),
+    path(
+        "agents/<str:agent_id>/core-memory/blocks/detach/<str:block_id>",
+        core_memory.DetachBlock.as_view(),
+    ),
+    # Labels may hold slashes.
+    path(
+        "agents/<str:agent_id>/core-memory/blocks/<path:label>",
+        core_memory.AgentBlockDetail.as_view(),
+    ),
+    path("messages/", messages.MessageList.as_view()),
+    path("messages/<str:message_id>", messages.MessageDetail.as_view()),
+    path("runs/", runs.RunList.as_view()),
+    path("runs/<str:run_id>", runs.RunDetail.as_view()),
+    path("tags/", server.TagList.as_view()),
+    path("models/", server.ModelList.as_view()),
+    path("health/", server.Health.as_view()),
+    path("ready/", server.Ready.as_view()),
+    re_path(r"^.*$", server.Elsewhere.as_view()),
+]

@@ -1,0 +1,167 @@
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import extend_schema
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from ...domain import tools
+from ...domain.agents import create_agent, delete_agent, update_agent
+from ...domain.context import context_window, preview_prompt, recompile
+from ...domain.errors import InvalidArgument, NotFound
+from ...domain.messages import text_message
+from ...models import Agent
+from ..auth import author_of
+from ..filters import matching_agents
+from ..pagination import Order, page
+from ..requests import read_body, read_query
+from ..schema import OBJECT_OF_STRINGS
+from ..serializers.agents import (
+    AgentFilters,
+    AgentSerializer,
+    ContextQuery,
+    ContextWindowSerializer,
+    CreateAgentBody,
+    IncludeQuery,
+    ListAgentsQuery,
+    RecompileAgentQuery,
+    UpdateAgentBody,
+    represent_agents,
+)
+from .lookups import agents_of, find_agent, find_blocks, find_thread_of
+
+ORDER_FIELDS = {
+    "created_at": "created_at",
+    "updated_at": "updated_at",
+    "last_run_completion": "last_run_completed_at",
+}
+
+
+def relations_asked(request, query: dict) -> set[str] | None:
+    """Which relations to fill. Without `include`, V1 leaves them all empty for clients 1.x, which
+    name their version in this header, and fills them for everybody else."""
+    if "include" in query:
+        return set(query["include"])
+    is_client_1 = request.headers.get("X-Stainless-Package-Version", "").startswith("1.")
+    return set() if is_client_1 else None
+
+
+def respond(request, agent: Agent, relations: set[str] | None = None) -> Response:
+    agent = agents_of(request).with_blocks().get(pk=agent.pk)
+    return Response(represent_agents([agent], relations)[0])
+
+
+class AgentList(APIView):
+    @extend_schema(
+        operation_id="agents_list",
+        parameters=[ListAgentsQuery],
+        responses=AgentSerializer(many=True),
+    )
+    def get(self, request):
+        query = read_query(request, ListAgentsQuery)
+        every = Agent.objects.in_organization(request.auth.organization)
+        field = ORDER_FIELDS[query.get("sort_by", query["order_by"])]
+        ascending = query.get("ascending", query["order"] == "asc")
+        order = Order(field, not ascending, nullable=field == "last_run_completed_at")
+        rows = matching_agents(every, query).with_blocks()
+        found = page(rows, query, cursors=every, prefix="agent", order=order)
+        return Response(represent_agents(found, relations_asked(request, query)))
+
+    @extend_schema(operation_id="agents_create", request=CreateAgentBody, responses=AgentSerializer)
+    def post(self, request):
+        body = read_body(request, CreateAgentBody)
+        if "model" not in body:
+            raise InvalidArgument("Must specify either model or llm_config in request")
+        fields = _verb_fields(request, body)
+        base = tools.BASE_TOOLS if fields.pop("include_base_tools") else []
+        names = [*base, *fields.pop("tools", []), *fields.pop("tool_names", [])]
+        initial = [
+            text_message(message["role"], message["content"])
+            for message in fields.pop("initial_message_sequence", [])
+        ]
+        agent = create_agent(
+            request.auth.organization,
+            by=author_of(request),
+            tools=list(dict.fromkeys(names)),
+            initial_messages=initial,
+            **fields,
+        )
+        return respond(request, agent)
+
+
+class AgentCount(APIView):
+    @extend_schema(
+        operation_id="agents_count", parameters=[AgentFilters], responses=OpenApiTypes.INT
+    )
+    def get(self, request):
+        query = read_query(request, AgentFilters)
+        every = Agent.objects.in_organization(request.auth.organization)
+        return Response(matching_agents(every, query).count())
+
+
+class AgentDetail(APIView):
+    @extend_schema(
+        operation_id="agents_retrieve", parameters=[IncludeQuery], responses=AgentSerializer
+    )
+    def get(self, request, agent_id):
+        query = read_query(request, IncludeQuery)
+        agent = find_agent(request, agent_id, agents_of(request).with_blocks())
+        return Response(represent_agents([agent], relations_asked(request, query))[0])
+
+    @extend_schema(operation_id="agents_update", request=UpdateAgentBody, responses=AgentSerializer)
+    def patch(self, request, agent_id):
+        agent = find_agent(request, agent_id)
+        changes = _verb_fields(request, read_body(request, UpdateAgentBody))
+        if "tool_names" in changes:
+            changes["tools"] = changes.pop("tool_names")
+        return respond(request, update_agent(agent, by=author_of(request), **changes))
+
+    @extend_schema(
+        operation_id="agents_delete",
+        responses={200: OBJECT_OF_STRINGS},
+    )
+    def delete(self, request, agent_id):
+        delete_agent(find_agent(request, agent_id), by=author_of(request))
+        return Response({"message": f"Agent id={agent_id} successfully deleted"})
+
+
+class AgentContext(APIView):
+    @extend_schema(
+        operation_id="agents_context", parameters=[ContextQuery], responses=ContextWindowSerializer
+    )
+    def get(self, request, agent_id):
+        query = read_query(request, ContextQuery)
+        agent = find_agent(request, agent_id)
+        conversation = find_thread_of(request, agent, query.get("conversation_id"))
+        return Response(ContextWindowSerializer(context_window(conversation)).data)
+
+
+class RecompileAgent(APIView):
+    @extend_schema(
+        operation_id="agents_recompile",
+        parameters=[RecompileAgentQuery],
+        request=None,
+        responses=OpenApiTypes.STR,
+    )
+    def post(self, request, agent_id):
+        query = read_query(request, RecompileAgentQuery)
+        conversation = find_thread_of(request, find_agent(request, agent_id), None)
+        if query["dry_run"]:
+            return Response(preview_prompt(conversation).text)
+        return Response(recompile(conversation))
+
+
+class RecompileAgentOld(RecompileAgent):
+    schema = None
+
+
+def _verb_fields(request, body: dict) -> dict:
+    """The body with its ids looked up: `blocks` and `tool_names` instead of ids."""
+    fields = dict(body)
+    if "block_ids" in fields:
+        fields["blocks"] = find_blocks(request, fields.pop("block_ids"))
+    if "tool_ids" in fields:
+        known = {tools.tool_id(name): name for name in tools.FUNCTIONS}
+        wanted = fields.pop("tool_ids")
+        if unknown := [tool_id for tool_id in wanted if tool_id not in known]:
+            raise NotFound(f"tool_ids: Tool with id {unknown[0]!r} not found")
+        fields["tool_names"] = [known[tool_id] for tool_id in wanted]
+    return fields

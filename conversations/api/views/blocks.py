@@ -1,0 +1,82 @@
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import extend_schema
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from ...domain.blocks import create_block, delete_block, write_block
+from ...models import Block
+from ..auth import author_of
+from ..filters import matching_blocks
+from ..pagination import page
+from ..requests import read_body, read_query
+from ..serializers.agents import AgentSerializer, BlockAgentsQuery, represent_agents
+from ..serializers.blocks import (
+    BlockFilters,
+    BlockSerializer,
+    CreateBlockBody,
+    ListBlocksQuery,
+    UpdateBlockBody,
+)
+from .agents import relations_asked
+from .lookups import agents_of, find_block
+
+
+class BlockList(APIView):
+    @extend_schema(
+        operation_id="blocks_list",
+        parameters=[ListBlocksQuery],
+        responses=BlockSerializer(many=True),
+    )
+    def get(self, request):
+        query = read_query(request, ListBlocksQuery)
+        every = Block.objects.in_organization(request.auth.organization)
+        found = page(matching_blocks(every, query), query, cursors=every, prefix="block")
+        return Response(BlockSerializer(found, many=True).data)
+
+    @extend_schema(operation_id="blocks_create", request=CreateBlockBody, responses=BlockSerializer)
+    def post(self, request):
+        fields = read_body(request, CreateBlockBody)
+        block = create_block(request.auth.organization, by=author_of(request), **fields)
+        return Response(BlockSerializer(block).data)
+
+
+class BlockCount(APIView):
+    @extend_schema(
+        operation_id="blocks_count", parameters=[BlockFilters], responses=OpenApiTypes.INT
+    )
+    def get(self, request):
+        query = read_query(request, BlockFilters)
+        every = Block.objects.in_organization(request.auth.organization)
+        return Response(matching_blocks(every, query).count())
+
+
+class BlockDetail(APIView):
+    @extend_schema(operation_id="blocks_retrieve", responses=BlockSerializer)
+    def get(self, request, block_id):
+        return Response(BlockSerializer(find_block(request, block_id)).data)
+
+    @extend_schema(operation_id="blocks_update", request=UpdateBlockBody, responses=BlockSerializer)
+    def patch(self, request, block_id):
+        block = find_block(request, block_id)
+        changes = read_body(request, UpdateBlockBody)
+        return Response(BlockSerializer(write_block(block, by=author_of(request), **changes)).data)
+
+    @extend_schema(operation_id="blocks_delete", responses={200: OpenApiTypes.NONE})
+    def delete(self, request, block_id):
+        delete_block(find_block(request, block_id), by=author_of(request))
+        return Response(None)
+
+
+class BlockAgents(APIView):
+    @extend_schema(
+        operation_id="blocks_agents",
+        parameters=[BlockAgentsQuery],
+        responses=AgentSerializer(many=True),
+    )
+    def get(self, request, block_id):
+        block = find_block(request, block_id)
+        query = read_query(request, BlockAgentsQuery)
+        every = agents_of(request)
+        rows = every.filter(block_links__block=block).with_blocks()
+        found = page(rows, query, cursors=every, prefix="agent")
+        return Response(represent_agents(found, relations_asked(request, query)))

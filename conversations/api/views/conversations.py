@@ -1,0 +1,159 @@
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import extend_schema
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from ...domain.context import preview_prompt, recompile
+from ...domain.conversations import (
+    create_conversation,
+    delete_conversation,
+    fork_conversation,
+    restore_conversation,
+    update_conversation,
+)
+from ...domain.errors import NotFound
+from ...domain.memory import effective_blocks
+from ...ids import is_id
+from ...models import Conversation
+from ..auth import author_of
+from ..filters import matching_conversations
+from ..pagination import Order, page
+from ..requests import path_id, read_body, read_query
+from ..serializers.conversations import (
+    ConversationSerializer,
+    CreateConversationBody,
+    CreateConversationQuery,
+    EffectiveBlockSerializer,
+    ForkQuery,
+    ListConversationsQuery,
+    OfAgentBody,
+    RecompileQuery,
+    UpdateConversationBody,
+    represent_conversations,
+)
+from .lookups import agents_of, find_conversation, find_thread, messages_of
+
+ORDER_FIELDS = {
+    "created_at": "created_at",
+    "last_message_at": "last_message_at",
+    "last_run_completion": "last_run_completed_at",
+}
+
+
+def respond(conversation: Conversation) -> Response:
+    return Response(represent_conversations([conversation])[0])
+
+
+class ConversationList(APIView):
+    @extend_schema(
+        operation_id="conversations_list",
+        parameters=[ListConversationsQuery],
+        responses=ConversationSerializer(many=True),
+    )
+    def get(self, request):
+        query = read_query(request, ListConversationsQuery)
+        every = Conversation.objects.in_organization(request.auth.organization)
+        rows = matching_conversations(every, query).select_related("agent")
+        field = ORDER_FIELDS[query["order_by"]]
+        order = Order(field, query["order"] == "desc", nullable=field != "created_at")
+        found = page(rows, query, cursors=every, prefix="conv", order=order)
+        return Response(represent_conversations(found))
+
+    @extend_schema(
+        operation_id="conversations_create",
+        parameters=[CreateConversationQuery],
+        request=CreateConversationBody,
+        responses=ConversationSerializer,
+    )
+    def post(self, request):
+        query = read_query(request, CreateConversationQuery)
+        fields = read_body(request, CreateConversationBody, required=False)
+        agent_id = query["agent_id"]
+        # Not a 422 for an id of the wrong shape: V1 says "not found" to every unknown agent here.
+        agents = agents_of(request).filter(pk=agent_id) if is_id("agent", agent_id) else None
+        agent = agents and agents.first()
+        if agent is None:
+            raise NotFound(f"Agent not found: agent_id {agent_id!r}, expected agent-<uuid4>")
+        labels = fields.pop("isolated_block_labels", None) or []
+        return respond(
+            create_conversation(agent, by=author_of(request), isolated_labels=labels, **fields)
+        )
+
+
+class ConversationDetail(APIView):
+    @extend_schema(operation_id="conversations_retrieve", responses=ConversationSerializer)
+    def get(self, request, conversation_id):
+        return respond(find_conversation(request, conversation_id))
+
+    @extend_schema(
+        operation_id="conversations_update",
+        request=UpdateConversationBody,
+        responses=ConversationSerializer,
+    )
+    def patch(self, request, conversation_id):
+        conversation = find_conversation(request, conversation_id)
+        changes = read_body(request, UpdateConversationBody)
+        return respond(update_conversation(conversation, by=author_of(request), **changes))
+
+    @extend_schema(operation_id="conversations_delete", responses={200: OpenApiTypes.NONE})
+    def delete(self, request, conversation_id):
+        delete_conversation(find_conversation(request, conversation_id), by=author_of(request))
+        return Response(None)
+
+
+class RestoreConversation(APIView):
+    @extend_schema(
+        operation_id="conversations_restore", request=None, responses=ConversationSerializer
+    )
+    def post(self, request, conversation_id):
+        path_id("conversation_id", "conv", conversation_id)
+        every = Conversation.objects.in_organization(request.auth.organization)
+        conversation = every.filter(pk=conversation_id).first()
+        if conversation is None:
+            raise NotFound(f"Conversation not found with id='{conversation_id}'")
+        return respond(restore_conversation(conversation, by=author_of(request)))
+
+
+class ForkConversation(APIView):
+    @extend_schema(
+        operation_id="conversations_fork",
+        parameters=[ForkQuery],
+        request=None,
+        responses=ConversationSerializer,
+    )
+    def post(self, request, conversation_id):
+        query = read_query(request, ForkQuery)
+        source = find_thread(request, conversation_id, query.get("agent_id"))
+        at = None
+        if message_id := query.get("message_id"):
+            at = messages_of(request).filter(pk=message_id).first()
+            if at is None:
+                raise NotFound(f"Message with id {message_id} not found.")
+        fork = fork_conversation(source, by=author_of(request), at=at, hidden=query["hidden"])
+        return respond(fork)
+
+
+class RecompileConversation(APIView):
+    @extend_schema(
+        operation_id="conversations_recompile",
+        parameters=[RecompileQuery],
+        request=OfAgentBody,
+        responses=OpenApiTypes.STR,
+    )
+    def post(self, request, conversation_id):
+        query = read_query(request, RecompileQuery)
+        body = read_body(request, OfAgentBody, required=False)
+        agent_id = query.get("agent_id") or body.get("agent_id")
+        conversation = find_thread(request, conversation_id, agent_id)
+        if query["dry_run"]:
+            return Response(preview_prompt(conversation).text)
+        return Response(recompile(conversation))
+
+
+class ConversationBlocks(APIView):
+    @extend_schema(
+        operation_id="conversations_blocks", responses=EffectiveBlockSerializer(many=True)
+    )
+    def get(self, request, conversation_id):
+        conversation = find_conversation(request, conversation_id)
+        return Response(EffectiveBlockSerializer(effective_blocks(conversation), many=True).data)

@@ -1,0 +1,81 @@
+"""An agent's shared blocks, under the client's name for them."""
+
+from drf_spectacular.utils import extend_schema
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from ...domain.agents import attach_block, detach_block
+from ...domain.blocks import write_block
+from ...domain.errors import NotFound
+from ...models import Agent, Block
+from ..auth import author_of
+from ..pagination import Order, page
+from ..requests import read_body, read_query
+from ..serializers.agents import (
+    AgentSerializer,
+    MemorySerializer,
+    represent_blocks,
+    represent_memory,
+)
+from ..serializers.blocks import AttachedBlocksQuery, BlockSerializer, UpdateBlockBody
+from .agents import respond
+from .lookups import agents_of, find_agent, find_block
+
+
+class CoreMemory(APIView):
+    @extend_schema(operation_id="agents_core_memory", responses=MemorySerializer)
+    def get(self, request, agent_id):
+        agent = find_agent(request, agent_id, agents_of(request).with_blocks())
+        return Response(represent_memory(agent, represent_blocks(agent)))
+
+
+class AgentBlockList(APIView):
+    @extend_schema(
+        operation_id="agents_blocks_list",
+        parameters=[AttachedBlocksQuery],
+        responses=BlockSerializer(many=True),
+    )
+    def get(self, request, agent_id):
+        query = read_query(request, AttachedBlocksQuery)
+        links = find_agent(request, agent_id).block_links.select_related("block")
+        order = Order("position", query["order"] == "desc")
+        found = page(links, query, cursors=links, prefix="block", order=order, id_field="block")
+        return Response(BlockSerializer([link.block for link in found], many=True).data)
+
+
+class AgentBlockDetail(APIView):
+    @extend_schema(operation_id="agents_blocks_retrieve", responses=BlockSerializer)
+    def get(self, request, agent_id, label):
+        return Response(BlockSerializer(self._find(request, agent_id, label)).data)
+
+    @extend_schema(
+        operation_id="agents_blocks_update", request=UpdateBlockBody, responses=BlockSerializer
+    )
+    def patch(self, request, agent_id, label):
+        block = self._find(request, agent_id, label)
+        changes = read_body(request, UpdateBlockBody)
+        return Response(BlockSerializer(write_block(block, by=author_of(request), **changes)).data)
+
+    def _find(self, request, agent_id: str, label: str) -> Block:
+        agent: Agent = find_agent(request, agent_id)
+        # Compared here, because PostgreSQL has no words for a label with a NUL in it.
+        links = {link.label: link for link in agent.block_links.select_related("block")}
+        if label not in links:
+            raise NotFound(f"No block with label {label!r} found for agent '{agent_id}'")
+        return links[label].block
+
+
+class AttachBlock(APIView):
+    @extend_schema(operation_id="agents_blocks_attach", request=None, responses=AgentSerializer)
+    def patch(self, request, agent_id, block_id):
+        agent = find_agent(request, agent_id)
+        block = find_block(request, block_id)
+        return respond(request, attach_block(agent, block, by=author_of(request)))
+
+
+class DetachBlock(APIView):
+    @extend_schema(operation_id="agents_blocks_detach", request=None, responses=AgentSerializer)
+    def patch(self, request, agent_id, block_id):
+        agent = find_agent(request, agent_id)
+        block = find_block(request, block_id)
+        return respond(request, detach_block(agent, block, by=author_of(request)))

@@ -1,0 +1,86 @@
+from drf_spectacular.utils import extend_schema
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from ...domain.errors import NotFound
+from ...models import Message
+from ..filters import matching_messages
+from ..pagination import Order, page
+from ..requests import path_id, read_query
+from ..serializers.messages import (
+    ConversationMessagesQuery,
+    MessageSerializer,
+    MessagesQuery,
+    represent_messages,
+)
+from .lookups import find_agent, find_thread, find_thread_of, messages_of
+
+
+def list_thread(conversation, query: dict) -> Response:
+    """The messages of one conversation by their positions, compacted ones included."""
+    links = conversation.message_links.select_related("message")
+    found = page(
+        matching_messages(links, query, path="message__"),
+        query,
+        cursors=links,
+        prefix="message",
+        order=Order("position", query["order"] == "desc", tie="position"),
+        id_field="message",
+    )
+    messages = [link.message for link in found]
+    return Response(represent_messages(messages, query["include_return_message_types"]))
+
+
+def list_messages(request, rows, query: dict) -> Response:
+    """Messages of many conversations, by time."""
+    every = Message.objects.in_organization(request.auth.organization)
+    found = page(matching_messages(rows, query), query, cursors=every, prefix="message")
+    return Response(represent_messages(found, query["include_return_message_types"]))
+
+
+class ConversationMessages(APIView):
+    @extend_schema(
+        operation_id="conversations_messages_list",
+        parameters=[ConversationMessagesQuery],
+        responses=MessageSerializer(many=True),
+    )
+    def get(self, request, conversation_id):
+        query = read_query(request, ConversationMessagesQuery)
+        return list_thread(find_thread(request, conversation_id, query.get("agent_id")), query)
+
+
+class AgentMessages(APIView):
+    @extend_schema(
+        operation_id="agents_messages_list",
+        parameters=[MessagesQuery],
+        responses=MessageSerializer(many=True),
+    )
+    def get(self, request, agent_id):
+        query = read_query(request, MessagesQuery)
+        agent = find_agent(request, agent_id)
+        if "conversation_id" in query:
+            return list_thread(find_thread_of(request, agent, query["conversation_id"]), query)
+        return list_messages(request, messages_of(request).filter(agent=agent), query)
+
+
+class MessageList(APIView):
+    @extend_schema(
+        operation_id="messages_list",
+        parameters=[MessagesQuery],
+        responses=MessageSerializer(many=True),
+    )
+    def get(self, request):
+        query = read_query(request, MessagesQuery)
+        if "conversation_id" in query:
+            return list_thread(find_thread(request, query["conversation_id"]), query)
+        return list_messages(request, messages_of(request), query)
+
+
+class MessageDetail(APIView):
+    @extend_schema(operation_id="messages_retrieve", responses=MessageSerializer(many=True))
+    def get(self, request, message_id):
+        path_id("message_id", "message", message_id)
+        message = messages_of(request).filter(pk=message_id).first()
+        if message is None:
+            raise NotFound(f"Message with id {message_id} not found.")
+        return Response(represent_messages([message]))

@@ -1,0 +1,95 @@
+"""The server itself: its health, its models, and what is at no route."""
+
+from django.db import connection
+from django.http import HttpResponse
+from django.urls import Resolver404, resolve
+from drf_spectacular.utils import extend_schema
+from rest_framework.exceptions import NotFound
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from ... import __version__
+from ...llm.catalog import MODELS
+from ...models import Agent
+from ..requests import read_query
+from ..schema import ARRAY_OF_STRINGS
+from ..serializers.server import ModelSerializer, StatusSerializer, TagsQuery
+
+
+class Health(APIView):
+    """Whether the process answers; needs no key."""
+
+    authentication_classes = []
+    permission_classes = []
+
+    @extend_schema(operation_id="health", responses=StatusSerializer)
+    def get(self, request):
+        return Response({"version": __version__, "status": "ok"})
+
+
+class Ready(Health):
+    """Whether the database answers too; 503 when it does not."""
+
+    @extend_schema(operation_id="ready", responses=StatusSerializer)
+    def get(self, request):
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT 1")
+        return super().get(request)
+
+
+class ModelList(APIView):
+    @extend_schema(operation_id="models_list", responses=ModelSerializer(many=True))
+    def get(self, request):
+        return Response(ModelSerializer(MODELS, many=True).data)
+
+
+class TagList(APIView):
+    """The tags of the organization's agents, in alphabetical order."""
+
+    @extend_schema(
+        operation_id="tags_list",
+        parameters=[TagsQuery],
+        responses={200: ARRAY_OF_STRINGS},
+    )
+    def get(self, request):
+        query = read_query(request, TagsQuery)
+        agents = Agent.objects.in_organization(request.auth.organization).live()
+        return Response(_page(agents.tag_names(), query))
+
+
+def _page(names: list[str], query: dict) -> list[str]:
+    words = query.get("name", query.get("query_text", "")).lower()
+    names = [name for name in names if words in name.lower()]
+    if query["order"] == "desc":
+        names.reverse()
+    ahead = str.__gt__ if query["order"] == "asc" else str.__lt__
+    if "after" in query:
+        names = [name for name in names if ahead(name, query["after"])]
+    if "before" in query:
+        names = [name for name in names if ahead(query["before"], name)]
+        return names[: query["limit"]] if "after" in query else names[-query["limit"] :]
+    return names[: query["limit"]]
+
+
+class Elsewhere(APIView):
+    """What is at no route: the other spelling of one that is, by its last slash, or nothing.
+
+    The 307 keeps method, body and query, as V1's does. Callers without a key get 401, so that
+    they can't tell which routes exist.
+    """
+
+    schema = None
+
+    def _answer(self, request, *args, **kwargs):
+        path = request.path
+        other = path.removesuffix("/") if path.endswith("/") else f"{path}/"
+        try:
+            found = resolve(other)
+        except Resolver404:
+            raise NotFound("Not Found") from None
+        if getattr(found.func, "view_class", None) is Elsewhere:
+            raise NotFound("Not Found")
+        url = request.build_absolute_uri(request.get_full_path().replace(path, other, 1))
+        return HttpResponse(status=307, headers={"Location": url})
+
+    get = post = put = patch = delete = _answer
