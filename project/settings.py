@@ -16,7 +16,8 @@ env = environ.FileAwareEnv()
 # What a public server must set
 
 # Without one, sessions end when the process does: safe, but only for a first look.
-SECRET_KEY = env.str("SECRET_KEY", default=secrets.token_urlsafe(50))
+# Read past environ, which takes a value that begins with $ for the name of another variable.
+SECRET_KEY = env.ENVIRON.get("SECRET_KEY", secrets.token_urlsafe(50))
 ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["127.0.0.1", "localhost", "[::1]"])
 DATABASES = {"default": env.db("DATABASE_URL", default=f"sqlite:///{BASE_DIR / 'db.sqlite3'}")}
 

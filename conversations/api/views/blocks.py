@@ -9,6 +9,7 @@ from ..auth import author_of
 from ..filters import matching_blocks
 from ..pagination import page
 from ..requests import read_body, read_query
+from ..schema import NULL
 from ..serializers.agents import AgentSerializer, BlockAgentsQuery, represent_agents
 from ..serializers.blocks import (
     BlockFilters,
@@ -61,7 +62,7 @@ class BlockDetail(APIView):
         changes = read_body(request, UpdateBlockBody)
         return Response(BlockSerializer(write_block(block, by=author_of(request), **changes)).data)
 
-    @extend_schema(operation_id="blocks_delete", responses={200: OpenApiTypes.NONE})
+    @extend_schema(operation_id="blocks_delete", responses=NULL)
     def delete(self, request, block_id):
         delete_block(find_block(request, block_id), by=author_of(request))
         return Response(None)

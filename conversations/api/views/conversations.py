@@ -19,6 +19,7 @@ from ..auth import author_of
 from ..filters import matching_conversations
 from ..pagination import Order, page
 from ..requests import path_id, read_body, read_query
+from ..schema import NULL
 from ..serializers.conversations import (
     ConversationSerializer,
     CreateConversationBody,
@@ -95,7 +96,7 @@ class ConversationDetail(APIView):
         changes = read_body(request, UpdateConversationBody)
         return respond(update_conversation(conversation, by=author_of(request), **changes))
 
-    @extend_schema(operation_id="conversations_delete", responses={200: OpenApiTypes.NONE})
+    @extend_schema(operation_id="conversations_delete", responses=NULL)
     def delete(self, request, conversation_id):
         delete_conversation(find_conversation(request, conversation_id), by=author_of(request))
         return Response(None)
