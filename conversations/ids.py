@@ -25,6 +25,11 @@ class PrefixedUUIDField(models.UUIDField):
     included, raises ValidationError when it is used in a query.
     """
 
+    # For the type checker: text in, text out.
+    _pyi_private_set_type: str
+    _pyi_private_get_type: str  # type: ignore[assignment]
+    _pyi_lookup_exact_type: str
+
     def __init__(self, *args, prefix: str, **kwargs):
         self.prefix = prefix
         super().__init__(*args, **{**kwargs, "editable": False, "default": partial(new_id, prefix)})

@@ -13,7 +13,10 @@ from django.core.wsgi import get_wsgi_application
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "project.settings")
 
-plain_requests = WSGIMiddleware(get_wsgi_application(), workers=settings.WEB_THREADS)
+plain_requests = WSGIMiddleware(
+    get_wsgi_application(),  # type: ignore[arg-type]
+    workers=settings.WEB_THREADS,
+)
 
 
 async def application(scope, receive, send):

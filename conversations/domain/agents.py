@@ -18,6 +18,7 @@ from .context import DEFAULT_SYSTEM_PROMPT, recompile_default_conversations
 from .conversations import create_conversation
 from .errors import (
     BelongsToConversation,
+    InvalidArgument,
     InvalidValue,
     LabelTaken,
     NotFound,
@@ -82,7 +83,6 @@ def create_agent(
     organization: Organization,
     *,
     by: Author,
-    model: str,
     memory_blocks: Iterable[BlockFields] = (),
     blocks: Iterable[Block] = (),
     initial_messages: Iterable[Message] = (),
@@ -92,10 +92,11 @@ def create_agent(
     fields.setdefault("name", f"{random.choice(ADJECTIVES)}{random.choice(NOUNS)}")  # noqa: S311
     fields.setdefault("system", DEFAULT_SYSTEM_PROMPT)
     policy = fields.pop("isolated_labels", [])
-    _check({**fields, "model": model})
+    if "model" not in fields:
+        raise InvalidArgument("Must specify either model or llm_config in request")
+    _check(fields)
     agent = Agent.objects.create(
         organization=organization,
-        model=model,
         created_by=by.user,
         last_updated_by=by.user,
         **fields,

@@ -180,8 +180,7 @@ def _relabel(block: Block, label: str) -> None:
 
 
 def _agents_whose_default_reads(block: Block) -> Iterable[str]:
-    if block.is_isolated:
-        return Conversation.objects.filter(pk=block.conversation_id, is_default=True).values_list(
-            "agent", flat=True
-        )
+    if block.conversation_id is not None:
+        owner = Conversation.objects.filter(pk=block.conversation_id, is_default=True)
+        return owner.values_list("agent", flat=True)
     return block.agent_links.values_list("agent", flat=True)

@@ -61,7 +61,7 @@ class LabelTaken(Conflict):
 class BelongsToConversation(Conflict):
     """An isolated block can't be used like an ordinary one."""
 
-    def __init__(self, block_id: str, conversation_id: str, wish: str):
+    def __init__(self, block_id: str, conversation_id: str | None, wish: str):
         super().__init__(
             f"Block '{block_id}' is isolated in conversation '{conversation_id}': it can't {wish}"
         )

@@ -6,7 +6,7 @@ from rest_framework.views import APIView
 from ...domain import tools
 from ...domain.agents import create_agent, delete_agent, update_agent
 from ...domain.context import context_window, preview_prompt, recompile
-from ...domain.errors import InvalidArgument, NotFound
+from ...domain.errors import NotFound
 from ...domain.messages import text_message
 from ...models import Agent
 from ..auth import author_of
@@ -68,8 +68,6 @@ class AgentList(APIView):
     @extend_schema(operation_id="agents_create", request=CreateAgentBody, responses=AgentSerializer)
     def post(self, request):
         body = read_body(request, CreateAgentBody)
-        if "model" not in body:
-            raise InvalidArgument("Must specify either model or llm_config in request")
         fields = _verb_fields(request, body)
         base = tools.BASE_TOOLS if fields.pop("include_base_tools") else []
         names = [*base, *fields.pop("tools", []), *fields.pop("tool_names", [])]
