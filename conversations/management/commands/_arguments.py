@@ -1,4 +1,4 @@
-"""Types of arguments: each turns a word of the command line into a value, or says what it expects.
+"""What words of the command line mean; a wrong one is told what was expected.
 
 Django takes no command from a file whose name begins with an underscore.
 """
@@ -7,7 +7,10 @@ from argparse import ArgumentTypeError
 from collections.abc import Callable
 
 from django.core.exceptions import ValidationError
+from django.core.management.base import CommandError
 from django.db.models import Field
+
+from conversations.models import Organization
 
 # A hundred years: what a person may mean, and what date arithmetic can do.
 MOST_DAYS = 36_500
@@ -34,3 +37,10 @@ def text_for(field: Field) -> Callable[[str], str]:
             raise ArgumentTypeError(f"{' '.join(error.messages)} Got {text!r}.") from None
 
     return convert
+
+
+def find_organization(name: str) -> Organization:
+    try:
+        return Organization.objects.get(name=name)
+    except Organization.DoesNotExist:
+        raise CommandError(f"No organization is called {name!r}.") from None

@@ -1,4 +1,5 @@
 from django.core.management.base import BaseCommand, CommandError
+from tqdm import tqdm
 
 from conversations.domain.errors import DomainError
 
@@ -15,3 +16,8 @@ class OperatorCommand(BaseCommand):
     def remark(self, text: str) -> None:
         # Django writes all of standard error in red; a remark is no alarm.
         self.stderr.write(text, str)
+
+    def result(self, line: str) -> None:
+        """Write a line of the result while a progress bar may be on the screen."""
+        with tqdm.external_write_mode():
+            self.stdout.write(line)

@@ -1,0 +1,22 @@
+"""Going through many rows with bounded memory."""
+
+from collections.abc import Iterator
+from typing import TypeVar
+
+from django.db.models import Model, QuerySet
+
+Row = TypeVar("Row", bound=Model)
+
+SIZE = 500
+
+
+def in_batches(rows: QuerySet[Row], size: int = SIZE) -> Iterator[list[Row]]:
+    """The rows in the order of their ids, `size` at a time.
+
+    Each batch is a query of its own, so the caller may write between two of them.
+    """
+    rows = rows.order_by("pk")
+    batch = list(rows[:size])
+    while batch:
+        yield batch
+        batch = list(rows.filter(pk__gt=batch[-1].pk)[:size])

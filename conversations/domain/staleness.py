@@ -1,0 +1,16 @@
+"""Finding conversations whose stored system message no longer says what memory does."""
+
+from collections.abc import Iterator
+
+from ..models import Conversation
+from ..models.conversations import ConversationQuerySet
+from .batches import in_batches
+from .context import is_stale
+from .memory import block_versions_of
+
+
+def stale_conversations(conversations: ConversationQuerySet) -> Iterator[Conversation]:
+    """Those of `conversations` that are stale. Reads versions, not texts, some rows at a time."""
+    for batch in in_batches(conversations.select_related("agent")):
+        blocks = block_versions_of(batch)
+        yield from (c for c in batch if is_stale(c, blocks[c.pk]))

@@ -1,0 +1,43 @@
+from collections import Counter
+from datetime import timedelta
+
+from django.utils import timezone
+from tqdm import tqdm
+
+from conversations.domain.purge import KINDS, count_purgeable, purge
+
+from ._arguments import days
+from ._command import OperatorCommand
+
+
+class Command(OperatorCommand):
+    help = (
+        "Remove for good what was deleted some time ago: conversations with their isolated "
+        "blocks, agents with their conversations, blocks, and messages that no conversation "
+        "holds any more. Prints how many rows of each kind. May be interrupted and run again."
+    )
+
+    def add_arguments(self, parser):
+        parser.add_argument(
+            "--older-than",
+            default=30,
+            metavar="DAYS",
+            type=days(at_least=0),
+            help="keep what was deleted within the last DAYS days (default: 30)",
+        )
+        parser.add_argument(
+            "--dry-run", action="store_true", help="count what would go, and remove nothing"
+        )
+
+    def handle(self, *, older_than, dry_run, **options):
+        deleted_before = timezone.now() - timedelta(days=older_than)
+        if dry_run:
+            counts = count_purgeable(deleted_before)
+            self.remark("Dry run: nothing is removed.")
+        else:
+            counts = Counter()
+            batches = purge(deleted_before)
+            for batch in tqdm(batches, unit=" batches", disable=None, leave=False):
+                counts += batch
+        for kind in KINDS:
+            self.stdout.write(f"{kind._meta.verbose_name_plural:<15}{counts[kind]:>8}")
