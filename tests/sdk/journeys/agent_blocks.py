@@ -1,0 +1,45 @@
+"""An agent's blocks by label, attaching and detaching, and the prompt that follows them."""
+
+from common import MODEL, arrived, connect, equal, prompt_of, refusal
+from letta_client import ConflictError, NotFoundError
+
+client = connect()
+agent = client.agents.create(
+    model=MODEL,
+    memory_blocks=[{"label": "human", "value": "Ada"}, {"label": "system/notes", "value": "n"}],
+)
+labels = [b.label for b in client.agents.blocks.list(agent.id, order="asc")]
+equal(labels, ["human", "system/notes"])
+equal([b.label for b in client.agents.blocks.list(agent.id, limit=1)], ["system/notes", "human"])
+
+human = client.agents.blocks.retrieve("human", agent_id=agent.id)
+equal((human.id, human.value), (agent.blocks[0].id, "Ada"))
+equal(client.agents.blocks.retrieve("system/notes", agent_id=agent.id).value, "n")
+changed = client.agents.blocks.update("human", agent_id=agent.id, value="Ada Lovelace")
+equal((changed.id, changed.value), (human.id, "Ada Lovelace"))
+refusal(NotFoundError, client.agents.blocks.retrieve, "nolabel", agent_id=agent.id)
+
+extra = client.blocks.create(label="extra", value="E1")
+rival = client.blocks.create(label="extra", value="E2")
+attached = client.agents.blocks.attach(extra.id, agent_id=agent.id)
+equal(attached.id, agent.id)
+equal({b.label for b in attached.blocks}, {"human", "system/notes", "extra"})
+client.agents.blocks.attach(extra.id, agent_id=agent.id)
+equal(len(list(client.agents.blocks.list(agent.id))), 3)
+taken = refusal(ConflictError, client.agents.blocks.attach, rival.id, agent_id=agent.id)
+equal("'extra'" in taken.body["detail"], True)
+
+prompt = prompt_of(client.agents.recompile(agent.id, dry_run=True))
+equal(("Ada Lovelace" in prompt, "E1" in prompt, "E2" in prompt), (True, True, False))
+equal(client.agents.retrieve(agent.id).message_ids, agent.message_ids)
+stored = prompt_of(client.agents.recompile(agent.id))
+[system] = client.messages.retrieve(agent.message_ids[0])
+equal(system.content, stored)
+
+detached = client.agents.blocks.detach(extra.id, agent_id=agent.id)
+equal([b.label for b in detached.blocks], ["human", "system/notes"])
+refusal(NotFoundError, client.agents.blocks.detach, extra.id, agent_id=agent.id)
+[system] = client.messages.retrieve(agent.message_ids[0])
+equal("E1" in system.content, False)
+equal(client.blocks.retrieve(extra.id).value, "E1")
+arrived()

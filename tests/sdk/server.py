@@ -1,0 +1,112 @@
+"""A server as an operator runs it: migrated database, uvicorn, a port of its own."""
+
+import json
+import os
+import re
+import secrets
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import psycopg
+from psycopg import sql
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+START_SECONDS = 60
+RUNNING = re.compile(r"Uvicorn running on (http://127\.0\.0\.1:\d+)")
+
+
+class Server:
+    """A running server: where it is, its log, and a way to make rows in its database."""
+
+    def __init__(self, url: str, log: Path, environment: dict[str, str]):
+        self.url = url
+        self.log = log
+        self.environment = environment
+
+    def make_world(self, *arguments: str) -> dict:
+        """Rows for one journey, made by world.py; what the journey needs to know of them."""
+        return json.loads(run("-m", "tests.sdk.world", *arguments, environment=self.environment))
+
+
+@contextmanager
+def live_server() -> Iterator[Server]:
+    """A server with an empty database of the kind that DATABASE_URL names, for a while."""
+    with (
+        tempfile.TemporaryDirectory(prefix="conversations-sdk-") as folder,
+        _database(Path(folder)) as database_url,
+    ):
+        environment = {
+            **os.environ,
+            "DATABASE_URL": database_url,
+            "SECRET_KEY": secrets.token_urlsafe(50),
+            "DJANGO_SETTINGS_MODULE": "project.settings",
+            "PYTHONUNBUFFERED": "1",
+        }
+        run("manage.py", "migrate", "--verbosity", "0", environment=environment)
+        log = Path(folder) / "server.log"
+        with log.open("wb") as output:
+            process = subprocess.Popen(
+                # Port 0: the system picks a free one, and nobody can take it in between.
+                [sys.executable, "-m", "uvicorn", "project.asgi:application", "--port", "0"],
+                cwd=ROOT,
+                env=environment,
+                stdout=output,
+                stderr=output,
+            )
+        try:
+            yield Server(_wait_until_running(process, log), log, environment)
+        finally:
+            process.terminate()
+            try:
+                process.wait(timeout=10)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+
+
+def run(*arguments: str, environment: dict[str, str]) -> str:
+    """What a Python program prints; its complaints are in the error when it fails."""
+    done = subprocess.run(
+        [sys.executable, *arguments],
+        cwd=ROOT,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=START_SECONDS,
+    )
+    if done.returncode:
+        raise RuntimeError(f"{' '.join(arguments)} failed:\n{done.stdout}{done.stderr}")
+    return done.stdout
+
+
+def _wait_until_running(process: subprocess.Popen, log: Path) -> str:
+    deadline = time.monotonic() + START_SECONDS
+    while time.monotonic() < deadline and process.poll() is None:
+        if found := RUNNING.search(log.read_text()):
+            return found[1]
+        time.sleep(0.05)
+    raise RuntimeError(f"The server did not start:\n{log.read_text()}")
+
+
+@contextmanager
+def _database(folder: Path) -> Iterator[str]:
+    given = os.environ.get("DATABASE_URL", "")
+    if not given.startswith("postgres"):
+        yield f"sqlite:///{folder / 'db.sqlite3'}"
+        return
+    name = f"sdk_{secrets.token_hex(6)}"
+    with psycopg.connect(given, autocommit=True) as connection:
+        connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
+    try:
+        yield urlsplit(given)._replace(path=f"/{name}").geturl()
+    finally:
+        with psycopg.connect(given, autocommit=True) as connection:
+            connection.execute(
+                sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name))
+            )
