@@ -1,7 +1,7 @@
 """What the model reads: the system message compiled from memory, and the messages after it."""
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from zoneinfo import ZoneInfo
@@ -13,7 +13,7 @@ from django.utils import timezone
 from ..llm.tokens import count_tokens
 from ..models import Agent, Conversation, ConversationMessage, Message
 from . import tools
-from .memory import EffectiveBlock, effective_blocks, effective_blocks_of
+from .memory import BlockVersion, EffectiveBlock, effective_blocks, effective_blocks_of
 
 DEFAULT_SYSTEM_PROMPT = """\
 <base_instructions>
@@ -83,7 +83,7 @@ def _block_section(effective: EffectiveBlock) -> str:
     )
 
 
-def fingerprint(agent: Agent, blocks: list[EffectiveBlock]) -> dict:
+def fingerprint(agent: Agent, blocks: Sequence[EffectiveBlock | BlockVersion]) -> dict:
     """What a system message is compiled from, small enough to keep with the conversation.
 
     {"system": the first 16 hexadecimal digits of the SHA-256 of the system prompt,
@@ -92,11 +92,11 @@ def fingerprint(agent: Agent, blocks: list[EffectiveBlock]) -> dict:
     digest = hashlib.sha256(agent.system.encode("utf-8", "surrogatepass")).hexdigest()[:16]
     return {
         "system": digest,
-        "blocks": [[e.label, e.block.pk, e.block.version] for e in blocks],
+        "blocks": [[read.label, read.block_id, read.version] for read in blocks],
     }
 
 
-def is_stale(conversation: Conversation, blocks: list[EffectiveBlock]) -> bool:
+def is_stale(conversation: Conversation, blocks: Sequence[EffectiveBlock | BlockVersion]) -> bool:
     """Whether the stored system message says something else than memory now does."""
     return conversation.compiled_from != fingerprint(conversation.agent, blocks)
 

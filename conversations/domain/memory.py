@@ -3,10 +3,21 @@
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple, Protocol, TypeVar
+
+from django.db.models import QuerySet
 
 from ..models import AgentBlock, Block, Conversation, IsolatedBlock
 from ..models.conversations import Drift
+
+
+class Labelled(Protocol):
+    @property
+    def label(self) -> str: ...
+
+
+S = TypeVar("S", bound=Labelled)
+I = TypeVar("I", bound=Labelled)  # noqa: E741
 
 
 @dataclass(frozen=True)
@@ -17,6 +28,14 @@ class EffectiveBlock:
     block: Block
     shared: Block | None
     isolation: IsolatedBlock | None
+
+    @property
+    def block_id(self) -> str:
+        return self.block.pk
+
+    @property
+    def version(self) -> int:
+        return self.block.version
 
     @property
     def origin(self) -> Literal["shared", "isolated"]:
@@ -49,39 +68,67 @@ def effective_blocks(conversation: Conversation) -> list[EffectiveBlock]:
 
 
 def effective_blocks_of(
-    conversations: Iterable[Conversation], *, with_text: bool = True
+    conversations: Iterable[Conversation],
 ) -> dict[str, list[EffectiveBlock]]:
-    """`effective_blocks` for many conversations at once, by conversation id. Two queries.
-
-    Without text, the texts stay in the database: enough to ask for versions, not for drift.
-    """
+    """`effective_blocks` for many conversations at once, by conversation id. Two queries."""
     conversations = list(conversations)
-    texts = () if with_text else ("block__value", "block__description")
-    shared = AgentBlock.objects.filter(agent__in={c.agent_id for c in conversations})
-    isolated = IsolatedBlock.objects.filter(conversation__in=[c.pk for c in conversations])
-    if not with_text:
-        isolated = isolated.defer("base_value")
-    shared_by_agent: dict[str, list[Block]] = defaultdict(list)
-    for link in shared.in_prompt_order().select_related("block").defer(*texts):
-        shared_by_agent[link.agent_id].append(link.block)
-    isolated_by_conversation: dict[str, list[IsolatedBlock]] = defaultdict(list)
-    for isolation in isolated.in_order().select_related("block").defer(*texts):
-        isolated_by_conversation[isolation.conversation_id].append(isolation)
+    shared_links, isolations = _links(conversations)
+    shared: dict[str, list[AgentBlock]] = defaultdict(list)
+    for link in shared_links.select_related("block"):
+        shared[link.agent_id].append(link)
+    isolated: dict[str, list[IsolatedBlock]] = defaultdict(list)
+    for isolation in isolations.select_related("block"):
+        isolated[isolation.conversation_id].append(isolation)
     return {
-        conversation.pk: stand_in(
-            shared_by_agent[conversation.agent_id], isolated_by_conversation[conversation.pk]
-        )
-        for conversation in conversations
+        c.pk: [
+            EffectiveBlock(read.label, read.block, common.block if common else None, own)
+            for read, common, own in stand_in(shared[c.agent_id], isolated[c.pk])
+        ]
+        for c in conversations
     }
 
 
-def stand_in(shared: list[Block], isolations: list[IsolatedBlock]) -> list[EffectiveBlock]:
-    """Put each isolated block in the place of the shared block of its label."""
-    by_label = {isolation.label: isolation for isolation in isolations}
-    blocks = []
-    for block in shared:
-        isolation = by_label.pop(block.label, None)
-        read = isolation.block if isolation else block
-        blocks.append(EffectiveBlock(block.label, read, block, isolation))
-    gone = (EffectiveBlock(link.label, link.block, None, link) for link in by_label.values())
-    return [*blocks, *gone]
+class BlockVersion(NamedTuple):
+    """An effective block without its text: enough to ask whether a prompt is stale."""
+
+    label: str
+    block_id: str
+    version: int
+    isolation_id: int | None = None
+
+
+def block_versions_of(conversations: Iterable[Conversation]) -> dict[str, list[BlockVersion]]:
+    """As `effective_blocks_of`, in prompt order, while the texts stay in the database."""
+    conversations = list(conversations)
+    shared_links, isolations = _links(conversations)
+    columns = ("label", "block_id", "block__version")
+    shared: dict[str, list[BlockVersion]] = defaultdict(list)
+    for agent_id, *columns_read in shared_links.values_list("agent_id", *columns):
+        shared[agent_id].append(BlockVersion(*columns_read))
+    isolated: dict[str, list[BlockVersion]] = defaultdict(list)
+    for conversation_id, *columns_read in isolations.values_list("conversation_id", *columns, "id"):
+        isolated[conversation_id].append(BlockVersion(*columns_read))
+    return {
+        c.pk: [read for read, _, _ in stand_in(shared[c.agent_id], isolated[c.pk])]
+        for c in conversations
+    }
+
+
+def _links(
+    conversations: list[Conversation],
+) -> tuple[QuerySet[AgentBlock], QuerySet[IsolatedBlock]]:
+    """What the agents of these conversations share, and what the conversations isolated."""
+    shared = AgentBlock.objects.filter(agent__in={c.agent_id for c in conversations})
+    isolated = IsolatedBlock.objects.filter(conversation__in=[c.pk for c in conversations])
+    return shared.in_prompt_order(), isolated.in_order()
+
+
+def stand_in(shared: list[S], isolated: list[I]) -> list[tuple[S | I, S | None, I | None]]:
+    """What is read, in prompt order: for each label the isolated one if there is one, else the
+    shared one; and beside it both. Isolated ones whose shared block is gone come last."""
+    by_label = {own.label: own for own in isolated}
+    read: list[tuple[S | I, S | None, I | None]] = []
+    for common in shared:
+        own = by_label.pop(common.label, None)
+        read.append((own or common, common, own))
+    return [*read, *((own, None, own) for own in by_label.values())]

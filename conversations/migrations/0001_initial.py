@@ -136,7 +136,7 @@ class Migration(migrations.Migration):
                 ('context_window_limit', models.PositiveIntegerField(blank=True, null=True)),
                 ('hidden', models.BooleanField(default=False)),
                 ('version', models.PositiveIntegerField(default=1, editable=False, help_text='Counts the changes of its own fields.')),
-                ('compiled_from', models.JSONField(default=dict, editable=False, help_text='What the stored system message says: see domain.prompt.fingerprint.')),
+                ('compiled_from', models.JSONField(default=dict, editable=False, help_text='What the stored system message says: see domain.context.fingerprint.')),
                 ('compiled_at', models.DateTimeField(editable=False, null=True)),
                 ('last_message_at', models.DateTimeField(blank=True, null=True)),
                 ('last_run_completed_at', models.DateTimeField(blank=True, editable=False, null=True)),

@@ -3,7 +3,7 @@
 from typing import Self
 
 from django.db import models
-from django.db.models import F, OuterRef, Prefetch, Q, Subquery, Value
+from django.db.models import F, OuterRef, Q, Subquery, Value
 
 from ..ids import PrefixedUUIDField
 from .agents import Agent, AgentBlock
@@ -22,11 +22,6 @@ class ConversationQuerySet(OrganizationQuerySet):
 
     def archived(self, is_archived: bool = True) -> Self:
         return self.filter(archived_at__isnull=not is_archived)
-
-    def with_isolations(self) -> Self:
-        """Load isolated blocks in the order of their isolation, in one extra query per page."""
-        links = IsolatedBlock.objects.in_order().select_related("block").defer("base_value")
-        return self.prefetch_related(Prefetch("isolations", queryset=links))
 
 
 class Conversation(OrganizationModel):
@@ -69,7 +64,7 @@ class Conversation(OrganizationModel):
     compiled_from = models.JSONField(
         default=dict,
         editable=False,
-        help_text="What the stored system message says: see domain.prompt.fingerprint.",
+        help_text="What the stored system message says: see domain.context.fingerprint.",
     )
     compiled_at = models.DateTimeField(null=True, editable=False)
     last_message_at = models.DateTimeField(null=True, blank=True)

@@ -2,7 +2,7 @@ from django.utils import timezone
 from rest_framework import serializers
 
 from ...domain.context import is_stale
-from ...domain.memory import effective_blocks_of
+from ...domain.memory import block_versions_of
 from ...models import ConversationMessage
 from ..pagination import PageQuery
 from .blocks import BlockSerializer
@@ -66,13 +66,13 @@ def represent_conversations(conversations: list) -> list[dict]:
     links = ConversationMessage.objects.filter(conversation__in=in_context).in_context()
     for conversation_id, message_id in links.values_list("conversation_id", "message_id"):
         in_context[conversation_id].append(message_id)
-    blocks = effective_blocks_of(conversations, with_text=False)
+    blocks = block_versions_of(conversations)
     return [_represent(c, in_context[c.pk], blocks[c.pk]) for c in conversations]
 
 
 def _represent(conversation, in_context, blocks) -> dict:
     # The order of the labels at creation, not the order of the prompt.
-    isolations = sorted((e.isolation for e in blocks if e.isolation), key=lambda i: i.pk)
+    own = sorted((b for b in blocks if b.isolation_id), key=lambda b: b.isolation_id)
     forked_from = None
     if conversation.forked_from_id:
         forked_from = {
@@ -85,7 +85,7 @@ def _represent(conversation, in_context, blocks) -> dict:
         "summary": conversation.summary,
         "description": conversation.description,
         "in_context_message_ids": in_context,
-        "isolated_block_ids": [isolation.block_id for isolation in isolations],
+        "isolated_block_ids": [block.block_id for block in own],
         "model": conversation.model,
         "model_settings": conversation.model_settings,
         "context_window_limit": conversation.context_window_limit,
@@ -103,14 +103,19 @@ def _represent(conversation, in_context, blocks) -> dict:
 
 
 class ConversationBody(serializers.Serializer):
-    """What may be said of a conversation. In an update, null clears the field."""
+    """What may be said of a conversation. In an update, null clears a field that can be null."""
 
     summary = Text(required=False, allow_null=True)
     description = Text(required=False, allow_null=True)
     model = Text(required=False, allow_null=True, max_length=200)
     model_settings = ModelSettings(required=False, allow_null=True)
     context_window_limit = WholeNumber(required=False, allow_null=True, min_value=1)
-    hidden = Flag(required=False)
+    hidden = Flag(required=False, allow_null=True)
+
+    def validate(self, fields):
+        if fields.get("hidden") is None:
+            fields.pop("hidden", None)
+        return fields
 
 
 class CreateConversationBody(ConversationBody):
@@ -126,6 +131,7 @@ class UpdateConversationBody(ConversationBody):
     archived = Flag(required=False, allow_null=True)
 
     def validate(self, fields):
+        fields = super().validate(fields)
         archived = fields.pop("archived", None)
         if archived is not None:
             fields["archived_at"] = timezone.now() if archived else None

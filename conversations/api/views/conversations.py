@@ -54,7 +54,8 @@ class ConversationList(APIView):
     def get(self, request):
         query = read_query(request, ListConversationsQuery)
         every = Conversation.objects.in_organization(request.auth.organization)
-        rows = matching_conversations(every, query).select_related("agent")
+        # Most pages are of one agent, which is then loaded once.
+        rows = matching_conversations(every, query).prefetch_related("agent")
         field = ORDER_FIELDS[query["order_by"]]
         order = Order(field, query["order"] == "desc", nullable=field != "created_at")
         found = page(rows, query, cursors=every, prefix="conv", order=order)
@@ -71,8 +72,9 @@ class ConversationList(APIView):
         fields = read_body(request, CreateConversationBody, required=False)
         agent_id = query["agent_id"]
         # Not a 422 for an id of the wrong shape: V1 says "not found" to every unknown agent here.
-        agents = agents_of(request).filter(pk=agent_id) if is_id("agent", agent_id) else None
-        agent = agents and agents.first()
+        agent = None
+        if is_id("agent", agent_id):
+            agent = agents_of(request).filter(pk=agent_id).first()
         if agent is None:
             raise NotFound(f"Agent not found: agent_id {agent_id!r}, expected agent-<uuid4>")
         labels = fields.pop("isolated_block_labels", None) or []

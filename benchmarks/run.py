@@ -1,0 +1,162 @@
+"""`make bench`: what the operations cost over HTTP, beside the same SQL sent by psycopg.
+
+Starts a PostgreSQL (or uses DATABASE_URL's server), fills a database of its own with 2,000 and
+then 200,000 conversations of one agent, half of them with two isolated blocks, and times each
+operation with one client. "SQL" replays the very statements the operation sent, captured in this
+process, over one psycopg connection in the same run; writes are rolled back there. Machines are
+shared and noisy: compare the ratios.
+"""
+
+import argparse
+import http.client
+import json
+import os
+import socket
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import psycopg
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))
+
+from tests.postgres import postgres  # noqa: E402
+
+DATABASE = "conversations_bench"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--sizes", type=int, nargs="+", default=[2_000, 200_000])
+    parser.add_argument("--seconds", type=float, default=2.0, help="per operation and size")
+    options = parser.parse_args()
+    with postgres() as url:
+        administer(url, f"DROP DATABASE IF EXISTS {DATABASE}", f"CREATE DATABASE {DATABASE}")
+        try:
+            run(url_of(url, DATABASE), options)
+        finally:
+            administer(url, f"DROP DATABASE IF EXISTS {DATABASE} WITH (FORCE)")
+
+
+def administer(url: str, *statements: str) -> None:
+    with psycopg.connect(url, autocommit=True) as connection:
+        for statement in statements:
+            connection.execute(statement)
+
+
+def url_of(url: str, database: str) -> str:
+    address, mark, query = url.partition("?")
+    return f"{address.rpartition('/')[0]}/{database}{mark}{query}"
+
+
+def run(url: str, options) -> None:
+    os.environ |= {
+        "DATABASE_URL": url,
+        "DJANGO_SETTINGS_MODULE": "project.settings",
+        "LOG_LEVEL": "WARNING",
+        "PYTHONWARNINGS": "ignore",  # no static files are collected
+    }
+    import django  # noqa: PLC0415 (the settings read DATABASE_URL)
+
+    django.setup()
+    from django.core.management import call_command  # noqa: PLC0415
+
+    from benchmarks.operations import World  # noqa: PLC0415 (needs the settings)
+
+    call_command("migrate", verbosity=0)
+    world = World()
+    with server(url) as port, psycopg.connect(url, autocommit=True) as direct:
+        for size in options.sizes:
+            world.grow_to(size, direct)
+            print(f"\n{size:,} conversations of one agent, one client\n")
+            print(f"{'':32}{'p50 ms':>8}{'p95 ms':>8}{'per s':>8}{'SQL p50':>9}{'ratio':>7}")
+            for name, prepare in world.operations():
+                over_http = measure(http_caller(port, world.secret, prepare), options.seconds)
+                statements = world.captured(prepare)
+                by_hand = measure(sql_caller(direct, statements), options.seconds / 2)
+                print(row(name, over_http, by_hand), flush=True)
+
+
+def measure(call: Callable[[], object], seconds: float) -> list[float]:
+    """Seconds per call, of every call made in `seconds`, after a short warm-up."""
+    for _ in range(10):
+        call()
+    times = []
+    end = time.perf_counter() + seconds
+    while (start := time.perf_counter()) < end:
+        call()
+        times.append(time.perf_counter() - start)
+    return times
+
+
+def http_caller(port: int, secret: str, prepare) -> Callable[[], object]:
+    connection = http.client.HTTPConnection("127.0.0.1", port)
+    headers = {"Authorization": f"Bearer {secret}", "Content-Type": "application/json"}
+
+    def call():
+        method, path, body = prepare()
+        connection.request(method, path, body and json.dumps(body), headers)
+        response = connection.getresponse()
+        answer = response.read()
+        if response.status != 200:
+            raise SystemExit(f"{method} {path}: {response.status} {answer[:300]!r}")
+
+    return call
+
+
+def sql_caller(direct: psycopg.Connection, statements: list[str]) -> Callable[[], object]:
+    writes = any(not statement.startswith("SELECT") for statement in statements)
+
+    def call():
+        if writes:
+            direct.execute("BEGIN")
+        for statement in statements:
+            cursor = direct.execute(statement)
+            if cursor.description:
+                cursor.fetchall()
+        if writes:
+            direct.execute("ROLLBACK")
+
+    return call
+
+
+def row(name: str, over_http: list[float], by_hand: list[float]) -> str:
+    p50, p95 = (statistics.quantiles(over_http, n=20)[i] * 1000 for i in (9, 18))
+    sql = statistics.median(by_hand) * 1000
+    rate = len(over_http) / sum(over_http)
+    return f"{name:32}{p50:8.2f}{p95:8.2f}{rate:8.0f}{sql:9.2f}{p50 / sql:7.1f}"
+
+
+class server:
+    """The application under uvicorn, as in production, on a free port."""
+
+    def __init__(self, url: str):
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            self.port = probe.getsockname()[1]
+        self.environment = {**os.environ, "DATABASE_URL": url}
+
+    def __enter__(self) -> int:
+        command = [sys.executable, "-m", "uvicorn", "project.asgi:application"]
+        command += ["--host", "127.0.0.1", "--port", str(self.port), "--log-level", "warning"]
+        self.process = subprocess.Popen(command, cwd=ROOT, env=self.environment)
+        for _ in range(100):
+            try:
+                socket.create_connection(("127.0.0.1", self.port)).close()
+            except OSError:
+                time.sleep(0.1)
+            else:
+                return self.port
+        raise SystemExit("The server did not start.")
+
+    def __exit__(self, *_):
+        self.process.terminate()
+        self.process.wait(10)
+
+
+if __name__ == "__main__":
+    main()
