@@ -1,4 +1,21 @@
 from django.contrib import admin
+from django.contrib.admin.views.autocomplete import AutocompleteJsonView
+from django.urls import reverse
+
+# How the index and the sidebar group the models: by what an operator looks for.
+SECTIONS = {
+    "Memory": ["Agent", "Conversation", "Block", "IsolatedBlock", "BlockRevision"],
+    "Activity": ["Run", "Message"],
+    "Access": ["Organization", "User", "ApiKey", "Group"],
+    "Records": ["AgentBlock", "ConversationMessage", "Step", "RunEvent"],
+}
+
+
+class ChoosableJsonView(AutocompleteJsonView):
+    """Suggests only rows that may be chosen: no deleted ones, no isolated blocks."""
+
+    def get_queryset(self):
+        return super().get_queryset().filter(self.model_admin.choosable)
 
 
 class ConsoleSite(admin.AdminSite):
@@ -7,3 +24,27 @@ class ConsoleSite(admin.AdminSite):
     site_header = "Conversations"
     site_title = "Conversations"
     index_title = "Console"
+
+    def autocomplete_view(self, request):
+        return ChoosableJsonView.as_view(admin_site=self)(request)
+
+    def get_app_list(self, request, app_label=None):
+        apps = super().get_app_list(request, app_label)
+        if app_label:
+            return apps
+        models = {model["object_name"]: model for app in apps for model in app["models"]}
+        sections = {
+            title: [models[name] for name in names if name in models]
+            for title, names in SECTIONS.items()
+        }
+        return [
+            {
+                "name": title,
+                "app_label": title.lower(),
+                "app_url": reverse("admin:app_list", args=["conversations"]),
+                "has_module_perms": True,
+                "models": found,
+            }
+            for title, found in sections.items()
+            if found
+        ]

@@ -1,0 +1,170 @@
+from django.contrib import admin, messages
+from django.contrib.auth.admin import GroupAdmin as DjangoGroupAdmin
+from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
+from django.contrib.auth.models import Group
+from django.utils.html import format_html
+
+from ..domain.accounts import create_organization, issue_key, revoke_key
+from ..models import ApiKey, Organization, User
+from .display import badge
+from .refusals import RefusableForm, refusable
+from .scoping import ConsoleAdmin, FoundById, OrganizationScope
+
+admin.site.unregister(Group)
+
+
+class SuperusersOnly:
+    """Others could give themselves more rights, or reach another organization."""
+
+    def has_add_permission(self, request):
+        return request.user.is_superuser
+
+    def has_change_permission(self, request, obj=None):
+        return request.user.is_superuser
+
+    def has_delete_permission(self, request, obj=None):
+        return False
+
+
+@admin.register(Group)
+class GroupAdmin(SuperusersOnly, DjangoGroupAdmin):
+    """Groups are the server's, not an organization's."""
+
+    def has_view_permission(self, request, obj=None):
+        return request.user.is_superuser
+
+    def has_delete_permission(self, request, obj=None):
+        return request.user.is_superuser
+
+
+@admin.register(Organization)
+class OrganizationAdmin(SuperusersOnly, ConsoleAdmin):
+    """An organization is never deleted here: everything it owns would go with it."""
+
+    organization_path = "pk"
+    ids = {"pk": "org"}
+    list_display = ["name", "id", "created_at"]
+    search_fields = ["name"]
+    fieldsets = [(None, {"fields": ["name"]})]
+
+    def get_readonly_fields(self, request, obj=None):
+        return []
+
+    def save_model(self, request, obj, form, change):
+        if change:
+            obj.save()
+        else:
+            obj.pk = create_organization(obj.name).pk
+            obj.refresh_from_db()
+
+
+@admin.register(User)
+class UserAdmin(SuperusersOnly, FoundById, OrganizationScope, DjangoUserAdmin):
+    """Users are deactivated, not deleted: what they changed names them."""
+
+    show_facets = admin.ShowFacets.ALLOW
+    show_full_result_count = False
+    ids = {"pk": "user", "organization": "org"}
+    list_display = ["username", "email", "organization", "is_active", "is_staff", "last_login"]
+    list_filter = ["is_active", "is_staff", "is_superuser"]
+    list_select_related = ["organization"]
+    autocomplete_fields = ["organization"]
+    add_fieldsets = [
+        (
+            None,
+            {
+                "classes": ["wide"],
+                "fields": [
+                    "username",
+                    "organization",
+                    "is_superuser",
+                    "usable_password",
+                    "password1",
+                    "password2",
+                ],
+            },
+        )
+    ]
+
+    def get_fieldsets(self, request, obj=None):
+        fieldsets = super().get_fieldsets(request, obj)
+        if obj is None:
+            return fieldsets
+        if not request.user.is_superuser:
+            # A colleague's password and permissions are no business of theirs.
+            names = ["username", "first_name", "last_name", "email", "is_active", "last_login"]
+            return [(None, {"fields": names})]
+        return [(None, {"fields": ["organization"]}), *fieldsets]
+
+
+class ApiKeyForm(RefusableForm, admin.ModelAdmin.form):
+    pass
+
+
+@admin.register(ApiKey)
+class ApiKeyAdmin(ConsoleAdmin):
+    form = ApiKeyForm
+    asks_organization = False
+    ids = {"pk": "key", "user": "user"}
+    list_display = ["prefix", "name", "user", "scope", "state", "last_used_at", "expires_at"]
+    list_filter = ["scope", ("revoked_at", admin.EmptyFieldListFilter)]
+    list_select_related = ["user"]
+    search_fields = ["prefix", "name", "user__username"]
+    add_fieldsets = [(None, {"fields": ["user", "name", "scope", "expires_at"]})]
+    fieldsets = [
+        (
+            None,
+            {
+                "fields": [
+                    *["user", "name", "scope", "state", "prefix"],
+                    *["expires_at", "last_used_at", "revoked_at", "created_at", "created_by"],
+                ]
+            },
+        )
+    ]
+    readonly_fields = ["state"]
+    autocomplete_fields = ["user"]
+    actions = ["revoke"]
+
+    def has_change_permission(self, request, obj=None):
+        """A key is issued and revoked, never edited."""
+        return obj is None and super().has_change_permission(request)
+
+    def has_delete_permission(self, request, obj=None):
+        """A revoked key stays in the list."""
+        return False
+
+    def formfield_for_foreignkey(self, db_field, request, **kwargs):
+        field = super().formfield_for_foreignkey(db_field, request, **kwargs)
+        if not request.user.is_superuser:
+            # A key acts as its user: nobody gets a superuser's by asking.
+            field.queryset = field.queryset.filter(is_superuser=False)
+        return field
+
+    def save_model(self, request, obj, form, change):
+        with refusable(request, form):
+            key, secret = issue_key(issued_by=request.user, **form.cleaned_data)
+        obj.pk = key.pk
+        obj.refresh_from_db()
+        self.message_user(
+            request,
+            format_html(
+                "The secret of this key is <code>{}</code>. It is shown this once and stored "
+                "nowhere: copy it now.",
+                secret,
+            ),
+            messages.WARNING,
+        )
+
+    @admin.display(description="state")
+    def state(self, key):
+        if key.revoked_at:
+            return badge("deleted", "revoked")
+        return badge("live", "in force")
+
+    @admin.action(description="Revoke selected API keys", permissions=["change"])
+    def revoke(self, request, queryset):
+        for key in queryset:
+            revoke_key(key, revoked_by=request.user)
+            self.log_change(request, key, "Revoked.")
+        self.message_user(request, f"Revoked {len(queryset)}.", messages.SUCCESS)

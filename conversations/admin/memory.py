@@ -1,0 +1,92 @@
+"""The memory panel of a conversation: what it reads, with its isolated blocks as editable texts."""
+
+from typing import NamedTuple
+
+from django import forms
+from django.contrib import admin
+
+from ..domain.blocks import write_block
+from ..domain.memory import EffectiveBlock
+from ..models import IsolatedBlock
+from .fields import PlainTextField
+from .refusals import RefusableForm, refusable
+from .scoping import by
+
+
+class MemoryForm(RefusableForm, forms.ModelForm):
+    """The text of one isolated block, and the version it had when the page was opened."""
+
+    value = PlainTextField(
+        required=False, label="Isolated text", widget=forms.Textarea(attrs={"rows": 8})
+    )
+    version = forms.IntegerField(widget=forms.HiddenInput)
+
+    def __init__(self, *args, **kwargs):
+        super().__init__(*args, **kwargs)
+        if not self.instance._state.adding:
+            block = self.instance.block
+            self.initial |= {"value": block.value, "version": block.version}
+            self.fields["value"].widget.attrs["aria-label"] = f"Isolated text of {block.label}"
+
+
+class MemoryInline(admin.StackedInline):
+    """Whoever may change the conversation may edit its memory."""
+
+    model = IsolatedBlock
+    form = MemoryForm
+    fields = ["value", "version"]
+    template = "admin/conversations/conversation/memory.html"
+
+    def get_queryset(self, request):
+        return super().get_queryset(request).in_order().select_related("block")
+
+    def get_formset(self, request, obj=None, **kwargs):
+        formset = super().get_formset(request, obj, **kwargs)
+        formset.form.refusals = getattr(request, "refusals", {})
+        return formset
+
+    def has_view_permission(self, request, obj=None):
+        return request.user.has_perm("conversations.view_conversation")
+
+    def has_change_permission(self, request, obj=None):
+        allowed = request.user.has_perm("conversations.change_conversation")
+        return allowed and not (obj and obj.deleted_at)
+
+    def has_add_permission(self, request, obj=None):
+        return False
+
+    def has_delete_permission(self, request, obj=None):
+        return False
+
+
+class Row(NamedTuple):
+    """One line of the panel; `form` when the text may be edited here."""
+
+    effective: EffectiveBlock
+    form: MemoryForm | None
+
+
+def rows(blocks, formset) -> list[Row]:
+    """The effective blocks in prompt order, each isolated one with its form."""
+    form_by_id = {form.instance.pk: form for form in formset.forms}
+    return [Row(e, form_by_id.get(e.isolation.pk) if e.isolation else None) for e in blocks]
+
+
+def lost_texts(formset) -> list[str]:
+    """What was typed into isolated blocks that somebody released meanwhile."""
+    return [form["value"].value() for form in formset.forms if form.instance.pk is None]
+
+
+def save_texts(request, formset):
+    """Write the texts that the operator changed, all of them or none."""
+    formset.new_objects, formset.deleted_objects, formset.changed_objects = [], [], []
+    for form in formset.initial_forms:
+        if "value" in form.changed_data:
+            with refusable(request, form):
+                write_block(
+                    form.instance.block,
+                    by=by(request),
+                    expected_version=form.cleaned_data["version"],
+                    value=form.cleaned_data["value"],
+                )
+            formset.changed_objects.append((form.instance, ["value"]))

@@ -1,0 +1,227 @@
+"""What every page of the console keeps to: the operator's organization, and the domain's verbs."""
+
+from django.contrib import admin, messages
+from django.contrib.admin.utils import quote, unquote
+from django.contrib.admin.views.main import ChangeList
+from django.core.exceptions import PermissionDenied
+from django.core.paginator import Paginator
+from django.db import models, transaction
+from django.db.models import Q
+from django.http import HttpResponseRedirect
+from django.shortcuts import redirect
+from django.utils.functional import cached_property
+
+from ..domain.authors import Author, Source
+from ..domain.errors import DomainError
+from ..ids import is_id
+from .fields import PlainTextField
+from .filters import StateFilter
+
+
+def by(request) -> Author:
+    """Whoever is logged in, through the admin."""
+    return Author(request.user, Source.ADMIN)
+
+
+class CappedPaginator(Paginator):
+    """Counts no further than anybody would page, so that long tables open as fast as short ones."""
+
+    MOST = 10_000
+
+    @cached_property
+    def count(self):
+        return self.object_list.order_by()[: self.MOST].count()
+
+
+class WithoutTexts(ChangeList):
+    """A list that leaves the long `texts` of its model in the database."""
+
+    def get_queryset(self, *args, **kwargs):
+        return super().get_queryset(*args, **kwargs).defer(*self.model_admin.texts)
+
+
+class OrganizationScope:
+    """Staff who are not superusers find only rows of their own organization, wherever they look."""
+
+    organization_path = "organization"
+    choosable = Q()  # which rows another form may refer to
+
+    def get_queryset(self, request):
+        rows = super().get_queryset(request)
+        if request.user.is_superuser:
+            return rows
+        if request.user.organization_id is None:
+            return rows.none()
+        return rows.filter(**{self.organization_path: request.user.organization_id})
+
+    def formfield_for_foreignkey(self, db_field, request, **kwargs):
+        # Django would offer and accept every row of every organization.
+        related = self.admin_site.get_model_admin(db_field.related_model)
+        kwargs["queryset"] = related.get_queryset(request).filter(related.choosable)
+        return super().formfield_for_foreignkey(db_field, request, **kwargs)
+
+
+class FoundById:
+    """A list in which a whole id finds its row, and the id of a related row those of that one."""
+
+    ids: dict[str, str] = {}  # {lookup: prefix of the ids it compares}
+
+    def get_search_results(self, request, queryset, search_term):
+        for lookup, prefix in self.ids.items():
+            if is_id(prefix, search_term.strip()):
+                return queryset.filter(**{lookup: search_term.strip()}), False
+        return super().get_search_results(request, queryset, search_term)
+
+    def names_a_row(self, request):
+        """Whether the operator searches for one row by its id."""
+        prefix = getattr(self.opts.pk, "prefix", None)
+        return prefix is not None and is_id(prefix, request.GET.get("q", "").strip())
+
+
+class ConsoleAdmin(FoundById, OrganizationScope, admin.ModelAdmin):
+    """A model's pages. Whatever they write, a domain verb writes, and its refusal is shown."""
+
+    show_facets = admin.ShowFacets.ALLOW
+    show_full_result_count = False
+    paginator = CappedPaginator
+    list_per_page = 50
+    formfield_overrides = {models.TextField: {"form_class": PlainTextField}}
+    asks_organization = True  # a superuser who adds a row; else it follows from what else is asked
+    add_fieldsets: list = []  # where adding asks for other fields than changing
+    states: dict[str, Q] = {}  # for StateFilter
+    texts: tuple[str, ...] = ()  # columns that a list does not load
+
+    # Lists
+
+    def get_changelist(self, request, **kwargs):
+        return WithoutTexts
+
+    def get_list_display(self, request):
+        columns = super().get_list_display(request)
+        return [*columns, "organization"] if self.shows_organization(request) else columns
+
+    def get_list_filter(self, request):
+        filters = [StateFilter] if self.states else []
+        filters += super().get_list_filter(request)
+        return [*filters, "organization"] if self.shows_organization(request) else filters
+
+    def get_list_select_related(self, request):
+        related = super().get_list_select_related(request) or []
+        return [*related, "organization"] if self.shows_organization(request) else related
+
+    def shows_organization(self, request):
+        return request.user.is_superuser and self.organization_path == "organization"
+
+    def changelist_view(self, request, extra_context=None):
+        try:
+            return super().changelist_view(request, extra_context)
+        except DomainError as error:
+            self.message_user(request, str(error), messages.ERROR)
+            return HttpResponseRedirect(request.get_full_path())
+
+    # Adding and changing
+
+    def get_fieldsets(self, request, obj=None):
+        """A superuser says on adding which organization owns the row; others have but one."""
+        if obj is None and self.add_fieldsets:
+            fieldsets = self.add_fieldsets
+        else:
+            fieldsets = super().get_fieldsets(request, obj)
+        if self.shows_organization(request) and (obj or self.asks_organization):
+            fieldsets = [(None, {"fields": ["organization"]}), *fieldsets]
+        return fieldsets
+
+    def get_readonly_fields(self, request, obj=None):
+        readonly = super().get_readonly_fields(request, obj)
+        return [*readonly, "organization"] if obj and self.shows_organization(request) else readonly
+
+    def has_change_permission(self, request, obj=None):
+        """What is deleted can be looked at and restored, not edited."""
+        return super().has_change_permission(request, obj) and not getattr(obj, "deleted_at", None)
+
+    def has_delete_permission(self, request, obj=None):
+        return super().has_delete_permission(request, obj) and not getattr(obj, "deleted_at", None)
+
+    def get_changeform_initial_data(self, request):
+        initial = super().get_changeform_initial_data(request)
+        return {"organization": request.user.organization_id, **initial}
+
+    def organization_of(self, request, form):
+        """Who will own the row that `form` adds."""
+        return form.cleaned_data.get("organization") or request.user.organization
+
+    def chosen(self, form, fields):
+        """The values that the operator changed, of those that the TypedDict `fields` names."""
+        return {
+            name: form.cleaned_data[name]
+            for name in form.changed_data
+            if name in fields.__annotations__
+        }
+
+    def formfield_for_dbfield(self, db_field, request, **kwargs):
+        if isinstance(db_field, models.TextField) and db_field.null:
+            kwargs["empty_value"] = None
+        return super().formfield_for_dbfield(db_field, request, **kwargs)
+
+    def get_form(self, request, obj=None, change=False, **kwargs):
+        form = super().get_form(request, obj, change=change, **kwargs)
+        form.refusals = getattr(request, "refusals", {})
+        return form
+
+    def changeform_view(self, request, object_id=None, form_url="", extra_context=None):
+        request.refusals = {}
+        try:
+            return super().changeform_view(request, object_id, form_url, extra_context)
+        except DomainError:  # see refusals.py
+            return super().changeform_view(request, object_id, form_url, extra_context)
+
+    # Deleting
+
+    def get_deleted_objects(self, objs, request):
+        """Deleting hides: nothing cascades, so there is nothing to collect."""
+        refused = [str(obj) for obj in objs if not self.has_delete_permission(request, obj)]
+        return [str(obj) for obj in objs], {}, set(), refused
+
+    def delete_view(self, request, object_id, extra_context=None):
+        try:
+            return super().delete_view(request, object_id, extra_context)
+        except DomainError as error:
+            self.message_user(request, str(error), messages.ERROR)
+            return redirect(f"admin:{self.opts.app_label}_{self.opts.model_name}_changelist")
+
+    @transaction.atomic
+    def delete_queryset(self, request, queryset):
+        for row in queryset:
+            self.delete_model(request, row)
+
+    # Buttons
+
+    def press(self, request, object_id, verb):
+        """Apply `verb` to a row that the operator may change, say what it did, show the row."""
+        row = self.get_object(request, unquote(object_id))
+        if row is None:
+            return self._get_obj_does_not_exist_redirect(request, self.opts, object_id)
+        if not self.has_change_permission(request, row):
+            raise PermissionDenied
+        try:
+            done = verb(row)
+        except DomainError as error:
+            self.message_user(request, str(error), messages.ERROR)
+        else:
+            self.log_change(request, row, done)
+            self.message_user(request, done, messages.SUCCESS)
+        name = f"admin:{self.opts.app_label}_{self.opts.model_name}_change"
+        return redirect(name, quote(row.pk))
+
+
+class ReadOnly:
+    """Rows that only verbs write: the console shows them."""
+
+    def has_add_permission(self, request, obj=None):
+        return False
+
+    def has_change_permission(self, request, obj=None):
+        return False
+
+    def has_delete_permission(self, request, obj=None):
+        return False

@@ -1,0 +1,68 @@
+"""How one text became another, as values; the admin and the API each draw them."""
+
+import re
+from collections.abc import Iterator
+from difflib import SequenceMatcher
+from typing import Literal, NamedTuple
+
+Change = Literal["same", "added", "removed"]
+
+# Comparing takes time that grows with the product of both lengths. Beyond this many pairs the
+# whole stretch counts as replaced: a page with twenty diffs of long texts must still answer.
+MOST_PAIRS = 250_000
+
+
+class Piece(NamedTuple):
+    """A stretch of text that both have, or that only the new one or only the old one has."""
+
+    change: Change
+    text: str
+
+
+def text_diff(old: str, new: str) -> list[Piece]:
+    """What `new` keeps, adds and removes: by lines, and by words where lines changed.
+
+    The pieces that are not added make up `old` again, those that are not removed make up `new`.
+    """
+    pieces: list[Piece] = []
+    for before, after in _aligned(old.splitlines(keepends=True), new.splitlines(keepends=True)):
+        if before == after:
+            _add(pieces, "same", before)
+        else:
+            for old_words, new_words in _aligned(_words(before), _words(after)):
+                if old_words == new_words:
+                    _add(pieces, "same", old_words)
+                else:
+                    _add(pieces, "removed", old_words)
+                    _add(pieces, "added", new_words)
+    return pieces
+
+
+def _aligned(old: list[str], new: list[str]) -> Iterator[tuple[str, str]]:
+    """Stretches of both that stand for each other, equal ones among them."""
+    start = 0
+    while start < min(len(old), len(new)) and old[start] == new[start]:
+        start += 1
+    end = 0
+    while end < min(len(old), len(new)) - start and old[-1 - end] == new[-1 - end]:
+        end += 1
+    head, tail = "".join(old[:start]), "".join(old[len(old) - end :])
+    old, new = old[start : len(old) - end], new[start : len(new) - end]
+    yield head, head
+    if len(old) * len(new) > MOST_PAIRS:
+        yield "".join(old), "".join(new)
+    else:
+        for _, i1, i2, j1, j2 in SequenceMatcher(None, old, new, autojunk=False).get_opcodes():
+            yield "".join(old[i1:i2]), "".join(new[j1:j2])
+    yield tail, tail
+
+
+def _words(text: str) -> list[str]:
+    return re.findall(r"\w+|\s+|[^\w\s]", text)
+
+
+def _add(pieces: list[Piece], change: Change, text: str) -> None:
+    if text and pieces and pieces[-1].change == change:
+        pieces[-1] = Piece(change, pieces[-1].text + text)
+    elif text:
+        pieces.append(Piece(change, text))

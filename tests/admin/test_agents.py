@@ -1,0 +1,148 @@
+import pytest
+from django.urls import reverse
+
+from conversations.models import Agent
+
+from ..factories import make_agent, make_block, make_conversation
+from .pages import add_url, change_url, list_url, messages_of, open_form, save_form
+
+
+def button(agent, name):
+    return reverse(f"admin:conversations_agent_{name}", args=[agent.pk])
+
+
+def test_an_agent_is_added_with_its_default_conversation(alice, browser_of):
+    browser_of(alice).post(
+        add_url(Agent),
+        {
+            "name": "Helper",
+            "model": "openai/gpt-4o-mini",
+            "system": "Be kind.\r\nBe brief.",
+            "tags": "a, b",
+            "tools": "memory_insert",
+            "context_window_limit": 1000,
+            "timezone": "UTC",
+            "agent_type": "letta_v1_agent",
+        },
+    )
+
+    agent = Agent.objects.get()
+    assert (agent.organization, agent.created_by) == (alice.organization, alice)
+    assert (agent.tags, agent.tools, agent.metadata) == (["a", "b"], ["memory_insert"], {})
+    assert agent.system == "Be kind.\nBe brief."
+    assert agent.conversations.get().is_default
+
+
+def test_saving_an_agent_that_nobody_edited_changes_nothing(alice, browser_of):
+    agent = make_agent(alice, labels=["human"], system=" a\nb ", tags=["x"], metadata={"k": [1]})
+    before = Agent.objects.values().get()
+    browser = browser_of(alice)
+
+    response = save_form(browser, agent, open_form(browser, agent))
+
+    assert response.redirect_chain
+    after = Agent.objects.values().get()
+    assert {**after, "updated_at": None} == {**before, "updated_at": None}
+
+
+def test_the_policy_names_only_labels_the_agent_has(alice, browser_of):
+    agent = make_agent(alice, labels=["human"])
+    browser = browser_of(alice)
+    data = open_form(browser, agent)
+
+    refused = browser.post(change_url(agent), {**data, "isolated_labels": "human, nope"})
+    save_form(browser, agent, {**data, "isolated_labels": "human"})
+
+    [error] = refused.context["adminform"].form.non_field_errors()
+    assert "'nope' not found" in error
+    agent.refresh_from_db()
+    assert agent.isolated_labels == ["human"]
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [("name", "no/slash"), ("timezone", "Mars/Olympus"), ("context_window_limit", "0")],
+)
+def test_what_the_domain_refuses_is_shown_beside_the_field(field, value, alice, browser_of):
+    agent = make_agent(alice)
+    browser = browser_of(alice)
+    data = open_form(browser, agent)
+
+    response = browser.post(change_url(agent), {**data, field: value})
+
+    assert set(response.context["adminform"].form.errors) == {field}
+
+
+def test_blocks_are_attached_and_detached(alice, browser_of):
+    agent = make_agent(alice, labels=["human"])
+    block = make_block(alice, label="policy")
+    browser = browser_of(alice)
+
+    browser.post(button(agent, "attach"), {"block": block.pk})
+    assert [x.label for x in agent.block_links.in_prompt_order()] == ["human", "policy"]
+
+    page = browser.get(change_url(agent)).content.decode()
+    assert change_url(block) in page
+    browser.post(button(agent, "detach"), {"block": block.pk})
+    assert [x.label for x in agent.block_links.all()] == ["human"]
+
+
+def test_a_block_that_may_not_be_attached_is_an_error_message(alice, mallory, root, browser_of):
+    agent = make_agent(alice, labels=["human"])
+    stranger = make_block(mallory, label="policy")
+    own = make_conversation(agent, isolated=["human"]).isolated_blocks.get()
+    twin = make_block(alice, label="human")
+    browser = browser_of(root)
+
+    for block in (stranger, own):
+        reply = browser.post(button(agent, "attach"), {"block": block.pk}, follow=True)
+        assert "not one of the available choices" in messages_of(reply)[0]
+    reply = browser.post(button(agent, "attach"), {"block": twin.pk}, follow=True)
+    assert "already has a block with label 'human'" in messages_of(reply)[0]
+    reply = browser.post(button(agent, "attach"), {"block": "nonsense"}, follow=True)
+    assert "is not an id of this kind" in messages_of(reply)[0]
+
+    assert [x.label for x in agent.block_links.all()] == ["human"]
+
+
+def test_a_stranger_attaches_and_detaches_nothing(alice, mallory, browser_of):
+    agent = make_agent(alice, labels=["human"])
+    browser = browser_of(mallory)
+
+    attach = browser.post(button(agent, "attach"), {"block": make_block(mallory, label="x").pk})
+    detach = browser.post(button(agent, "detach"), {"block": agent.blocks.get().pk})
+
+    assert attach.status_code == detach.status_code == 302
+    assert [x.label for x in agent.block_links.all()] == ["human"]
+
+
+def test_an_agent_is_deleted_with_its_conversations_and_restored(alice, browser_of):
+    agent = make_agent(alice, labels=["human"])
+    conversation = make_conversation(agent)
+    browser = browser_of(alice)
+
+    browser.post(change_url(agent).replace("/change/", "/delete/"), {"post": "yes"})
+    agent.refresh_from_db()
+    assert agent.deleted_at is not None
+    assert not browser.get(list_url(Agent)).context["cl"].result_list
+    assert not browser.get(list_url(type(conversation))).context["cl"].result_list
+
+    bulk = {"action": "restore", "_selected_action": agent.pk}
+    browser.post(f"{list_url(Agent)}?state=deleted", bulk)
+    agent.refresh_from_db()
+    assert agent.deleted_at is None
+
+
+@pytest.mark.parametrize("count", [1, 5])
+def test_the_page_costs_the_same_queries_however_many_blocks(
+    count, root, alice, browser_of, django_assert_num_queries
+):
+    agent = make_agent(alice, labels=[f"label{n}" for n in range(count)])
+    for _ in range(count):
+        make_conversation(agent)
+    browser = browser_of(root)
+
+    # The session and the user, the row with its links, the attached blocks, the number of
+    # conversations; the users and the organization that the record names.
+    with django_assert_num_queries(9):
+        browser.get(change_url(agent))

@@ -1,0 +1,208 @@
+from conversations.domain.blocks import write_block
+from conversations.models import Block
+
+from ..factories import author, make_agent, make_block, make_conversation
+from .pages import add_url, change_url, list_url, open_form, save_form
+
+
+def test_an_edit_leaves_a_revision_from_the_admin(alice, bob, browser_of):
+    block = make_block(alice, value="Ada")
+    browser = browser_of(bob)
+    data = open_form(browser, block)
+
+    save_form(browser, block, {**data, "value": "Ada, in Lisbon"})
+
+    newest = block.revisions.first()
+    assert (newest.number, newest.value) == (2, "Ada, in Lisbon")
+    assert (newest.source, newest.written_by, newest.unconditional) == ("admin", bob, False)
+
+
+def test_saving_without_an_edit_leaves_no_revision(alice, browser_of):
+    # A browser sends CR LF, and drops the first line end of a textarea.
+    block = make_block(alice, value="\n one\ntwo \n", description="a\nb", tags=["x, y"])
+    browser = browser_of(alice)
+
+    response = save_form(browser, block, open_form(browser, block))
+
+    assert response.redirect_chain
+    block.refresh_from_db()
+    assert (block.version, block.value, block.tags) == (1, "\n one\ntwo \n", ["x, y"])
+
+
+def test_a_save_based_on_an_older_text_is_refused_and_keeps_what_was_typed(alice, bob, browser_of):
+    block = make_block(alice, value="one")
+    browser = browser_of(bob)
+    data = open_form(browser, block)
+    write_block(block, by=author(alice), value="two, by <b>alice</b>")
+
+    response = save_form(browser, block, {**data, "value": "three, by bob"})
+
+    assert response.status_code == 200
+    assert not response.redirect_chain
+    assert response.context["adminform"].form["value"].value() == "three, by bob"
+    assert "at version 2" in response.context["adminform"].form.errors["value"][0]
+    assert "two, by &lt;b&gt;alice&lt;/b&gt;" in response.content.decode()
+    block.refresh_from_db()
+    assert (block.value, block.version) == ("two, by <b>alice</b>", 2)
+
+
+def test_saving_again_after_a_refusal_writes_over_it(alice, bob, browser_of):
+    block = make_block(alice, value="one")
+    browser = browser_of(bob)
+    data = open_form(browser, block)
+    write_block(block, by=author(alice), value="two")
+    refused = browser.post(change_url(block), {**data, "value": "three"})
+    version = refused.context["adminform"].form["version"].value()
+
+    save_form(browser, block, {**data, "value": "three", "version": version})
+
+    assert list(block.revisions.values_list("value", flat=True)) == ["three", "two", "one"]
+
+
+def test_after_a_refusal_a_text_nobody_typed_is_not_brought_back(alice, bob, browser_of):
+    block = make_block(alice, value="one")
+    browser = browser_of(bob)
+    data = open_form(browser, block) | {"description": "for whom"}
+    write_block(block, by=author(alice), value="two")
+    refused = browser.post(change_url(block), data)
+    version = refused.context["adminform"].form["version"].value()
+
+    save_form(browser, block, {**data, "version": version})
+
+    block.refresh_from_db()
+    assert (block.value, block.description) == ("two", "for whom")
+
+
+def test_a_value_over_the_limit_is_an_error_beside_the_field(alice, browser_of):
+    block = make_block(alice, value="one", limit=5)
+    browser = browser_of(alice)
+    data = open_form(browser, block)
+
+    response = browser.post(change_url(block), {**data, "value": "longer", "description": "new"})
+
+    form = response.context["adminform"].form
+    assert form.errors == {"value": ["Block 'human' holds at most 5 characters, and this has 6"]}
+    block.refresh_from_db()
+    assert (block.value, block.description, block.version) == ("one", None, 1)
+
+
+def test_what_is_wrong_with_other_fields_is_shown_too(alice, browser_of):
+    block = make_block(alice)
+    browser = browser_of(alice)
+    data = open_form(browser, block)
+
+    response = browser.post(
+        change_url(block), {**data, "label": "two words", "metadata": "[1]", "limit": "0"}
+    )
+
+    assert set(response.context["adminform"].form.errors) == {"label", "metadata", "limit"}
+
+
+def test_a_new_block_belongs_to_the_organization_of_whoever_adds_it(alice, mallory, browser_of):
+    browser_of(alice).post(
+        add_url(Block),
+        {"label": "policy", "value": "Be kind.", "limit": 100, "organization": mallory.pk},
+    )
+
+    block = Block.objects.get()
+    assert (block.organization, block.created_by) == (alice.organization, alice)
+    assert block.revisions.get().source == "admin"
+
+
+def test_a_superuser_says_which_organization_owns_a_new_block(alice, root, browser_of):
+    browser = browser_of(root)
+
+    missing = browser.post(add_url(Block), {"label": "policy", "limit": 100})
+    browser.post(
+        add_url(Block), {"label": "policy", "limit": 100, "organization": alice.organization_id}
+    )
+
+    assert set(missing.context["adminform"].form.errors) == {"organization"}
+    assert Block.objects.get().organization == alice.organization
+
+
+def test_a_deleted_block_leaves_the_list_and_stays_under_deleted(alice, browser_of):
+    agent = make_agent(alice, labels=["human"])
+    block = agent.blocks.get()
+    browser = browser_of(alice)
+
+    asked = browser.get(change_url(block).replace("/change/", "/delete/"))
+    browser.post(change_url(block).replace("/change/", "/delete/"), {"post": "yes"})
+
+    assert asked.status_code == 200
+    block.refresh_from_db()
+    assert block.deleted_at is not None
+    assert not agent.blocks.exists()
+    assert not browser.get(list_url(Block)).context["cl"].result_list
+    deleted = browser.get(list_url(Block), {"state": "deleted"}).context["cl"].result_list
+    assert [b.pk for b in deleted] == [block.pk]
+
+
+def test_an_isolated_block_is_neither_relabelled_nor_deleted(alice, browser_of):
+    conversation = make_conversation(make_agent(alice, labels=["human"]), isolated=["human"])
+    block = conversation.isolated_blocks.get()
+    browser = browser_of(alice)
+    data = open_form(browser, block)
+
+    save_form(browser, block, {**data, "label": "other", "value": "own"})
+    refused = browser.post(change_url(block).replace("/change/", "/delete/"), {"post": "yes"})
+    bulk = {"action": "delete_selected", "_selected_action": block.pk, "post": "yes"}
+    browser.post(f"{list_url(Block)}?state=isolated", bulk)
+
+    block.refresh_from_db()
+    assert (block.label, block.value, block.deleted_at) == ("human", "own", None)
+    assert refused.status_code == 403
+
+
+def test_a_label_that_an_agent_already_has_is_refused(alice, browser_of):
+    agent = make_agent(alice, labels=["human", "persona"])
+    block = agent.blocks.get(label="persona")
+    browser = browser_of(alice)
+    data = open_form(browser, block)
+
+    response = browser.post(change_url(block), {**data, "label": "human"})
+
+    [error] = response.context["adminform"].form.non_field_errors()
+    assert "already has a block with label 'human'" in error
+    block.refresh_from_db()
+    assert block.label == "persona"
+
+
+def test_html_in_a_block_stays_text(alice, browser_of):
+    bad = "<script>alert(1)</script>"
+    block = make_block(alice, value=bad, description=bad)
+    write_block(block, by=author(alice), value=f"{bad} {bad}", reason=bad)
+    browser = browser_of(alice)
+
+    pages = [browser.get(change_url(block)), browser.get(list_url(Block))]
+    pages.append(browser.get(change_url(block.revisions.first())))
+
+    for page in pages:
+        assert "alert(1)" in page.content.decode()
+        assert bad not in page.content.decode()
+
+
+def test_the_history_shows_the_newest_twenty_with_what_changed(alice, browser_of):
+    block = make_block(alice, value="version 1")
+    browser = browser_of(alice)
+    for number in range(2, 24):
+        write_block(block, by=author(alice), value=f"version {number}")
+
+    page = browser.get(change_url(block)).content.decode()
+
+    assert page.count("<ins>") == 20
+    assert "version <del>22</del><ins>23</ins>" in page.replace("<span>", "").replace("</span>", "")
+    assert "<ins>3</ins>" not in page
+
+
+def test_a_colleague_may_edit_and_a_stranger_may_not(alice, bob, mallory, browser_of):
+    block = make_block(alice, value="one")
+    data = open_form(browser_of(bob), block)
+
+    refused = browser_of(mallory).post(change_url(block), {**data, "value": "mallory's"})
+    bulk = {"action": "delete_selected", "_selected_action": block.pk, "post": "yes"}
+    browser_of(mallory).post(list_url(Block), bulk)
+
+    assert refused.status_code == 302
+    block.refresh_from_db()
+    assert (block.value, block.deleted_at) == ("one", None)

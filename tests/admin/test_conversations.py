@@ -1,0 +1,346 @@
+import pytest
+from django.test import Client
+from django.urls import reverse
+
+from conversations.domain.blocks import write_block
+from conversations.domain.context import preview_prompt
+from conversations.domain.memory import effective_blocks
+from conversations.models import Conversation, IsolatedBlock
+
+from ..factories import author, make_agent, make_conversation, make_messages
+from .pages import add_url, change_url, list_url, messages_of, open_form, save_form
+
+
+def button(conversation, name):
+    return reverse(f"admin:conversations_conversation_{name}", args=[conversation.pk])
+
+
+def texts(conversation) -> dict[str, str]:
+    return {e.label: e.block.value for e in effective_blocks(conversation)}
+
+
+@pytest.fixture
+def conversation(alice) -> Conversation:
+    """Reads alice's shared blocks `persona` and `human`, and has isolated `human`."""
+    agent = make_agent(alice, labels=["persona", "human"])
+    return make_conversation(agent, isolated=["human"], summary="About Ada")
+
+
+def test_a_label_is_isolated_edited_and_released_on_one_page(bob, conversation, browser_of):
+    browser = browser_of(bob)
+
+    browser.post(button(conversation, "isolate"), {"label": "persona"})
+    data = open_form(browser, conversation)
+    save_form(browser, conversation, {**data, "isolations-1-value": "own persona"})
+
+    assert texts(conversation) == {"persona": "own persona", "human": "about human"}
+    block = conversation.isolations.get(label="persona").block
+    newest = block.revisions.first()
+    assert (newest.number, newest.source, newest.written_by) == (2, "admin", bob)
+
+    asked = browser.post(button(conversation, "release"), {"label": "persona"})
+    assert "own persona" in asked.content.decode()
+    assert texts(conversation)["persona"] == "own persona"
+
+    browser.post(button(conversation, "release"), {"label": "persona", "confirmed": "Release"})
+    assert texts(conversation) == {"persona": "about persona", "human": "about human"}
+
+
+def test_a_text_nobody_edited_is_not_written(alice, bob, conversation, browser_of):
+    browser = browser_of(bob)
+    data = open_form(browser, conversation)
+    block = conversation.isolated_blocks.get()
+    write_block(block, by=author(alice), value="edited meanwhile")
+
+    save_form(browser, conversation, {**data, "summary": "About Grace"})
+
+    block.refresh_from_db()
+    conversation.refresh_from_db()
+    assert (block.value, block.version) == ("edited meanwhile", 2)
+    assert conversation.summary == "About Grace"
+
+
+def test_a_stale_text_is_refused_and_nothing_is_saved(alice, bob, conversation, browser_of):
+    browser = browser_of(bob)
+    data = open_form(browser, conversation)
+    block = conversation.isolated_blocks.get()
+    write_block(block, by=author(alice), value="alice's")
+
+    response = browser.post(
+        change_url(conversation),
+        {**data, "summary": "About Grace", "isolations-0-value": "bob's"},
+    )
+
+    page = response.content.decode()
+    assert response.status_code == 200
+    assert "alice&#x27;s</pre>" in page
+    assert "bob&#x27;s</textarea>" in page
+    [row] = [row for row in response.context["memory"] if row.form]
+    assert "at version 2" in row.form.errors["value"][0]
+    block.refresh_from_db()
+    conversation.refresh_from_db()
+    assert (block.value, conversation.summary) == ("alice's", "About Ada")
+
+
+def test_a_text_over_the_limit_is_an_error_in_its_row(alice, conversation, browser_of):
+    block = write_block(conversation.isolated_blocks.get(), by=author(alice), limit=12)
+    browser = browser_of(alice)
+    data = open_form(browser, conversation)
+
+    response = browser.post(
+        change_url(conversation), {**data, "isolations-0-value": "much longer than that"}
+    )
+
+    [row] = [row for row in response.context["memory"] if row.form]
+    assert row.form.errors == {
+        "value": ["Block 'human' holds at most 12 characters, and this has 21"]
+    }
+    assert "much longer than that</textarea>" in response.content.decode()
+    block.refresh_from_db()
+    assert (block.value, block.version) == ("about human", 2)
+
+
+def test_a_label_released_meanwhile_is_an_error_and_not_a_crash(alice, conversation, browser_of):
+    browser = browser_of(alice)
+    data = open_form(browser, conversation)
+    browser.post(button(conversation, "release"), {"label": "human", "confirmed": "1"})
+
+    response = browser.post(
+        change_url(conversation), {**data, "isolations-0-value": "typed for nothing"}
+    )
+
+    assert response.status_code == 200
+    assert "typed for nothing" in response.content.decode()
+    assert texts(conversation)["human"] == "about human"
+
+
+def test_drift_and_a_shared_block_that_is_gone_are_shown(alice, conversation, browser_of):
+    shared = conversation.agent.blocks.get(label="human")
+    browser = browser_of(alice)
+
+    write_block(shared, by=author(alice), value="shared moved")
+    write_block(conversation.isolated_blocks.get(), by=author(alice), value="so did this")
+    diverged = browser.get(change_url(conversation)).content.decode()
+    browser.post(
+        reverse("admin:conversations_agent_detach", args=[conversation.agent_id]),
+        {"block": shared.pk},
+    )
+    gone = browser.get(change_url(conversation)).content.decode()
+
+    assert "badge-drift-diverged" in diverged
+    assert "badge-drift-shared_gone" in gone
+    assert "so did this" in gone
+
+
+def test_drift_is_a_column_and_a_filter_of_the_list(alice, browser_of):
+    agent = make_agent(alice, labels=["human"])
+    calm = make_conversation(agent, isolated=["human"])
+    edited = make_conversation(agent, isolated=["human"])
+    write_block(edited.isolated_blocks.get(), by=author(alice), value="own")
+    browser = browser_of(alice)
+
+    found = {
+        drift: [
+            row.conversation_id
+            for row in browser.get(list_url(IsolatedBlock), {"drift": drift})
+            .context["cl"]
+            .result_list
+        ]
+        for drift in ("in_sync", "isolated_changed", "diverged")
+    }
+
+    assert found == {"in_sync": [calm.pk], "isolated_changed": [edited.pk], "diverged": []}
+
+
+def test_a_stale_prompt_says_so_until_it_is_recompiled(alice, conversation, browser_of):
+    browser = browser_of(alice)
+    fresh = browser.get(change_url(conversation)).context["stale"]
+    write_block(conversation.isolated_blocks.get(), by=author(alice), value="own human")
+
+    stale = browser.get(change_url(conversation))
+    browser.post(button(conversation, "recompile"))
+    after = browser.get(change_url(conversation)).context["stale"]
+
+    assert (fresh, stale.context["stale"], after) == (False, True, False)
+    assert "Recompile now" in stale.content.decode()
+    system = conversation.message_links.get(position=0).message
+    assert "own human" in system.text
+
+
+def test_the_prompt_page_shows_what_the_model_will_read(alice, conversation, browser_of):
+    write_block(conversation.isolated_blocks.get(), by=author(alice), value="<i>own</i>")
+
+    page = browser_of(alice).get(button(conversation, "prompt"))
+
+    assert "<i>own</i>" in page.context["prompt"]
+    assert (
+        page.context["prompt"].split("recompiled")[0]
+        == (preview_prompt(conversation).text.split("recompiled")[0])
+    )
+    assert "&lt;i&gt;own&lt;/i&gt;" in page.content.decode()
+
+
+def test_an_unknown_label_is_an_error_message(alice, conversation, browser_of):
+    browser = browser_of(alice)
+
+    isolate = browser.post(button(conversation, "isolate"), {"label": "nope"}, follow=True)
+    release = browser.post(button(conversation, "release"), {"label": "persona"}, follow=True)
+
+    assert "Block with label 'nope' not found" in messages_of(isolate)[0]
+    assert "has not isolated the label 'persona'" in messages_of(release)[0]
+
+
+@pytest.mark.parametrize("name", ["isolate", "release", "recompile"])
+def test_buttons_are_for_those_who_may_change_the_conversation(
+    name, alice, mallory, conversation, browser_of
+):
+    label = {"label": "human" if name == "release" else "persona", "confirmed": "1"}
+    alice.user_permissions.clear()
+    before = Conversation.objects.values().get(pk=conversation.pk)
+
+    read = browser_of(mallory).get(button(conversation, name))
+    strange = browser_of(mallory).post(button(conversation, name), label)
+    unqualified = browser_of(alice).post(button(conversation, name), label)
+    anonymous = Client().post(button(conversation, name), label)
+    forged = Client(enforce_csrf_checks=True)
+    forged.force_login(mallory)
+    unsigned = forged.post(button(conversation, name), label)
+
+    assert read.status_code == 405
+    assert strange.status_code == anonymous.status_code == 302
+    assert unqualified.status_code == unsigned.status_code == 403
+    assert list(conversation.isolations.values_list("label", flat=True)) == ["human"]
+    assert Conversation.objects.values().get(pk=conversation.pk) == before
+
+
+def test_a_stranger_reads_no_prompt(mallory, conversation, browser_of):
+    response = browser_of(mallory).get(button(conversation, "prompt"))
+
+    assert response.status_code == 302
+
+
+def test_whoever_may_only_view_finds_nothing_to_press(bob, conversation, browser_of):
+    bob.user_permissions.remove(*bob.user_permissions.filter(codename__startswith="change_"))
+    browser = browser_of(bob)
+
+    page = browser.get(change_url(conversation)).content.decode()
+    refused = browser.post(change_url(conversation), {"summary": "mine"})
+
+    assert "about human" in page
+    assert "<textarea" not in page
+    assert "Release" not in page
+    assert refused.status_code == 403
+
+
+def test_a_conversation_is_added_with_its_isolated_labels(alice, browser_of):
+    agent = make_agent(alice, labels=["human"])
+    browser = browser_of(alice)
+
+    wrong = browser.post(add_url(Conversation), {"agent": agent.pk, "isolated_labels": "nope"})
+    browser.post(add_url(Conversation), {"agent": agent.pk, "isolated_labels": "human"})
+
+    [error] = wrong.context["adminform"].form.non_field_errors()
+    assert "Block with label 'nope' not found" in error
+    added = agent.conversations.get(is_default=False)
+    assert added.created_by == alice
+    assert [i.label for i in added.isolations.all()] == ["human"]
+    assert added.message_links.get().message.role == "system"
+
+
+def test_a_conversation_with_a_strangers_agent_is_not_added(alice, mallory, browser_of):
+    theirs = make_agent(alice)
+
+    response = browser_of(mallory).post(add_url(Conversation), {"agent": theirs.pk})
+
+    assert "agent" in response.context["adminform"].form.errors
+    assert not theirs.conversations.filter(is_default=False).exists()
+
+
+def test_own_fields_are_saved_and_cleared(alice, conversation, browser_of):
+    browser = browser_of(alice)
+    data = open_form(browser, conversation)
+
+    save_form(
+        browser,
+        conversation,
+        {
+            **data,
+            "summary": "",
+            "archived": "on",
+            "model": "a/b",
+            "model_settings": '{"a": 1}',
+        },
+    )
+
+    conversation.refresh_from_db()
+    assert (conversation.summary, conversation.model) == (None, "a/b")
+    assert conversation.model_settings == {"a": 1}
+    assert conversation.archived_at is not None
+    assert (conversation.version, conversation.last_updated_by) == (2, alice)
+
+
+def test_a_wrong_model_is_an_error_of_the_form(alice, conversation, browser_of):
+    browser = browser_of(alice)
+    data = open_form(browser, conversation)
+
+    response = browser.post(
+        change_url(conversation), {**data, "model": "nonsense", "context_window_limit": "0"}
+    )
+
+    assert response.status_code == 200
+    assert response.context["errors"]
+    conversation.refresh_from_db()
+    assert conversation.model is None
+
+
+def test_deleting_hides_and_restoring_brings_back(alice, conversation, browser_of):
+    browser = browser_of(alice)
+    pks = {"_selected_action": conversation.pk}
+
+    browser.post(list_url(Conversation), {"action": "delete_selected", "post": "yes", **pks})
+    hidden = browser.get(list_url(Conversation)).context["cl"].result_list
+    assert conversation.pk not in {c.pk for c in hidden}
+    assert browser.post(change_url(conversation), {"summary": "x"}).status_code == 403
+
+    browser.post(f"{list_url(Conversation)}?state=deleted", {"action": "restore", **pks})
+    conversation.refresh_from_db()
+    assert conversation.deleted_at is None
+    assert texts(conversation)["human"] == "about human"
+
+
+def test_the_default_conversation_is_not_deleted(alice, conversation, browser_of):
+    default = conversation.agent.conversations.get(is_default=True)
+    browser = browser_of(alice)
+    bulk = {"action": "delete_selected", "post": "yes", "_selected_action": default.pk}
+
+    response = browser.post(list_url(Conversation), bulk)
+
+    assert "protected" in response.content.decode()
+    default.refresh_from_db()
+    assert default.deleted_at is None
+
+
+def test_only_the_last_messages_are_shown_in_order(alice, conversation, browser_of):
+    make_messages(conversation, *[f"message <{n}>" for n in range(25)])
+
+    page = browser_of(alice).get(change_url(conversation))
+
+    shown = [message.text for message, _ in page.context["recent"]]
+    assert shown == [f"message <{n}>" for n in range(5, 25)]
+    assert "message &lt;24&gt;" in page.content.decode()
+
+
+@pytest.mark.parametrize("count", [1, 5])
+def test_the_page_costs_the_same_queries_however_much_it_shows(
+    count, root, alice, browser_of, django_assert_num_queries
+):
+    labels = [f"label{n}" for n in range(count)]
+    conversation = make_conversation(make_agent(alice, labels=labels), isolated=labels)
+    make_messages(conversation, *["hello"] * count)
+    browser = browser_of(root)
+
+    # The session and the user, the row with its isolations, its agent and organization, the
+    # isolated blocks of the form, the effective blocks (2), the messages; then the users and the
+    # others that the record names.
+    with django_assert_num_queries(12):
+        browser.get(change_url(conversation))

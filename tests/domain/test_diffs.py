@@ -1,0 +1,46 @@
+import time
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from conversations.domain.diffs import Piece, text_diff
+
+TEXTS = st.text(alphabet="ab \n.<", max_size=40)
+
+
+def test_a_changed_word_is_shown_within_its_line():
+    pieces = text_diff("Name: Ada\nCity: Lisbon\n", "Name: Ada\nCity: Porto\n")
+
+    assert pieces == [
+        Piece("same", "Name: Ada\nCity: "),
+        Piece("removed", "Lisbon"),
+        Piece("added", "Porto"),
+        Piece("same", "\n"),
+    ]
+
+
+def test_equal_and_empty_texts():
+    assert text_diff("", "") == []
+    assert text_diff("one", "one") == [Piece("same", "one")]
+    assert text_diff("", "one two") == [Piece("added", "one two")]
+    assert text_diff("one\ntwo\n", "two\n") == [Piece("removed", "one\n"), Piece("same", "two\n")]
+
+
+@given(TEXTS, TEXTS)
+def test_the_pieces_make_up_both_texts(old, new):
+    pieces = text_diff(old, new)
+
+    assert "".join(p.text for p in pieces if p.change != "added") == old
+    assert "".join(p.text for p in pieces if p.change != "removed") == new
+    assert all(a.change != b.change for a, b in zip(pieces, pieces[1:], strict=False))
+
+
+def test_long_texts_take_no_longer_than_a_page_may():
+    old = "a b " * 25_000
+    new = "b c " * 25_000
+
+    started = time.perf_counter()
+    pieces = text_diff(old, new)
+
+    assert time.perf_counter() - started < 2
+    assert "".join(p.text for p in pieces if p.change != "added") == old
