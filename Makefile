@@ -34,6 +34,9 @@ test: .venv/dev ## the whole suite, on SQLite and on PostgreSQL
 	DATABASE_URL=sqlite:///:memory: $(BIN)/pytest -n $(JOBS)
 	$(BIN)/python tests/postgres.py $(BIN)/pytest -n $(JOBS)
 
+bench: .venv/dev ## what each operation costs, beside the same SQL
+	$(BIN)/python benchmarks/run.py
+
 lint: .venv/dev ## style, types, layers, migrations, schema, deployment checks
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -41,3 +44,6 @@ lint: .venv/dev ## style, types, layers, migrations, schema, deployment checks
 	$(BIN)/lint-imports
 	$(BIN)/python manage.py makemigrations --check --dry-run
 	$(BIN)/python manage.py spectacular --validate --fail-on-warn --file /dev/null
+	SECRET_KEY=$$($(BIN)/python -c 'import secrets; print(secrets.token_urlsafe(50))') \
+	ALLOWED_HOSTS=memory.example.org HTTPS=true DEBUG=false \
+	$(BIN)/python manage.py check --deploy --fail-level WARNING

@@ -34,6 +34,8 @@ LOG_LEVEL = env.str("LOG_LEVEL", default="INFO")
 # What follows from these
 
 SECURE_SSL_REDIRECT = HTTPS
+# An orchestrator asks for these without HTTPS, past the proxy.
+SECURE_REDIRECT_EXEMPT = [r"^v1/(health|ready)/$"]
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if HTTPS else None
 SECURE_HSTS_SECONDS = 31_536_000 if HTTPS else 0
 SECURE_HSTS_INCLUDE_SUBDOMAINS = HTTPS
