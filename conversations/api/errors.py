@@ -2,6 +2,7 @@
 
 import logging
 
+from django.core.exceptions import SuspiciousOperation
 from django.core.exceptions import ValidationError as ModelValidationError
 from django.db import OperationalError
 from django.http import Http404
@@ -39,6 +40,9 @@ def exception_handler(error, context):
         error = InvalidRequest(flatten(error.detail))
     elif isinstance(error, ModelValidationError):
         error = InvalidRequest("; ".join(error.messages))
+    elif isinstance(error, SuspiciousOperation):
+        # Django refused to read it: too many parameters.
+        error = InvalidRequest(str(error))
     elif isinstance(error, Http404):
         error = exceptions.NotFound("Not Found")
     elif isinstance(error, exceptions.MethodNotAllowed):

@@ -28,7 +28,10 @@ urlpatterns = [
     path("agents/<str:agent_id>/messages", messages.AgentMessages.as_view()),
     path("agents/<str:agent_id>/recompile", agents.RecompileAgent.as_view()),
     # The older spelling of the one above.
-    path("agents/<str:agent_id>/system-prompt/recompile", agents.RecompileAgentOld.as_view()),
+    path(
+        "agents/<str:agent_id>/system-prompt/recompile",
+        agents.RecompileAgent.as_view(schema=None),
+    ),
     path("agents/<str:agent_id>/core-memory", core_memory.CoreMemory.as_view()),
     path("agents/<str:agent_id>/core-memory/blocks", core_memory.AgentBlockList.as_view()),
     path(
@@ -52,5 +55,8 @@ urlpatterns = [
     path("models/", server.ModelList.as_view()),
     path("health/", server.Health.as_view()),
     path("ready/", server.Ready.as_view()),
+    # Probes have no key, without which the other spelling of a route is a 401.
+    path("health", server.Health.as_view(schema=None)),
+    path("ready", server.Ready.as_view(schema=None)),
     re_path(r"^.*$", server.Elsewhere.as_view()),
 ]

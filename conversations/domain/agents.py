@@ -227,7 +227,8 @@ def _check(fields: AgentFields) -> None:
     if (zone := fields.get("timezone")) is not None:
         try:
             ZoneInfo(zone)
-        except (ValueError, OSError) as error:
+        # A name that is not there is a KeyError; one that is a path or a folder, the others.
+        except (KeyError, ValueError, OSError) as error:
             raise InvalidValue(
                 "timezone", f"expected an IANA name like 'Europe/Lisbon', got {zone!r}"
             ) from error

@@ -35,10 +35,6 @@ class BlockFields(TypedDict, total=False):
     project_id: str | None
 
 
-# What the system message shows of a block: a change of these makes stored prompts stale.
-PROMPT_FIELDS = {"label", "value", "limit", "description", "read_only"}
-
-
 def create_block(
     organization: Organization, *, by: Author, reason: str = "", **fields: Unpack[BlockFields]
 ) -> Block:
@@ -105,8 +101,8 @@ def write_block(
     revision = _revision(block, by=by, reason=reason, conversation=conversation)
     revision.unconditional = expected_version is None
     revision.save()
-    if changed & PROMPT_FIELDS:
-        recompile_default_conversations(_agents_whose_default_reads(block))
+    # Also after an edit that no prompt shows: whether a prompt is stale is told by the version.
+    recompile_default_conversations(_agents_whose_default_reads(block))
     return block
 
 

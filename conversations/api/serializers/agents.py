@@ -6,7 +6,7 @@ from ...models import Agent, ConversationMessage
 from ..pagination import PageQuery
 from .blocks import BlockSerializer, CreateBlockBody
 from .conversations import ModelSettings
-from .fields import Choice, Flag, Id, JsonObject, Label, Listed, Text, WholeNumber
+from .fields import Choice, Flag, Id, JsonObject, Label, Listed, Repeated, Text, WholeNumber
 from .messages import represent_internal_message
 
 RELATIONS = [
@@ -189,11 +189,16 @@ def _represent(agent: Agent, message_ids: list[str], filled: set[str]) -> dict:
     }
 
 
-class LlmConfig(JsonObject):
-    """V1's older way to name a model: {"model", "model_endpoint_type", "handle", …}."""
+class LlmConfig(serializers.Serializer):
+    """V1's older way to name a model; what else it says is ignored."""
 
-    def to_internal_value(self, data):
-        config = super().to_internal_value(data)
+    handle = Text(required=False, allow_null=True, max_length=200)
+    model = Text(required=False, allow_null=True, max_length=100)
+    provider_name = Text(required=False, allow_null=True, max_length=50)
+    model_endpoint_type = Text(required=False, allow_null=True, max_length=50)
+    context_window = WholeNumber(required=False, allow_null=True, min_value=1)
+
+    def validate(self, config):
         if not (config.get("handle") or config.get("model")):
             raise serializers.ValidationError("expected a `handle` or a `model`")
         return config
@@ -238,8 +243,8 @@ class AgentBody(serializers.Serializer):
         if config and "model" not in fields:
             provider = config.get("provider_name") or config.get("model_endpoint_type") or "openai"
             fields["model"] = config.get("handle") or f"{provider}/{config['model']}"
-            if isinstance(config.get("context_window"), int):
-                fields.setdefault("context_window_limit", config["context_window"])
+            if (window := config.get("context_window")) is not None:
+                fields.setdefault("context_window_limit", window)
         return fields
 
 
@@ -258,7 +263,7 @@ class UpdateAgentBody(AgentBody):
 
 
 class IncludeQuery(serializers.Serializer):
-    include = Listed(child=Choice(RELATIONS), required=False, help_text="Relations to fill.")
+    include = Repeated(child=Choice(RELATIONS), required=False, help_text="Relations to fill.")
 
 
 class AgentFilters(serializers.Serializer):
@@ -266,14 +271,14 @@ class AgentFilters(serializers.Serializer):
 
     name = Text(required=False)
     query_text = Text(required=False, help_text="Part of the name, in any case.")
-    tags = Listed(child=Text(), default=list)
+    tags = Repeated(child=Text(), default=list)
     match_all_tags = Flag(default=False)
     created_by_id = Id("user", required=False)
     project_id = Text(required=False, help_text="Projects are not kept: matches no agent.")
     template_id = Text(required=False, help_text="Templates are not kept: matches no agent.")
     base_template_id = Text(required=False, help_text="As `template_id`.")
     identity_id = Text(required=False, help_text="Identities are not kept: matches no agent.")
-    identifier_keys = Listed(child=Text(), default=list, help_text="As `identity_id`.")
+    identifier_keys = Repeated(child=Text(), default=list, help_text="As `identity_id`.")
     last_stop_reason = Text(required=False)
     show_hidden_agents = Flag(default=False)
 

@@ -1,7 +1,7 @@
 from rest_framework import serializers
 
 from ..pagination import PageQuery
-from .fields import Choice, Flag, JsonObject, Label, Listed, Text, WholeNumber
+from .fields import Choice, Flag, JsonObject, Label, Listed, Repeated, Text, WholeNumber
 
 
 class BlockSerializer(serializers.Serializer):
@@ -94,14 +94,14 @@ class BlockFilters(serializers.Serializer):
     name = Text(required=False, help_text="The template's name.")
     project_id = Text(required=False)
     templates_only = Flag(default=False)
-    tags = Listed(child=Text(), default=list)
+    tags = Repeated(child=Text(), default=list)
     match_all_tags = Flag(default=False)
     identity_id = Text(required=False, help_text="Identities are not kept: matches no block.")
-    identifier_keys = Listed(child=Text(), default=list, help_text="As `identity_id`.")
+    identifier_keys = Repeated(child=Text(), default=list, help_text="As `identity_id`.")
     label_search = Text(required=False)
     value_search = Text(required=False)
     description_search = Text(required=False)
-    connected_to_agents_count_eq = Listed(child=WholeNumber(min_value=0), default=list)
+    connected_to_agents_count_eq = Repeated(child=WholeNumber(min_value=0), default=list)
     connected_to_agents_count_gt = WholeNumber(required=False)
     connected_to_agents_count_lt = WholeNumber(required=False)
     show_hidden_blocks = Flag(default=False)

@@ -1,6 +1,7 @@
 """Fields that take what JSON says and coerce nothing, with errors that say what was expected."""
 
 import json
+import math
 from typing import Any
 
 from django.core.validators import RegexValidator
@@ -68,6 +69,7 @@ class WholeNumber(serializers.IntegerField):
     """An integer that the database's 4 bytes hold; in a query, its digits."""
 
     def __init__(self, **kwargs):
+        kwargs.setdefault("min_value", -(2**31))
         kwargs.setdefault("max_value", 2**31 - 1)
         super().__init__(**kwargs)
         self.error_messages |= {"null": "expected an integer, got null"}
@@ -77,23 +79,27 @@ class WholeNumber(serializers.IntegerField):
         if not (is_number or (isinstance(data, str) and data.lstrip("+-").isdecimal())):
             raise serializers.ValidationError(f"expected an integer, got {_shown(data)}")
         number = super().to_internal_value(data)
-        for limit, wrong, words in (
-            (self.min_value, self.min_value is not None and number < self.min_value, "at least"),
-            (self.max_value, self.max_value is not None and number > self.max_value, "at most"),
-        ):
-            if wrong:
-                raise serializers.ValidationError(f"expected {words} {limit}, got {number}")
+        if number < self.min_value:
+            raise serializers.ValidationError(f"expected at least {self.min_value}, got {number}")
+        if number > self.max_value:
+            raise serializers.ValidationError(f"expected at most {self.max_value}, got {number}")
         return number
 
 
 class Flag(serializers.BooleanField):
     """A boolean; in a query, `true` or `false`."""
 
-    default_error_messages = {"invalid": "expected true or false, got {input!r}"}
+    default_error_messages = {
+        "invalid": "expected true or false, got {input!r}",
+        "null": "expected true or false, got null",
+    }
 
 
 class Choice(serializers.ChoiceField):
-    default_error_messages = {"invalid_choice": "expected one of {choices}, got {input!r}"}
+    default_error_messages = {
+        "invalid_choice": "expected one of {choices}, got {input!r}",
+        "null": "expected one of {choices}, got null",
+    }
 
     def fail(self, key, **kwargs):
         super().fail(key, choices=", ".join(repr(c) for c in self.choices), **kwargs)
@@ -106,13 +112,26 @@ class Moment(serializers.DateTimeField):
 
 
 class Listed(serializers.ListField):
-    """An array; in a query, the parameter repeated."""
+    """An array."""
 
-    default_error_messages = {"not_a_list": "expected an array, got {input_type}"}
+    default_error_messages = {
+        "not_a_list": "expected an array, got {input_type}",
+        "null": "expected an array, got null",
+    }
+
+
+class Repeated(Listed):
+    """In a query, a parameter that may be repeated; each time makes a condition, and databases
+    take only so many."""
+
+    def __init__(self, **kwargs):
+        super().__init__(max_length=200, **kwargs)
 
 
 class JsonObject(serializers.JSONField):
-    """A JSON object of any content that both databases can hold."""
+    """A JSON object of any content that both databases can hold, and that can be answered."""
+
+    default_error_messages = {"null": "expected an object, got null"}
 
     def to_internal_value(self, data):
         if not isinstance(data, dict):
@@ -121,20 +140,26 @@ class JsonObject(serializers.JSONField):
         return data
 
 
-class JsonValue(serializers.JSONField):
-    def to_internal_value(self, data):
-        _refuse_unstorable(data)
-        return data
+# What answers are written with (orjson) ends at 254 levels, and at integers of 64 bits.
+MOST_LEVELS = 100
 
 
-def _refuse_unstorable(value: Any) -> None:
+def _refuse_unstorable(value: Any, levels: int = 0) -> None:
+    if levels > MOST_LEVELS:
+        raise serializers.ValidationError(f"expected at most {MOST_LEVELS} levels of nesting")
     if isinstance(value, dict):
         for key, item in value.items():
             _refuse_unstorable(key)
-            _refuse_unstorable(item)
+            _refuse_unstorable(item, levels + 1)
     elif isinstance(value, list):
         for item in value:
-            _refuse_unstorable(item)
+            _refuse_unstorable(item, levels + 1)
+    elif isinstance(value, int):
+        if not -(2**63) <= value < 2**63:
+            raise serializers.ValidationError(f"expected integers of 64 bits, got {_shown(value)}")
+    elif isinstance(value, float):
+        if not math.isfinite(value):
+            raise serializers.ValidationError("expected numbers that a double can hold")
     elif isinstance(value, str):
         if "\0" in value:
             raise serializers.ValidationError("NUL characters are not allowed")

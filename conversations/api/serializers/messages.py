@@ -2,7 +2,7 @@ from rest_framework import serializers
 
 from ...models import Message
 from ..pagination import PageQuery
-from .fields import Choice, Flag, Id, Listed, Text, WholeNumber
+from .fields import Choice, Flag, Id, Repeated, Text, WholeNumber
 
 Role = Message.Role
 
@@ -174,7 +174,7 @@ class ListMessagesQuery(PageQuery):
     """What every list of messages takes."""
 
     limit = WholeNumber(default=100, min_value=1, max_value=1000)
-    include_return_message_types = Listed(
+    include_return_message_types = Repeated(
         child=Choice(MESSAGE_TYPES), default=list, help_text="Only messages of these types."
     )
     group_id = Text(required=False)

@@ -2,7 +2,7 @@ from rest_framework import serializers
 
 from ...models import Run
 from ..pagination import PageQuery
-from .fields import Choice, Flag, Id, Listed, Text, WholeNumber
+from .fields import Choice, Flag, Id, Repeated, Text, WholeNumber
 
 
 class RunSerializer(serializers.Serializer):
@@ -54,9 +54,9 @@ class ListRunsQuery(PageQuery):
 
     limit = WholeNumber(default=100, min_value=1, max_value=1000)
     agent_id = Id("agent", required=False)
-    agent_ids = Listed(child=Id("agent"), default=list)
+    agent_ids = Repeated(child=Id("agent"), default=list)
     conversation_id = Id("conv", required=False)
-    statuses = Listed(child=Choice(Run.Status.values), default=list)
+    statuses = Repeated(child=Choice(Run.Status.values), default=list)
     active = Flag(default=False)
     background = Flag(required=False)
     stop_reason = Text(required=False)

@@ -147,10 +147,6 @@ class RecompileAgent(APIView):
         return Response(recompile(conversation))
 
 
-class RecompileAgentOld(RecompileAgent):
-    schema = None
-
-
 def _verb_fields(request, body: dict) -> dict:
     """The body with its ids looked up: `blocks` and `tool_names` instead of ids."""
     fields = dict(body)

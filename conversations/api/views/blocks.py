@@ -4,7 +4,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from ...domain.blocks import create_block, delete_block, write_block
-from ...models import Block
+from ...models import Agent, Block
 from ..auth import author_of
 from ..filters import matching_blocks
 from ..pagination import page
@@ -19,7 +19,7 @@ from ..serializers.blocks import (
     UpdateBlockBody,
 )
 from .agents import relations_asked
-from .lookups import agents_of, find_block
+from .lookups import find_block
 
 
 class BlockList(APIView):
@@ -77,7 +77,7 @@ class BlockAgents(APIView):
     def get(self, request, block_id):
         block = find_block(request, block_id)
         query = read_query(request, BlockAgentsQuery)
-        every = agents_of(request)
-        rows = every.filter(block_links__block=block).with_blocks()
+        every = Agent.objects.in_organization(request.auth.organization)
+        rows = every.live().filter(block_links__block=block).with_blocks()
         found = page(rows, query, cursors=every, prefix="agent")
         return Response(represent_agents(found, relations_asked(request, query)))

@@ -81,15 +81,18 @@ class Elsewhere(APIView):
     schema = None
 
     def _answer(self, request, *args, **kwargs):
-        path = request.path
-        other = path.removesuffix("/") if path.endswith("/") else f"{path}/"
         try:
-            found = resolve(other)
+            found = resolve(_other_spelling(request.path))
         except Resolver404:
             raise NotFound("Not Found") from None
         if getattr(found.func, "view_class", None) is Elsewhere:
             raise NotFound("Not Found")
-        url = request.build_absolute_uri(request.get_full_path().replace(path, other, 1))
+        path, mark, query = request.get_full_path().partition("?")
+        url = request.build_absolute_uri(f"{_other_spelling(path)}{mark}{query}")
         return HttpResponse(status=307, headers={"Location": url})
 
     get = post = put = patch = delete = _answer
+
+
+def _other_spelling(path: str) -> str:
+    return path.removesuffix("/") if path.endswith("/") else f"{path}/"

@@ -1,0 +1,27 @@
+"""Clients whose requests fail on N+1 queries."""
+
+import pytest
+from zeal import zeal_context
+from zeal.constants import initialize_app_registry
+from zeal.patch import patch
+
+initialize_app_registry()
+patch()
+
+
+@pytest.fixture
+def client_for(client_for):
+    """As everywhere; and reading one relation row by row is an error, so the answer is a 500."""
+
+    def make(*args, **kwargs):
+        client = client_for(*args, **kwargs)
+        send = client.request
+
+        def send_watched(**request):
+            with zeal_context():
+                return send(**request)
+
+        client.request = send_watched
+        return client
+
+    return make

@@ -1,0 +1,69 @@
+"""Every route that takes an id, and what can be sent there."""
+
+from dataclasses import dataclass
+
+from conversations.ids import new_id
+
+PREFIXES = {
+    "conversation_id": "conv",
+    "agent_id": "agent",
+    "block_id": "block",
+    "message_id": "message",
+    "run_id": "run",
+}
+
+
+@dataclass(frozen=True)
+class Route:
+    method: str
+    path: str
+    body: dict | None = None
+
+    def __str__(self):
+        return f"{self.method} {self.path}"
+
+    @property
+    def parameter(self) -> str:
+        """The name of the last id in the path."""
+        return [name for name in PREFIXES if f"{{{name}}}" in self.path][-1]
+
+    def unknown_id(self) -> str:
+        return new_id(PREFIXES[self.parameter])
+
+    def send(self, client, **ids: str):
+        method = getattr(client, self.method)
+        return method(f"/v1/{self.path.format(**ids)}", self.body)
+
+
+ROUTES = [
+    Route("get", "conversations/{conversation_id}"),
+    Route("patch", "conversations/{conversation_id}", {"summary": "changed"}),
+    Route("delete", "conversations/{conversation_id}"),
+    Route("get", "conversations/{conversation_id}/blocks"),
+    Route("post", "conversations/{conversation_id}/fork"),
+    Route("get", "conversations/{conversation_id}/messages"),
+    Route("post", "conversations/{conversation_id}/recompile"),
+    Route("post", "conversations/{conversation_id}/restore"),
+    Route("get", "blocks/{block_id}"),
+    Route("patch", "blocks/{block_id}", {"value": "changed"}),
+    Route("delete", "blocks/{block_id}"),
+    Route("get", "blocks/{block_id}/agents"),
+    Route("get", "agents/{agent_id}"),
+    Route("patch", "agents/{agent_id}", {"description": "changed"}),
+    Route("delete", "agents/{agent_id}"),
+    Route("get", "agents/{agent_id}/context"),
+    Route("get", "agents/{agent_id}/messages"),
+    Route("post", "agents/{agent_id}/recompile"),
+    Route("post", "agents/{agent_id}/system-prompt/recompile"),
+    Route("get", "agents/{agent_id}/core-memory"),
+    Route("get", "agents/{agent_id}/core-memory/blocks"),
+    Route("get", "agents/{agent_id}/core-memory/blocks/human"),
+    Route("patch", "agents/{agent_id}/core-memory/blocks/human", {"value": "changed"}),
+    Route("get", "messages/{message_id}"),
+    Route("get", "runs/{run_id}"),
+]
+# With an agent of the caller's own beside the block.
+ATTACH_ROUTES = [
+    Route("patch", "agents/{agent_id}/core-memory/blocks/attach/{block_id}"),
+    Route("patch", "agents/{agent_id}/core-memory/blocks/detach/{block_id}"),
+]

@@ -1,0 +1,181 @@
+"""Who is calling, and what the key may do."""
+
+from datetime import timedelta
+
+import pytest
+from django.utils import timezone
+from rest_framework.test import APIClient
+
+from conversations.domain.accounts import issue_key, revoke_key
+from conversations.models import ApiKey
+
+from ..factories import make_agent, make_conversation
+from .routes import ATTACH_ROUTES, ROUTES
+from .snapshot import stored
+
+UNAUTHORIZED = {"detail": "Unauthorized"}
+
+
+def get_agents(authorization: str | None):
+    client = APIClient(raise_request_exception=False)
+    if authorization is not None:
+        client.credentials(HTTP_AUTHORIZATION=authorization)
+    return client.get("/v1/agents/")
+
+
+def test_without_a_key_every_path_is_unauthorized(db):
+    client = APIClient(raise_request_exception=False)
+
+    replies = [client.get(path) for path in ("/v1/agents/", "/v1/nowhere", "/v1/agents", "/v1/")]
+
+    assert [(reply.status_code, reply.json()) for reply in replies] == [(401, UNAUTHORIZED)] * 4
+    assert [reply["WWW-Authenticate"] for reply in replies] == ["Bearer"] * 4
+
+
+@pytest.mark.parametrize("path", ["health/", "health", "ready/", "ready"])
+def test_probes_need_no_key(db, path):
+    reply = APIClient().get(f"/v1/{path}")
+
+    assert (reply.status_code, reply.json()["status"]) == (200, "ok")
+
+
+def test_the_word_bearer_may_be_in_any_case(alice):
+    _, secret = issue_key(alice)
+
+    replies = [get_agents(f"{word} {secret}") for word in ("Bearer", "bearer", "BEARER")]
+
+    assert [reply.status_code for reply in replies] == [200, 200, 200]
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda secret: "",
+        lambda secret: secret,
+        lambda secret: f"Basic {secret}",
+        lambda secret: f"Bearer {secret[:-1]}",
+        lambda secret: f"Bearer {secret[:-1]}{'a' if secret[-1] != 'a' else 'b'}",
+        lambda secret: f"Bearer {secret}é",
+        lambda secret: f"Bearer {secret} {secret}",
+        lambda secret: f"Bearer ic-{'0' * 12}-{'a' * 43}",
+    ],
+    ids=["empty", "no-scheme", "basic", "short", "altered", "not-ascii", "twice", "unknown"],
+)
+def test_a_damaged_secret_is_unauthorized(alice, damage):
+    _, secret = issue_key(alice)
+
+    reply = get_agents(damage(secret))
+
+    assert (reply.status_code, reply.json()) == (401, UNAUTHORIZED)
+
+
+def test_the_parts_of_two_keys_do_not_make_one(alice, mallory):
+    _, first = issue_key(alice)
+    _, second = issue_key(mallory)
+
+    reply = get_agents(f"Bearer {first[:16]}{second[16:]}")
+
+    assert reply.status_code == 401
+
+
+def test_an_expired_key_is_unauthorized(client_for, alice):
+    past, future = (timezone.now() + timedelta(seconds=s) for s in (-1, 60))
+
+    replies = [client_for(alice, expires_at=at).get("/v1/agents/") for at in (past, future)]
+
+    assert [reply.status_code for reply in replies] == [401, 200]
+
+
+def test_a_revoked_key_is_unauthorized(client_for, alice):
+    client = client_for(alice)
+    assert client.get("/v1/agents/").status_code == 200
+
+    revoke_key(ApiKey.objects.get())
+
+    assert client.get("/v1/agents/").status_code == 401
+
+
+def test_the_key_of_an_inactive_user_is_unauthorized(client_for, alice):
+    client = client_for(alice)
+    alice.is_active = False
+    alice.save()
+
+    assert client.get("/v1/agents/").status_code == 401
+
+
+@pytest.mark.parametrize("route", [*ROUTES, *ATTACH_ROUTES], ids=str)
+def test_a_read_key_only_reads(client_for, alice, route):
+    agent = make_agent(alice, labels=["human"])
+    conversation = make_conversation(agent)
+    ids = {
+        "agent_id": agent.pk,
+        "conversation_id": conversation.pk,
+        "block_id": agent.blocks.get().pk,
+        "message_id": conversation.messages.get().pk,
+        "run_id": "run-none",
+    }
+    before = stored()
+
+    reply = route.send(client_for(alice, scope="read"), **ids)
+
+    assert (reply.status_code == 403) == (route.method != "get")
+    assert stored() == before
+
+
+@pytest.mark.parametrize("path", ["conversations/", "blocks/", "agents/"])
+def test_a_read_key_makes_nothing(client_for, alice, path):
+    before = stored()
+
+    reply = client_for(alice, scope="read").post(f"/v1/{path}", {"label": "human"})
+
+    assert reply.status_code == 403
+    assert reply.json() == {
+        "detail": "This key has the scope 'read'; writing needs the scope 'write'"
+    }
+    assert stored() == before
+
+
+def test_the_user_header_may_repeat_whose_key_it_is(client_for, alice):
+    reply = client_for(alice).get("/v1/agents/", HTTP_USER_ID=alice.pk)
+
+    assert reply.status_code == 200
+
+
+@pytest.mark.parametrize("claimed", ["bob", "nobody", "malformed", "empty"])
+def test_the_user_header_cannot_make_a_caller_somebody_else(client_for, alice, bob, claimed):
+    """V1 took any well-formed one, and an unknown one for the default user."""
+    header = {
+        "bob": bob.pk,
+        "nobody": "user-00000000-0000-4000-8000-000000000000",
+        "malformed": "root",
+        "empty": "",
+    }[claimed]
+
+    reply = client_for(alice).get("/v1/agents/", HTTP_USER_ID=header)
+
+    assert reply.status_code == 403
+    assert reply.json() == {
+        "detail": f"The header user_id names {header!r}, but this key belongs to {alice.pk!r}"
+    }
+
+
+def test_what_a_caller_makes_is_recorded_as_theirs(client_for, alice, bob):
+    block = client_for(alice).post("/v1/blocks/", {"label": "human"}).json()
+
+    changed = client_for(bob).patch(f"/v1/blocks/{block['id']}", {"value": "changed"}).json()
+
+    assert (changed["created_by_id"], changed["last_updated_by_id"]) == (alice.pk, bob.pk)
+
+
+def test_the_last_use_of_a_key_is_noted_to_the_minute(client_for, alice):
+    client = client_for(alice)
+    client.get("/v1/agents/")
+    first = ApiKey.objects.get().last_used_at
+
+    client.get("/v1/agents/")
+
+    assert first is not None
+    assert ApiKey.objects.get().last_used_at == first
+    ApiKey.objects.update(last_used_at=first - timedelta(minutes=2))
+    client.get("/v1/agents/")
+    assert ApiKey.objects.get().last_used_at > first

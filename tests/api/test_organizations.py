@@ -1,0 +1,184 @@
+"""Organizations never mix: a stranger's id answers like one that never existed."""
+
+import pytest
+
+from conversations.ids import new_id
+from conversations.models import Block
+
+from ..factories import make_agent, make_block, make_conversation, make_messages, make_run
+from .routes import ATTACH_ROUTES, PREFIXES, ROUTES
+from .snapshot import stored
+
+
+def ids_of_everything(user) -> dict[str, str]:
+    """The ids of an agent of this user, and of all that belongs to it."""
+    agent = make_agent(user, labels=["human"], tags=["secret"])
+    conversation = make_conversation(agent, isolated=["human"], summary="secret plans")
+    [message] = make_messages(conversation, "a secret")
+    return {
+        "agent_id": agent.pk,
+        "conversation_id": conversation.pk,
+        "block_id": agent.blocks.get().pk,
+        "message_id": message.pk,
+        "run_id": make_run(conversation).pk,
+    }
+
+
+@pytest.mark.parametrize("route", ROUTES, ids=str)
+def test_a_strangers_id_answers_like_an_unknown_one(client_for, alice, mallory, route):
+    ids = ids_of_everything(alice)
+    unknown = {name: new_id(prefix) for name, prefix in PREFIXES.items()}
+    before = stored()
+
+    reply = route.send(client_for(mallory), **ids)
+
+    nowhere = route.send(client_for(mallory), **unknown)
+    assert (reply.status_code, nowhere.status_code) == (404, 404)
+    of_stranger, of_nobody = ids[route.parameter], unknown[route.parameter]
+    assert reply.json() == {"detail": nowhere.json()["detail"].replace(of_nobody, of_stranger)}
+    assert stored() == before
+
+
+@pytest.mark.parametrize("route", ROUTES, ids=str)
+def test_a_colleagues_id_is_found(client_for, alice, bob, route):
+    reply = route.send(client_for(bob), **ids_of_everything(alice))
+
+    assert reply.status_code == 200
+
+
+@pytest.mark.parametrize("route", ATTACH_ROUTES, ids=str)
+def test_a_strangers_block_cannot_be_attached(client_for, alice, mallory, route):
+    block, agent = make_block(alice), make_agent(mallory)
+    before = stored()
+
+    reply = route.send(client_for(mallory), agent_id=agent.pk, block_id=block.pk)
+
+    assert reply.status_code == 404
+    assert reply.json() == {"detail": f"Block with id '{block.pk}' not found"}
+    assert stored() == before
+
+
+@pytest.mark.parametrize("route", ATTACH_ROUTES, ids=str)
+def test_a_block_cannot_be_attached_to_a_strangers_agent(client_for, alice, mallory, route):
+    agent, block = make_agent(alice), make_block(mallory)
+    before = stored()
+
+    reply = route.send(client_for(mallory), agent_id=agent.pk, block_id=block.pk)
+
+    assert reply.status_code == 404
+    assert reply.json() == {"detail": f"Agent with ID {agent.pk} not found"}
+    assert stored() == before
+
+
+@pytest.mark.parametrize(
+    ("path", "nothing"),
+    [
+        ("conversations/?show_hidden=true&archive_status=all", []),
+        ("blocks/?include_isolated=true&show_hidden_blocks=true", []),
+        ("blocks/count?include_isolated=true&show_hidden_blocks=true", 0),
+        ("agents/?show_hidden_agents=true", []),
+        ("agents/count?show_hidden_agents=true", 0),
+        ("messages/", []),
+        ("runs/", []),
+        ("tags/", []),
+    ],
+)
+def test_lists_show_nothing_of_other_organizations(client_for, alice, mallory, path, nothing):
+    ids_of_everything(alice)
+
+    reply = client_for(mallory).get(f"/v1/{path}")
+
+    assert reply.json() == nothing
+    assert client_for(alice).get(f"/v1/{path}").json() not in ([], 0)
+
+
+@pytest.mark.parametrize("name", ["agent_id", "conversation_id"])
+def test_filters_that_name_a_strangers_row_match_nothing(client_for, alice, mallory, name):
+    ids = ids_of_everything(alice)
+
+    reply = client_for(mallory).get(f"/v1/runs/?{name}={ids[name]}")
+
+    assert reply.json() == []
+    assert len(client_for(alice).get(f"/v1/runs/?{name}={ids[name]}").json()) == 1
+
+
+@pytest.mark.parametrize("path", ["conversations/", "blocks/", "agents/", "messages/", "runs/"])
+def test_a_strangers_row_is_no_cursor(client_for, alice, mallory, path):
+    ids = ids_of_everything(alice)
+    kind = {"conversations/": "conversation_id"}.get(path, f"{path[:-2]}_id")
+
+    reply = client_for(mallory).get(f"/v1/{path}?after={ids[kind]}")
+
+    assert reply.status_code == 404
+    assert reply.json() == {"detail": f"after: no row with id '{ids[kind]}' to page from"}
+
+
+def test_an_agent_cannot_be_made_with_a_strangers_block(client_for, alice, mallory):
+    block = make_block(alice)
+    before = stored()
+
+    reply = client_for(mallory).post(
+        "/v1/agents/", {"model": "openai/gpt-4o", "block_ids": [block.pk]}
+    )
+
+    assert reply.status_code == 404
+    assert reply.json() == {"detail": f"block_ids: Block with id '{block.pk}' not found"}
+    assert stored() == before
+
+
+def test_an_agent_cannot_be_given_a_strangers_block(client_for, alice, mallory):
+    block, agent = make_block(alice), make_agent(mallory, labels=["human"])
+    before = stored()
+
+    reply = client_for(mallory).patch(f"/v1/agents/{agent.pk}", {"block_ids": [block.pk]})
+
+    assert reply.status_code == 404
+    assert stored() == before
+
+
+def test_a_conversation_with_a_strangers_agent_is_not_found(client_for, alice, mallory):
+    agent = make_agent(alice, labels=["human"])
+    before = stored()
+
+    reply = client_for(mallory).post(f"/v1/conversations/?agent_id={agent.pk}")
+
+    assert reply.status_code == 404
+    assert stored() == before
+
+
+@pytest.mark.parametrize("where", ["messages?conversation_id=", "context?conversation_id="])
+def test_a_strangers_conversation_beside_an_own_agent_is_not_found(
+    client_for, alice, mallory, where
+):
+    ids, agent = ids_of_everything(alice), make_agent(mallory)
+
+    reply = client_for(mallory).get(f"/v1/agents/{agent.pk}/{where}{ids['conversation_id']}")
+
+    assert reply.status_code == 404
+    assert reply.json() == {"detail": f"Conversation not found with id='{ids['conversation_id']}'"}
+
+
+def test_a_fork_at_a_strangers_message_is_not_found(client_for, alice, mallory):
+    ids, conversation = ids_of_everything(alice), make_conversation(make_agent(mallory))
+    before = stored()
+
+    reply = client_for(mallory).post(
+        f"/v1/conversations/{conversation.pk}/fork?message_id={ids['message_id']}"
+    )
+
+    assert reply.status_code == 404
+    assert stored() == before
+
+
+def test_nothing_in_a_body_moves_a_row_to_another_organization(client_for, alice, mallory):
+    body = {
+        "label": "human",
+        "organization_id": alice.organization_id,
+        "organization": alice.organization_id,
+        "created_by_id": alice.pk,
+    }
+
+    block = client_for(mallory).post("/v1/blocks/", body).json()
+
+    row = Block.objects.get(pk=block["id"])
+    assert (row.organization, row.created_by) == (mallory.organization, mallory)
