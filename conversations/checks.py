@@ -5,22 +5,6 @@ import os
 from django.conf import settings
 from django.core.checks import Error, Tags, Warning, register
 
-ENGINES = ("django.db.backends.postgresql", "django.db.backends.sqlite3")
-
-
-@register(Tags.database)
-def database_is_known(app_configs, **kwargs):
-    engine = settings.DATABASES["default"]["ENGINE"]
-    if engine in ENGINES:
-        return []
-    return [
-        Error(
-            f"DATABASE_URL names the engine {engine}, which this project does not know.",
-            hint="Use postgres://… or sqlite:///….",
-            id="conversations.E001",
-        )
-    ]
-
 
 @register()
 def threads_are_positive(app_configs, **kwargs):
@@ -30,7 +14,7 @@ def threads_are_positive(app_configs, **kwargs):
         Error(
             f"WEB_THREADS is {settings.WEB_THREADS}; nothing would answer requests.",
             hint="Set it to 1 or more; the default is 8.",
-            id="conversations.E002",
+            id="conversations.E001",
         )
     ]
 

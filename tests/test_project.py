@@ -1,0 +1,58 @@
+"""The project as a whole: its settings, its documents, its layout."""
+
+import io
+import re
+from pathlib import Path
+
+import pytest
+from django.core.management import call_command
+from django.core.management.base import SystemCheckError
+
+ROOT = Path(__file__).resolve().parent.parent
+README = (ROOT / "README.md").read_text()
+
+
+def test_readme_lists_every_setting():
+    source = (ROOT / "project" / "settings.py").read_text()
+    read = re.findall(r'env(?:\.\w+)*\(\s*"(\w+)"', source)
+
+    listed = re.findall(r"^\| `([A-Z_]+)` \|", README, flags=re.MULTILINE)
+
+    assert sorted(listed) == sorted(read)
+
+
+def test_readme_lists_every_command():
+    folder = ROOT / "conversations" / "management" / "commands"
+    ours = {path.stem for path in folder.glob("*.py") if not path.stem.startswith("_")}
+
+    # `first_run` is a part of `make run`, not for people to call.
+    for command in ours - {"first_run"}:
+        assert f"`{command}" in README
+
+
+def test_no_migration_is_missing(db):
+    call_command("makemigrations", check=True, dry_run=True, verbosity=0)
+
+
+def test_a_server_without_threads_is_refused(settings):
+    settings.WEB_THREADS = 0
+
+    with pytest.raises(SystemCheckError, match=r"conversations\.E001.*WEB_THREADS is 0"):
+        call_command("check")
+
+
+@pytest.mark.parametrize(("variable", "warned"), [("SECRET_KEY", False), ("OTHER", True)])
+def test_a_key_made_up_by_each_process_is_found_before_deployment(monkeypatch, variable, warned):
+    monkeypatch.delenv("SECRET_KEY", raising=False)
+    monkeypatch.setenv(variable, "kept")
+    warnings = io.StringIO()
+
+    call_command("check", deploy=True, tags=["security"], stderr=warnings)
+
+    assert ("conversations.W001" in warnings.getvalue()) is warned
+
+
+def test_no_view_looks_up_outside_the_callers_organization():
+    """Every lookup starts at `in_organization`: no view takes a row by its id alone."""
+    for path in (ROOT / "conversations" / "api" / "views").glob("*.py"):
+        assert not re.search(r"\.objects\.(get|filter|all|exclude)\(", path.read_text()), path
