@@ -13,7 +13,7 @@ from .blocks import insert_blocks
 from .context import recompile
 from .errors import Conflict, InvalidValue, NotFound
 from .handles import check_model_handle
-from .isolation import isolate_labels, labels_to_isolate, own_copy
+from .isolation import blocks_to_isolate, isolate_blocks, own_copy
 from .messages import append_messages, text_message
 
 
@@ -42,7 +42,8 @@ def create_conversation(
     """Start a conversation, with its own copy of each block that `isolated_labels` or the
     agent's policy names, and its system message. All of it, or nothing."""
     _check(fields)
-    labels = [] if is_default else labels_to_isolate(agent, isolated_labels)
+    # An agent's own thread is what the others differ from: the policy is not for it.
+    sources = blocks_to_isolate(agent, isolated_labels, with_policy=not is_default)
     conversation = Conversation.objects.create(
         organization_id=agent.organization_id,
         agent=agent,
@@ -51,8 +52,8 @@ def create_conversation(
         last_updated_by=by.user,
         **fields,
     )
-    if labels:
-        isolate_labels(conversation, labels, by=by)
+    if sources:
+        isolate_blocks(conversation, sources, by=by)
     append_messages(conversation, [text_message(Message.Role.SYSTEM, "")], by=by)
     recompile(conversation)
     conversation.refresh_from_db(fields=["compiled_from", "compiled_at"])

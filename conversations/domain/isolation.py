@@ -5,7 +5,7 @@ from collections.abc import Iterable
 
 from django.db import transaction
 
-from ..models import Agent, AgentBlock, Block, Conversation, IsolatedBlock
+from ..models import Agent, Block, Conversation, IsolatedBlock
 from .authors import Author
 from .blocks import insert_blocks
 from .context import recompile_default_conversations
@@ -15,37 +15,32 @@ from .memory import EffectiveBlock, effective_blocks
 COPIED = ("value", "limit", "description", "metadata", "read_only", "hidden", "tags", "project_id")
 
 
-def labels_to_isolate(agent: Agent, labels: Iterable[str]) -> list[str]:
-    """The labels asked for, then those of the agent's policy that it still has."""
+def blocks_to_isolate(agent: Agent, labels: Iterable[str], *, with_policy: bool) -> list[Block]:
+    """The agent's blocks of the labels asked for, then those of its policy that it still has."""
     labels = list(labels)
     if repeated := [label for label, count in Counter(labels).items() if count > 1]:
         raise RepeatedLabels("isolated_block_labels", repeated)
-    known = set(agent.block_links.values_list("label", flat=True))
-    if missing := [label for label in labels if label not in known]:
-        raise UnknownLabels(agent.pk, missing, sorted(known))
-    policy = [label for label in agent.isolated_labels if label in known]
-    return list(dict.fromkeys([*labels, *policy]))
+    shared = {link.label: link.block for link in agent.block_links.select_related("block")}
+    if missing := [label for label in labels if label not in shared]:
+        raise UnknownLabels(agent.pk, missing, sorted(shared))
+    policy = agent.isolated_labels if with_policy else []
+    return [shared[label] for label in dict.fromkeys([*labels, *policy]) if label in shared]
 
 
-def isolate_labels(conversation: Conversation, labels: list[str], *, by: Author) -> None:
-    """Give a conversation its own copies of its agent's blocks with these labels.
-
-    The caller has checked that the agent has them and the conversation has not isolated them.
-    """
-    links = AgentBlock.objects.filter(agent=conversation.agent_id, label__in=labels)
-    sources = {link.label: link.block for link in links.select_related("block")}
-    copies = [own_copy(conversation, sources[label], by=by) for label in labels]
+def isolate_blocks(conversation: Conversation, sources: list[Block], *, by: Author) -> None:
+    """Give a conversation its own copies of shared blocks whose labels it has not isolated."""
+    copies = [own_copy(conversation, source, by=by) for source in sources]
     insert_blocks(copies, by=by, reason="isolated")
     IsolatedBlock.objects.bulk_create(
         IsolatedBlock(
             conversation=conversation,
             block=copy,
             label=copy.label,
-            source_block=sources[copy.label],
-            base_value=sources[copy.label].value,
-            base_version=sources[copy.label].version,
+            source_block=source,
+            base_value=source.value,
+            base_version=source.version,
         )
-        for copy in copies
+        for source, copy in zip(sources, copies, strict=True)
     )
 
 
@@ -66,8 +61,8 @@ def isolate_label(conversation: Conversation, label: str, *, by: Author) -> Effe
     """Give a conversation its own copy of one label now. Isolating again changes nothing."""
     _lock(conversation)
     if not conversation.isolations.filter(label=label).exists():
-        labels_to_isolate(conversation.agent, [label])
-        isolate_labels(conversation, [label], by=by)
+        sources = blocks_to_isolate(conversation.agent, [label], with_policy=False)
+        isolate_blocks(conversation, sources, by=by)
         _follow(conversation)
     return next(e for e in effective_blocks(conversation) if e.label == label)
 
