@@ -1,0 +1,221 @@
+"""Asking our server what V1 was asked, and comparing the answers."""
+
+import json
+import re
+from typing import Any
+from urllib.parse import urlsplit
+
+from rest_framework.test import APIClient
+
+from .differences import CONDENSED, LEFT_OUT, LENGTHS, NOT_COMPARED, NOT_YET, STATUSES
+from .recordings import ID, Exchange
+
+CUT = re.compile(r"(?:…|\.\.\.)\((?:\d+ characters|cut)\)$")
+# Long values of requests: one character over and over, and how often.
+REPEATED = re.compile(r"(.)\1+(?:…|\.\.\.)\((\d+) characters(?:, cut)?\)")
+PREFIX = re.compile(r"[A-Z_]+: ")
+# The zone of a time tells V1's kinds apart: rows, the dates of messages, the ends of runs.
+TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?(?P<zone>Z|\+00:00|)")
+
+
+class Replay:
+    """A story told again. `ids` leads from the ids of the recording to ours."""
+
+    def __init__(self, client: APIClient):
+        self.client = client
+        self.clients: dict[str, APIClient] = {}
+        self.ids: dict[str, str] = {}
+        self.secrets: dict[str, str] = {}
+        self.problems: list[str] = []
+
+    def play(self, *exchanges: Exchange) -> None:
+        for exchange in exchanges:
+            if exchange.route not in NOT_YET:
+                self._play(exchange)
+
+    def _play(self, exchange: Exchange) -> None:
+        expected = STATUSES.get(exchange.key)
+        response = self.ask(exchange)
+        status = expected.status if expected else exchange.status
+        if response.status_code != status:
+            self._report(
+                exchange, f"expected {status}, got {response.status_code}: {_text(response)}"
+            )
+            return
+        if expected and expected.instead is not None:
+            response = self.ask(exchange, body={**exchange.body, **expected.instead})
+            if response.status_code != exchange.status:
+                self._report(exchange, f"instead: {response.status_code}: {_text(response)}")
+                return
+        elif expected:
+            self._compare_refusal(exchange, response)
+            return
+        self._compare(exchange, response)
+
+    def ask(self, exchange: Exchange, body: Any = None):
+        """Our answer to the request, with our ids in it."""
+        headers = {f"HTTP_{self._header(name)}": value for name, value in exchange.headers.items()}
+        client = self.client
+        if claimed := headers.pop("HTTP_USER_ID", None):
+            # V1 believed the header; here the key says who it is, and the header may repeat it.
+            claimed = headers["HTTP_USER_ID"] = self.ours(claimed)
+            client = self.clients.get(claimed, client)
+        if given := headers.get("HTTP_AUTHORIZATION"):
+            headers["HTTP_AUTHORIZATION"] = self.secrets.get(given, given)
+        kind = headers.pop("HTTP_CONTENT_TYPE", "application/json")
+        data = exchange.raw_body or ""
+        if exchange.has_body:
+            data = self.ours(json.dumps(whole(exchange.body if body is None else body)))
+        return client.generic(
+            exchange.method, self.ours(exchange.path), data, content_type=kind, **headers
+        )
+
+    def ours(self, text: str) -> str:
+        return ID.sub(lambda found: self.ids.get(found[0], found[0]), text)
+
+    @staticmethod
+    def _header(name: str) -> str:
+        return name.upper().replace("-", "_")
+
+    def _report(self, exchange: Exchange, problem: str) -> None:
+        self.problems.append(f"{exchange.file} | {exchange.note}: {problem}")
+
+    def _compare_refusal(self, exchange: Exchange, response) -> None:
+        """Where the status is ours, the answer has our shape: words in `detail`, if it refuses."""
+        if response.status_code >= 400 and not isinstance(response.json().get("detail"), str):
+            self._report(exchange, f"expected words in `detail`, got {_text(response)}")
+
+    def _compare(self, exchange: Exchange, response) -> None:
+        if exchange.location:
+            self._compare_locations(exchange, response)
+            return
+        if not response.content:
+            if exchange.answer:
+                self._report(exchange, "got no body")
+            return
+        recorded, got = exchange.answer, response.json()
+        if exchange.key in CONDENSED:
+            got = CONDENSED[exchange.key](got)
+        if exchange.key in NOT_COMPARED:
+            return
+        if isinstance(recorded, str) and CUT.search(recorded) and recorded[0] in '[{"':
+            # Cut JSON: only its first character tells what it was.
+            recorded = {"[": [], "{": {}, '"': ""}[recorded[0]]
+            if kind_of(recorded) != kind_of(got):
+                self._report(exchange, f"expected {kind_of(recorded)}, got {kind_of(got)}")
+            return
+        if isinstance(recorded, list):
+            length = LENGTHS[exchange.key].length if exchange.key in LENGTHS else len(recorded)
+            if not isinstance(got, list) or len(got) != length:
+                self._report(exchange, f"expected {length} items, got {_text(response)}")
+        for problem in different(recorded, got):
+            self._report(exchange, problem)
+        self._compare_echo(exchange, recorded, got)
+        self._learn(recorded, got)
+
+    def _compare_echo(self, exchange: Exchange, recorded: Any, got: Any) -> None:
+        """What V1 answered as it was sent, we do too."""
+        if not (isinstance(exchange.body, dict) and isinstance(got, dict)):
+            return
+        for name, value in exchange.body.items():
+            if value is not None and recorded.get(name) == value and got.get(name) != value:
+                self._report(exchange, f"{name}: expected {value!r}, got {got.get(name)!r}")
+
+    def _compare_locations(self, exchange: Exchange, response) -> None:
+        expected, got = urlsplit(self.ours(exchange.location or "")), urlsplit(response["Location"])
+        if (expected.path, expected.query) != (got.path, got.query):
+            self._report(exchange, f"expected {expected.geturl()}, got {got.geturl()}")
+
+    def _learn(self, recorded: Any, got: Any) -> None:
+        """Remember which of our ids stands for which of V1's."""
+        if isinstance(recorded, dict) and isinstance(got, dict):
+            for name in recorded.keys() & got.keys():
+                self._learn(recorded[name], got[name])
+        elif isinstance(recorded, list) and isinstance(got, list) and len(recorded) == len(got):
+            by_label = {
+                item["label"]: item for item in got if isinstance(item, dict) and "label" in item
+            }
+            for theirs, other in zip(recorded, got, strict=True):
+                label = theirs.get("label") if isinstance(theirs, dict) else None
+                # Labels are unique among an agent's blocks, but not in lists of blocks.
+                unique = len(by_label) == len(got)
+                self._learn(theirs, by_label.get(label, other) if unique else other)
+        elif isinstance(recorded, str) and isinstance(got, str) and ID.fullmatch(recorded):
+            self.ids.setdefault(recorded, got)
+
+
+def whole(body: Any) -> Any:
+    """A body with the values that were cut when it was recorded in their full length."""
+    if isinstance(body, dict):
+        return {name: whole(value) for name, value in body.items()}
+    if isinstance(body, str) and (cut := REPEATED.fullmatch(body)):
+        return cut[1] * int(cut[2])
+    return body
+
+
+def different(recorded: Any, got: Any, path: str = "") -> list[str]:
+    """How the shape of our answer differs from V1's; null may stand for anything."""
+    if recorded is None or got is None:
+        return []
+    where = path or "the answer"
+    if kind_of(recorded) != kind_of(got):
+        return [f"{where}: expected {kind_of(recorded)}, got {kind_of(got)}"]
+    if isinstance(recorded, dict):
+        return _different_objects(recorded, got, path)
+    if isinstance(recorded, list):
+        return _different_arrays(recorded, got, path)
+    if isinstance(recorded, str) and (time := TIME.fullmatch(recorded)):
+        ours = TIME.fullmatch(got)
+        if ours is None or ours["zone"] != time["zone"]:
+            return [f"{where}: expected a time like {recorded}, got {got!r}"]
+    if path == "detail" and (prefix := PREFIX.match(recorded)) and not got.startswith(prefix[0]):
+        return [f"detail: expected {prefix[0]!r} first, got {got!r}"]
+    return []
+
+
+def _different_objects(recorded: dict, got: dict, path: str) -> list[str]:
+    problems = []
+    for name, value in recorded.items():
+        parent = path.rpartition(".")[2].removesuffix("[]")
+        if name == "..." or f"{parent}.{name}" in LEFT_OUT:
+            continue
+        inner = f"{path}.{name}" if path else name
+        if name not in got:
+            problems.append(f"{inner} is missing")
+        else:
+            problems += different(value, got[name], inner)
+    return problems
+
+
+def _different_arrays(recorded: list, got: list, path: str) -> list[str]:
+    if recorded and not got and path:
+        return [f"{path} is empty"]
+    problems = []
+    for index, item in enumerate(recorded):
+        # Messages of each type have fields of their own.
+        kind = item.get("message_type") if isinstance(item, dict) else None
+        alike = (
+            [ours for ours in got if ours.get("message_type") == kind] if kind else got[index:][:1]
+        )
+        if kind and not alike:
+            problems.append(f"{path}[] has no {kind}")
+        for ours in alike:
+            problems += different(item, ours, f"{path}[]")
+    return list(dict.fromkeys(problems))
+
+
+def kind_of(value: Any) -> str:
+    """What JSON calls the type of a value."""
+    if isinstance(value, bool):
+        return "a boolean"
+    kinds: list[tuple[Any, str]] = [
+        (dict, "an object"),
+        (list, "an array"),
+        (str, "a string"),
+        ((int, float), "a number"),
+    ]
+    return next((name for kind, name in kinds if isinstance(value, kind)), "null")
+
+
+def _text(response) -> str:
+    return response.content.decode()[:300]
