@@ -142,6 +142,7 @@ REST_FRAMEWORK = {
     "DEFAULT_PERMISSION_CLASSES": ["conversations.api.auth.KeyAllowsMethod"],
     "DEFAULT_RENDERER_CLASSES": ["conversations.api.rendering.JSONRenderer"],
     "DEFAULT_PARSER_CLASSES": ["conversations.api.parsing.JSONParser"],
+    "DEFAULT_CONTENT_NEGOTIATION_CLASS": "conversations.api.rendering.WhateverIsAccepted",
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
     "EXCEPTION_HANDLER": "conversations.api.errors.exception_handler",
     "UNAUTHENTICATED_USER": None,

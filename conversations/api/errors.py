@@ -2,7 +2,8 @@
 
 import logging
 
-from django.core.exceptions import SuspiciousOperation
+from django.conf import settings
+from django.core.exceptions import TooManyFieldsSent
 from django.core.exceptions import ValidationError as ModelValidationError
 from django.db import OperationalError
 from django.http import Http404
@@ -40,9 +41,9 @@ def exception_handler(error, context):
         error = InvalidRequest(flatten(error.detail))
     elif isinstance(error, ModelValidationError):
         error = InvalidRequest("; ".join(error.messages))
-    elif isinstance(error, SuspiciousOperation):
-        # Django refused to read it: too many parameters.
-        error = InvalidRequest(str(error))
+    elif isinstance(error, TooManyFieldsSent):
+        most = settings.DATA_UPLOAD_MAX_NUMBER_FIELDS
+        error = InvalidRequest(f"query: expected at most {most} parameters")
     elif isinstance(error, Http404):
         error = exceptions.NotFound("Not Found")
     elif isinstance(error, exceptions.MethodNotAllowed):

@@ -1,4 +1,5 @@
 import orjson
+from rest_framework.negotiation import DefaultContentNegotiation
 from rest_framework.renderers import BaseRenderer
 
 
@@ -11,3 +12,11 @@ class JSONRenderer(BaseRenderer):
 
     def render(self, data, accepted_media_type=None, renderer_context=None):
         return orjson.dumps(data, option=orjson.OPT_UTC_Z)
+
+
+class WhateverIsAccepted(DefaultContentNegotiation):
+    """Answers in JSON, as V1 did: clients that want a stream accept nothing else, and must still
+    be told of an error."""
+
+    def select_renderer(self, request, renderers, format_suffix=None):
+        return renderers[0], renderers[0].media_type
