@@ -65,6 +65,7 @@ class DetachForm(forms.Form):
 @admin.register(Agent)
 class AgentAdmin(ConsoleAdmin):
     form = AgentForm
+    consequence = "Its conversations are hidden with it; its shared blocks stay."
     change_form_template = "admin/conversations/agent/change_form.html"
     states = {"live": Q(deleted_at=None), "deleted": Q(deleted_at__isnull=False)}
     choosable = Q(deleted_at=None)

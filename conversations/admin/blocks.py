@@ -5,6 +5,7 @@ from django.db.models.functions import Left, Length
 
 from ..domain.blocks import BlockFields, create_block, delete_block, write_block
 from ..models import Block, BlockRevision
+from .conversations import is_hidden
 from .display import badge, diff, link, list_url
 from .fields import ObjectField, WordsField
 from .refusals import RefusableForm, refusable
@@ -34,6 +35,9 @@ class BlockForm(RefusableForm, forms.ModelForm):
 @admin.register(Block)
 class BlockAdmin(ConsoleAdmin):
     form = BlockForm
+    consequence = (
+        "It is detached from its agents. Conversations that isolated its label keep theirs."
+    )
     change_form_template = "admin/conversations/block/change_form.html"
     states = {
         "shared": Q(conversation=None, deleted_at=None),
@@ -73,9 +77,17 @@ class BlockAdmin(ConsoleAdmin):
         # It stands in for the shared block of that label.
         return [*readonly, "label"] if obj and obj.is_isolated else readonly
 
+    def has_change_permission(self, request, obj=None):
+        hidden = obj and obj.is_isolated and is_hidden(obj.conversation)
+        return super().has_change_permission(request, obj) and not hidden
+
     def has_delete_permission(self, request, obj=None):
         """An isolated block lives and dies with its conversation; its label is released there."""
         return super().has_delete_permission(request, obj) and not (obj and obj.is_isolated)
+
+    def described(self, block):
+        """A suggestion: many blocks have the same label."""
+        return f"{block.label}: {self.beginning(block)}"
 
     @admin.display(description="value")
     def beginning(self, block):

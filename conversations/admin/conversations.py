@@ -45,6 +45,7 @@ class ConversationForm(RefusableForm, forms.ModelForm):
 @admin.register(Conversation)
 class ConversationAdmin(ConsoleAdmin):
     form = ConversationForm
+    consequence = "Its isolated blocks are hidden with it."
     asks_organization = False
     change_form_template = "admin/conversations/conversation/change_form.html"
     states = {
@@ -85,6 +86,9 @@ class ConversationAdmin(ConsoleAdmin):
     def get_inlines(self, request, obj):
         return self.inlines if obj else []
 
+    def has_change_permission(self, request, obj=None):
+        return super().has_change_permission(request, obj) and not (obj and is_hidden(obj))
+
     def has_delete_permission(self, request, obj=None):
         """The default conversation lives as long as its agent."""
         return super().has_delete_permission(request, obj) and not (obj and obj.is_default)
@@ -105,7 +109,7 @@ class ConversationAdmin(ConsoleAdmin):
 
     @admin.display(description="state")
     def kind(self, conversation):
-        if conversation.deleted_at or conversation.agent.deleted_at:
+        if is_hidden(conversation):
             return badge("deleted")
         if conversation.archived_at:
             return badge("archived")
@@ -243,6 +247,11 @@ class ConversationAdmin(ConsoleAdmin):
                 ),
             }
         return super().render_change_form(request, context, **kwargs)
+
+
+def is_hidden(conversation):
+    """Deleted itself, or with its agent."""
+    return bool(conversation.deleted_at or conversation.agent.deleted_at)
 
 
 def tool_parts(message):

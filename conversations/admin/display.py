@@ -36,8 +36,21 @@ def diff(old: str, new: str):
         return format_html('<span class="quiet">{}</span>', "same text")
     tags = {"same": "span", "added": "ins", "removed": "del"}
     pieces = [_shortened(piece) for piece in text_diff(old, new)]
-    drawn = format_html_join("", "<{0}>{1}</{0}>", ((tags[p.change], p.text) for p in pieces))
+    drawn = format_html_join(
+        "",
+        "<{0}>{1}</{0}>{2}",
+        (
+            (tags[piece.change], piece.text, "\n" if _starts_a_line(piece, after) else "")
+            for piece, after in zip(pieces, [*pieces[1:], None], strict=True)
+        ),
+    )
     return format_html('<div class="diff">{}</div>', drawn)
+
+
+def _starts_a_line(piece: Piece, after: Piece | None) -> bool:
+    """Whether several lines replace others, which then don't run into each other."""
+    replaced = after is not None and (piece.change, after.change) == ("removed", "added")
+    return replaced and not piece.text.endswith("\n") and "\n" in piece.text + after.text
 
 
 def _shortened(piece: Piece) -> Piece:

@@ -53,6 +53,9 @@ class ObjectField(forms.JSONField):
         kwargs.setdefault("widget", forms.Textarea(attrs={"class": "vLargeTextField", "rows": 3}))
         super().__init__(**{"required": False, **kwargs})
 
+    def prepare_value(self, value):
+        return "" if value is None else super().prepare_value(value)
+
     def to_python(self, value):
         value = super().to_python(value)
         if value is None:

@@ -49,8 +49,7 @@ class MemoryInline(admin.StackedInline):
         return request.user.has_perm("conversations.view_conversation")
 
     def has_change_permission(self, request, obj=None):
-        allowed = request.user.has_perm("conversations.change_conversation")
-        return allowed and not (obj and obj.deleted_at)
+        return request.user.has_perm("conversations.change_conversation")
 
     def has_add_permission(self, request, obj=None):
         return False

@@ -89,6 +89,7 @@ class ConsoleAdmin(FoundById, OrganizationScope, admin.ModelAdmin):
     asks_organization = True  # a superuser who adds a row; else it follows from what else is asked
     add_fieldsets: list = []  # where adding asks for other fields than changing
     states: dict[str, Q] = {}  # for StateFilter
+    consequence = ""  # of deleting a row, for the page that asks
     texts: tuple[str, ...] = ()  # columns that a list does not load
 
     # Lists
@@ -128,7 +129,9 @@ class ConsoleAdmin(FoundById, OrganizationScope, admin.ModelAdmin):
         else:
             fieldsets = super().get_fieldsets(request, obj)
         if self.shows_organization(request) and (obj or self.asks_organization):
-            fieldsets = [(None, {"fields": ["organization"]}), *fieldsets]
+            (title, first), *others = fieldsets
+            first = {**first, "fields": ["organization", *first["fields"]]}
+            fieldsets = [(title, first), *others]
         return fieldsets
 
     def get_readonly_fields(self, request, obj=None):
@@ -183,8 +186,9 @@ class ConsoleAdmin(FoundById, OrganizationScope, admin.ModelAdmin):
         return [str(obj) for obj in objs], {}, set(), refused
 
     def delete_view(self, request, object_id, extra_context=None):
+        context = {"consequence": self.consequence, **(extra_context or {})}
         try:
-            return super().delete_view(request, object_id, extra_context)
+            return super().delete_view(request, object_id, context)
         except DomainError as error:
             self.message_user(request, str(error), messages.ERROR)
             return redirect(f"admin:{self.opts.app_label}_{self.opts.model_name}_changelist")

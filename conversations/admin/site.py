@@ -1,5 +1,6 @@
 from django.contrib import admin
 from django.contrib.admin.views.autocomplete import AutocompleteJsonView
+from django.db.models import Q
 from django.urls import reverse
 
 # How the index and the sidebar group the models: by what an operator looks for.
@@ -12,10 +13,15 @@ SECTIONS = {
 
 
 class ChoosableJsonView(AutocompleteJsonView):
-    """Suggests only rows that may be chosen: no deleted ones, no isolated blocks."""
+    """Suggests only rows that may be chosen, such as no deleted ones, and tells them apart."""
 
     def get_queryset(self):
-        return super().get_queryset().filter(self.model_admin.choosable)
+        return super().get_queryset().filter(getattr(self.model_admin, "choosable", Q()))
+
+    def serialize_result(self, obj, to_field_name):
+        result = super().serialize_result(obj, to_field_name)
+        described = getattr(self.model_admin, "described", str)
+        return {**result, "text": described(obj)}
 
 
 class ConsoleSite(admin.AdminSite):

@@ -29,13 +29,23 @@ def text_diff(old: str, new: str) -> list[Piece]:
         if before == after:
             _add(pieces, "same", before)
         else:
-            for old_words, new_words in _aligned(_words(before), _words(after)):
+            for old_words, new_words in _rewording(before, after):
                 if old_words == new_words:
                     _add(pieces, "same", old_words)
                 else:
                     _add(pieces, "removed", old_words)
                     _add(pieces, "added", new_words)
     return pieces
+
+
+def _rewording(before: str, after: str) -> list[tuple[str, str]]:
+    """By words when most of the shorter text was kept, else as a whole.
+
+    Texts that have only an "is" and a "the" in common are read sooner one after the other.
+    """
+    words = list(_aligned(_words(before), _words(after)))
+    kept = sum(len(old) for old, new in words if old == new)
+    return words if 2 * kept > min(len(before), len(after)) else [(before, after)]
 
 
 def _aligned(old: list[str], new: list[str]) -> Iterator[tuple[str, str]]:

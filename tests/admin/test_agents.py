@@ -1,9 +1,10 @@
 import pytest
 from django.urls import reverse
 
+from conversations.domain.blocks import delete_block
 from conversations.models import Agent
 
-from ..factories import make_agent, make_block, make_conversation
+from ..factories import author, make_agent, make_block, make_conversation
 from .pages import add_url, change_url, list_url, messages_of, open_form, save_form
 
 
@@ -85,6 +86,19 @@ def test_blocks_are_attached_and_detached(alice, browser_of):
     assert change_url(block) in page
     browser.post(button(agent, "detach"), {"block": block.pk})
     assert [x.label for x in agent.block_links.all()] == ["human"]
+
+
+def test_only_blocks_that_may_be_attached_are_suggested(alice, browser_of):
+    agent = make_agent(alice, labels=["human"])
+    make_conversation(agent, isolated=["human"])
+    delete_block(make_block(alice, label="gone"), by=author(alice))
+
+    reply = browser_of(alice).get(
+        "/admin/autocomplete/",
+        {"app_label": "conversations", "model_name": "agentblock", "field_name": "block"},
+    )
+
+    assert [result["text"] for result in reply.json()["results"]] == ["human: about human"]
 
 
 def test_a_block_that_may_not_be_attached_is_an_error_message(alice, mallory, root, browser_of):

@@ -2,6 +2,7 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 
+from conversations.domain.agents import delete_agent
 from conversations.domain.blocks import write_block
 from conversations.domain.context import preview_prompt
 from conversations.domain.memory import effective_blocks
@@ -293,6 +294,19 @@ def test_a_wrong_model_is_an_error_of_the_form(alice, conversation, browser_of):
     assert conversation.model is None
 
 
+def test_deleting_asks_first_and_says_what_will_happen(alice, conversation, browser_of):
+    browser = browser_of(alice)
+    bulk = {"action": "delete_selected", "_selected_action": conversation.pk}
+
+    one = browser.get(change_url(conversation).replace("/change/", "/delete/"))
+    many = browser.post(list_url(Conversation), bulk)
+
+    assert "Its isolated blocks are hidden with it." in one.content.decode()
+    assert "until they are purged" in many.content.decode()
+    conversation.refresh_from_db()
+    assert conversation.deleted_at is None
+
+
 def test_deleting_hides_and_restoring_brings_back(alice, conversation, browser_of):
     browser = browser_of(alice)
     pks = {"_selected_action": conversation.pk}
@@ -308,6 +322,24 @@ def test_deleting_hides_and_restoring_brings_back(alice, conversation, browser_o
     assert texts(conversation)["human"] == "about human"
 
 
+def test_what_is_deleted_can_be_looked_at_and_not_edited(alice, conversation, browser_of):
+    block = conversation.isolated_blocks.get()
+    delete_agent(conversation.agent, by=author(alice))
+    browser = browser_of(alice)
+
+    pages = [browser.get(change_url(row)) for row in (conversation, block, conversation.agent)]
+    refused = [
+        browser.post(change_url(conversation), {"summary": "x"}),
+        browser.post(change_url(block), {"value": "x", "version": 1}),
+        browser.post(button(conversation, "isolate"), {"label": "persona"}),
+    ]
+
+    for page in pages:
+        assert page.status_code == 200
+        assert "<textarea" not in page.content.decode()
+    assert [reply.status_code for reply in refused] == [403, 403, 403]
+
+
 def test_the_default_conversation_is_not_deleted(alice, conversation, browser_of):
     default = conversation.agent.conversations.get(is_default=True)
     browser = browser_of(alice)
@@ -315,7 +347,7 @@ def test_the_default_conversation_is_not_deleted(alice, conversation, browser_of
 
     response = browser.post(list_url(Conversation), bulk)
 
-    assert "protected" in response.content.decode()
+    assert "default conversation lives as" in response.content.decode()
     default.refresh_from_db()
     assert default.deleted_at is None
 

@@ -1,4 +1,5 @@
 import time
+from itertools import pairwise
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -32,7 +33,7 @@ def test_the_pieces_make_up_both_texts(old, new):
 
     assert "".join(p.text for p in pieces if p.change != "added") == old
     assert "".join(p.text for p in pieces if p.change != "removed") == new
-    assert all(a.change != b.change for a, b in zip(pieces, pieces[1:], strict=False))
+    assert all(a.change != b.change for a, b in pairwise(pieces))
 
 
 def test_long_texts_take_no_longer_than_a_page_may():
@@ -44,3 +45,9 @@ def test_long_texts_take_no_longer_than_a_page_may():
 
     assert time.perf_counter() - started < 2
     assert "".join(p.text for p in pieces if p.change != "added") == old
+
+
+def test_texts_with_little_in_common_are_shown_one_after_the_other():
+    pieces = text_diff("Nothing is known about her yet.", "Her name is Ada.")
+
+    assert [piece.change for piece in pieces] == ["removed", "added"]
