@@ -22,6 +22,12 @@ def stale_line(w) -> str:
     )
 
 
+def mixed_line(w, row, field: str, target, *, row_is_ours: bool = True) -> str:
+    ours, theirs = w.alice.organization_id, w.mallory.organization_id
+    of, other = (ours, theirs) if row_is_ours else (theirs, ours)
+    return f"organizations_never_mix: {row.pk}: {field} {target.pk} is of {other}, this one of {of}"
+
+
 def version(w):
     damage(w.isolated, version=7)
     return [
@@ -226,63 +232,44 @@ def strangers_block_attached(w):
     damage(AgentBlock.objects.get(agent=w.agent, label="human"), block=theirs)
     return [
         stale_line(w),
-        f"organizations_never_mix: {w.agent.pk}: block {theirs.pk} is of "
-        f"{theirs.organization_id}, this one of {w.agent.organization_id}",
+        mixed_line(w, w.agent, "block", theirs),
     ]
 
 
 def strangers_source(w):
     theirs = make_block(w.mallory, label="human")
     damage(IsolatedBlock.objects.get(), source_block=theirs)
-    return [
-        f"organizations_never_mix: {w.conversation.pk}: source_block {theirs.pk} is of "
-        f"{theirs.organization_id}, this one of {w.agent.organization_id}"
-    ]
+    return [mixed_line(w, w.conversation, "source_block", theirs)]
 
 
 def strangers_conversation(w):
     theirs = make_conversation(make_agent(w.mallory))
     damage(theirs, forked_from=w.conversation)
-    return [
-        f"organizations_never_mix: {theirs.pk}: forked_from {w.conversation.pk} is of "
-        f"{w.agent.organization_id}, this one of {theirs.organization_id}"
-    ]
+    return [mixed_line(w, theirs, "forked_from", w.conversation, row_is_ours=False)]
 
 
 def moved_message(w):
     damage(w.message, organization=w.mallory.organization, created_by=None, last_updated_by=None)
-    ours, theirs = w.agent.organization_id, w.mallory.organization_id
     return [
-        f"organizations_never_mix: {w.conversation.pk}: message {w.message.pk} is of {theirs}, "
-        f"this one of {ours}",
-        f"organizations_never_mix: {w.message.pk}: agent {w.agent.pk} is of {ours}, "
-        f"this one of {theirs}",
+        mixed_line(w, w.conversation, "message", w.message),
+        mixed_line(w, w.message, "agent", w.agent, row_is_ours=False),
     ]
 
 
 def strangers_key(w):
     key, _ = issue_key(w.alice)
     damage(key, user=w.mallory)
-    return [
-        f"organizations_never_mix: {key.pk}: user {w.mallory.pk} is of "
-        f"{w.mallory.organization_id}, this one of {w.agent.organization_id}"
-    ]
+    return [mixed_line(w, key, "user", w.mallory)]
 
 
 def changed_by_a_stranger(w):
     damage(w.shared, last_updated_by=w.mallory)
-    return [
-        f"organizations_never_mix: {w.shared.pk}: last_updated_by {w.mallory.pk} is of "
-        f"{w.mallory.organization_id}, this one of {w.agent.organization_id}"
-    ]
+    return [mixed_line(w, w.shared, "last_updated_by", w.mallory)]
 
 
 def written_by_a_stranger(w):
     damage(w.isolated.revisions.get(), written_by=w.mallory)
-    return [
-        f"organizations_never_mix: {w.isolated.pk}: written_by {w.mallory.pk} is of "
-        f"{w.mallory.organization_id}, this one of {w.agent.organization_id}"
-    ]
+    return [mixed_line(w, w.isolated, "written_by", w.mallory)]
 
 
 DAMAGES = [

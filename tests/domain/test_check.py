@@ -89,11 +89,12 @@ def test_what_the_verbs_do_is_no_breach(world):
 
 def test_another_organizations_breaches_are_left_out(world):
     theirs = make_block(world.mallory)
-    damage(theirs, value="written past the verb")
+    damage(theirs, value="written past the verb", created_by=make_user())
 
     assert breaches(world.alice.organization) == []
-    assert [line.split(":")[1] for line in breaches(world.mallory.organization)] == [
-        f" {theirs.pk}"
+    assert [line.split(": ")[:2] for line in breaches(world.mallory.organization)] == [
+        ["value_is_the_newest_revisions", theirs.pk],
+        ["organizations_never_mix", theirs.pk],
     ]
 
 

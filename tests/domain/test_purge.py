@@ -132,6 +132,20 @@ def test_an_agent_goes_with_its_conversations_and_its_shared_blocks_stay(alice):
     assert list(find_breaches()) == []
 
 
+def test_an_agent_that_is_restored_during_a_purge_has_its_default_conversation(alice):
+    agent = make_agent(alice)
+    make_conversation(agent)
+    deleted(agent)
+    interrupted = purge(timezone.now() - timedelta(days=30))
+    assert next(interrupted) == Counter({Conversation: 1})
+
+    restore_agent(agent, by=author(alice))
+
+    assert sum(interrupted, Counter()) == Counter({Message: 1})
+    assert agent.conversations.get().is_default
+    assert list(find_breaches()) == []
+
+
 def test_a_conversation_deleted_long_before_its_agent_goes_first(alice):
     agent = make_agent(alice)
     conversation = deleted(make_conversation(agent), days_ago=40)
