@@ -1,0 +1,405 @@
+import pytest
+
+from conversations.domain.agents import attach_block, detach_block
+from conversations.domain.blocks import write_block
+from conversations.domain.conversations import delete_conversation
+from conversations.models import Block, Conversation
+
+from ..factories import author, make_agent, make_block, make_conversation, make_messages
+from .snapshot import stored
+
+
+def test_creating_a_conversation_answers_it_whole(client_for, alice):
+    agent = make_agent(alice, labels=["human", "persona"])
+
+    reply = client_for(alice).post(
+        f"/v1/conversations/?agent_id={agent.pk}",
+        {
+            "summary": "about tea",
+            "description": "a test",
+            "isolated_block_labels": ["persona", "human"],
+            "model": "openai/gpt-4o",
+            "model_settings": {"provider_type": "openai", "temperature": 0.5},
+            "context_window_limit": 8000,
+            "unknown": "ignored",
+        },
+    )
+
+    conversation = Conversation.objects.get(is_default=False)
+    persona, human = conversation.isolations.in_order()
+    assert reply.status_code == 200
+    assert reply.json() == {
+        "id": conversation.pk,
+        "agent_id": agent.pk,
+        "summary": "about tea",
+        "description": "a test",
+        "in_context_message_ids": [conversation.messages.get().pk],
+        "isolated_block_ids": [persona.block_id, human.block_id],
+        "model": "openai/gpt-4o",
+        "model_settings": {"provider_type": "openai", "temperature": 0.5},
+        "context_window_limit": 8000,
+        "archived": False,
+        "archived_at": None,
+        "hidden": False,
+        "stale": False,
+        "forked_from": None,
+        "last_message_at": None,
+        "created_at": f"{conversation.created_at:%Y-%m-%dT%H:%M:%S.%fZ}",
+        "updated_at": f"{conversation.updated_at:%Y-%m-%dT%H:%M:%S.%fZ}",
+        "created_by_id": alice.pk,
+        "last_updated_by_id": alice.pk,
+    }
+    assert (persona.label, human.label) == ("persona", "human")
+
+
+def test_a_conversation_needs_no_body(client_for, alice):
+    agent = make_agent(alice, labels=["human"])
+
+    reply = client_for(alice).post(f"/v1/conversations/?agent_id={agent.pk}")
+
+    assert reply.status_code == 200
+    assert (reply.json()["summary"], reply.json()["isolated_block_ids"]) == (None, [])
+
+
+def test_every_answer_names_the_messages_in_context(client_for, alice):
+    """V1 filled them for retrieve only."""
+    agent = make_agent(alice)
+    client = client_for(alice)
+    made = client.post(f"/v1/conversations/?agent_id={agent.pk}").json()
+    path = f"/v1/conversations/{made['id']}"
+
+    answers = [
+        made,
+        client.get(path).json(),
+        client.patch(path, {"summary": "x"}).json(),
+        client.get("/v1/conversations/").json()[0],
+    ]
+
+    system = Conversation.objects.get(pk=made["id"]).messages.get()
+    assert [answer["in_context_message_ids"] for answer in answers] == [[system.pk]] * 4
+    assert len(client.post(f"{path}/fork").json()["in_context_message_ids"]) == 1
+
+
+@pytest.mark.parametrize(
+    ("labels", "says"),
+    [
+        (["nolabel"], "Block with label 'nolabel' not found on agent '{agent}'; "
+                      "its labels are 'human', 'persona'"),
+        (["human", "nolabel"], "Block with label 'nolabel' not found on agent '{agent}'; "
+                               "its labels are 'human', 'persona'"),
+        (["human", "human"], "isolated_block_labels names 'human' more than once; "
+                             "name each label once"),
+    ],
+)  # fmt: skip
+def test_wrong_labels_leave_nothing_behind(client_for, alice, labels, says):
+    """V1 left a conversation without messages, and blocks that nothing referred to."""
+    agent = make_agent(alice, labels=["human", "persona"])
+    before = stored()
+
+    reply = client_for(alice).post(
+        f"/v1/conversations/?agent_id={agent.pk}", {"isolated_block_labels": labels}
+    )
+
+    assert reply.status_code == 400
+    assert reply.json() == {"detail": f"INVALID_ARGUMENT: {says.format(agent=agent.pk)}"}
+    assert stored() == before
+
+
+@pytest.mark.parametrize(
+    ("agent_id", "says"),
+    [
+        ("agent-1", "Agent not found: agent_id 'agent-1', expected agent-<uuid4>"),
+        ("", "Agent not found: agent_id '', expected agent-<uuid4>"),
+    ],
+)
+def test_a_conversation_needs_an_agent_that_exists(client_for, alice, agent_id, says):
+    reply = client_for(alice).post(f"/v1/conversations/?agent_id={agent_id}")
+
+    assert (reply.status_code, reply.json()) == (404, {"detail": says})
+
+
+def test_a_conversation_needs_an_agent_named_in_the_query(client_for, alice):
+    reply = client_for(alice).post("/v1/conversations/", {"agent_id": make_agent(alice).pk})
+
+    assert (reply.status_code, reply.json()) == (422, {"detail": "agent_id: field required"})
+
+
+def test_the_policy_of_an_agent_isolates_labels_in_every_new_conversation(client_for, alice):
+    agent = make_agent(alice, labels=["human", "persona", "todo"], isolated_labels=["todo"])
+
+    reply = client_for(alice).post(
+        f"/v1/conversations/?agent_id={agent.pk}", {"isolated_block_labels": ["human"]}
+    )
+
+    labels = [Block.objects.get(pk=pk).label for pk in reply.json()["isolated_block_ids"]]
+    assert labels == ["human", "todo"]
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("summary", "about tea"),
+        ("description", "what for"),
+        ("model", "openai/gpt-4o"),
+        ("model_settings", {"provider_type": "openai", "temperature": 1}),
+        ("context_window_limit", 4000),
+        ("last_message_at", "2026-01-02T03:04:05.000006Z"),
+    ],
+)
+def test_a_field_is_set_then_kept_and_cleared_by_null(client_for, alice, field, value):
+    """V1 ignored null."""
+    conversation = make_conversation(make_agent(alice))
+    client, path = client_for(alice), f"/v1/conversations/{conversation.pk}"
+
+    answers = [client.patch(path, body).json() for body in ({field: value}, {}, {field: None})]
+
+    assert [answer[field] for answer in answers] == [value, value, None]
+    assert client.get(path).json() == answers[-1]
+    assert [a["updated_at"] for a in answers] == sorted({a["updated_at"] for a in answers})
+
+
+def test_null_for_a_flag_means_no_change(client_for, alice):
+    conversation = make_conversation(make_agent(alice), hidden=True)
+
+    reply = client_for(alice).patch(
+        f"/v1/conversations/{conversation.pk}", {"hidden": None, "archived": None}
+    )
+
+    assert (reply.json()["hidden"], reply.json()["archived"]) == (True, False)
+
+
+def test_a_conversation_is_archived_and_brought_back(client_for, alice):
+    conversation = make_conversation(make_agent(alice))
+    client, path = client_for(alice), f"/v1/conversations/{conversation.pk}"
+    listed = {}
+
+    archived = client.patch(path, {"archived": True}).json()
+    for status in ("unarchived", "archived", "all"):
+        listed[status] = len(client.get(f"/v1/conversations/?archive_status={status}").json())
+    back = client.patch(path, {"archived": False}).json()
+
+    assert (archived["archived"], archived["archived_at"] is None) == (True, False)
+    assert listed == {"unarchived": 0, "archived": 1, "all": 1}
+    assert (back["archived"], back["archived_at"]) == (False, None)
+
+
+def test_unknown_fields_of_a_change_are_ignored(client_for, alice):
+    conversation = make_conversation(make_agent(alice), summary="kept")
+    before = client_for(alice).get(f"/v1/conversations/{conversation.pk}").json()
+
+    reply = client_for(alice).patch(
+        f"/v1/conversations/{conversation.pk}", {"id": "conv-1", "agent_id": "x", "is_default": 1}
+    )
+
+    assert reply.json() == {**before, "updated_at": reply.json()["updated_at"]}
+
+
+@pytest.mark.parametrize("model", ["", "gpt-4o", "/gpt-4o", "openai/"])
+def test_a_model_that_is_no_handle_is_refused(client_for, alice, model):
+    """V1 stored an empty one."""
+    conversation = make_conversation(make_agent(alice))
+    before = stored()
+
+    reply = client_for(alice).patch(f"/v1/conversations/{conversation.pk}", {"model": model})
+
+    assert reply.status_code == 400
+    assert reply.json() == {
+        "detail": "INVALID_ARGUMENT: The model handle should be in the format "
+        f"provider/model-name, got {model!r}"
+    }
+    assert stored() == before
+
+
+def test_deleting_hides_a_conversation_with_its_isolated_blocks(client_for, alice):
+    agent = make_agent(alice, labels=["human"])
+    conversation = make_conversation(agent, isolated=["human"])
+    [message] = make_messages(conversation, "hello")
+    own = conversation.isolated_blocks.get().pk
+    client, path = client_for(alice), f"/v1/conversations/{conversation.pk}"
+
+    reply = client.delete(path)
+
+    assert (reply.status_code, reply.json()) == (200, None)
+    gone = [path, f"{path}/blocks", f"{path}/messages", f"/v1/blocks/{own}"]
+    gone += [f"/v1/messages/{message.pk}"]
+    assert [client.get(one).status_code for one in gone] == [404] * 5
+    assert client.delete(path).status_code == 404
+    assert client.get("/v1/conversations/").json() == []
+    assert client.get("/v1/blocks/count?include_isolated=true").json() == 1
+
+
+def test_a_deleted_conversation_comes_back_with_its_isolated_blocks(client_for, alice):
+    agent = make_agent(alice, labels=["human"])
+    conversation = make_conversation(agent, isolated=["human"])
+    own = conversation.isolated_blocks.get().pk
+    client, path = client_for(alice), f"/v1/conversations/{conversation.pk}"
+    before = client.get(path).json()
+    client.delete(path)
+
+    reply = client.post(f"{path}/restore")
+
+    assert reply.json() == {**before, "updated_at": reply.json()["updated_at"]}
+    assert client.get(f"/v1/blocks/{own}").json()["value"] == "about human"
+
+
+def test_a_conversation_is_not_restored_before_its_agent(client_for, alice):
+    agent = make_agent(alice)
+    conversation = make_conversation(agent)
+    delete_conversation(conversation, by=author(alice))
+    client = client_for(alice)
+    client.delete(f"/v1/agents/{agent.pk}")
+
+    reply = client.post(f"/v1/conversations/{conversation.pk}/restore")
+
+    assert reply.status_code == 409
+    assert reply.json() == {
+        "detail": f"Agent '{agent.pk}' of this conversation is deleted; restore it first"
+    }
+
+
+def test_the_effective_blocks_of_a_conversation(client_for, alice):
+    agent = make_agent(alice, labels=["human", "persona"])
+    conversation = make_conversation(agent, isolated=["human"])
+    own = write_block(conversation.isolated_blocks.get(), by=author(alice), value="Bob")
+    client = client_for(alice)
+
+    reply = client.get(f"/v1/conversations/{conversation.pk}/blocks")
+
+    human, persona = (agent.blocks.get(label=label) for label in ("human", "persona"))
+    assert reply.json() == [
+        {
+            "label": "human",
+            "origin": "isolated",
+            "block": client.get(f"/v1/blocks/{own.pk}").json(),
+            "version": 2,
+            "shared_block_id": human.pk,
+            "drift": "isolated_changed",
+        },
+        {
+            "label": "persona",
+            "origin": "shared",
+            "block": client.get(f"/v1/blocks/{persona.pk}").json(),
+            "version": 1,
+            "shared_block_id": persona.pk,
+            "drift": None,
+        },
+    ]
+
+
+def test_an_isolated_block_outlives_the_label_of_its_agent(client_for, alice):
+    """V1 left it out of the prompt when the agent detached the label."""
+    agent = make_agent(alice, labels=["human"])
+    conversation = make_conversation(agent, isolated=["human"])
+    write_block(conversation.isolated_blocks.get(), by=author(alice), value="my own Bob")
+    client, path = client_for(alice), f"/v1/conversations/{conversation.pk}"
+
+    detach_block(agent, agent.blocks.get(), by=author(alice))
+
+    [block] = client.get(f"{path}/blocks").json()
+    assert (block["origin"], block["drift"], block["shared_block_id"]) == (
+        "isolated", "shared_gone", None,
+    )  # fmt: skip
+    assert "my own Bob" in client.post(f"{path}/recompile").json()
+
+
+def test_the_default_conversation_is_made_with_the_agent_and_not_listed(client_for, alice):
+    agent = make_agent(alice)
+
+    reply = client_for(alice).get("/v1/conversations/?archive_status=all&show_hidden=true")
+
+    assert reply.json() == []
+    assert agent.conversations.get().is_default
+
+
+def test_the_default_conversation_lives_as_long_as_its_agent(client_for, alice):
+    default = make_agent(alice).conversations.get()
+    before = stored()
+
+    reply = client_for(alice).delete(f"/v1/conversations/{default.pk}")
+
+    assert reply.status_code == 409
+    assert reply.json() == {
+        "detail": f"Conversation '{default.pk}' is the default one of agent "
+        f"'{default.agent_id}' and lives as long as the agent"
+    }
+    assert stored() == before
+
+
+def change_a_shared_block(agent, user):
+    write_block(agent.blocks.get(), by=author(user), value="news")
+
+
+def change_the_tags_of_a_shared_block(agent, user):
+    write_block(agent.blocks.get(), by=author(user), tags=["news"])
+
+
+def attach(agent, user):
+    attach_block(agent, make_block(user, label="news"), by=author(user))
+
+
+def detach(agent, user):
+    detach_block(agent, agent.blocks.get(), by=author(user))
+
+
+@pytest.mark.parametrize(
+    "change", [change_a_shared_block, change_the_tags_of_a_shared_block, attach, detach]
+)
+def test_a_change_of_memory_makes_all_but_the_default_conversation_stale(client_for, alice, change):
+    agent = make_agent(alice, labels=["human"])
+    other = make_conversation(agent)
+    default = agent.conversations.get(is_default=True)
+    client = client_for(alice)
+
+    change(agent, alice)
+
+    stale = [
+        client.get(f"/v1/conversations/{conversation.pk}").json()["stale"]
+        for conversation in (default, other)
+    ]
+    assert stale == [False, True]
+    client.post(f"/v1/conversations/{other.pk}/recompile")
+    assert client.get(f"/v1/conversations/{other.pk}").json()["stale"] is False
+
+
+def test_a_new_system_prompt_makes_all_but_the_default_conversation_stale(client_for, alice):
+    """V1 changed no stored prompt at all until a recompile."""
+    agent = make_agent(alice)
+    other = make_conversation(agent)
+    default = agent.conversations.get(is_default=True)
+    client = client_for(alice)
+
+    client.patch(f"/v1/agents/{agent.pk}", {"system": "You sell tea."})
+
+    answers = [client.get(f"/v1/conversations/{c.pk}").json() for c in (default, other)]
+    assert [answer["stale"] for answer in answers] == [False, True]
+    assert default.messages.get().text.startswith("You sell tea.")
+
+
+def test_listing_filters_by_agent_and_hides_what_is_hidden(client_for, alice):
+    agent, other = make_agent(alice), make_agent(alice)
+    shown = make_conversation(agent)
+    hidden = make_conversation(agent, hidden=True)
+    make_conversation(other)
+    client = client_for(alice)
+
+    plain = client.get(f"/v1/conversations/?agent_id={agent.pk}").json()
+    every = client.get(f"/v1/conversations/?agent_id={agent.pk}&show_hidden=true").json()
+
+    assert [c["id"] for c in plain] == [shown.pk]
+    assert [c["id"] for c in every] == [hidden.pk, shown.pk]
+
+
+@pytest.mark.parametrize(
+    ("words", "found"),
+    [("tea", 1), ("TEA", 1), ("%", 1), ("_", 1), ("100%", 1), ("a_b", 1), ("axb", 0), ("\\", 1)],
+)
+def test_summary_search_takes_words_as_they_are_in_any_case(client_for, alice, words, found):
+    r"""V1 respected case, and took % and _ for wildcards."""
+    agent = make_agent(alice)
+    make_conversation(agent, summary=r"Tea, 100% and a_b or a\b")
+    make_conversation(agent, summary="nothing")
+    make_conversation(agent)
+
+    reply = client_for(alice).get("/v1/conversations/", {"summary_search": words})
+
+    assert len(reply.json()) == found
