@@ -155,6 +155,7 @@ def test_the_page_costs_the_same_queries_however_many_blocks(
     for _ in range(count):
         make_conversation(agent)
     browser = browser_of(root)
+    browser.get(change_url(agent))  # Django looks up the content type once per process
 
     # The session and the user, the row with its links, the attached blocks, the number of
     # conversations; the users and the organization that the record names.

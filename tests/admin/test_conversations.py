@@ -370,6 +370,7 @@ def test_the_page_costs_the_same_queries_however_much_it_shows(
     conversation = make_conversation(make_agent(alice, labels=labels), isolated=labels)
     make_messages(conversation, *["hello"] * count)
     browser = browser_of(root)
+    browser.get(change_url(conversation))  # Django looks up the content type once per process
 
     # The session and the user, the row with its isolations, its agent and organization, the
     # isolated blocks of the form, the effective blocks (2), the messages; then the users and the
