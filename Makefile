@@ -30,7 +30,11 @@ run: .venv/run .env ## serve the demo on 127.0.0.1:8283
 	@$(BIN)/python manage.py first_run
 	@$(BIN)/uvicorn project.asgi:application --host 127.0.0.1 --port $${PORT:-8283}
 
-test: .venv/dev ## the whole suite, on SQLite and on PostgreSQL
+build/sdk/stamp: tests/sdk/versions.txt .venv/dev
+	$(BIN)/python tests/sdk/install.py
+	touch $@
+
+test: .venv/dev build/sdk/stamp ## the whole suite, on SQLite and on PostgreSQL
 	DATABASE_URL=sqlite:///:memory: $(BIN)/pytest -n $(JOBS)
 	$(BIN)/python tests/postgres.py $(BIN)/pytest -n $(JOBS)
 

@@ -30,8 +30,8 @@ def make_agent(
     """An agent whose block `human` says "about human", and so on for each label."""
     user = user or make_user()
     memory = [{"label": label, "value": f"about {label}"} for label in labels or []]
-    fields.setdefault("model", "openai/gpt-4o-mini")
-    return agents.create_agent(user.organization, by=author(user), memory_blocks=memory, **fields)
+    defaults = {"model": "openai/gpt-4o-mini", "memory_blocks": memory}
+    return agents.create_agent(user.organization, by=author(user), **(defaults | fields))
 
 
 def make_block(user: User | None = None, **fields: object) -> Block:

@@ -65,11 +65,8 @@ def _domain_response(error: errors.DomainError) -> Response:
     code = next(code for kind, code in STATUSES.items() if isinstance(error, kind))
     # The prefix is V1's; programs look for it.
     prefix = "INVALID_ARGUMENT: " if code == status.HTTP_400_BAD_REQUEST else ""
-    body = {"detail": f"{prefix}{error}"}
-    if isinstance(error, errors.StaleVersion):
-        body |= {"version": error.version, "value": error.value}
     set_rollback()
-    return Response(body, status=code)
+    return Response({"detail": f"{prefix}{error}", **error.details}, status=code)
 
 
 def flatten(detail, path: str = "") -> str:

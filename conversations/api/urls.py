@@ -2,12 +2,37 @@
 
 from django.urls import path, re_path
 
-from .views import agents, blocks, conversations, core_memory, messages, runs, server
+from .views import (
+    agents,
+    blocks,
+    conversations,
+    core_memory,
+    isolated_blocks,
+    messages,
+    runs,
+    server,
+)
 
 urlpatterns = [
     path("conversations/", conversations.ConversationList.as_view()),
     path("conversations/<str:conversation_id>", conversations.ConversationDetail.as_view()),
-    path("conversations/<str:conversation_id>/blocks", conversations.ConversationBlocks.as_view()),
+    path(
+        "conversations/<str:conversation_id>/blocks", isolated_blocks.ConversationBlocks.as_view()
+    ),
+    # Labels may hold slashes, so what follows one comes before the label alone.
+    *(
+        path(
+            f"conversations/<str:conversation_id>/isolated-blocks/<path:label>{ending}",
+            view.as_view(),
+        )
+        for ending, view in (
+            ("/diff", isolated_blocks.CompareIsolatedBlock),
+            ("/promote", isolated_blocks.PromoteIsolatedBlock),
+            ("/reset", isolated_blocks.ResetIsolatedBlock),
+            ("/rebase", isolated_blocks.RebaseIsolatedBlock),
+            ("", isolated_blocks.IsolatedBlockDetail),
+        )
+    ),
     path("conversations/<str:conversation_id>/fork", conversations.ForkConversation.as_view()),
     path("conversations/<str:conversation_id>/messages", messages.ConversationMessages.as_view()),
     path(

@@ -9,6 +9,7 @@ from django.utils import timezone
 from ..models import AgentBlock, Block, BlockRevision, Conversation, Organization
 from .authors import Author
 from .context import recompile_default_conversations
+from .diffs import unified
 from .errors import (
     BelongsToConversation,
     BlockTooLong,
@@ -84,12 +85,7 @@ def write_block(
     if not changed:
         return block
     if expected_version is not None and expected_version != block.version:
-        raise StaleVersion(
-            f"Block '{block.pk}'",
-            expected=expected_version,
-            version=block.version,
-            value=block.value,
-        )
+        raise _stale(block, expected_version)
     if "label" in changed:
         _relabel(block, changes["label"])
     for name in changed:
@@ -126,15 +122,20 @@ def delete_block(block: Block, *, by: Author) -> None:
 
 
 def lock_block(block: Block) -> Block:
-    """The fresh row, held until the transaction ends. Locks go agent, block, conversation.
+    """The fresh row, held until the transaction ends; NotFound if it was deleted meanwhile."""
+    for locked in lock_blocks([block]):
+        return locked
+    raise NotFound(f"Block with id '{block.pk}' not found")
 
-    The lock leaves foreign keys to the row usable, so that isolating a label need not wait.
+
+def lock_blocks(blocks: Iterable[Block]) -> list[Block]:
+    """The fresh rows of those that are not deleted, held until the transaction ends.
+
+    Locks go agent, block, isolated-block row, conversation, and rows of one kind by id. These
+    leave foreign keys to the rows usable, so that isolating a label need not wait.
     """
-    locked = Block.objects.select_for_update(no_key=True).filter(pk=block.pk, deleted_at=None)
-    try:
-        return locked.get()
-    except Block.DoesNotExist:
-        raise NotFound(f"Block with id '{block.pk}' not found") from None
+    rows = Block.objects.select_for_update(no_key=True).filter(deleted_at=None)
+    return list(rows.filter(pk__in=[block.pk for block in blocks]).order_by("pk"))
 
 
 def _check(block: Block) -> None:
@@ -160,6 +161,18 @@ def _revision(
         written_by=by.user,
         run=by.run,
         conversation_id=conversation.pk if conversation else block.conversation_id,
+    )
+
+
+def _stale(block: Block, expected: int) -> StaleVersion:
+    then = block.revisions.filter(number=expected).first()
+    names = (f"version {expected}", f"version {block.version}")
+    return StaleVersion(
+        f"Block '{block.pk}'",
+        expected=expected,
+        version=block.version,
+        value=block.value,
+        diff=unified(then.value if then else "", block.value, *names),
     )
 
 

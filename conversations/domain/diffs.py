@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterator
-from difflib import SequenceMatcher
+from difflib import SequenceMatcher, unified_diff
 from typing import Literal, NamedTuple
 
 Change = Literal["same", "added", "removed"]
@@ -76,3 +76,9 @@ def _add(pieces: list[Piece], change: Change, text: str) -> None:
         pieces[-1] = Piece(change, pieces[-1].text + text)
     elif text:
         pieces.append(Piece(change, text))
+
+
+def unified(old: str, new: str, old_name: str, new_name: str) -> str:
+    """A unified diff for programs and terminals; empty when nothing differs."""
+    lines = unified_diff(old.splitlines(), new.splitlines(), old_name, new_name, lineterm="")
+    return "\n".join(lines)

@@ -7,6 +7,11 @@ The API maps these classes to HTTP statuses in one place; the admin and the comm
 class DomainError(Exception):
     """A rule refuses the wish; nothing was written."""
 
+    @property
+    def details(self) -> dict:
+        """What a program needs besides the text, as JSON."""
+        return {}
+
 
 class InvalidArgument(DomainError):
     """The wish names something that is not there or makes no sense."""
@@ -68,11 +73,19 @@ class BelongsToConversation(Conflict):
 
 
 class StaleVersion(DomainError):
-    """The row has moved on since the version the write was based on."""
+    """The row has moved on since the version the write was based on.
 
-    def __init__(self, what: str, *, expected: int, version: int, value: str):
+    `diff` is unified: what has changed since that version.
+    """
+
+    def __init__(self, what: str, *, expected: int, version: int, value: str, diff: str):
         self.version = version
         self.value = value
+        self.diff = diff
         super().__init__(
             f"{what} is at version {version}; this write was based on version {expected}"
         )
+
+    @property
+    def details(self) -> dict:
+        return {"version": self.version, "value": self.value, "diff": self.diff}

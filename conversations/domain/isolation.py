@@ -9,7 +9,7 @@ from ..models import Agent, Block, Conversation, IsolatedBlock
 from .authors import Author
 from .blocks import insert_blocks
 from .context import recompile_default_conversations
-from .errors import NotFound, RepeatedLabels, UnknownLabels
+from .errors import Conflict, NotFound, RepeatedLabels, UnknownLabels
 from .memory import EffectiveBlock, effective_blocks
 
 COPIED = ("value", "limit", "description", "metadata", "read_only", "hidden", "tags", "project_id")
@@ -27,9 +27,14 @@ def blocks_to_isolate(agent: Agent, labels: Iterable[str], *, with_policy: bool)
     return [shared[label] for label in dict.fromkeys([*labels, *policy]) if label in shared]
 
 
-def isolate_blocks(conversation: Conversation, sources: list[Block], *, by: Author) -> None:
+def isolate_blocks(
+    conversation: Conversation, sources: list[Block], *, by: Author, value: str | None = None
+) -> None:
     """Give a conversation its own copies of shared blocks whose labels it has not isolated."""
     copies = [own_copy(conversation, source, by=by) for source in sources]
+    if value is not None:
+        for copy in copies:
+            copy.value = value
     insert_blocks(copies, by=by, reason="isolated")
     IsolatedBlock.objects.bulk_create(
         IsolatedBlock(
@@ -57,14 +62,26 @@ def own_copy(conversation: Conversation, source: Block, *, by: Author) -> Block:
 
 
 @transaction.atomic
-def isolate_label(conversation: Conversation, label: str, *, by: Author) -> EffectiveBlock:
-    """Give a conversation its own copy of one label now. Isolating again changes nothing."""
-    _lock(conversation)
+def isolate_label(
+    conversation: Conversation, label: str, *, by: Author, value: str | None = None
+) -> EffectiveBlock:
+    """Give a conversation its own copy of one label now, saying `value` or the shared text.
+
+    Isolating again changes nothing; with another value it is a Conflict, since that is an edit.
+    """
+    # Two callers isolating one label at once: the second waits here, and finds it isolated.
+    Conversation.objects.select_for_update(no_key=True).get(pk=conversation.pk)
     if not conversation.isolations.filter(label=label).exists():
         sources = blocks_to_isolate(conversation.agent, [label], with_policy=False)
-        isolate_blocks(conversation, sources, by=by)
+        isolate_blocks(conversation, sources, by=by, value=value)
         _follow(conversation)
-    return next(e for e in effective_blocks(conversation) if e.label == label)
+    effective = next(e for e in effective_blocks(conversation) if e.label == label)
+    if value is not None and effective.block.value != value:
+        raise Conflict(
+            f"Conversation '{conversation.pk}' has isolated {label!r} already, with another text; "
+            "edit that"
+        )
+    return effective
 
 
 @transaction.atomic
@@ -73,17 +90,11 @@ def release_label(conversation: Conversation, label: str, *, by: Author) -> Effe
 
     The copy and its revisions stay with the conversation, out of force.
     """
-    _lock(conversation)
     released, _ = conversation.isolations.filter(label=label).delete()
     if not released:
         raise NotFound(f"Conversation '{conversation.pk}' has not isolated the label {label!r}")
     _follow(conversation)
     return next((e for e in effective_blocks(conversation) if e.label == label), None)
-
-
-def _lock(conversation: Conversation) -> None:
-    # Two callers isolating one label at once: the second waits here, and finds it isolated.
-    Conversation.objects.select_for_update(no_key=True).get(pk=conversation.pk)
 
 
 def _follow(conversation: Conversation) -> None:

@@ -5,7 +5,6 @@ from ...domain.context import is_stale
 from ...domain.memory import block_versions_of
 from ...models import ConversationMessage
 from ..pagination import PageQuery
-from .blocks import BlockSerializer
 from .fields import Choice, Flag, Id, JsonObject, Label, Listed, Moment, Text, WholeNumber
 
 PROVIDER_TYPES = [
@@ -173,27 +172,3 @@ class OfAgentBody(serializers.Serializer):
     """Names the agent when the conversation is `default`."""
 
     agent_id = Id("agent", required=False, allow_null=True)
-
-
-class EffectiveBlockSerializer(serializers.Serializer):
-    """What one label says in a conversation, and where the text comes from."""
-
-    label = serializers.CharField()
-    origin = serializers.ChoiceField(["shared", "isolated"])
-    block = BlockSerializer()
-    version = serializers.IntegerField()
-    shared_block_id = serializers.CharField(allow_null=True)
-    drift = serializers.ChoiceField(
-        ["in_sync", "isolated_changed", "shared_changed", "diverged", "shared_gone"],
-        allow_null=True,
-    )
-
-    def to_representation(self, effective):
-        return {
-            "label": effective.label,
-            "origin": effective.origin,
-            "block": BlockSerializer().to_representation(effective.block),
-            "version": effective.block.version,
-            "shared_block_id": effective.shared.pk if effective.shared else None,
-            "drift": effective.drift,
-        }

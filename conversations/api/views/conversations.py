@@ -12,7 +12,6 @@ from ...domain.conversations import (
     update_conversation,
 )
 from ...domain.errors import NotFound
-from ...domain.memory import effective_blocks
 from ...ids import is_id
 from ...models import Conversation
 from ..auth import author_of
@@ -24,7 +23,6 @@ from ..serializers.conversations import (
     ConversationSerializer,
     CreateConversationBody,
     CreateConversationQuery,
-    EffectiveBlockSerializer,
     ForkQuery,
     ListConversationsQuery,
     OfAgentBody,
@@ -151,12 +149,3 @@ class RecompileConversation(APIView):
         if query["dry_run"]:
             return Response(preview_prompt(conversation).text)
         return Response(recompile(conversation))
-
-
-class ConversationBlocks(APIView):
-    @extend_schema(
-        operation_id="conversations_blocks", responses=EffectiveBlockSerializer(many=True)
-    )
-    def get(self, request, conversation_id):
-        conversation = find_conversation(request, conversation_id)
-        return Response(EffectiveBlockSerializer(effective_blocks(conversation), many=True).data)
