@@ -187,6 +187,8 @@ def _attach(agent: Agent, blocks: list[Block]) -> None:
     if not blocks:
         return
     for block in blocks:
+        if block.organization_id != agent.organization_id:
+            raise NotFound(f"Block with id '{block.pk}' not found")
         if block.is_isolated:
             raise BelongsToConversation(
                 block.pk, block.conversation_id, f"be attached to agent '{agent.pk}'"

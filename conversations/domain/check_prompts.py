@@ -27,8 +27,9 @@ def uncompiled(organization: Organization | None) -> Iterator[tuple[str, str]]:
 def stale_defaults(organization: Organization | None) -> Iterator[tuple[str, str]]:
     """An agent's default conversation is recompiled with the change; others may be stale."""
     defaults = _live(organization).filter(is_default=True).exclude(compiled_from={})
-    for conversation in stale_conversations(defaults):
-        yield conversation.pk, f"is stale, the default conversation of {conversation.agent_id}"
+    for batch in stale_conversations(defaults):
+        for conversation in batch:
+            yield conversation.pk, f"is stale, the default conversation of {conversation.agent_id}"
 
 
 def untrue_prompts(organization: Organization | None) -> Iterator[tuple[str, str]]:

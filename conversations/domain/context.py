@@ -7,12 +7,13 @@ from datetime import datetime
 from zoneinfo import ZoneInfo
 
 from django.db import transaction
-from django.db.models import Count
+from django.db.models import Count, QuerySet
 from django.utils import timezone
 
 from ..llm.tokens import count_tokens
 from ..models import Agent, Conversation, ConversationMessage, Message
 from . import tools
+from .errors import Conflict
 from .memory import BlockVersion, EffectiveBlock, effective_blocks, effective_blocks_of
 
 DEFAULT_SYSTEM_PROMPT = """\
@@ -101,18 +102,31 @@ def is_stale(conversation: Conversation, blocks: Sequence[EffectiveBlock | Block
     return conversation.compiled_from != fingerprint(conversation.agent, blocks)
 
 
-@transaction.atomic
 def recompile(conversation: Conversation) -> str:
     """Compile the system message from memory, store it in place, and answer its text."""
-    # Two edits of two blocks may recompile the same conversation: whoever comes second waits
-    # here, and then reads what the first one wrote.
-    conversation = (
-        Conversation.objects.select_for_update(no_key=True, of=("self",))
-        .select_related("agent")
-        .get(pk=conversation.pk)
-    )
-    [text] = _store_system_messages([conversation])
-    return text
+    texts = recompile_all([conversation.pk])
+    if conversation.pk not in texts:
+        raise Conflict(f"Conversation '{conversation.pk}' has no system message to recompile")
+    return texts[conversation.pk]
+
+
+@transaction.atomic
+def recompile_all(conversation_ids: Iterable[str]) -> dict[str, str]:
+    """`recompile` for many conversations, in a fixed number of queries; their texts by id.
+
+    One that has no system message, as damaged data may, is left out.
+    """
+    return _recompile(Conversation.objects.filter(pk__in=list(conversation_ids)))
+
+
+def recompile_default_conversations(agent_ids: Iterable[str]) -> None:
+    """Store a new system message in the default conversation of each of these agents.
+
+    The number of queries does not grow with the number of agents: a block may be shared by
+    thousands. Must run in the transaction of the change it follows.
+    """
+    defaults = Conversation.objects.filter(agent__deleted_at=None, is_default=True)
+    _recompile(defaults.filter(agent__in=list(agent_ids)))
 
 
 def preview_prompt(conversation: Conversation) -> Prompt:
@@ -122,52 +136,40 @@ def preview_prompt(conversation: Conversation) -> Prompt:
     return compile_prompt(conversation, blocks, compiled_at=timezone.now(), message_count=count)
 
 
-def recompile_default_conversations(agents: Iterable[str]) -> None:
-    """Store a new system message in the default conversation of each of these agents, by id.
-
-    The number of queries does not grow with the number of agents: a block may be shared by
-    thousands. Must run in the transaction of the change it follows.
-    """
-    conversations = (
-        Conversation.objects.select_for_update(no_key=True, of=("self",))
-        .filter(agent__in=list(agents), agent__deleted_at=None, is_default=True)
-        .select_related("agent")
-        .order_by("id")
-    )
-    _store_system_messages(list(conversations))
-
-
-def _store_system_messages(conversations: list[Conversation]) -> list[str]:
-    """Compile and store the system messages of conversations that the caller has locked."""
-    if not conversations:
-        return []
+def _recompile(rows: QuerySet[Conversation]) -> dict[str, str]:
+    # Two edits of two blocks may recompile the same conversation: whoever comes second waits
+    # here, and then reads what the first one wrote.
+    locked = rows.select_for_update(no_key=True, of=("self",)).select_related("agent")
+    conversations = {conversation.pk: conversation for conversation in locked.order_by("id")}
+    links = ConversationMessage.objects.filter(conversation__in=conversations, position=0)
+    messages = {link.conversation_id: link.message for link in links.select_related("message")}
+    if not messages:
+        return {}
     now = timezone.now()
-    blocks = effective_blocks_of(conversations)
+    compiled = [conversations[pk] for pk in messages]
+    blocks = effective_blocks_of(compiled)
     counts = dict(
-        ConversationMessage.objects.filter(conversation__in=conversations, position__gt=0)
+        ConversationMessage.objects.filter(conversation__in=compiled, position__gt=0)
         .values("conversation")
         .annotate(count=Count("id"))
         .order_by()
         .values_list("conversation", "count")
     )
-    links = ConversationMessage.objects.filter(conversation__in=conversations, position=0)
-    messages = {link.conversation_id: link.message for link in links.select_related("message")}
-    for conversation in conversations:
+    for conversation in compiled:
         prompt = compile_prompt(
             conversation,
             blocks[conversation.pk],
             compiled_at=now,
             message_count=counts.get(conversation.pk, 0),
         )
-        messages[conversation.pk].content = [{"type": "text", "text": prompt.text}]
-        messages[conversation.pk].updated_at = now
+        message = messages[conversation.pk]
+        message.content = [{"type": "text", "text": prompt.text}]
+        message.updated_at = now
         conversation.compiled_from = fingerprint(conversation.agent, blocks[conversation.pk])
         conversation.compiled_at = now
     Message.objects.bulk_update(messages.values(), ["content", "updated_at"], batch_size=500)
-    Conversation.objects.bulk_update(
-        conversations, ["compiled_from", "compiled_at"], batch_size=500
-    )
-    return [messages[conversation.pk].text for conversation in conversations]
+    Conversation.objects.bulk_update(compiled, ["compiled_from", "compiled_at"], batch_size=500)
+    return {pk: message.text for pk, message in messages.items()}
 
 
 @dataclass(frozen=True)

@@ -9,8 +9,9 @@ from .context import is_stale
 from .memory import block_versions_of
 
 
-def stale_conversations(conversations: ConversationQuerySet) -> Iterator[Conversation]:
-    """Those of `conversations` that are stale. Reads versions, not texts, some rows at a time."""
+def stale_conversations(conversations: ConversationQuerySet) -> Iterator[list[Conversation]]:
+    """Those of `conversations` that are stale, in batches. Reads versions, not texts."""
     for batch in in_batches(conversations.select_related("agent")):
         blocks = block_versions_of(batch)
-        yield from (c for c in batch if is_stale(c, blocks[c.pk]))
+        if stale := [c for c in batch if is_stale(c, blocks[c.pk])]:
+            yield stale

@@ -1,7 +1,7 @@
 from django.core.management.base import CommandError
 from tqdm import tqdm
 
-from conversations.domain.context import recompile
+from conversations.domain.context import recompile_all
 from conversations.domain.staleness import stale_conversations
 from conversations.ids import is_id
 from conversations.models import Agent, Conversation
@@ -34,14 +34,16 @@ class Command(OperatorCommand):
             conversations = conversations.in_organization(find_organization(organization))
         if agent:
             conversations = conversations.filter(agent=self._agent(agent))
-        count = 0
-        stale = stale_conversations(conversations)
-        for conversation in tqdm(stale, unit=" conversations", disable=None, leave=False):
-            if not dry_run:
-                recompile(conversation)
-            self.result(conversation.pk)
-            count += 1
-        self.remark(f"{count} would be recompiled." if dry_run else f"{count} recompiled.")
+        with tqdm(unit=" conversations", disable=None, leave=False) as progress:
+            for batch in stale_conversations(conversations):
+                if not dry_run:
+                    recompile_all(conversation.pk for conversation in batch)
+                for conversation in batch:
+                    self.result(conversation.pk)
+                progress.update(len(batch))
+        self.remark(
+            f"{progress.n} would be recompiled." if dry_run else f"{progress.n} recompiled."
+        )
 
     def _agent(self, agent_id: str) -> Agent:
         if not is_id("agent", agent_id):
