@@ -34,16 +34,16 @@ class Command(OperatorCommand):
             conversations = conversations.in_organization(find_organization(organization))
         if agent:
             conversations = conversations.filter(agent=self._agent(agent))
+        count = 0
         with tqdm(unit=" conversations", disable=None, leave=False) as progress:
             for batch in stale_conversations(conversations):
                 if not dry_run:
                     recompile_all(conversation.pk for conversation in batch)
                 for conversation in batch:
                     self.result(conversation.pk)
+                count += len(batch)
                 progress.update(len(batch))
-        self.remark(
-            f"{progress.n} would be recompiled." if dry_run else f"{progress.n} recompiled."
-        )
+        self.remark(f"{count} would be recompiled." if dry_run else f"{count} recompiled.")
 
     def _agent(self, agent_id: str) -> Agent:
         if not is_id("agent", agent_id):
