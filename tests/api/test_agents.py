@@ -1,0 +1,343 @@
+import pytest
+
+from conversations.domain.tools import BASE_TOOLS, tool_id
+from conversations.models import Agent, Block, Conversation
+
+from ..factories import make_agent, make_block, make_conversation
+from .snapshot import stored
+
+MODEL = "openai/gpt-4o-mini"
+
+
+def test_an_agent_is_made_with_its_memory_and_its_own_thread(client_for, alice):
+    block = make_block(alice, label="policy", value="be kind")
+
+    reply = (
+        client_for(alice)
+        .post(
+            "/v1/agents/",
+            {
+                "name": "Anna's agent",
+                "model": MODEL,
+                "system": "You sell tea.",
+                "memory_blocks": [{"label": "human", "value": "Bob", "limit": 50}],
+                "block_ids": [block.pk],
+                "tags": ["b", "a"],
+                "metadata": {"k": [1]},
+                "timezone": "Europe/Lisbon",
+                "context_window_limit": 9000,
+                "tools": ["custom_tool"],
+                "isolated_labels": ["human"],
+                "initial_message_sequence": [{"role": "user", "content": "Hi"}],
+                "secrets": {"ignored": "x"},
+            },
+        )
+        .json()
+    )
+
+    agent = Agent.objects.get()
+    default = agent.conversations.get()
+    system, hello = (link.message for link in default.message_links.order_by("position"))
+    assert [(b["label"], b["value"], b["limit"]) for b in reply["blocks"]] == [
+        ("human", "Bob", 50),
+        ("policy", "be kind", 100_000),
+    ]
+    assert reply["memory"]["blocks"] == reply["blocks"]
+    assert [tool["name"] for tool in reply["tools"]] == [*BASE_TOOLS, "custom_tool"]
+    assert reply["message_ids"] == [system.pk, hello.pk]
+    assert system.text.startswith("You sell tea.\n\n<memory_blocks>")
+    assert "- CONVERSATION_ID: default" in system.text
+    names = ("name", "tags", "metadata", "timezone", "isolated_labels", "agent_type")
+    assert [reply[name] for name in names] == [
+        "Anna's agent",
+        ["b", "a"],
+        {"k": [1]},
+        "Europe/Lisbon",
+        ["human"],
+        "letta_v1_agent",
+    ]
+    assert reply["llm_config"]["context_window"] == 9000
+    assert client_for(alice).get(f"/v1/agents/{agent.pk}").json() == reply
+
+
+def test_an_agent_without_a_name_gets_one(client_for, alice):
+    reply = client_for(alice).post("/v1/agents/", {"model": MODEL, "include_base_tools": False})
+
+    assert reply.json()["name"].isalpha()
+    assert (reply.json()["tools"], reply.json()["blocks"]) == ([], [])
+
+
+@pytest.mark.parametrize(
+    ("config", "model"),
+    [
+        ({"handle": "anthropic/claude"}, "anthropic/claude"),
+        ({"model": "gpt-4o", "model_endpoint_type": "azure"}, "azure/gpt-4o"),
+        ({"model": "gpt-4o", "provider_name": "mine", "context_window": 77}, "mine/gpt-4o"),
+        ({"model": "gpt-4o", "unknown": {"x": 1}}, "openai/gpt-4o"),
+    ],
+)
+def test_the_older_way_to_name_a_model_is_understood(client_for, alice, config, model):
+    reply = client_for(alice).post("/v1/agents/", {"llm_config": config})
+
+    assert reply.json()["model"] == model
+    assert reply.json()["llm_config"]["context_window"] == config.get("context_window", 128_000)
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "says"),
+    [
+        ({}, 400, "INVALID_ARGUMENT: Must specify either model or llm_config in request"),
+        ({"model": "gpt-4o"}, 400, "INVALID_ARGUMENT: The model handle should be in the format "
+                                   "provider/model-name, got 'gpt-4o'"),
+        ({"llm_config": {}}, 422, "llm_config: expected a `handle` or a `model`"),
+        ({"llm_config": {"handle": 5}}, 422, "llm_config.handle: expected a string, got 5"),
+        ({"llm_config": {"model": "m", "context_window": 10**12}}, 422,
+         "llm_config.context_window: expected at most 2147483647, got 1000000000000"),
+        ({"model": MODEL, "name": "a/b"}, 422,
+         "name: expected letters, digits, spaces, hyphens, underscores and apostrophes, "
+         "got 'a/b'"),
+        ({"model": MODEL, "name": ""}, 422,
+         "name: expected at least one character, got an empty string"),
+        ({"model": MODEL, "timezone": "Nowhere/Land"}, 422,
+         "timezone: expected an IANA name like 'Europe/Lisbon', got 'Nowhere/Land'"),
+        ({"model": MODEL, "timezone": "../../etc/passwd"}, 422,
+         "timezone: expected an IANA name like 'Europe/Lisbon', got '../../etc/passwd'"),
+        ({"model": MODEL, "context_window_limit": 0}, 422,
+         "context_window_limit: expected at least 1, got 0"),
+        ({"model": MODEL, "block_ids": ["block-1"]}, 422,
+         "block_ids: expected block-<uuid4>, got 'block-1'"),
+        ({"model": MODEL, "block_ids": ["block-00000000-0000-4000-8000-000000000000"]}, 404,
+         "block_ids: Block with id 'block-00000000-0000-4000-8000-000000000000' not found"),
+        ({"model": MODEL, "tool_ids": ["tool-1"]}, 404,
+         "tool_ids: Tool with id 'tool-1' not found"),
+        ({"model": MODEL, "memory_blocks": [{"label": "a"}, {"label": "a"}]}, 400,
+         "INVALID_ARGUMENT: The agent's blocks names 'a' more than once; name each label once"),
+        ({"model": MODEL, "memory_blocks": [{"label": "a", "value": "xx", "limit": 1}]}, 422,
+         "value: block 'a' holds at most 1 characters, and this has 2"),
+        ({"model": MODEL, "memory_blocks": [{"label": ""}]}, 422,
+         "memory_blocks.0.label: expected at least one character, got an empty string"),
+        ({"model": MODEL, "memory_blocks": [{}]}, 422, "memory_blocks.0.label: field required"),
+        ({"model": MODEL, "initial_message_sequence": [{"role": "tool", "content": ""}]}, 422,
+         "initial_message_sequence.0.role: expected one of 'user', 'assistant', 'system', "
+         "got 'tool'"),
+    ],
+)  # fmt: skip
+def test_a_wrong_agent_leaves_nothing_behind(client_for, alice, body, status, says):
+    """V1 dropped a block here, ignored a missing one there, and answered 500 to a bad name."""
+    before = stored()
+
+    reply = client_for(alice).post("/v1/agents/", body)
+
+    assert reply.status_code == status
+    assert reply.json() == {"detail": says}
+    assert stored() == before
+
+
+def test_a_policy_names_labels_that_the_agent_has(client_for, alice):
+    before = stored()
+
+    reply = client_for(alice).post("/v1/agents/", {"model": MODEL, "isolated_labels": ["todo"]})
+
+    assert reply.status_code == 400
+    assert "Block with label 'todo' not found on agent" in reply.json()["detail"]
+    assert stored() == before
+
+
+@pytest.mark.parametrize("existing", ["memory_blocks", "block_ids"])
+def test_two_blocks_of_one_label_are_refused(client_for, alice, existing):
+    first, second = (make_block(alice, label="human") for _ in range(2))
+    body = {"memory_blocks": [{"label": "human"}]} if existing == "memory_blocks" else {}
+    ids = [first.pk] if body else [first.pk, second.pk]
+    before = stored()
+
+    reply = client_for(alice).post("/v1/agents/", {"model": MODEL, "block_ids": ids, **body})
+
+    assert reply.status_code == 400
+    assert reply.json() == {
+        "detail": "INVALID_ARGUMENT: The agent's blocks names 'human' more than once; "
+        "name each label once"
+    }
+    assert stored() == before
+
+
+CHANGES = {
+    "name": "Renamed",
+    "description": "what for",
+    "system": "You sell tea.",
+    "model": "anthropic/claude",
+    "model_settings": {"provider_type": "anthropic"},
+    "embedding": "openai/text-embedding-3-small",
+    "timezone": "Asia/Tokyo",
+    "tags": ["x"],
+    "metadata": {"a": 1},
+    "hidden": True,
+    "isolated_labels": ["human"],
+}
+
+
+@pytest.mark.parametrize("field", CHANGES)
+def test_a_change_touches_the_named_field_only(client_for, alice, field):
+    agent = make_agent(alice, labels=["human"], tags=["t"])
+    client, path = client_for(alice), f"/v1/agents/{agent.pk}"
+    before = client.get(path).json()
+
+    changed = client.patch(path, {field: CHANGES[field], "unknown": 1}).json()
+
+    moved = {name: changed[name] for name in ("updated_at", "llm_config")}
+    assert changed == client.get(path).json() == {**before, field: CHANGES[field], **moved}
+    assert (changed["llm_config"] == before["llm_config"]) == (field != "model")
+
+
+@pytest.mark.parametrize("field", [name for name in CHANGES if name != "description"])
+def test_null_means_no_change(client_for, alice, field):
+    agent = make_agent(alice, labels=["human"], **CHANGES)
+    client, path = client_for(alice), f"/v1/agents/{agent.pk}"
+    before = client.get(path).json()
+
+    changed = client.patch(path, {field: None}).json()
+
+    assert changed == {**before, "updated_at": changed["updated_at"]}
+
+
+def test_a_description_is_cleared_by_null(client_for, alice):
+    agent = make_agent(alice, description="what for")
+
+    reply = client_for(alice).patch(f"/v1/agents/{agent.pk}", {"description": None})
+
+    assert reply.json()["description"] is None
+
+
+def test_blocks_tags_and_tools_are_replaced_as_a_whole(client_for, alice):
+    agent = make_agent(alice, labels=["human", "persona"], tags=["old"])
+    kept = agent.blocks.get(label="persona")
+    new = make_block(alice, label="human", value="new")
+
+    reply = (
+        client_for(alice)
+        .patch(
+            f"/v1/agents/{agent.pk}",
+            {
+                "block_ids": [new.pk, kept.pk],
+                "tags": ["new"],
+                "tool_ids": [tool_id("memory_rethink")],
+            },
+        )
+        .json()
+    )
+
+    assert [block["id"] for block in reply["blocks"]] == [new.pk, kept.pk]
+    assert reply["tags"] == ["new"]
+    assert [tool["name"] for tool in reply["tools"]] == ["memory_rethink"]
+    text = agent.conversations.get().messages.get().text
+    assert "<value>\nnew\n</value>" in text
+    assert text.index("<human>") < text.index("<persona>")
+
+
+def test_blocks_and_tags_are_cleared_by_empty_lists(client_for, alice):
+    agent = make_agent(alice, labels=["human"], tags=["old"])
+
+    reply = client_for(alice).patch(f"/v1/agents/{agent.pk}", {"block_ids": [], "tags": []})
+
+    assert (reply.json()["blocks"], reply.json()["tags"]) == ([], [])
+    assert "<memory_blocks>" not in agent.conversations.get().messages.get().text
+
+
+def test_deleting_an_agent_hides_conversations_and_keeps_shared_blocks(client_for, alice):
+    """V1 kept the isolated blocks for everybody to see."""
+    agent = make_agent(alice, labels=["human"])
+    conversation = make_conversation(agent, isolated=["human"])
+    own, shared = conversation.isolated_blocks.get().pk, agent.blocks.get().pk
+    client = client_for(alice)
+
+    reply = client.delete(f"/v1/agents/{agent.pk}")
+
+    assert reply.status_code == 200
+    assert reply.json() == {"message": f"Agent id={agent.pk} successfully deleted"}
+    paths = [f"agents/{agent.pk}", f"conversations/{conversation.pk}", f"blocks/{own}"]
+    assert [client.get(f"/v1/{path}").status_code for path in paths] == [404, 404, 404]
+    lists = ["agents/", "conversations/", "messages/", "runs/", f"blocks/{shared}/agents"]
+    assert [client.get(f"/v1/{path}").json() for path in lists] == [[]] * 5
+    assert [b["id"] for b in client.get("/v1/blocks/?include_isolated=true").json()] == [shared]
+    assert Conversation.objects.count() == 2
+    assert Block.objects.count() == 2
+
+
+@pytest.mark.parametrize(
+    ("headers", "query", "filled"),
+    [
+        ({}, "", {"blocks", "tools", "tags"}),
+        ({"HTTP_X_STAINLESS_PACKAGE_VERSION": "0.9.1"}, "", {"blocks", "tools", "tags"}),
+        ({"HTTP_X_STAINLESS_PACKAGE_VERSION": "1.7.12"}, "", set()),
+        ({"HTTP_X_STAINLESS_PACKAGE_VERSION": "1.7.12"}, "?include=agent.tags", {"tags"}),
+        ({}, "?include=agent.blocks&include=agent.tools", {"blocks", "tools"}),
+    ],
+)
+def test_relations_are_filled_as_the_client_asks(client_for, alice, headers, query, filled):
+    agent = make_agent(alice, labels=["human"], tags=["t"], tools=["memory_insert"])
+    client = client_for(alice)
+
+    answers = [
+        client.get(f"/v1/agents/{agent.pk}{query}", **headers).json(),
+        client.get(f"/v1/agents/{query}", **headers).json()[0],
+    ]
+
+    relations = ("blocks", "tools", "tags")
+    assert [{name for name in relations if answer[name]} for answer in answers] == [filled] * 2
+
+
+@pytest.mark.parametrize(
+    ("query", "names"),
+    [
+        ("", ["Gamma", "Beta", "Alpha"]),
+        ("name=Beta", ["Beta"]),
+        ("query_text=BET", ["Beta"]),
+        ("query_text=%25", []),
+        ("tags=x", ["Beta", "Alpha"]),
+        ("tags=x&tags=y", ["Gamma", "Beta", "Alpha"]),
+        ("tags=x&tags=y&match_all_tags=true", ["Beta"]),
+        ("show_hidden_agents=true", ["Hidden", "Gamma", "Beta", "Alpha"]),
+        ("project_id=p", []),
+        ("identifier_keys=k", []),
+        ("last_stop_reason=end_turn", []),
+        ("created_by_id=user-00000000-0000-4000-8000-000000000000", []),
+    ],
+)
+def test_the_list_and_the_count_agree(client_for, alice, query, names):
+    for name, tags in [("Alpha", ["x"]), ("Beta", ["x", "y"]), ("Gamma", ["y"])]:
+        make_agent(alice, name=name, tags=tags)
+    make_agent(alice, name="Hidden", hidden=True)
+    client = client_for(alice)
+
+    listed = [agent["name"] for agent in client.get(f"/v1/agents/?{query}").json()]
+
+    assert listed == names
+    assert client.get(f"/v1/agents/count?{query}").json() == len(names)
+
+
+def test_the_older_names_of_order_are_understood(client_for, alice):
+    first, second = make_agent(alice), make_agent(alice)
+    client = client_for(alice)
+
+    reply = client.get("/v1/agents/?sort_by=created_at&ascending=true")
+
+    assert [agent["id"] for agent in reply.json()] == [first.pk, second.pk]
+
+
+@pytest.mark.parametrize("path", ["recompile", "system-prompt/recompile"])
+def test_recompiling_an_agent_answers_what_it_stores(client_for, alice, path):
+    """V1 answered with the text before."""
+    agent = make_agent(alice, labels=["human"])
+    system = agent.conversations.get().messages.get()
+    type(system).objects.update(content=[{"type": "text", "text": "old"}])
+    client = client_for(alice)
+
+    dry = client.post(f"/v1/agents/{agent.pk}/{path}?dry_run=true").json()
+    system.refresh_from_db()
+    untouched = system.text
+    text = client.post(f"/v1/agents/{agent.pk}/{path}").json()
+
+    system.refresh_from_db()
+    assert untouched == "old"
+    assert system.text == text
+    assert "<value>\nabout human\n</value>" in dry
+    assert "<value>\nabout human\n</value>" in text

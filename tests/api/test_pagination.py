@@ -1,0 +1,215 @@
+"""Every list has a total order: walking it by cursors gives each row once."""
+
+from datetime import timedelta
+
+import pytest
+from django.utils import timezone
+
+from conversations.models import Agent, Block, Conversation, Message, Run
+
+from ..factories import make_agent, make_block, make_conversation, make_messages, make_run
+
+MOMENT = timezone.now()
+
+
+@pytest.fixture
+def world(alice) -> dict[str, str]:
+    """Five rows for each list, all of one creation time; two of them without later times."""
+    agent = make_agent(alice)
+    conversation = make_conversation(agent)
+    make_messages(conversation, "1", "2", "3", "4")
+    blocks = [make_block(alice, label=f"b{i}") for i in range(5)]
+    for _ in range(4):
+        make_agent(alice, blocks=[blocks[0]])
+    Agent.objects.filter(pk=agent.pk).update(tags=["a", "b", "c", "d", "e"])
+    make_agent(alice, blocks=blocks, hidden=True)
+    others = [make_conversation(agent) for _ in range(4)]
+    for other in [conversation, *others]:
+        make_run(other)
+    times = [MOMENT, MOMENT, MOMENT - timedelta(days=1)]
+    for model in (Agent, Block, Conversation, Message, Run):
+        model.objects.update(created_at=MOMENT)
+    for row, moment in zip([conversation, *others], times, strict=False):
+        Conversation.objects.filter(pk=row.pk).update(
+            last_message_at=moment, last_run_completed_at=moment
+        )
+    for row, moment in zip(Agent.objects.filter(hidden=None), times, strict=False):
+        Agent.objects.filter(pk=row.pk).update(last_run_completed_at=moment, updated_at=moment)
+    hidden = Agent.objects.get(hidden=True)
+    return {"agent": agent.pk, "conv": conversation.pk, "block": blocks[0].pk, "hub": hidden.pk}
+
+
+LISTS = [
+    "conversations/?order_by=created_at",
+    "conversations/?order_by=last_message_at",
+    "conversations/?order_by=last_run_completion",
+    "agents/?order_by=created_at",
+    "agents/?order_by=updated_at",
+    "agents/?order_by=last_run_completion",
+    "blocks/?order_by=created_at",
+    "blocks/?connected_to_agents_count_gt=0",
+    "blocks/{block}/agents?show_hidden_agents=true",
+    "agents/{hub}/core-memory/blocks?",
+    "conversations/{conv}/messages?",
+    "agents/{agent}/messages?",
+    "agents/{agent}/messages?conversation_id={conv}",
+    "messages/?",
+    "runs/?",
+    "tags/?",
+]
+
+
+def key(row) -> str:
+    return row if isinstance(row, str) else row["id"]
+
+
+def walk(client, path: str, cursor: str) -> list[str]:
+    """The rows of all pages of two, in the order they came."""
+    seen, at = [], ""
+    while page := [key(row) for row in client.get(f"{path}&limit=2{at}").json()]:
+        seen += page if cursor == "after" else page[::-1]
+        at = f"&{cursor}={seen[-1]}"
+        assert len(seen) < 100
+    return seen
+
+
+@pytest.mark.parametrize("order", ["asc", "desc"])
+@pytest.mark.parametrize("path", LISTS)
+def test_walking_forwards_gives_each_row_once(client_for, alice, world, path, order):
+    """V1 skipped rows of one time, conversations without messages, and started over in
+    messages listed newest first."""
+    client, path = client_for(alice), f"/v1/{path.format(**world)}&order={order}"
+    every = [key(row) for row in client.get(path).json()]
+
+    seen = walk(client, path, "after")
+
+    assert len(every) >= 5
+    assert seen == every
+
+
+@pytest.mark.parametrize("order", ["asc", "desc"])
+@pytest.mark.parametrize("path", LISTS)
+def test_walking_backwards_gives_the_pages_just_before(client_for, alice, world, path, order):
+    client, path = client_for(alice), f"/v1/{path.format(**world)}&order={order}"
+    every = [key(row) for row in client.get(path).json()]
+
+    seen = walk(client, f"{path}&before={every[-1]}", "before")
+
+    assert seen == every[-2::-1]
+
+
+@pytest.mark.parametrize("path", [p for p in LISTS if "connected" not in p])
+def test_the_orders_are_each_others_reverse_but_for_nulls(client_for, alice, world, path):
+    client, path = client_for(alice), f"/v1/{path.format(**world)}"
+
+    up, down = (
+        [key(row) for row in client.get(f"{path}&order={order}").json()]
+        for order in ("asc", "desc")
+    )
+
+    dated = 3 if "last_" in path else len(up)
+    assert up[:dated] == down[:dated][::-1]
+    assert up[dated:] == down[dated:][::-1]
+
+
+def test_nulls_come_last_in_both_directions(client_for, alice, world):
+    client = client_for(alice)
+
+    for order in ("asc", "desc"):
+        path = f"/v1/conversations/?order_by=last_message_at&order={order}"
+        dated = [row["last_message_at"] is not None for row in client.get(path).json()]
+        assert dated == [True, True, True, False, False]
+
+
+@pytest.mark.parametrize("path", ["conversations", "blocks", "agents"])
+def test_a_cursor_whose_row_was_deleted_still_works(client_for, alice, world, path):
+    client = client_for(alice)
+    every = [row["id"] for row in client.get(f"/v1/{path}/").json()]
+    client.delete(f"/v1/{path}/{every[1]}")
+
+    rest = [row["id"] for row in client.get(f"/v1/{path}/?after={every[1]}").json()]
+
+    assert rest == every[2:]
+
+
+def test_a_deleted_agent_is_still_a_cursor_among_the_agents_of_a_block(client_for, alice, world):
+    client, path = client_for(alice), f"/v1/blocks/{world['block']}/agents"
+    every = [row["id"] for row in client.get(path).json()]
+    client.delete(f"/v1/agents/{every[1]}")
+
+    rest = [row["id"] for row in client.get(f"{path}?after={every[1]}").json()]
+
+    assert rest == every[2:]
+
+
+def test_a_page_between_two_cursors(client_for, alice, world):
+    client = client_for(alice)
+    every = [row["id"] for row in client.get("/v1/blocks/").json()]
+
+    reply = client.get(f"/v1/blocks/?after={every[0]}&before={every[4]}&limit=2")
+
+    assert [row["id"] for row in reply.json()] == every[1:3]
+
+
+WITH_IDS = [path for path in LISTS if not path.startswith("tags")]
+
+
+@pytest.mark.parametrize("cursor", ["after", "before"])
+@pytest.mark.parametrize("path", WITH_IDS)
+def test_an_unknown_cursor_is_a_404(client_for, alice, world, path, cursor):
+    """V1 ignored it here and there, and answered with all rows or none."""
+    client, path = client_for(alice), f"/v1/{path.format(**world)}"
+    known = key(client.get(path).json()[0])
+    unknown = f"{known.partition('-')[0]}-00000000-0000-4000-8000-000000000000"
+
+    reply = client.get(f"{path}&{cursor}={unknown}")
+
+    assert reply.status_code == 404
+    assert reply.json() == {"detail": f"{cursor}: no row with id '{unknown}' to page from"}
+
+
+@pytest.mark.parametrize("cursor", ["nonsense", "", "user-00000000-0000-4000-8000-000000000000"])
+@pytest.mark.parametrize("path", WITH_IDS)
+def test_a_malformed_cursor_is_a_422(client_for, alice, world, path, cursor):
+    reply = client_for(alice).get(f"/v1/{path.format(**world)}&after={cursor}")
+
+    assert reply.status_code == 422
+    assert reply.json()["detail"].startswith("after: expected ")
+    assert reply.json()["detail"].endswith(f"-<uuid4>, got {cursor!r}")
+
+
+@pytest.mark.parametrize(
+    ("limit", "says"),
+    [
+        ("0", "expected at least 1, got 0"),
+        ("-1", "expected at least 1, got -1"),
+        ("1001", "expected at most 1000, got 1001"),
+        ("9" * 400, f"expected at most 1000, got {'9' * 400}"),
+        ("ten", 'expected an integer, got "ten"'),
+        ("1.5", 'expected an integer, got "1.5"'),
+        ("", 'expected an integer, got ""'),
+        ("null", 'expected an integer, got "null"'),
+    ],
+)
+@pytest.mark.parametrize("path", LISTS)
+def test_a_limit_is_from_one_to_a_thousand(client_for, alice, world, path, limit, says):
+    """V1 answered 500 for -1, and took 0 for nothing here and for everything there."""
+    reply = client_for(alice).get(f"/v1/{path.format(**world)}&limit={limit}")
+
+    assert (reply.status_code, reply.json()) == (422, {"detail": f"limit: {says}"})
+
+
+@pytest.mark.parametrize(
+    ("query", "says"),
+    [
+        ("order=up", "order: expected one of 'asc', 'desc', got 'up'"),
+        ("order_by=size", "order_by: expected one of "),
+        ("after=%00", "after: Null characters are not allowed."),
+    ],
+)
+@pytest.mark.parametrize("path", LISTS)
+def test_other_wrong_parameters_are_named(client_for, alice, world, path, query, says):
+    reply = client_for(alice).get(f"/v1/{path.format(**world)}&{query}")
+
+    assert reply.status_code == 422
+    assert reply.json()["detail"].startswith(says)

@@ -1,0 +1,104 @@
+"""What a request costs: the same queries for one row and for five.
+
+Each count begins with the key; its first request also writes when it was used.
+"""
+
+import pytest
+
+from ..factories import make_agent, make_block, make_conversation, make_messages, make_run
+
+KEY = 1
+
+
+@pytest.fixture
+def world(alice, request) -> dict[str, str]:
+    """`count` rows for each list: every agent has two blocks, every conversation isolated both."""
+    count = request.getfixturevalue("count")
+    labels = ["human", "persona"]
+    blocks = [make_block(alice, label=label) for label in labels]
+    agents = [make_agent(alice, blocks=blocks, tags=["t"]) for _ in range(count)]
+    conversations = [make_conversation(agents[0], isolated=labels) for _ in range(count)]
+    for conversation in conversations:
+        make_messages(conversation, *["hello"] * count)
+        make_run(conversation)
+    return {"agent": agents[0].pk, "conv": conversations[0].pk, "block": blocks[0].pk}
+
+
+@pytest.mark.parametrize("count", [1, 5])
+@pytest.mark.parametrize(
+    ("path", "queries"),
+    [
+        # The page, its agents, the messages in context, the shared blocks, the isolated blocks.
+        ("conversations/", KEY + 5),
+        # The conversation with its agent, then as above.
+        ("conversations/{conv}", KEY + 4),
+        # The conversation, the shared blocks, the isolated blocks.
+        ("conversations/{conv}/blocks", KEY + 3),
+        # The conversation, the page with its messages.
+        ("conversations/{conv}/messages", KEY + 2),
+        # The page.
+        ("blocks/", KEY + 1),
+        ("blocks/?connected_to_agents_count_gt=0", KEY + 1),
+        ("blocks/count", KEY + 1),
+        # The block.
+        ("blocks/{block}", KEY + 1),
+        # The block, the page, the attached blocks, the messages in context.
+        ("blocks/{block}/agents", KEY + 4),
+        # The page, the attached blocks, the messages in context.
+        ("agents/", KEY + 3),
+        ("agents/count", KEY + 1),
+        # The agent, its blocks, the messages in context.
+        ("agents/{agent}", KEY + 3),
+        # The agent, its blocks.
+        ("agents/{agent}/core-memory", KEY + 2),
+        ("agents/{agent}/core-memory/blocks", KEY + 2),
+        ("agents/{agent}/core-memory/blocks/human", KEY + 2),
+        # The agent, the page.
+        ("agents/{agent}/messages", KEY + 2),
+        # The agent, the conversation, the page.
+        ("agents/{agent}/messages?conversation_id={conv}", KEY + 3),
+        # The agent, the conversation, shared and isolated blocks, how many messages there are for
+        # the prompt and for the answer, the messages.
+        ("agents/{agent}/context?conversation_id={conv}", KEY + 7),
+        ("messages/", KEY + 1),
+        ("runs/", KEY + 1),
+        ("tags/", KEY + 1),
+    ],
+)
+def test_a_read_costs_the_same_queries_however_many_rows(
+    client_for, alice, world, django_assert_num_queries, count, path, queries
+):
+    client, path = client_for(alice), f"/v1/{path.format(**world)}"
+    client.get("/v1/agents/count")
+
+    with django_assert_num_queries(queries):
+        reply = client.get(path)
+
+    assert reply.status_code == 200
+
+
+@pytest.mark.parametrize("count", [1, 5])
+@pytest.mark.parametrize("path", ["conversations/", "agents/", "blocks/{block}/agents", "runs/"])
+def test_these_lists_hold_a_row_for_each(client_for, alice, world, count, path):
+    reply = client_for(alice).get(f"/v1/{path.format(**world)}")
+
+    assert len(reply.json()) == count
+
+
+@pytest.mark.parametrize("count", [1, 5])
+def test_an_edit_costs_the_same_queries_however_many_agents_read_the_block(
+    client_for, alice, django_assert_num_queries, count
+):
+    block = make_block(alice)
+    for _ in range(count):
+        make_agent(alice, blocks=[block])
+    client = client_for(alice)
+    client.get("/v1/agents/count")
+
+    # The block and, in a transaction of two queries, the same locked; the block and its revision
+    # written; the agents; their default conversations, and of these the shared blocks, the
+    # isolated blocks, the message counts and the system messages; both written.
+    with django_assert_num_queries(KEY + 14):
+        reply = client.patch(f"/v1/blocks/{block.pk}", {"value": "changed"})
+
+    assert reply.json()["version"] == 2
