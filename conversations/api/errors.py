@@ -13,14 +13,9 @@ from rest_framework.views import exception_handler as drf_exception_handler
 from rest_framework.views import set_rollback
 
 from ..domain import errors
+from .exceptions import InvalidRequest
 
 logger = logging.getLogger(__name__)
-
-
-class InvalidRequest(exceptions.APIException):
-    """The request itself is wrong, whatever is stored."""
-
-    status_code = status.HTTP_422_UNPROCESSABLE_ENTITY
 
 
 # The first class that fits decides.

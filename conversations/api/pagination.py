@@ -13,7 +13,7 @@ from rest_framework import serializers
 
 from ..domain.errors import NotFound
 from ..ids import is_id
-from .errors import InvalidRequest
+from .exceptions import InvalidRequest
 from .serializers.fields import Choice, Text, WholeNumber
 
 MAX_LIMIT = 1000

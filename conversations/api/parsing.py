@@ -3,14 +3,9 @@
 import json
 
 from django.conf import settings
-from rest_framework.exceptions import APIException
 from rest_framework.parsers import BaseParser
 
-from .errors import InvalidRequest
-
-
-class BodyTooLarge(APIException):
-    status_code = 413
+from .exceptions import BodyTooLarge, InvalidRequest
 
 
 class JSONParser(BaseParser):
