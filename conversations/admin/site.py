@@ -27,6 +27,7 @@ class ChoosableJsonView(AutocompleteJsonView):
 class ConsoleSite(admin.AdminSite):
     """The operators' console."""
 
+    site_url = None  # the console is all there is to see here
     site_header = "Conversations"
     site_title = "Conversations"
     index_title = "Console"

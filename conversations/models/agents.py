@@ -83,7 +83,8 @@ class Agent(OrganizationModel):
 
 class AgentBlockQuerySet(models.QuerySet):
     def in_prompt_order(self) -> Self:
-        return self.order_by("agent_id", "position", "id")
+        """By agent or for several at once: positions count within each."""
+        return self.order_by("position", "id")
 
 
 class AgentBlock(models.Model):

@@ -121,7 +121,7 @@ class ConversationMessageQuerySet(models.QuerySet):
 
     def in_context(self) -> Self:
         """What the model is shown, oldest first."""
-        return self.filter(in_context=True).order_by("conversation_id", "position")
+        return self.filter(in_context=True).order_by("position")
 
 
 class ConversationMessage(models.Model):

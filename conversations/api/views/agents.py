@@ -17,14 +17,16 @@ from ..schema import OBJECT_OF_STRINGS
 from ..serializers.agents import (
     AgentFilters,
     AgentSerializer,
-    ContextQuery,
-    ContextWindowSerializer,
     CreateAgentBody,
     IncludeQuery,
     ListAgentsQuery,
-    RecompileAgentQuery,
     UpdateAgentBody,
     represent_agents,
+)
+from ..serializers.context import (
+    ContextQuery,
+    ContextWindowSerializer,
+    RecompileAgentQuery,
 )
 from .lookups import agents_of, find_agent, find_blocks, find_thread_of
 
@@ -57,7 +59,7 @@ class AgentList(APIView):
     )
     def get(self, request):
         query = read_query(request, ListAgentsQuery)
-        every = Agent.objects.in_organization(request.auth.organization)
+        every = Agent.objects.in_organization(request.auth.organization_id)
         field = ORDER_FIELDS[query.get("sort_by", query["order_by"])]
         ascending = query.get("ascending", query["order"] == "asc")
         order = Order(field, not ascending, nullable=field == "last_run_completed_at")
@@ -91,7 +93,7 @@ class AgentCount(APIView):
     )
     def get(self, request):
         query = read_query(request, AgentFilters)
-        every = Agent.objects.in_organization(request.auth.organization)
+        every = Agent.objects.in_organization(request.auth.organization_id)
         return Response(matching_agents(every, query).count())
 
 

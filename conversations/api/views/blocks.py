@@ -30,7 +30,7 @@ class BlockList(APIView):
     )
     def get(self, request):
         query = read_query(request, ListBlocksQuery)
-        every = Block.objects.in_organization(request.auth.organization)
+        every = Block.objects.in_organization(request.auth.organization_id)
         found = page(matching_blocks(every, query), query, cursors=every, prefix="block")
         return Response(BlockSerializer(found, many=True).data)
 
@@ -47,7 +47,7 @@ class BlockCount(APIView):
     )
     def get(self, request):
         query = read_query(request, BlockFilters)
-        every = Block.objects.in_organization(request.auth.organization)
+        every = Block.objects.in_organization(request.auth.organization_id)
         return Response(matching_blocks(every, query).count())
 
 
@@ -77,7 +77,7 @@ class BlockAgents(APIView):
     def get(self, request, block_id):
         block = find_block(request, block_id)
         query = read_query(request, BlockAgentsQuery)
-        every = Agent.objects.in_organization(request.auth.organization)
+        every = Agent.objects.in_organization(request.auth.organization_id)
         rows = every.live().filter(block_links__block=block).with_blocks()
         found = page(rows, query, cursors=every, prefix="agent")
         return Response(represent_agents(found, relations_asked(request, query)))

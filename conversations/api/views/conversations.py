@@ -51,7 +51,7 @@ class ConversationList(APIView):
     )
     def get(self, request):
         query = read_query(request, ListConversationsQuery)
-        every = Conversation.objects.in_organization(request.auth.organization)
+        every = Conversation.objects.in_organization(request.auth.organization_id)
         # Most pages are of one agent, which is then loaded once.
         rows = matching_conversations(every, query).prefetch_related("agent")
         field = ORDER_FIELDS[query["order_by"]]
@@ -72,7 +72,7 @@ class ConversationList(APIView):
         # Not a 422 for an id of the wrong shape: V1 says "not found" to every unknown agent here.
         agent = None
         if is_id("agent", agent_id):
-            agent = agents_of(request).filter(pk=agent_id).first()
+            agent = agents_of(request).find(pk=agent_id)
         if agent is None:
             raise NotFound(f"Agent not found: agent_id {agent_id!r}, expected agent-<uuid4>")
         labels = fields.pop("isolated_block_labels", None) or []
@@ -108,8 +108,8 @@ class RestoreConversation(APIView):
     )
     def post(self, request, conversation_id):
         path_id("conversation_id", "conv", conversation_id)
-        every = Conversation.objects.in_organization(request.auth.organization)
-        conversation = every.filter(pk=conversation_id).first()
+        every = Conversation.objects.in_organization(request.auth.organization_id)
+        conversation = every.find(pk=conversation_id)
         if conversation is None:
             raise NotFound(f"Conversation not found with id='{conversation_id}'")
         return respond(restore_conversation(conversation, by=author_of(request)))
@@ -127,7 +127,7 @@ class ForkConversation(APIView):
         source = find_thread(request, conversation_id, query.get("agent_id"))
         at = None
         if message_id := query.get("message_id"):
-            at = messages_of(request).filter(pk=message_id).first()
+            at = messages_of(request).find(pk=message_id)
             if at is None:
                 raise NotFound(f"Message with id {message_id} not found.")
         fork = fork_conversation(source, by=author_of(request), at=at, hidden=query["hidden"])

@@ -8,40 +8,40 @@ from ..requests import path_id
 
 
 def agents_of(request):
-    return Agent.objects.in_organization(request.auth.organization).live()
+    return Agent.objects.in_organization(request.auth.organization_id).live()
 
 
 def conversations_of(request):
     return (
-        Conversation.objects.in_organization(request.auth.organization)
+        Conversation.objects.in_organization(request.auth.organization_id)
         .live()
         .select_related("agent")
     )
 
 
 def blocks_of(request):
-    return Block.objects.in_organization(request.auth.organization).live()
+    return Block.objects.in_organization(request.auth.organization_id).live()
 
 
 def messages_of(request):
-    return Message.objects.in_organization(request.auth.organization).in_live_conversations()
+    return Message.objects.in_organization(request.auth.organization_id).in_live_conversations()
 
 
 def runs_of(request):
-    return Run.objects.in_organization(request.auth.organization).of_live_agents()
+    return Run.objects.in_organization(request.auth.organization_id).of_live_agents()
 
 
 def find_agent(request, agent_id: str, rows=None) -> Agent:
     """The agent of a path."""
     rows = agents_of(request) if rows is None else rows
-    agent = rows.filter(pk=path_id("agent_id", "agent", agent_id)).first()
+    agent = rows.find(pk=path_id("agent_id", "agent", agent_id))
     if agent is None:
         raise NotFound(f"Agent with ID {agent_id} not found")
     return agent
 
 
 def find_block(request, block_id: str) -> Block:
-    block = blocks_of(request).filter(pk=path_id("block_id", "block", block_id)).first()
+    block = blocks_of(request).find(pk=path_id("block_id", "block", block_id))
     if block is None:
         raise NotFound(f"Block with id '{block_id}' not found")
     return block
@@ -61,7 +61,7 @@ def find_blocks(request, block_ids: list[str]) -> list[Block]:
 def find_conversation(request, conversation_id: str) -> Conversation:
     """The conversation of a path that takes `conv-…` only."""
     path_id("conversation_id", "conv", conversation_id)
-    conversation = conversations_of(request).filter(pk=conversation_id).first()
+    conversation = conversations_of(request).find(pk=conversation_id)
     if conversation is None:
         raise NotFound(f"Conversation not found with id='{conversation_id}'")
     return conversation
@@ -81,8 +81,7 @@ def find_thread(request, conversation_id: str, agent_id: str | None = None) -> C
                 f"got {conversation_id!r}"
             )
         return find_conversation(request, conversation_id)
-    rows = conversations_of(request).filter(agent=conversation_id, is_default=True)
-    conversation = rows.first()
+    conversation = conversations_of(request).find(agent=conversation_id, is_default=True)
     if conversation is None:
         raise NotFound(f"Agent with ID {conversation_id} not found")
     return conversation

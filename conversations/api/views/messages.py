@@ -33,7 +33,7 @@ def list_thread(conversation, query: dict) -> Response:
 
 def list_messages(request, rows, query: dict) -> Response:
     """Messages of many conversations, by time."""
-    every = Message.objects.in_organization(request.auth.organization)
+    every = Message.objects.in_organization(request.auth.organization_id)
     found = page(matching_messages(rows, query), query, cursors=every, prefix="message")
     return Response(represent_messages(found, query["include_return_message_types"]))
 
@@ -80,7 +80,7 @@ class MessageDetail(APIView):
     @extend_schema(operation_id="messages_retrieve", responses=MessageSerializer(many=True))
     def get(self, request, message_id):
         path_id("message_id", "message", message_id)
-        message = messages_of(request).filter(pk=message_id).first()
+        message = messages_of(request).find(pk=message_id)
         if message is None:
             raise NotFound(f"Message with id {message_id} not found.")
         return Response(represent_messages([message]))

@@ -22,7 +22,7 @@ class RunList(APIView):
         found = page(
             matching_runs(runs_of(request), query),
             query,
-            cursors=Run.objects.in_organization(request.auth.organization),
+            cursors=Run.objects.in_organization(request.auth.organization_id),
             prefix="run",
             order=Order("created_at", not ascending),
         )
@@ -37,7 +37,7 @@ class RunDetail(APIView):
             raise InvalidArgument(
                 f"Invalid run ID format: {run_id!r}. Expected format: 'run-<uuid4>'"
             )
-        run = runs_of(request).filter(pk=run_id).first()
+        run = runs_of(request).find(pk=run_id)
         if run is None:
             raise NotFound(f"Run not found with id='{run_id}'")
         return Response(RunSerializer(run).data)

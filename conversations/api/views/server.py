@@ -53,7 +53,7 @@ class TagList(APIView):
     )
     def get(self, request):
         query = read_query(request, TagsQuery)
-        agents = Agent.objects.in_organization(request.auth.organization).live()
+        agents = Agent.objects.in_organization(request.auth.organization_id).live()
         return Response(_page(agents.tag_names(), query))
 
 
