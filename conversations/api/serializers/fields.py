@@ -144,8 +144,8 @@ class JsonObject(serializers.JSONField):
 MOST_LEVELS = 100
 
 
-def _refuse_unstorable(value: Any, levels: int = 0) -> None:
-    if levels > MOST_LEVELS:
+def _refuse_unstorable(value: Any, levels: int = 1) -> None:
+    if levels > MOST_LEVELS and isinstance(value, dict | list):
         raise serializers.ValidationError(f"expected at most {MOST_LEVELS} levels of nesting")
     if isinstance(value, dict):
         for key, item in value.items():

@@ -1,0 +1,158 @@
+"""What the model would read: straight after an edit, and of the right conversation."""
+
+import pytest
+
+from conversations.models import Message
+
+from ..factories import make_agent, make_conversation, make_messages
+from .snapshot import stored
+
+
+@pytest.fixture
+def world(client_for, alice):
+    """An agent, a conversation that isolated `human` and says "isolated", and another one."""
+    agent = make_agent(alice, labels=["human"], tools=["memory_insert"])
+    own, other = make_conversation(agent, isolated=["human"]), make_conversation(agent)
+    client = client_for(alice)
+    client.patch(f"/v1/blocks/{own.isolated_blocks.get().pk}", {"value": "isolated"})
+    client.patch(f"/v1/blocks/{agent.blocks.get().pk}", {"value": "shared"})
+    return agent, own, other, client
+
+
+def says(text: str) -> str:
+    """What the block `human` says in a prompt."""
+    return text.partition("<human>")[2].partition("<value>\n")[2].partition("\n</value>")[0]
+
+
+def test_each_conversation_shows_what_it_reads(world):
+    """V1 showed the agent's values to all of them."""
+    agent, own, other, client = world
+    path = f"/v1/agents/{agent.pk}/context"
+
+    windows = [
+        client.get(path, query).json()
+        for query in (
+            {"conversation_id": own.pk},
+            {"conversation_id": other.pk},
+            {"conversation_id": "default"},
+            {},
+        )
+    ]
+
+    assert [says(w["core_memory"]) for w in windows] == ["isolated", "shared", "shared", "shared"]
+    assert [says(w["messages"][0]["content"][0]["text"]) for w in windows] == [
+        "isolated", "shared", "shared", "shared",
+    ]  # fmt: skip
+    named = [
+        w["external_memory_summary"].partition("CONVERSATION_ID: ")[2].partition("\n")[0]
+        for w in windows
+    ]
+    assert named == [own.pk, other.pk, "default", "default"]
+
+
+def test_the_tokens_add_up(world):
+    agent, own, _, client = world
+    make_messages(own, "question", "answer")
+
+    window = client.get(f"/v1/agents/{agent.pk}/context?conversation_id={own.pk}").json()
+
+    parts = [value for name, value in window.items() if name.startswith("num_tokens_")]
+    assert sum(parts) == window["context_window_size_current"]
+    assert window["context_window_size_max"] == 128_000
+    assert (window["num_messages"], window["num_recall_memory"]) == (3, 3)
+    assert [m["role"] for m in window["messages"]] == ["system", "user", "assistant"]
+    named = ("system", "core_memory", "functions_definitions", "messages")
+    assert all(window[f"num_tokens_{name}"] > 0 for name in named)
+
+
+def test_the_limit_of_a_conversation_stands_in_for_the_agents(world):
+    agent, own, _, client = world
+    client.patch(f"/v1/conversations/{own.pk}", {"context_window_limit": 4000})
+
+    window = client.get(f"/v1/agents/{agent.pk}/context?conversation_id={own.pk}").json()
+
+    assert window["context_window_size_max"] == 4000
+
+
+def test_looking_stores_nothing(world):
+    agent, own, _, client = world
+    before = stored()
+
+    client.get(f"/v1/agents/{agent.pk}/context?conversation_id={own.pk}")
+
+    assert stored() == before
+
+
+@pytest.mark.parametrize("where", ["context", "messages"])
+def test_the_conversation_of_another_agent_is_not_found(world, alice, where):
+    """V1 put its messages into this agent's context."""
+    agent, _, _, client = world
+    foreign = make_conversation(make_agent(alice))
+
+    reply = client.get(f"/v1/agents/{agent.pk}/{where}?conversation_id={foreign.pk}")
+
+    assert reply.status_code == 404
+    assert reply.json() == {
+        "detail": f"Conversation not found with id='{foreign.pk}' for agent '{agent.pk}'"
+    }
+
+
+@pytest.mark.parametrize("where", ["context", "messages"])
+def test_a_conversation_id_of_the_wrong_shape_is_a_422(world, where):
+    """V1 took any."""
+    agent, _, _, client = world
+
+    reply = client.get(f"/v1/agents/{agent.pk}/{where}?conversation_id=mine")
+
+    assert reply.status_code == 422
+    assert reply.json()["detail"].startswith("conversation_id: expected conv-<uuid4>")
+
+
+def test_recompiling_stores_what_the_conversation_reads(world):
+    """V1 stored the agent's values, under the name of the default conversation."""
+    _, own, _, client = world
+    system = own.messages.get()
+    path = f"/v1/conversations/{own.pk}/recompile"
+
+    text = client.post(path).json()
+
+    stored_text = Message.objects.get(pk=system.pk).text
+    assert text == stored_text
+    assert says(text) == "isolated"
+    assert f"- CONVERSATION_ID: {own.pk}\n" in text
+    assert client.get(f"/v1/conversations/{own.pk}").json()["stale"] is False
+
+
+def test_a_dry_run_of_recompiling_stores_nothing(world):
+    _, own, _, client = world
+    before = stored()
+
+    text = client.post(f"/v1/conversations/{own.pk}/recompile?dry_run=true").json()
+
+    assert says(text) == "isolated"
+    assert stored() == before
+
+
+@pytest.mark.parametrize("spelling", ["query", "body", "path"])
+def test_an_agents_own_thread_is_recompiled_under_each_of_its_names(world, spelling):
+    agent, _, _, client = world
+    path = "/v1/conversations/default/recompile"
+
+    reply = {
+        "query": lambda: client.post(f"{path}?agent_id={agent.pk}"),
+        "body": lambda: client.post(path, {"agent_id": agent.pk, "compaction_settings": {}}),
+        "path": lambda: client.post(f"/v1/conversations/{agent.pk}/recompile"),
+    }[spelling]()
+
+    assert (reply.status_code, says(reply.json())) == (200, "shared")
+    assert "- CONVERSATION_ID: default\n" in reply.json()
+
+
+@pytest.mark.parametrize("agent_id", ["agent-1", 5, ["a"]])
+def test_a_wrong_agent_in_the_body_is_a_422(world, agent_id):
+    _, own, _, client = world
+
+    reply = client.post(f"/v1/conversations/{own.pk}/recompile", {"agent_id": agent_id})
+
+    assert reply.status_code == 422
+    assert reply.json()["detail"].startswith("agent_id: expected ")

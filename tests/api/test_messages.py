@@ -1,0 +1,221 @@
+import pytest
+
+from conversations.domain.messages import append_messages, text_message
+from conversations.models import Message
+
+from ..factories import author, make_agent, make_conversation, make_messages, make_run
+
+CALL = {"id": "call-1", "type": "function", "function": {"name": "f", "arguments": "{}"}}
+
+
+@pytest.fixture
+def thread(alice):
+    """A conversation with a message of every kind; each text is its wire type."""
+    conversation = make_conversation(make_agent(alice))
+    append_messages(
+        conversation,
+        [
+            text_message("user", "question", otid="mine", sender_id="bob"),
+            Message(
+                role="assistant",
+                content=[
+                    {"type": "reasoning", "reasoning": "hmm", "signature": "s"},
+                    {"type": "text", "text": "calling"},
+                ],
+                tool_calls=[CALL],
+            ),
+            Message(
+                role="tool",
+                name="f",
+                tool_call_id="call-1",
+                tool_returns=[
+                    {"tool_call_id": "call-1", "status": "success", "func_response": "done"}
+                ],
+            ),
+            text_message("assistant", "answer", group_id="g"),
+            text_message("summary", "so far"),
+            text_message("user", "failed", is_err=True),
+        ],
+        by=author(alice),
+    )
+    return conversation
+
+
+def kinds(messages: list[dict]) -> list[str]:
+    return [message["message_type"].removesuffix("_message") for message in messages]
+
+
+def test_each_kind_of_message_on_the_wire(client_for, alice, thread):
+    client = client_for(alice)
+
+    messages = client.get(f"/v1/conversations/{thread.pk}/messages?order=asc").json()
+
+    rows = [link.message for link in thread.message_links.order_by("position")]
+    common = ("id", "date", "sender_id", "step_id", "is_err", "seq_id", "run_id", "name", "otid")
+    parts = [{k: v for k, v in m.items() if k not in common} for m in messages]
+    call = {"name": "f", "arguments": "{}", "tool_call_id": "call-1"}
+    result = {
+        "tool_return": "done",
+        "status": "success",
+        "tool_call_id": "call-1",
+        "stdout": None,
+        "stderr": None,
+    }
+    assert parts == [
+        {"message_type": "system_message", "content": rows[0].text},
+        {"message_type": "user_message", "content": "question"},
+        {
+            "message_type": "reasoning_message",
+            "source": "reasoner_model",
+            "reasoning": "hmm",
+            "signature": "s",
+        },
+        {"message_type": "assistant_message", "content": "calling"},
+        {"message_type": "tool_call_message", "tool_call": call, "tool_calls": [call]},
+        {
+            "message_type": "tool_return_message",
+            **result,
+            "tool_returns": [{"type": "tool", **result}],
+        },
+        {"message_type": "assistant_message", "content": "answer"},
+        {"message_type": "summary_message", "summary": "so far"},
+        {"message_type": "user_message", "content": "failed"},
+    ]
+    assert [m["id"] for m in messages] == [rows[i].pk for i in (0, 1, 2, 2, 2, 3, 4, 5, 6)]
+    assert (messages[1]["otid"], messages[1]["sender_id"]) == ("mine", "bob")
+    assert len({m["otid"] for m in messages[2:5]}) == 3
+    assert messages[5]["name"] == "f"
+    assert messages[1]["date"] == f"{rows[1].created_at:%Y-%m-%dT%H:%M:%S}+00:00"
+
+
+def test_one_message_answers_all_it_says(client_for, alice, thread):
+    """V1 answered with the reasoning only."""
+    message = thread.messages.get(content__has_part="reasoning")
+
+    reply = client_for(alice).get(f"/v1/messages/{message.pk}")
+
+    assert kinds(reply.json()) == ["reasoning", "assistant", "tool_call"]
+
+
+@pytest.mark.parametrize(
+    ("types", "found"),
+    [
+        (["user_message"], ["user", "user"]),
+        (["assistant_message"], ["assistant", "assistant"]),
+        (["reasoning_message"], ["reasoning"]),
+        (["tool_call_message", "tool_return_message"], ["tool_return", "tool_call"]),
+        (["summary_message"], ["summary"]),
+        (["system_message"], ["system"]),
+        (["event_message"], []),
+    ],
+)
+@pytest.mark.parametrize("path", ["conversations/{conv}/messages", "agents/{agent}/messages"])
+def test_types_are_filtered_before_the_limit(client_for, alice, thread, path, types, found):
+    """V1 filtered a page after it was cut: it could be empty while there were more."""
+    client = client_for(alice)
+    # A thread without a system message of its own.
+    default = thread.agent.conversations.get(is_default=True)
+    default.messages.all().delete()
+    path = f"/v1/{path.format(conv=thread.pk, agent=thread.agent_id)}"
+    seen, query = [], {"limit": 1, "include_return_message_types": types}
+
+    while page := client.get(path, query).json():
+        seen += page
+        query["after"] = page[-1]["id"]
+
+    assert kinds(seen) == found
+
+
+@pytest.mark.parametrize(
+    ("query", "contents"),
+    [
+        ("include_err=false", ["question"]),
+        ("include_err=true", ["failed", "question"]),
+        ("", ["failed", "question"]),
+    ],
+)
+def test_messages_of_failed_steps_are_left_out_on_request(
+    client_for, alice, thread, query, contents
+):
+    path = f"/v1/conversations/{thread.pk}/messages?include_return_message_types=user_message"
+
+    reply = client_for(alice).get(f"{path}&{query}")
+
+    assert [message["content"] for message in reply.json()] == contents
+
+
+def test_messages_are_filtered_by_group(client_for, alice, thread):
+    reply = client_for(alice).get(f"/v1/conversations/{thread.pk}/messages?group_id=g")
+
+    assert [message["content"] for message in reply.json()] == ["answer"]
+
+
+def test_history_includes_what_is_out_of_context(client_for, alice):
+    conversation = make_conversation(make_agent(alice))
+    [old, new] = make_messages(conversation, "old", "new")
+    conversation.message_links.filter(message=old).update(in_context=False)
+    client = client_for(alice)
+
+    history = client.get(f"/v1/conversations/{conversation.pk}/messages").json()
+    now = client.get(f"/v1/conversations/{conversation.pk}").json()["in_context_message_ids"]
+
+    assert [message["id"] for message in history[:2]] == [new.pk, old.pk]
+    assert now[1:] == [new.pk]
+
+
+def test_the_messages_of_an_agent_are_those_of_all_its_conversations(client_for, alice):
+    agent, other = make_agent(alice), make_agent(alice)
+    for conversation, text in [
+        (agent.conversations.get(), "own"),
+        (make_conversation(agent), "second"),
+        (other.conversations.get(), "other agent"),
+    ]:
+        make_messages(conversation, text)
+    client = client_for(alice)
+    wanted = "include_return_message_types=user_message"
+
+    texts = {
+        path: [m["content"] for m in client.get(f"/v1/{path}{wanted}").json()]
+        for path in (
+            f"agents/{agent.pk}/messages?",
+            f"agents/{agent.pk}/messages?conversation_id=default&",
+            f"conversations/default/messages?agent_id={agent.pk}&",
+            f"conversations/{agent.pk}/messages?",
+            f"messages/?conversation_id={agent.pk}&",
+            "messages/?",
+        )
+    }
+
+    assert list(texts.values()) == [
+        ["second", "own"],
+        ["own"],
+        ["own"],
+        ["own"],
+        ["own"],
+        ["other agent", "second", "own"],
+    ]
+
+
+def test_a_message_shared_by_a_fork_is_listed_once_for_the_agent(client_for, alice):
+    conversation = make_conversation(make_agent(alice))
+    make_messages(conversation, "shared")
+    client = client_for(alice)
+    client.post(f"/v1/conversations/{conversation.pk}/fork")
+
+    reply = client.get(
+        f"/v1/agents/{conversation.agent_id}/messages?include_return_message_types=user_message"
+    )
+
+    assert [message["content"] for message in reply.json()] == ["shared"]
+
+
+def test_a_message_names_its_run(client_for, alice):
+    conversation = make_conversation(make_agent(alice))
+    run = make_run(conversation)
+    append_messages(
+        conversation, [text_message("user", "hello")], by=author(alice)._replace(run=run)
+    )
+
+    reply = client_for(alice).get(f"/v1/conversations/{conversation.pk}/messages?limit=1")
+
+    assert reply.json()[0]["run_id"] == run.pk

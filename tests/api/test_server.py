@@ -1,0 +1,81 @@
+import pytest
+
+from conversations import __version__
+
+from ..factories import make_agent, make_conversation
+
+
+@pytest.mark.parametrize("path", ["health", "health/", "ready", "ready/"])
+def test_the_server_says_that_it_is_well(client, db, path):
+    replies = [client.get(f"/{base}/{path}") for base in ("v1", "latest")]
+
+    assert [reply.json() for reply in replies] == [{"version": __version__, "status": "ok"}] * 2
+
+
+def test_the_models(client_for, alice):
+    [model] = client_for(alice).get("/v1/models/").json()
+
+    assert model == {
+        "handle": "scripted/demo",
+        "name": "demo",
+        "display_name": "Scripted model (no provider is set up)",
+        "provider_name": "scripted",
+        "provider_type": "openai",
+        "provider_category": "base",
+        "model": "demo",
+        "model_type": "llm",
+        "model_endpoint_type": "openai",
+        "context_window": 128_000,
+        "max_context_window": 128_000,
+    }
+
+
+@pytest.mark.parametrize(
+    ("query", "tags"),
+    [
+        ("", ["Coffee", "milk", "tea"]),
+        ("order=desc", ["tea", "milk", "Coffee"]),
+        ("name=E", ["Coffee", "tea"]),
+        ("query_text=mil", ["milk"]),
+        ("limit=1&after=Coffee", ["milk"]),
+        ("limit=1&before=tea", ["milk"]),
+    ],
+)
+def test_the_tags_of_live_agents(client_for, alice, query, tags):
+    make_agent(alice, tags=["tea", "milk"])
+    make_agent(alice, tags=["tea", "Coffee"])
+    gone = make_agent(alice, tags=["gone"])
+    client = client_for(alice)
+    client.delete(f"/v1/agents/{gone.pk}")
+
+    assert client.get(f"/v1/tags/?{query}").json() == tags
+
+
+@pytest.mark.parametrize(
+    ("asked", "spelled"),
+    [
+        ("/v1/agents?limit=3&tags=a%20b", "/v1/agents/?limit=3&tags=a%20b"),
+        ("/v1/blocks/count/", "/v1/blocks/count"),
+        ("/v1/conversations/a%20b%C3%A9/?x=/", "/v1/conversations/a%20b%C3%A9?x=/"),
+        ("/latest/runs", "/latest/runs/"),
+    ],
+)
+@pytest.mark.parametrize("method", ["get", "post", "patch", "delete"])
+def test_the_other_spelling_of_a_route_redirects_with_method_and_body(
+    client_for, alice, asked, spelled, method
+):
+    reply = getattr(client_for(alice), method)(asked)
+
+    assert (reply.status_code, reply["Location"]) == (307, f"http://testserver{spelled}")
+
+
+def test_the_other_name_of_the_api_reaches_the_same_rows(client_for, alice):
+    conversation = make_conversation(make_agent(alice))
+
+    replies = [
+        client_for(alice).get(f"/{base}/conversations/{conversation.pk}")
+        for base in ("v1", "latest")
+    ]
+
+    assert replies[0].json() == replies[1].json()
+    assert replies[0].json()["id"] == conversation.pk

@@ -1,0 +1,224 @@
+"""Values that a field can't hold are named, and nothing is stored of the rest of the body."""
+
+import json
+
+import pytest
+
+from ..factories import make_agent, make_conversation
+from .snapshot import stored
+
+NUL = "Null characters are not allowed."
+SURROGATE = "Surrogate characters are not allowed: U+D800."
+
+BLOCK = {
+    "text": ["value", "description", "template_name", "project_id", "label"],
+    "integer": ["limit"],
+    "boolean": ["read_only", "hidden", "is_template"],
+    "array": ["tags"],
+    "object": ["metadata"],
+}
+AGENT = {
+    "text": ["name", "description", "system", "model", "embedding", "timezone"],
+    "integer": ["context_window_limit"],
+    "boolean": ["hidden"],
+    "array": ["block_ids", "tool_ids", "tags", "isolated_labels"],
+    "object": ["metadata", "model_settings"],
+}
+CONVERSATION = {
+    "text": ["summary", "description", "model"],
+    "integer": ["context_window_limit"],
+    "boolean": ["hidden"],
+    "object": ["model_settings"],
+}
+BODIES = {
+    "post conversations/?agent_id={agent}": {**CONVERSATION, "array": ["isolated_block_labels"]},
+    "patch conversations/{conversation}": {
+        **CONVERSATION,
+        "boolean": ["hidden", "archived"],
+        "time": ["last_message_at"],
+    },
+    "post blocks/": BLOCK,
+    "patch blocks/{block}": BLOCK,
+    "patch agents/{agent}/core-memory/blocks/human": BLOCK,
+    "post agents/": {
+        **AGENT,
+        "text": [*AGENT["text"], "agent_type"],
+        "boolean": ["hidden", "include_base_tools"],
+        "array": [*AGENT["array"], "memory_blocks", "tools", "initial_message_sequence"],
+    },
+    "patch agents/{agent}": AGENT,
+}
+WRONG = {
+    "text": ("expected a string", [5, 1.5, True, [], {}, ["a"], {"a": "b"}]),
+    "integer": ("expected an integer", ["five", 1.5, True, [], {}, "1e3"]),
+    "boolean": ("expected true or false", ["maybe", 2, [], {}, 1.5]),
+    "array": ("expected an array", ["text", 5, True, {}]),
+    "object": ("expected an object", ["text", 5, True, [], ["a"]]),
+    "time": ("expected a time in ISO 8601", ["yesterday", 5, True, [], {}, "2026-13-01"]),
+}
+# What a valid body needs besides the field in question.
+REST = {
+    "post blocks/": {"label": "human"},
+    "post agents/": {"model": "openai/gpt-4o"},
+}
+
+
+def fields_of(*kinds: str) -> list[tuple[str, str]]:
+    return [(r, f) for r, body in BODIES.items() for kind in kinds for f in body.get(kind, [])]
+
+
+@pytest.fixture
+def refused(client_for, alice):
+    """Sends a body that must be refused, and answers with the text of the refusal."""
+    agent = make_agent(alice, labels=["human"])
+    ids = {
+        "agent": agent.pk,
+        "block": agent.blocks.get().pk,
+        "conversation": make_conversation(agent).pk,
+    }
+    client = client_for(alice)
+
+    def send(route: str, field: str, value: object) -> str:
+        before = stored()
+        method, _, path = route.format(**ids).partition(" ")
+        body = json.dumps({**REST.get(route, {}), field: value}).encode()
+        reply = client.generic(method.upper(), f"/v1/{path}", body, "application/json")
+        assert reply.status_code == 422
+        assert stored() == before
+        return reply.json()["detail"]
+
+    return send
+
+
+@pytest.mark.parametrize("kind", WRONG)
+def test_a_value_of_the_wrong_type_is_named(refused, kind):
+    expected, values = WRONG[kind]
+
+    for route, field in fields_of(kind):
+        for value in values:
+            assert refused(route, field, value).startswith(f"{field}: {expected}"), (route, field)
+
+
+@pytest.mark.parametrize(("value", "says"), [("a\0b", NUL), ("a\ud800b", SURROGATE)])
+def test_text_that_no_database_holds_is_refused(refused, value, says):
+    for route, field in fields_of("text"):
+        assert f"{field}: {says}" in refused(route, field, value), (route, field)
+
+
+@pytest.mark.parametrize(
+    ("value", "says"),
+    [
+        ({"a": "\0"}, "NUL characters are not allowed"),
+        ({"\0": "a"}, "NUL characters are not allowed"),
+        ({"a": [{"b": "\ud800"}]}, "lone surrogates are not allowed"),
+        ({"a": 2**63}, f"expected integers of 64 bits, got {2**63}"),
+        ({"a": [-(2**63) - 1]}, f"expected integers of 64 bits, got {-(2**63) - 1}"),
+        (
+            {"a": json.loads("[" * 100 + "]" * 100)},
+            "expected at most 100 levels of nesting",
+        ),
+    ],
+)
+def test_an_object_that_could_not_be_stored_or_answered_is_refused(refused, value, says):
+    for route, field in fields_of("object"):
+        assert refused(route, field, value) == f"{field}: {says}", (route, field)
+
+
+@pytest.mark.parametrize("deep", [500, 900])
+def test_a_very_deep_object_is_refused(client_for, alice, deep):
+    body = b'{"label": "a", "metadata": ' + b'{"a":' * deep + b"1" + b"}" * deep + b"}"
+
+    reply = client_for(alice).generic("POST", "/v1/blocks/", body, "application/json")
+
+    assert reply.status_code == 422
+
+
+def test_a_number_too_large_for_a_double_is_refused(client_for, alice):
+    body = b'{"label": "a", "metadata": {"a": 1e999}}'
+
+    reply = client_for(alice).generic("POST", "/v1/blocks/", body, "application/json")
+
+    assert reply.status_code == 422
+    assert reply.json() == {"detail": "metadata: expected numbers that a double can hold"}
+
+
+def test_an_object_at_its_limits_comes_back_as_it_was(client_for, alice):
+    value = {"deep": json.loads("[" * 99 + "]" * 99), "ends": [2**63 - 1, -(2**63), 1e308, 5e-324]}
+    client = client_for(alice)
+
+    made = client.post("/v1/blocks/", {"label": "a", "metadata": value}).json()
+
+    assert client.get(f"/v1/blocks/{made['id']}").json()["metadata"] == value
+
+
+@pytest.mark.parametrize(("value", "says"), [("\0", NUL), ("\ud800", SURROGATE)])
+@pytest.mark.parametrize("field", ["tags", "isolated_labels", "isolated_block_labels", "tools"])
+def test_text_that_no_database_holds_is_refused_inside_lists(refused, field, value, says):
+    for route, name in fields_of("array"):
+        if name == field:
+            assert f"{field}.0: {says}" in refused(route, field, [value]), route
+
+
+@pytest.mark.parametrize("value", [5, None, True, [], {}])
+@pytest.mark.parametrize("field", ["tags", "isolated_labels", "isolated_block_labels", "tools"])
+def test_a_list_of_anything_but_strings_is_refused(refused, field, value):
+    for route, name in fields_of("array"):
+        if name == field:
+            assert refused(route, field, [value]).startswith(f"{field}.0: expected a string"), route
+
+
+@pytest.mark.parametrize(
+    ("route", "field", "most"),
+    [
+        ("post conversations/?agent_id={agent}", "model", 200),
+        ("patch conversations/{conversation}", "model", 200),
+        ("post blocks/", "template_name", 200),
+        ("patch blocks/{block}", "project_id", 200),
+        ("patch agents/{agent}", "name", 200),
+        ("patch agents/{agent}", "timezone", 64),
+        ("post agents/", "agent_type", 50),
+        ("patch blocks/{block}", "label", 50),
+    ],
+)
+def test_text_longer_than_its_column_is_refused(refused, route, field, most):
+    says = refused(route, field, "a" * (most + 1))
+
+    assert says == f"{field}: Ensure this field has no more than {most} characters."
+
+
+@pytest.mark.parametrize("kind", ["no-provider-of-ours", 5, ["openai"], None])
+def test_settings_are_for_a_provider_that_is_known(refused, kind):
+    for route, field in fields_of("object"):
+        if field == "model_settings":
+            says = refused(route, field, {"provider_type": kind})
+            assert says.startswith(f"{field}: provider_type: expected one of anthropic, ")
+            assert says.endswith(f", got {kind!r}")
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "agents/?name=%00",
+        "agents/?tags=%00",
+        "blocks/?value_search=%00",
+        "blocks/?label=%00",
+        "conversations/?summary_search=%00",
+        "messages/?group_id=%00",
+        "runs/?stop_reason=%00",
+        "tags/?name=%00",
+    ],
+)
+def test_a_nul_in_a_query_is_refused(client_for, alice, path):
+    reply = client_for(alice).get(f"/v1/{path}")
+
+    assert reply.status_code == 422
+    name = path.partition("?")[2].partition("=")[0]
+    assert reply.json()["detail"].startswith(name)
+    assert NUL in reply.json()["detail"]
+
+
+@pytest.mark.parametrize("path", ["agents/?name=%FF", "blocks/?value_search=%ED%A0%80"])
+def test_bytes_of_a_query_that_are_no_utf8_match_nothing(client_for, alice, path):
+    reply = client_for(alice).get(f"/v1/{path}")
+
+    assert (reply.status_code, reply.json()) == (200, [])
