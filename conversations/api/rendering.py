@@ -1,6 +1,9 @@
+import json
+
 import orjson
 from rest_framework.negotiation import DefaultContentNegotiation
 from rest_framework.renderers import BaseRenderer
+from rest_framework.utils.encoders import JSONEncoder
 
 
 class JSONRenderer(BaseRenderer):
@@ -11,7 +14,12 @@ class JSONRenderer(BaseRenderer):
     charset = None
 
     def render(self, data, accepted_media_type=None, renderer_context=None):
-        return orjson.dumps(data, option=orjson.OPT_UTC_Z)
+        try:
+            return orjson.dumps(data, option=orjson.OPT_UTC_Z)
+        except orjson.JSONEncodeError:
+            # An integer of more than 64 bits in somebody's metadata; PostgreSQL also makes one of
+            # 1e300.
+            return json.dumps(data, cls=JSONEncoder, ensure_ascii=False).encode()
 
 
 class WhateverIsAccepted(DefaultContentNegotiation):

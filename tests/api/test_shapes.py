@@ -5,11 +5,11 @@ import pytest
 from conversations.api.serializers.agents import (
     ABSENT,
     AgentSerializer,
-    ContextWindowSerializer,
     MemorySerializer,
     ToolSerializer,
 )
 from conversations.api.serializers.blocks import BlockSerializer
+from conversations.api.serializers.context import ContextWindowSerializer
 from conversations.api.serializers.conversations import (
     ConversationSerializer,
     ForkedFromSerializer,

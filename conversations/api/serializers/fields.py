@@ -140,7 +140,7 @@ class JsonObject(serializers.JSONField):
         return data
 
 
-# What answers are written with (orjson) ends at 254 levels, and at integers of 64 bits.
+# What answers are written with ends at 254 levels.
 MOST_LEVELS = 100
 
 
@@ -154,9 +154,6 @@ def _refuse_unstorable(value: Any, levels: int = 1) -> None:
     elif isinstance(value, list):
         for item in value:
             _refuse_unstorable(item, levels + 1)
-    elif isinstance(value, int):
-        if not -(2**63) <= value < 2**63:
-            raise serializers.ValidationError(f"expected integers of 64 bits, got {_shown(value)}")
     elif isinstance(value, float):
         if not math.isfinite(value):
             raise serializers.ValidationError("expected numbers that a double can hold")
