@@ -51,6 +51,10 @@ class PrefixedUUIDField(models.UUIDField):
     def from_db_value(self, value, expression, connection):
         return None if value is None else f"{self.prefix}-{value}"
 
+    def from_cursor(self, value) -> str:
+        """An id from a row that no query set has converted: a UUID, or on SQLite its digits."""
+        return f"{self.prefix}-{value if isinstance(value, uuid.UUID) else uuid.UUID(value)}"
+
     def get_db_prep_value(self, value, connection, prepared=False):
         value = self.to_python(value)
         if value is not None:

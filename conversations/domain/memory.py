@@ -3,11 +3,13 @@
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Literal, NamedTuple, Protocol, TypeVar
+from typing import Literal, NamedTuple, Protocol, TypeVar, cast
 
+from django.db import connection
 from django.db.models import QuerySet
 
-from ..models import AgentBlock, Block, Conversation, IsolatedBlock
+from ..ids import PrefixedUUIDField
+from ..models import Agent, AgentBlock, Block, Conversation, IsolatedBlock
 from ..models.conversations import Drift
 
 
@@ -97,19 +99,46 @@ class BlockVersion(NamedTuple):
     isolation_id: int | None = None
 
 
+AGENT_ID, BLOCK_ID, CONVERSATION_ID = (
+    cast(PrefixedUUIDField, model._meta.pk) for model in (Agent, Block, Conversation)
+)
+
+# Every answer about conversations asks for versions. As one statement this costs a fifth of what
+# the ORM takes for two querysets, which is nearly half of the time of such an answer.
+VERSIONS = """
+    SELECT link.agent_id, link.position, link.id, link.label, block.id, block.version, 0
+    FROM conversations_agentblock AS link
+    JOIN conversations_block AS block ON block.id = link.block_id
+    WHERE link.agent_id IN ({agents})
+    UNION ALL
+    SELECT link.conversation_id, 0, link.id, link.label, block.id, block.version, link.id
+    FROM conversations_isolatedblock AS link
+    JOIN conversations_block AS block ON block.id = link.block_id
+    WHERE link.conversation_id IN ({conversations})
+    ORDER BY 2, 3
+"""
+
+
 def block_versions_of(conversations: Iterable[Conversation]) -> dict[str, list[BlockVersion]]:
     """As `effective_blocks_of`, in prompt order, while the texts stay in the database."""
     conversations = list(conversations)
-    shared_links, isolations = _links(conversations)
-    columns = ("label", "block_id", "block__version")
-    shared: dict[str, list[BlockVersion]] = defaultdict(list)
-    for agent_id, *columns_read in shared_links.values_list("agent_id", *columns):
-        shared[agent_id].append(BlockVersion(*columns_read))
-    isolated: dict[str, list[BlockVersion]] = defaultdict(list)
-    for conversation_id, *columns_read in isolations.values_list("conversation_id", *columns, "id"):
-        isolated[conversation_id].append(BlockVersion(*columns_read))
+    if not conversations:
+        return {}
+    agents = {AGENT_ID.get_db_prep_value(c.agent_id, connection): c.agent_id for c in conversations}
+    threads = {CONVERSATION_ID.get_db_prep_value(c.pk, connection): c.pk for c in conversations}
+    statement = VERSIONS.format(
+        agents=", ".join(["%s"] * len(agents)), conversations=", ".join(["%s"] * len(threads))
+    )
+    readers = agents | threads
+    versions: dict[str, list[BlockVersion]] = defaultdict(list)
+    with connection.cursor() as cursor:
+        cursor.execute(statement, [*readers])
+        for reader, _, _, label, block, version, isolation_id in cursor:
+            block_id = BLOCK_ID.from_cursor(block)
+            found = BlockVersion(label, block_id, version, isolation_id or None)
+            versions[readers[reader]].append(found)
     return {
-        c.pk: [read for read, _, _ in stand_in(shared[c.agent_id], isolated[c.pk])]
+        c.pk: [read for read, _, _ in stand_in(versions[c.agent_id], versions[c.pk])]
         for c in conversations
     }
 

@@ -28,10 +28,10 @@ def world(alice, request) -> dict[str, str]:
 @pytest.mark.parametrize(
     ("path", "queries"),
     [
-        # The page, its agents, the messages in context, the shared blocks, the isolated blocks.
-        ("conversations/", KEY + 5),
+        # The page, its agents, the messages in context, the versions of the blocks.
+        ("conversations/", KEY + 4),
         # The conversation with its agent, then as above.
-        ("conversations/{conv}", KEY + 4),
+        ("conversations/{conv}", KEY + 3),
         # The conversation, the shared blocks, the isolated blocks.
         ("conversations/{conv}/blocks", KEY + 3),
         # The conversation, the page with its messages.

@@ -99,6 +99,6 @@ def test_finding_them_costs_the_same_queries_however_many_there_are(
     for _ in range(count):
         make_stale(make_agent(make_user(alice.organization), labels=["human"]))
 
-    # A batch of conversations, their shared blocks, their isolated ones; the empty next batch.
-    with django_assert_num_queries(4):
+    # A batch of conversations, the versions of their blocks; the empty next batch.
+    with django_assert_num_queries(3):
         call_command("recompile", "--all", "--dry-run")
