@@ -1,0 +1,82 @@
+"""An agent's own thread, and what makes a conversation's prompt stale."""
+
+import pytest
+
+from conversations.domain.agents import attach_block, detach_block
+from conversations.domain.blocks import write_block
+
+from ..factories import author, make_agent, make_block, make_conversation
+from .snapshot import stored
+
+
+def test_the_default_conversation_is_made_with_the_agent_and_not_listed(client_for, alice):
+    agent = make_agent(alice)
+
+    reply = client_for(alice).get("/v1/conversations/?archive_status=all&show_hidden=true")
+
+    assert reply.json() == []
+    assert agent.conversations.get().is_default
+
+
+def test_the_default_conversation_lives_as_long_as_its_agent(client_for, alice):
+    default = make_agent(alice).conversations.get()
+    before = stored()
+
+    reply = client_for(alice).delete(f"/v1/conversations/{default.pk}")
+
+    assert reply.status_code == 409
+    assert reply.json() == {
+        "detail": f"Conversation '{default.pk}' is the default one of agent "
+        f"'{default.agent_id}' and lives as long as the agent"
+    }
+    assert stored() == before
+
+
+def change_a_shared_block(agent, user):
+    write_block(agent.blocks.get(), by=author(user), value="news")
+
+
+def change_the_tags_of_a_shared_block(agent, user):
+    write_block(agent.blocks.get(), by=author(user), tags=["news"])
+
+
+def attach(agent, user):
+    attach_block(agent, make_block(user, label="news"), by=author(user))
+
+
+def detach(agent, user):
+    detach_block(agent, agent.blocks.get(), by=author(user))
+
+
+@pytest.mark.parametrize(
+    "change", [change_a_shared_block, change_the_tags_of_a_shared_block, attach, detach]
+)
+def test_a_change_of_memory_makes_all_but_the_default_conversation_stale(client_for, alice, change):
+    agent = make_agent(alice, labels=["human"])
+    other = make_conversation(agent)
+    default = agent.conversations.get(is_default=True)
+    client = client_for(alice)
+
+    change(agent, alice)
+
+    stale = [
+        client.get(f"/v1/conversations/{conversation.pk}").json()["stale"]
+        for conversation in (default, other)
+    ]
+    assert stale == [False, True]
+    client.post(f"/v1/conversations/{other.pk}/recompile")
+    assert client.get(f"/v1/conversations/{other.pk}").json()["stale"] is False
+
+
+def test_a_new_system_prompt_makes_all_but_the_default_conversation_stale(client_for, alice):
+    """V1 changed no stored prompt at all until a recompile."""
+    agent = make_agent(alice)
+    other = make_conversation(agent)
+    default = agent.conversations.get(is_default=True)
+    client = client_for(alice)
+
+    client.patch(f"/v1/agents/{agent.pk}", {"system": "You sell tea."})
+
+    answers = [client.get(f"/v1/conversations/{c.pk}").json() for c in (default, other)]
+    assert [answer["stale"] for answer in answers] == [False, True]
+    assert default.messages.get().text.startswith("You sell tea.")
