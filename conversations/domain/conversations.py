@@ -10,11 +10,12 @@ from django.utils import timezone
 from ..models import Agent, Block, Conversation, ConversationMessage, IsolatedBlock, Message
 from .authors import Author, Source
 from .blocks import insert_blocks
-from .context import recompile
+from .context import compile_prompt, fingerprint
 from .errors import Conflict, InvalidValue, NotFound
 from .handles import check_model_handle
 from .isolation import blocks_to_isolate, isolate_blocks, own_copy
-from .messages import append_messages, text_message
+from .memory import effective_blocks
+from .messages import insert_messages, text_message
 
 
 class ConversationFields(TypedDict, total=False):
@@ -54,9 +55,7 @@ def create_conversation(
     )
     if sources:
         isolate_blocks(conversation, sources, by=by)
-    append_messages(conversation, [text_message(Message.Role.SYSTEM, "")], by=by)
-    recompile(conversation)
-    conversation.refresh_from_db(fields=["compiled_from", "compiled_at"])
+    _begin_thread(conversation, [], by=by)
     return conversation
 
 
@@ -101,13 +100,7 @@ def fork_conversation(
         last_updated_by=by.user,
     )
     _copy_isolations(source, fork, by=by)
-    append_messages(fork, [text_message(Message.Role.SYSTEM, "")], by=by)
-    ConversationMessage.objects.bulk_create(
-        ConversationMessage(conversation=fork, message=link.message, position=position)
-        for position, link in enumerate(shared, start=1)
-    )
-    recompile(fork)
-    fork.refresh_from_db(fields=["compiled_from", "compiled_at"])
+    _begin_thread(fork, [link.message for link in shared], by=by)
     return fork
 
 
@@ -138,6 +131,23 @@ def restore_conversation(conversation: Conversation, *, by: Author) -> Conversat
     conversation.last_updated_by = by.user
     conversation.save(update_fields=["deleted_at", "last_updated_by", "updated_at"])
     return conversation
+
+
+def _begin_thread(conversation: Conversation, shared: list[Message], *, by: Author) -> None:
+    """Store the system message of a new conversation, at position 0, and then the messages it
+    shares with another one. Nobody else can see it yet, so nothing needs a lock."""
+    now = timezone.now()
+    blocks = effective_blocks(conversation)
+    prompt = compile_prompt(conversation, blocks, compiled_at=now, message_count=len(shared))
+    system = text_message(Message.Role.SYSTEM, prompt.text)
+    insert_messages(conversation, [system], by=by)
+    ConversationMessage.objects.bulk_create(
+        ConversationMessage(conversation=conversation, message=message, position=position)
+        for position, message in enumerate([system, *shared])
+    )
+    conversation.compiled_from = fingerprint(conversation.agent, blocks)
+    conversation.compiled_at = now
+    conversation.save(update_fields=["compiled_from", "compiled_at"])
 
 
 def _check(fields: ConversationFields) -> None:

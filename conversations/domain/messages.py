@@ -19,12 +19,7 @@ def append_messages(
     locked = Conversation.objects.select_for_update(no_key=True).get(pk=conversation.pk)
     last = ConversationMessage.objects.filter(conversation=locked).aggregate(n=Max("position"))["n"]
     first = 0 if last is None else last + 1
-    for message in messages:
-        message.organization_id = locked.organization_id
-        message.agent_id = locked.agent_id
-        message.run = message.run or by.run
-        message.created_by = message.last_updated_by = by.user
-    Message.objects.bulk_create(messages)
+    insert_messages(locked, messages, by=by)
     ConversationMessage.objects.bulk_create(
         ConversationMessage(conversation=locked, message=message, position=position)
         for position, message in enumerate(messages, start=first)
@@ -32,6 +27,16 @@ def append_messages(
     if any(message.role == Message.Role.USER for message in messages):
         Conversation.objects.filter(pk=locked.pk).update(last_message_at=timezone.now())
     return messages
+
+
+def insert_messages(conversation: Conversation, messages: list[Message], *, by: Author) -> None:
+    """Insert unsaved messages of this conversation's agent. The caller gives them positions."""
+    for message in messages:
+        message.organization_id = conversation.organization_id
+        message.agent_id = conversation.agent_id
+        message.run = message.run or by.run
+        message.created_by = message.last_updated_by = by.user
+    Message.objects.bulk_create(messages)
 
 
 def text_message(role: str, text: str, **fields) -> Message:
