@@ -13,8 +13,8 @@ from django.utils import timezone as clock
 
 from ..models import Agent, AgentBlock, Block, Message, Organization
 from .authors import Author
-from .blocks import BlockFields, insert_blocks, lock_block
-from .context import DEFAULT_SYSTEM_PROMPT, recompile_default_conversations
+from .blocks import BlockFields, insert_blocks, lock_blocks
+from .context import DEFAULT_SYSTEM_PROMPT, recompile, recompile_default_conversations
 from .conversations import create_conversation
 from .errors import (
     BelongsToConversation,
@@ -106,11 +106,12 @@ def create_agent(
         for block in memory_blocks
     ]
     insert_blocks(new, by=by)
-    _attach(agent, [*new, *blocks])
+    _attach(agent, [*new, *_locked(blocks)])
     _set_policy(agent, policy)
     conversation = create_conversation(agent, by=by, is_default=True)
     if initial_messages:
         append_messages(conversation, list(initial_messages), by=by)
+        recompile(conversation)
     return agent
 
 
@@ -129,8 +130,9 @@ def update_agent(
     for name, value in changes.items():
         setattr(agent, name, value)
     if blocks is not None:
+        wanted = _locked(blocks)
         agent.block_links.all().delete()
-        _attach(agent, list(blocks))
+        _attach(agent, wanted)
     if policy is not None:
         _set_policy(agent, policy)
     _save(agent, *changes, by=by)
@@ -162,9 +164,9 @@ def restore_agent(agent: Agent, *, by: Author) -> Agent:
 def attach_block(agent: Agent, block: Block, *, by: Author) -> Agent:
     """Let the agent's conversations read a shared block. Attaching it again changes nothing."""
     agent = _lock(agent)
-    block = lock_block(block)
+    blocks = _locked([block])
     if not agent.block_links.filter(block=block).exists():
-        _attach(agent, [block])
+        _attach(agent, blocks)
         _save(agent, by=by)
         recompile_default_conversations([agent.pk])
     return agent
@@ -182,10 +184,17 @@ def detach_block(agent: Agent, block: Block, *, by: Author) -> Agent:
     return agent
 
 
+def _locked(blocks: Iterable[Block]) -> list[Block]:
+    """The fresh rows in the order given, held, so that nobody renames or deletes one meanwhile."""
+    blocks = list(blocks)
+    rows = {row.pk: row for row in lock_blocks(blocks)}
+    if missing := [block.pk for block in blocks if block.pk not in rows]:
+        raise NotFound(f"Block with id '{missing[0]}' not found")
+    return [rows[block.pk] for block in blocks]
+
+
 def _attach(agent: Agent, blocks: list[Block]) -> None:
-    """Attach blocks after those the agent has. The caller holds the agent's lock."""
-    if not blocks:
-        return
+    """Attach blocks after those the agent has. The caller holds the agent's lock and theirs."""
     for block in blocks:
         if block.organization_id != agent.organization_id:
             raise NotFound(f"Block with id '{block.pk}' not found")

@@ -1,5 +1,6 @@
 """Making, editing and deleting blocks. Every edit leaves exactly one revision."""
 
+import json
 from collections.abc import Iterable
 from typing import TypedDict, Unpack
 
@@ -81,7 +82,7 @@ def write_block(
     # Two turns may edit a shared block at once: the lock makes them take turns, so revision
     # numbers have no gaps and nobody writes over what they have not seen.
     block = lock_block(block)
-    changed = {name for name, value in changes.items() if getattr(block, name) != value}
+    changed = {name for name, value in changes.items() if _differs(getattr(block, name), value)}
     if not changed:
         return block
     if expected_version is not None and expected_version != block.version:
@@ -136,6 +137,11 @@ def lock_blocks(blocks: Iterable[Block]) -> list[Block]:
     """
     rows = Block.objects.select_for_update(no_key=True).filter(deleted_at=None)
     return list(rows.filter(pk__in=[block.pk for block in blocks]).order_by("pk"))
+
+
+def _differs(old: object, new: object) -> bool:
+    # In Python 1 == True, also inside of metadata; in JSON they are two values.
+    return old != new or json.dumps(old, sort_keys=True) != json.dumps(new, sort_keys=True)
 
 
 def _check(block: Block) -> None:

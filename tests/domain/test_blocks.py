@@ -47,3 +47,13 @@ def test_a_write_based_on_an_older_version_is_refused(alice, bob):
 
     assert (refusal.value.version, refusal.value.value) == (2, "two")
     assert block.revisions.count() == 2
+
+
+def test_true_in_metadata_is_not_one(alice):
+    block = make_block(alice, metadata={"seen": 1})
+
+    write_block(block, by=author(alice), metadata={"seen": True})
+
+    block.refresh_from_db()
+    assert block.metadata["seen"] is True
+    assert block.version == 2
