@@ -2,7 +2,6 @@
 
 import hashlib
 from datetime import timedelta
-from typing import Self
 
 from django.contrib.auth.models import AbstractUser
 from django.db import models
@@ -51,16 +50,6 @@ class User(AbstractUser):
         ]
 
 
-class ApiKeyQuerySet(OrganizationQuerySet):
-    def usable(self) -> Self:
-        """Neither revoked nor expired, and the key's user is active."""
-        return self.filter(
-            Q(expires_at=None) | Q(expires_at__gt=timezone.now()),
-            revoked_at=None,
-            user__is_active=True,
-        )
-
-
 class ApiKey(OrganizationModel):
     """A secret a program sends; it acts as one user. Only its digest is stored."""
 
@@ -84,7 +73,7 @@ class ApiKey(OrganizationModel):
     last_used_at = models.DateTimeField(null=True, blank=True, editable=False)
     revoked_at = models.DateTimeField(null=True, blank=True, editable=False)
 
-    objects = ApiKeyQuerySet.as_manager()
+    objects = OrganizationQuerySet.as_manager()
 
     class Meta:
         verbose_name = "API key"
@@ -98,6 +87,12 @@ class ApiKey(OrganizationModel):
 
     def __str__(self):
         return f"{self.prefix}… ({self.name or self.scope})"
+
+    @property
+    def is_usable(self) -> bool:
+        """Neither revoked nor expired, and the key's user is active. Reads the user."""
+        is_expired = self.expires_at is not None and self.expires_at <= timezone.now()
+        return self.revoked_at is None and not is_expired and self.user.is_active
 
     @staticmethod
     def digest_of(secret: str) -> str:

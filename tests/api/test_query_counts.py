@@ -95,10 +95,10 @@ def test_an_edit_costs_the_same_queries_however_many_agents_read_the_block(
     client = client_for(alice)
     client.get("/v1/agents/count")
 
-    # The block, the user and, in a transaction of two queries, the block locked; it and its
-    # revision written; the agents; their default conversations, and of these the shared blocks, the
-    # isolated blocks, the message counts and the system messages; both written.
-    with django_assert_num_queries(KEY + 15):
+    # The block and, in a transaction of two queries, the same locked; it and its revision written;
+    # the agents; their default conversations, and of these the shared blocks, the isolated blocks,
+    # the message counts and the system messages; both written.
+    with django_assert_num_queries(KEY + 14):
         reply = client.patch(f"/v1/blocks/{block.pk}", {"value": "changed"})
 
     assert reply.json()["version"] == 2
