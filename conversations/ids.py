@@ -2,7 +2,7 @@
 
 import re
 import uuid
-from functools import partial
+from functools import cache, partial
 
 from django.core.exceptions import ValidationError
 from django.db import models
@@ -14,8 +14,13 @@ def new_id(prefix: str) -> str:
     return f"{prefix}-{uuid.uuid4()}"
 
 
+@cache
+def _pattern(prefix: str) -> re.Pattern[str]:
+    return re.compile(f"{prefix}-{UUID4}")
+
+
 def is_id(prefix: str, value: object) -> bool:
-    return isinstance(value, str) and bool(re.fullmatch(f"{prefix}-{UUID4}", value))
+    return isinstance(value, str) and _pattern(prefix).fullmatch(value) is not None
 
 
 class PrefixedUUIDField(models.UUIDField):
