@@ -13,7 +13,7 @@ from django.core.wsgi import get_wsgi_application
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "project.settings")
 
-plain_requests = WSGIMiddleware(
+bridge = WSGIMiddleware(
     get_wsgi_application(),  # type: ignore[arg-type]
     workers=settings.WEB_THREADS,
 )
@@ -21,9 +21,32 @@ plain_requests = WSGIMiddleware(
 
 async def application(scope, receive, send):
     if scope["type"] == "http":
-        await plain_requests(scope, receive, send)
+        if any(name == b"transfer-encoding" for name, _ in scope["headers"]):
+            scope, receive = await with_length(scope, receive)
+        await bridge(scope, receive, send)
     elif scope["type"] == "lifespan":
         # Nothing to start or stop; answering keeps uvicorn from warning.
         while (await receive())["type"] != "lifespan.shutdown":
             await send({"type": "lifespan.startup.complete"})
         await send({"type": "lifespan.shutdown.complete"})
+
+
+async def with_length(scope, receive):
+    """A request whose body comes in chunks, with the length that WSGI needs to read it.
+
+    Reads no more than shows that the body is too large.
+    """
+    body = b""
+    more = True
+    while more and len(body) <= settings.DATA_UPLOAD_MAX_MEMORY_SIZE:
+        message = await receive()
+        body += message.get("body", b"")
+        more = message.get("more_body", False)
+    headers = [(name, value) for name, value in scope["headers"] if name != b"transfer-encoding"]
+    headers.append((b"content-length", str(len(body)).encode()))
+    pending = [{"type": "http.request", "body": body, "more_body": False}]
+
+    async def receive_whole():
+        return pending.pop() if pending else await receive()
+
+    return {**scope, "headers": headers}, receive_whole

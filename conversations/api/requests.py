@@ -46,8 +46,7 @@ def read_body(
 
 
 def _has_body(request) -> bool:
-    length = request.META.get("CONTENT_LENGTH") or "0"
-    return length != "0" or "chunked" in request.META.get("HTTP_TRANSFER_ENCODING", "")
+    return (request.META.get("CONTENT_LENGTH") or "0") != "0"
 
 
 def kind_of(value: Any) -> str:
