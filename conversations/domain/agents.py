@@ -48,34 +48,8 @@ class AgentFields(TypedDict, total=False):
     isolated_labels: list[str]
 
 
-ADJECTIVES = [
-    "Brisk",
-    "Calm",
-    "Clear",
-    "Eager",
-    "Fair",
-    "Keen",
-    "Kind",
-    "Quick",
-    "Quiet",
-    "Steady",
-    "Swift",
-    "Warm",
-]
-NOUNS = [
-    "Badger",
-    "Crane",
-    "Falcon",
-    "Finch",
-    "Heron",
-    "Lynx",
-    "Marten",
-    "Otter",
-    "Puffin",
-    "Raven",
-    "Stoat",
-    "Wren",
-]
+ADJECTIVES = ["Brisk", "Calm", "Clear", "Eager", "Fair", "Keen", "Kind", "Quick", "Steady", "Warm"]
+NOUNS = ["Badger", "Crane", "Falcon", "Finch", "Heron", "Lynx", "Marten", "Otter", "Raven", "Wren"]
 
 
 @transaction.atomic

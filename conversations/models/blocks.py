@@ -5,7 +5,7 @@ from typing import Self
 from django.conf import settings
 from django.core.validators import MinValueValidator, RegexValidator
 from django.db import models
-from django.db.models import Count, F, Prefetch, Q
+from django.db.models import Count, F, Q
 from django.db.models.functions import Length
 from django.db.models.lookups import LessThanOrEqual
 
@@ -41,10 +41,6 @@ class BlockQuerySet(OrganizationQuerySet):
         return self.annotate(
             agent_count=Count("agent_links", filter=Q(agent_links__agent__deleted_at=None))
         )
-
-    def with_isolation(self) -> Self:
-        """Load the conversation each isolated block stands in, in one extra query."""
-        return self.prefetch_related(Prefetch("isolations"))
 
 
 class Block(OrganizationModel):

@@ -16,10 +16,6 @@ class ConversationQuerySet(OrganizationQuerySet):
         """Not deleted, and neither is the agent."""
         return self.filter(deleted_at=None, agent__deleted_at=None)
 
-    def listed(self) -> Self:
-        """What a list shows unless asked for more: live, not hidden, and no agent's default."""
-        return self.live().filter(is_default=False, hidden=False)
-
     def archived(self, is_archived: bool = True) -> Self:
         return self.filter(archived_at__isnull=not is_archived)
 
