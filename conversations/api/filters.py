@@ -97,6 +97,13 @@ def _is_of_types(types: list[str], path: str) -> Q:
     return Q(*(conditions.get(kind, nothing) for kind in types), _connector=Q.OR)
 
 
+def matching_revisions(rows, query: dict):
+    for parameter, condition in (("source", "source"), ("written_by_id", "written_by")):
+        if parameter in query:
+            rows = rows.filter(**{condition: query[parameter]})
+    return rows
+
+
 def matching_runs(rows, query: dict):
     for parameter in ("agent_id", "conversation_id", "background", "stop_reason"):
         if parameter in query:

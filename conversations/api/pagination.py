@@ -91,6 +91,18 @@ def page(
     return found[::-1] if backwards else found
 
 
+def page_by_number(rows: models.QuerySet, query: dict) -> list:
+    """One page of rows that are listed by `number`, newest first; the cursors are numbers, and
+    need not name a row."""
+    if "after" in query:
+        rows = rows.filter(number__lt=query["after"])
+    if "before" in query:
+        rows = rows.filter(number__gt=query["before"])
+        if "after" not in query:
+            return list(rows.order_by("number")[: query["limit"]])[::-1]
+    return list(rows.order_by("-number")[: query["limit"]])
+
+
 def _cursor(
     name: str, value: str, cursors: models.QuerySet, prefix: str, id_field: str
 ) -> models.Model:

@@ -4,6 +4,7 @@ import random
 import re
 from collections import Counter
 from collections.abc import Iterable
+from datetime import datetime
 from typing import TypedDict, Unpack
 from zoneinfo import ZoneInfo
 
@@ -27,6 +28,7 @@ from .errors import (
 )
 from .handles import check_model_handle
 from .messages import append_messages
+from .reading import begin_reading, end_reading
 
 
 class AgentFields(TypedDict, total=False):
@@ -80,7 +82,7 @@ def create_agent(
         for block in memory_blocks
     ]
     insert_blocks(new, by=by)
-    _attach(agent, [*new, *_locked(blocks)])
+    _attach(agent, [*new, *_locked(blocks)], by=by, at=agent.created_at)
     _set_policy(agent, policy)
     conversation = create_conversation(agent, by=by, is_default=True)
     if initial_messages:
@@ -105,8 +107,10 @@ def update_agent(
         setattr(agent, name, value)
     if blocks is not None:
         wanted = _locked(blocks)
+        now = clock.now()
+        end_reading(agent.reading_periods.all(), by=by, at=now)
         agent.block_links.all().delete()
-        _attach(agent, wanted)
+        _attach(agent, wanted, by=by, at=now)
     if policy is not None:
         _set_policy(agent, policy)
     _save(agent, *changes, by=by)
@@ -140,7 +144,7 @@ def attach_block(agent: Agent, block: Block, *, by: Author) -> Agent:
     agent = _lock(agent)
     blocks = _locked([block])
     if not agent.block_links.filter(block=block).exists():
-        _attach(agent, blocks)
+        _attach(agent, blocks, by=by)
         _save(agent, by=by)
         recompile_default_conversations([agent.pk])
     return agent
@@ -153,6 +157,7 @@ def detach_block(agent: Agent, block: Block, *, by: Author) -> Agent:
     detached, _ = agent.block_links.filter(block=block).delete()
     if not detached:
         raise NotFound(f"No block with id '{block.pk}' found for agent '{agent.pk}'")
+    end_reading(agent.reading_periods.filter(block=block), by=by)
     _save(agent, by=by)
     recompile_default_conversations([agent.pk])
     return agent
@@ -167,7 +172,7 @@ def _locked(blocks: Iterable[Block]) -> list[Block]:
     return [rows[block.pk] for block in blocks]
 
 
-def _attach(agent: Agent, blocks: list[Block]) -> None:
+def _attach(agent: Agent, blocks: list[Block], *, by: Author, at: datetime | None = None) -> None:
     """Attach blocks after those the agent has. The caller holds the agent's lock and theirs."""
     for block in blocks:
         if block.organization_id != agent.organization_id:
@@ -182,10 +187,11 @@ def _attach(agent: Agent, blocks: list[Block]) -> None:
     if taken := agent.block_links.filter(label__in=labels).first():
         raise LabelTaken(agent.pk, taken.label)
     last = agent.block_links.aggregate(n=Max("position"))["n"]
-    AgentBlock.objects.bulk_create(
+    links = AgentBlock.objects.bulk_create(
         AgentBlock(agent=agent, block=block, label=block.label, position=position)
         for position, block in enumerate(blocks, start=0 if last is None else last + 1)
     )
+    begin_reading(links, by=by, at=at)
 
 
 def _set_policy(agent: Agent, labels: list[str]) -> None:

@@ -19,6 +19,19 @@ from .errors import (
     NotFound,
     StaleVersion,
 )
+from .reading import begin_reading, end_reading
+
+# What a revision keeps besides value, description and limit.
+ATTRIBUTES = (
+    "label",
+    "metadata",
+    "read_only",
+    "hidden",
+    "tags",
+    "is_template",
+    "template_name",
+    "project_id",
+)
 
 
 class BlockFields(TypedDict, total=False):
@@ -53,14 +66,21 @@ def insert_blocks(
     by: Author,
     reason: str = "",
     conversation: Conversation | None = None,
+    base_versions: Iterable[int | None] = (),
 ) -> None:
-    """Insert new blocks with their first revisions, in two queries."""
+    """Insert new blocks with their first revisions, in two queries.
+
+    `base_versions` are, for isolated ones, the versions of the shared blocks they begin from.
+    """
     for block in blocks:
         _check(block)
     Block.objects.bulk_create(blocks)
-    BlockRevision.objects.bulk_create(
+    revisions = [
         _revision(block, by=by, reason=reason, conversation=conversation) for block in blocks
-    )
+    ]
+    for revision, base_version in zip(revisions, base_versions, strict=False):
+        revision.base_version = base_version
+    BlockRevision.objects.bulk_create(revisions)
 
 
 @transaction.atomic
@@ -71,6 +91,8 @@ def write_block(
     expected_version: int | None = None,
     reason: str = "",
     conversation: Conversation | None = None,
+    restored_number: int | None = None,
+    base_version: int | None = None,
     **changes: Unpack[BlockFields],
 ) -> Block:
     """Change a block and record the revision. The only way to edit a block.
@@ -86,9 +108,9 @@ def write_block(
     if not changed:
         return block
     if expected_version is not None and expected_version != block.version:
-        raise _stale(block, expected_version)
+        raise stale_version(block, expected_version)
     if "label" in changed:
-        _relabel(block, changes["label"])
+        _relabel(block, changes["label"], by=by)
     for name in changed:
         setattr(block, name, changes[name])  # type: ignore[literal-required]
     _check(block)
@@ -97,6 +119,8 @@ def write_block(
     block.save(update_fields=[*changed, "version", "last_updated_by", "updated_at"])
     revision = _revision(block, by=by, reason=reason, conversation=conversation)
     revision.unconditional = expected_version is None
+    revision.restored_number = restored_number
+    revision.base_version = base_version
     revision.save()
     # Also after an edit that no prompt shows: whether a prompt is stale is told by the version.
     recompile_default_conversations(_agents_whose_default_reads(block))
@@ -115,6 +139,7 @@ def delete_block(block: Block, *, by: Author) -> None:
             block.pk, block.conversation_id, "be deleted; release its label there instead"
         )
     agents = list(block.agent_links.values_list("agent", flat=True))
+    end_reading(block.reading_periods.all(), by=by)
     block.agent_links.all().delete()
     block.deleted_at = timezone.now()
     block.last_updated_by = by.user
@@ -162,6 +187,7 @@ def _revision(
         value=block.value,
         description=block.description,
         limit=block.limit,
+        attributes={name: getattr(block, name) for name in ATTRIBUTES},
         source=by.source,
         reason=reason,
         written_by=by.user,
@@ -170,7 +196,8 @@ def _revision(
     )
 
 
-def _stale(block: Block, expected: int) -> StaleVersion:
+def stale_version(block: Block, expected: int) -> StaleVersion:
+    """The error of a write that was based on version `expected` of this block."""
     then = block.revisions.filter(number=expected).first()
     names = (f"version {expected}", f"version {block.version}")
     return StaleVersion(
@@ -182,7 +209,7 @@ def _stale(block: Block, expected: int) -> StaleVersion:
     )
 
 
-def _relabel(block: Block, label: str) -> None:
+def _relabel(block: Block, label: str, *, by: Author) -> None:
     if block.is_isolated:
         raise BelongsToConversation(
             block.pk, block.conversation_id, "take another label; it stands in for that one"
@@ -192,6 +219,9 @@ def _relabel(block: Block, label: str) -> None:
     if taken:
         raise LabelTaken(taken.agent_id, label)
     links.update(label=label)
+    now = timezone.now()
+    end_reading(block.reading_periods.all(), by=by, at=now)
+    begin_reading(links, by=by, at=now)
 
 
 def _agents_whose_default_reads(block: Block) -> Iterable[str]:

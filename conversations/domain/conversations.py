@@ -16,6 +16,7 @@ from .handles import check_model_handle
 from .isolation import blocks_to_isolate, isolate_blocks, own_copy
 from .memory import effective_blocks
 from .messages import insert_messages, text_message
+from .reading import begin_reading
 
 
 class ConversationFields(TypedDict, total=False):
@@ -54,7 +55,7 @@ def create_conversation(
         **fields,
     )
     if sources:
-        isolate_blocks(conversation, sources, by=by)
+        isolate_blocks(conversation, sources, by=by, at=conversation.created_at)
     _begin_thread(conversation, [], by=by)
     return conversation
 
@@ -192,8 +193,10 @@ def _copy_isolations(source: Conversation, fork: Conversation, *, by: Author) ->
     isolations = list(source.isolations.in_order().select_related("block"))
     copies: list[Block] = [own_copy(fork, isolation.block, by=by) for isolation in isolations]
     reason = f"forked from {source.pk}"
-    insert_blocks(copies, by=by._replace(source=Source.FORK), reason=reason)
-    IsolatedBlock.objects.bulk_create(
+    bases = [isolation.base_version for isolation in isolations]
+    by = by._replace(source=Source.FORK)
+    insert_blocks(copies, by=by, reason=reason, base_versions=bases)
+    links = IsolatedBlock.objects.bulk_create(
         IsolatedBlock(
             conversation=fork,
             block=copy,
@@ -204,3 +207,4 @@ def _copy_isolations(source: Conversation, fork: Conversation, *, by: Author) ->
         )
         for isolation, copy in zip(isolations, copies, strict=True)
     )
+    begin_reading(links, by=by, at=fork.created_at)

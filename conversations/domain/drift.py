@@ -224,7 +224,7 @@ def _text_of(comparison: Comparison) -> dict:
 
 def _write_own(comparison: Comparison, *, by: Author, **fields) -> EffectiveBlock:
     isolation, shared = comparison.isolation, _shared(comparison)
-    isolation.block = write_block(isolation.block, by=by, **fields)
+    isolation.block = write_block(isolation.block, by=by, base_version=shared.version, **fields)
     _set_base(isolation, shared)
     return comparison.effective
 

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterable
+from datetime import datetime
 
 from django.db import transaction
 
@@ -11,6 +12,7 @@ from .blocks import insert_blocks
 from .context import recompile_default_conversations
 from .errors import Conflict, NotFound, RepeatedLabels, UnknownLabels
 from .memory import EffectiveBlock, effective_blocks
+from .reading import begin_reading, end_reading
 
 COPIED = ("value", "limit", "description", "metadata", "read_only", "hidden", "tags", "project_id")
 
@@ -28,15 +30,22 @@ def blocks_to_isolate(agent: Agent, labels: Iterable[str], *, with_policy: bool)
 
 
 def isolate_blocks(
-    conversation: Conversation, sources: list[Block], *, by: Author, value: str | None = None
+    conversation: Conversation,
+    sources: list[Block],
+    *,
+    by: Author,
+    value: str | None = None,
+    at: datetime | None = None,
 ) -> None:
-    """Give a conversation its own copies of shared blocks whose labels it has not isolated."""
+    """Give a conversation its own copies of shared blocks whose labels it has not isolated,
+    now, or since `at`."""
     copies = [own_copy(conversation, source, by=by) for source in sources]
     if value is not None:
         for copy in copies:
             copy.value = value
-    insert_blocks(copies, by=by, reason="isolated")
-    IsolatedBlock.objects.bulk_create(
+    bases = [source.version for source in sources]
+    insert_blocks(copies, by=by, reason="isolated", base_versions=bases)
+    links = IsolatedBlock.objects.bulk_create(
         IsolatedBlock(
             conversation=conversation,
             block=copy,
@@ -47,6 +56,7 @@ def isolate_blocks(
         )
         for source, copy in zip(sources, copies, strict=True)
     )
+    begin_reading(links, by=by, at=at)
 
 
 def own_copy(conversation: Conversation, source: Block, *, by: Author) -> Block:
@@ -93,6 +103,7 @@ def release_label(conversation: Conversation, label: str, *, by: Author) -> Effe
     released, _ = conversation.isolations.filter(label=label).delete()
     if not released:
         raise NotFound(f"Conversation '{conversation.pk}' has not isolated the label {label!r}")
+    end_reading(conversation.reading_periods.filter(label=label), by=by)
     _follow(conversation)
     return next((e for e in effective_blocks(conversation) if e.label == label), None)
 

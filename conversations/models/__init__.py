@@ -3,6 +3,7 @@ from .agents import Agent, AgentBlock
 from .blocks import Block, BlockRevision
 from .conversations import Conversation, IsolatedBlock
 from .messages import ConversationMessage, Message
+from .reading import ReadingPeriod
 from .runs import Run, RunEvent, Step
 
 __all__ = [
@@ -16,6 +17,7 @@ __all__ = [
     "IsolatedBlock",
     "Message",
     "Organization",
+    "ReadingPeriod",
     "Run",
     "RunEvent",
     "Step",

@@ -5,14 +5,15 @@ from typing import Self
 from django.conf import settings
 from django.core.validators import MinValueValidator, RegexValidator
 from django.db import models
-from django.db.models import Count, F, Q
-from django.db.models.functions import Length
+from django.db.models import Count, F, OuterRef, Q, Subquery
+from django.db.models.functions import Coalesce, Length
 from django.db.models.lookups import LessThanOrEqual
 
 from ..ids import PrefixedUUIDField
 from .base import OrganizationModel, OrganizationQuerySet, TagsField, with_tags
 
 LABEL_PATTERN = r"[a-zA-Z0-9_/-]+"
+LABEL_LENGTH = 50
 
 
 class BlockQuerySet(OrganizationQuerySet):
@@ -50,7 +51,7 @@ class Block(OrganizationModel):
 
     id = PrefixedUUIDField(prefix="block", primary_key=True)
     label = models.CharField(
-        max_length=50,
+        max_length=LABEL_LENGTH,
         validators=[
             RegexValidator(
                 rf"^{LABEL_PATTERN}\Z",
@@ -126,6 +127,12 @@ class BlockRevisionQuerySet(models.QuerySet):
     def in_organization(self, organization) -> Self:
         return self.filter(block__organization=organization)
 
+    def as_of(self, moment) -> Self:
+        """Of each block the revision that was its newest then; its first one before that."""
+        then = BlockRevision.objects.filter(block=OuterRef("block"), written_at__lte=moment)
+        newest = Subquery(then.order_by("-number").values("number")[:1])
+        return self.filter(number=Coalesce(newest, 1))
+
 
 class BlockRevision(models.Model):
     """What a block said after one edit. Rows are added, never changed."""
@@ -141,12 +148,27 @@ class BlockRevision(models.Model):
         RESET = "reset", "reset"
         REBASE = "rebase", "rebase"
         FORK = "fork", "fork"
+        UNDO = "undo", "undo"
+        REDO = "redo", "redo"
 
     block = models.ForeignKey(Block, models.CASCADE, related_name="revisions")
     number = models.PositiveIntegerField()
     value = models.TextField(blank=True)
     description = models.TextField(null=True, blank=True)  # noqa: DJ001
     limit = models.PositiveIntegerField()
+    attributes = models.JSONField(
+        null=True,
+        editable=False,
+        help_text="The block's other fields; null where that was not recorded.",
+    )
+    restored_number = models.PositiveIntegerField(
+        null=True, editable=False, help_text="The revision whose state undo, redo or restore took."
+    )
+    base_version = models.PositiveIntegerField(
+        null=True,
+        editable=False,
+        help_text="Of an isolated block, where this edit moved its base: the shared version.",
+    )
     source = models.CharField(max_length=8, choices=Source.choices)
     reason = models.TextField(blank=True)
     unconditional = models.BooleanField(
@@ -175,3 +197,9 @@ class BlockRevision(models.Model):
 
     def __str__(self):
         return f"{self.block_id} #{self.number}"
+
+    @property
+    def state(self) -> dict:
+        """The fields of the block after this edit, as far as they were recorded."""
+        text = {"value": self.value, "description": self.description, "limit": self.limit}
+        return text | (self.attributes or {})

@@ -236,5 +236,5 @@ def test_a_batch_costs_the_same_queries_however_many_rows_it_has(
         make_run(conversation, status=Run.Status.COMPLETED)
         deleted(conversation)
 
-    with django_assert_num_queries(40):
+    with django_assert_num_queries(42):
         assert len(list(purge(timezone.now()))) == 2

@@ -16,9 +16,11 @@ from ...domain.drift import (
 )
 from ...domain.isolation import isolate_label, release_label
 from ...domain.memory import effective_blocks
+from ...domain.reading import effective_blocks_at, moment_of
 from ..auth import author_of
-from ..requests import read_body
+from ..requests import read_body, read_query
 from ..serializers.blocks import UpdateBlockBody
+from ..serializers.history import EffectiveBlocksQuery
 from ..serializers.isolated_blocks import (
     ComparisonSerializer,
     EffectiveBlockSerializer,
@@ -39,14 +41,21 @@ def respond(effective) -> Response:
 
 
 class ConversationBlocks(APIView):
-    """What a conversation reads, in prompt order."""
+    """What a conversation reads, in prompt order; with `at`, what it read then."""
 
     @extend_schema(
-        operation_id="conversations_blocks", responses=EffectiveBlockSerializer(many=True)
+        operation_id="conversations_blocks",
+        parameters=[EffectiveBlocksQuery],
+        responses=EffectiveBlockSerializer(many=True),
     )
     def get(self, request, conversation_id):
         conversation = find_conversation(request, conversation_id)
-        return Response(EffectiveBlockSerializer(effective_blocks(conversation), many=True).data)
+        at = read_query(request, EffectiveBlocksQuery).get("at")
+        if at is None:
+            blocks = effective_blocks(conversation)
+        else:
+            blocks = effective_blocks_at(conversation, moment_of(conversation, at))
+        return Response(EffectiveBlockSerializer(blocks, many=True).data)
 
 
 class IsolatedBlockDetail(APIView):

@@ -17,6 +17,19 @@ class OperatorCommand(BaseCommand):
         # Django writes all of standard error in red; a remark is no alarm.
         self.stderr.write(text, str)
 
+    def diff(self, text: str) -> None:
+        """Write a unified diff: in colours on a terminal, plain in a pipe."""
+        for line in text.splitlines():
+            if line.startswith(("+++", "---")):
+                line = self.style.MIGRATE_HEADING(line)
+            elif line.startswith("@@"):
+                line = self.style.HTTP_INFO(line)
+            elif line.startswith("+"):
+                line = self.style.SUCCESS(line)
+            elif line.startswith("-"):
+                line = self.style.ERROR(line)
+            self.result(line)
+
     def result(self, line: str) -> None:
         """Write a line of the result while a progress bar may be on the screen."""
         with tqdm.external_write_mode():

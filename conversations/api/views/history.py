@@ -1,0 +1,72 @@
+from drf_spectacular.utils import extend_schema
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from ...domain.history import change_between, redo, restore_revision, undo
+from ..auth import author_of
+from ..filters import matching_revisions
+from ..pagination import page_by_number
+from ..requests import read_body, read_query
+from ..serializers.blocks import BlockSerializer
+from ..serializers.history import (
+    ChangeQuery,
+    ChangeSerializer,
+    ListRevisionsQuery,
+    ReasonBody,
+    RestoreRevisionBody,
+    RevisionSerializer,
+)
+from .lookups import find_block
+
+
+class RevisionList(APIView):
+    """A block's history, newest first."""
+
+    @extend_schema(
+        operation_id="blocks_revisions",
+        parameters=[ListRevisionsQuery],
+        responses=RevisionSerializer(many=True),
+    )
+    def get(self, request, block_id):
+        block = find_block(request, block_id)
+        query = read_query(request, ListRevisionsQuery)
+        found = matching_revisions(block.revisions.all(), query)
+        return Response(RevisionSerializer(page_by_number(found, query), many=True).data)
+
+
+class BlockChange(APIView):
+    """What changed between two revisions of a block."""
+
+    @extend_schema(operation_id="blocks_diff", parameters=[ChangeQuery], responses=ChangeSerializer)
+    def get(self, request, block_id):
+        block = find_block(request, block_id)
+        query = read_query(request, ChangeQuery)
+        change = change_between(block, query.get("older"), query.get("newer"))
+        return Response(ChangeSerializer(change).data)
+
+
+class UndoBlock(APIView):
+    @extend_schema(operation_id="blocks_undo", request=ReasonBody, responses=BlockSerializer)
+    def post(self, request, block_id):
+        block = find_block(request, block_id)
+        body = read_body(request, ReasonBody, required=False)
+        return Response(BlockSerializer(undo(block, by=author_of(request), **body)).data)
+
+
+class RedoBlock(APIView):
+    @extend_schema(operation_id="blocks_redo", request=ReasonBody, responses=BlockSerializer)
+    def post(self, request, block_id):
+        block = find_block(request, block_id)
+        body = read_body(request, ReasonBody, required=False)
+        return Response(BlockSerializer(redo(block, by=author_of(request), **body)).data)
+
+
+class RestoreBlock(APIView):
+    @extend_schema(
+        operation_id="blocks_restore", request=RestoreRevisionBody, responses=BlockSerializer
+    )
+    def post(self, request, block_id):
+        block = find_block(request, block_id)
+        body = read_body(request, RestoreRevisionBody)
+        restored = restore_revision(block, by=author_of(request), **body)
+        return Response(BlockSerializer(restored).data)

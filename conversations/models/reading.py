@@ -1,0 +1,74 @@
+"""When an agent or a conversation read which block: what the past looked like."""
+
+from typing import Self
+
+from django.conf import settings
+from django.db import models
+from django.db.models import Q
+
+from .agents import Agent
+from .blocks import LABEL_LENGTH, Block
+from .conversations import Conversation
+
+
+class ReadingPeriodQuerySet(models.QuerySet):
+    def in_organization(self, organization) -> Self:
+        return self.filter(block__organization=organization)
+
+    def open(self) -> Self:
+        """Those that have not ended."""
+        return self.filter(until=None)
+
+    def at(self, moment) -> Self:
+        return self.filter(Q(until=None) | Q(until__gt=moment), since__lte=moment)
+
+    def in_prompt_order(self) -> Self:
+        return self.order_by("position", "id")
+
+
+class ReadingPeriod(models.Model):
+    """From `since` until `until`, all conversations of an agent, or one conversation of its own,
+    read this block as this label.
+
+    `AgentBlock` and `IsolatedBlock` say what is read now; this is their past.
+    """
+
+    agent = models.ForeignKey(Agent, models.CASCADE, null=True, related_name="reading_periods")
+    conversation = models.ForeignKey(
+        Conversation, models.CASCADE, null=True, related_name="reading_periods"
+    )
+    block = models.ForeignKey(Block, models.CASCADE, related_name="reading_periods")
+    label = models.CharField(max_length=LABEL_LENGTH)
+    position = models.PositiveIntegerField(help_text="Where in the prompt; 0 when isolated.")
+    since = models.DateTimeField()
+    until = models.DateTimeField(null=True)
+    begun_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.SET_NULL, null=True, related_name="+"
+    )
+    ended_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.SET_NULL, null=True, related_name="+"
+    )
+
+    objects = ReadingPeriodQuerySet.as_manager()
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(agent=None, conversation__isnull=False)
+                | Q(agent__isnull=False, conversation=None),
+                name="reading_period_is_of_an_agent_or_a_conversation",
+            ),
+            models.UniqueConstraint(
+                fields=["agent", "label"],
+                condition=Q(until=None, agent__isnull=False),
+                name="one_open_reading_period_per_agent_and_label",
+            ),
+            models.UniqueConstraint(
+                fields=["conversation", "label"],
+                condition=Q(until=None, conversation__isnull=False),
+                name="one_open_reading_period_per_conversation_and_label",
+            ),
+        ]
+
+    def __str__(self):
+        return f"{self.label} since {self.since:%Y-%m-%d %H:%M}"
