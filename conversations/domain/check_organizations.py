@@ -15,6 +15,7 @@ from ..models import (
     IsolatedBlock,
     Message,
     Organization,
+    ReadingPeriod,
     Run,
     Step,
 )
@@ -28,6 +29,7 @@ POINTERS: list[tuple[type[Model], str, list[str]]] = [
     (ConversationMessage, "conversation", ["message"]),
     (IsolatedBlock, "conversation", ["block", "source_block"]),
     (Message, "", ["agent", "run", "step"]),
+    (ReadingPeriod, "block", ["agent", "conversation"]),
     (Run, "", ["agent", "conversation"]),
     (Step, "", ["run"]),
 ]

@@ -18,6 +18,7 @@ from ..models import (
     IsolatedBlock,
     Message,
     Organization,
+    ReadingPeriod,
     Run,
 )
 
@@ -45,6 +46,14 @@ class RowRule:
 
 def _same(field: str, other: str) -> Q:
     return Q(**{field: F(other)}) | Q(**{field: None, other: None})
+
+
+def _same_reading(owner: str) -> Q:
+    return Q(**{name: OuterRef(name) for name in (owner, "block", "label")})
+
+
+def _open_periods(owner: str) -> QuerySet[ReadingPeriod]:
+    return ReadingPeriod.objects.open().filter(_same_reading(owner))
 
 
 _newest = BlockRevision.objects.filter(block=OuterRef("pk")).order_by("-number")
@@ -118,6 +127,27 @@ ROW_RULES = {
         "reads block {block}, which is deleted",
         row="agent",
         organization="agent__organization",
+    ),
+    **{
+        f"{owner}_records_what_it_reads": RowRule(
+            links.filter(~Exists(_open_periods(owner))),
+            "reads block {block} as {label!r}, which no open period records",
+            row=owner,
+            organization=f"{owner}__organization",
+        )
+        for owner, links in (
+            ("agent", AgentBlock.objects.all()),
+            ("conversation", IsolatedBlock.objects.all()),
+        )
+    },
+    "open_period_is_of_what_is_read": RowRule(
+        ReadingPeriod.objects.open().filter(
+            ~Exists(AgentBlock.objects.filter(_same_reading("agent"))),
+            ~Exists(IsolatedBlock.objects.filter(_same_reading("conversation"))),
+        ),
+        "is read as {label!r} since {since:%Y-%m-%d %H:%M %Z}, says a period; nothing reads it",
+        row="block",
+        organization="block__organization",
     ),
     "agent_has_a_default_conversation": RowRule(
         Agent.objects.filter(~Exists(_defaults)), "has no default conversation"

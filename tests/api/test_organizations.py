@@ -2,10 +2,19 @@
 
 import pytest
 
+from conversations.domain.blocks import write_block
+from conversations.domain.history import undo
 from conversations.ids import new_id
 from conversations.models import Block
 
-from ..factories import make_agent, make_block, make_conversation, make_messages, make_run
+from ..factories import (
+    author,
+    make_agent,
+    make_block,
+    make_conversation,
+    make_messages,
+    make_run,
+)
 from .routes import ATTACH_ROUTES, PREFIXES, ROUTES
 from .snapshot import stored
 
@@ -14,11 +23,16 @@ def ids_of_everything(user) -> dict[str, str]:
     """The ids of an agent of this user, and of all that belongs to it."""
     agent = make_agent(user, labels=["human"], tags=["secret"])
     conversation = make_conversation(agent, isolated=["human"], summary="secret plans")
+    # Some edits and an undo, so that there is something to undo and to redo.
+    block = agent.blocks.get()
+    for value in ("a secret", block.value, "another secret"):
+        write_block(block, by=author(user), value=value)
+    undo(block, by=author(user))
     [message] = make_messages(conversation, "a secret")
     return {
         "agent_id": agent.pk,
         "conversation_id": conversation.pk,
-        "block_id": agent.blocks.get().pk,
+        "block_id": block.pk,
         "message_id": message.pk,
         "run_id": make_run(conversation).pk,
     }

@@ -34,6 +34,8 @@ def world(alice, request) -> dict[str, str]:
         ("conversations/{conv}", KEY + 3),
         # The conversation, the shared blocks, the isolated blocks.
         ("conversations/{conv}/blocks", KEY + 3),
+        # The conversation, the periods with their blocks, the revisions of then.
+        ("conversations/{conv}/blocks?at=2100-01-01T00:00:00Z", KEY + 3),
         # The conversation, the page with its messages.
         ("conversations/{conv}/messages", KEY + 2),
         # The page.
@@ -42,6 +44,10 @@ def world(alice, request) -> dict[str, str]:
         ("blocks/count", KEY + 1),
         # The block.
         ("blocks/{block}", KEY + 1),
+        # The block, the page.
+        ("blocks/{block}/revisions", KEY + 2),
+        # The block, both revisions.
+        ("blocks/{block}/diff", KEY + 3),
         # The block, the page, the attached blocks, the messages in context.
         ("blocks/{block}/agents", KEY + 4),
         # The page, the attached blocks, the messages in context.

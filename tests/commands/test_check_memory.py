@@ -14,7 +14,7 @@ def test_the_demo_is_clean(db, capsys):
 
     out, err = capsys.readouterr()
     assert out == ""
-    assert err == "23 rules checked; breaches: 0.\n"
+    assert err == "26 rules checked; breaches: 0.\n"
 
 
 def test_each_breach_is_a_line_and_the_exit_status_says_so(alice, capsys):
@@ -30,7 +30,7 @@ def test_each_breach_is_a_line_and_the_exit_status_says_so(alice, capsys):
         f"version_is_the_newest_revisions_number: {block.pk}: "
         "is at version 7; its newest revision is 1\n"
     )
-    assert err == "23 rules checked; breaches: 1.\n"
+    assert err == "26 rules checked; breaches: 1.\n"
 
 
 def test_one_organization_can_be_checked_alone(alice, mallory, capsys):

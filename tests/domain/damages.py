@@ -116,8 +116,14 @@ def isolated_deleted(w):
     ]
 
 
+def damage_attached(w, **fields) -> None:
+    """Change what the agent reads as `human`, and in the records of it too."""
+    damage(AgentBlock.objects.get(agent=w.agent, label="human"), **fields)
+    damage(w.agent.reading_periods.get(label="human"), **fields)
+
+
 def isolated_attached(w):
-    damage(AgentBlock.objects.get(agent=w.agent, label="human"), block=w.isolated)
+    damage_attached(w, block=w.isolated)
     return [
         f"attached_block_belongs_to_no_conversation: {w.agent.pk}: "
         f"reads block {w.isolated.pk}, which belongs to {w.conversation.pk}",
@@ -126,7 +132,7 @@ def isolated_attached(w):
 
 
 def attached_label(w):
-    damage(AgentBlock.objects.get(agent=w.agent, label="human"), label="animal")
+    damage_attached(w, label="animal")
     return [
         f"attached_block_has_its_label: {w.agent.pk}: "
         f"reads block {w.shared.pk} as 'animal'; its label is 'human'",
@@ -138,6 +144,31 @@ def attached_deleted(w):
     damage(w.shared, deleted_at=timezone.now())
     return [
         f"attached_block_is_not_deleted: {w.agent.pk}: reads block {w.shared.pk}, which is deleted"
+    ]
+
+
+def attachment_unrecorded(w):
+    w.agent.reading_periods.filter(label="human").delete()
+    return [
+        f"agent_records_what_it_reads: {w.agent.pk}: "
+        f"reads block {w.shared.pk} as 'human', which no open period records"
+    ]
+
+
+def isolation_unrecorded(w):
+    w.conversation.reading_periods.update(until=timezone.now())
+    return [
+        f"conversation_records_what_it_reads: {w.conversation.pk}: "
+        f"reads block {w.isolated.pk} as 'human', which no open period records"
+    ]
+
+
+def released_past_the_verb(w):
+    w.conversation.isolations.all().delete()
+    since = w.conversation.created_at
+    return [
+        f"open_period_is_of_what_is_read: {w.isolated.pk}: is read as 'human' "
+        f"since {since:%Y-%m-%d %H:%M %Z}, says a period; nothing reads it"
     ]
 
 
@@ -229,10 +260,11 @@ def empty_prompt(w):
 
 def strangers_block_attached(w):
     theirs = make_block(w.mallory, label="human", value="about human")
-    damage(AgentBlock.objects.get(agent=w.agent, label="human"), block=theirs)
+    damage_attached(w, block=theirs)
     return [
         stale_line(w),
         mixed_line(w, w.agent, "block", theirs),
+        mixed_line(w, theirs, "agent", w.agent, row_is_ours=False),
     ]
 
 
@@ -287,6 +319,9 @@ DAMAGES = [
     isolated_attached,
     attached_label,
     attached_deleted,
+    attachment_unrecorded,
+    isolation_unrecorded,
+    released_past_the_verb,
     no_default,
     default_deleted,
     position,

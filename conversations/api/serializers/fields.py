@@ -72,7 +72,10 @@ class WholeNumber(serializers.IntegerField):
         kwargs.setdefault("min_value", -(2**31))
         kwargs.setdefault("max_value", 2**31 - 1)
         super().__init__(**kwargs)
-        self.error_messages |= {"null": "expected an integer, got null"}
+        self.error_messages |= {
+            "null": "expected an integer, got null",
+            "required": "field required",
+        }
 
     def to_internal_value(self, data):
         is_number = isinstance(data, int) and not isinstance(data, bool)
