@@ -31,6 +31,8 @@ urlpatterns = [
             ("/promote", isolated_blocks.PromoteIsolatedBlock),
             ("/reset", isolated_blocks.ResetIsolatedBlock),
             ("/rebase", isolated_blocks.RebaseIsolatedBlock),
+            ("/released", isolated_blocks.ReleasedBlocks),
+            ("/restore", isolated_blocks.RestoreIsolatedBlock),
             ("", isolated_blocks.IsolatedBlockDetail),
         )
     ),

@@ -26,6 +26,7 @@ ATTRIBUTES = (
     "label",
     "metadata",
     "read_only",
+    "copy_on_write",
     "hidden",
     "tags",
     "is_template",
@@ -43,6 +44,7 @@ class BlockFields(TypedDict, total=False):
     description: str | None
     metadata: dict
     read_only: bool
+    copy_on_write: bool
     hidden: bool | None
     tags: list[str]
     is_template: bool
@@ -107,8 +109,7 @@ def write_block(
     changed = {name for name, value in changes.items() if _differs(getattr(block, name), value)}
     if not changed:
         return block
-    if expected_version is not None and expected_version != block.version:
-        raise stale_version(block, expected_version)
+    check_version(block, expected_version)
     if "label" in changed:
         _relabel(block, changes["label"], by=by)
     for name in changed:
@@ -128,12 +129,13 @@ def write_block(
 
 
 @transaction.atomic
-def delete_block(block: Block, *, by: Author) -> None:
+def delete_block(block: Block, *, by: Author, expected_version: int | None = None) -> None:
     """Take an ordinary block away from its agents and out of sight, until `purge` removes it.
 
     Conversations that isolated its label keep their copies.
     """
     block = lock_block(block)
+    check_version(block, expected_version)
     if block.is_isolated:
         raise BelongsToConversation(
             block.pk, block.conversation_id, "be deleted; release its label there instead"
@@ -145,6 +147,12 @@ def delete_block(block: Block, *, by: Author) -> None:
     block.last_updated_by = by.user
     block.save(update_fields=["deleted_at", "last_updated_by", "updated_at"])
     recompile_default_conversations(agents)
+
+
+def check_version(block: Block, expected: int | None) -> None:
+    """Raise StaleVersion unless the block, whose lock is held, is at this version; any for None."""
+    if expected is not None and expected != block.version:
+        raise stale_version(block, expected)
 
 
 def lock_block(block: Block) -> Block:
@@ -196,10 +204,10 @@ def _revision(
     )
 
 
-def stale_version(block: Block, expected: int) -> StaleVersion:
-    """The error of a write that was based on version `expected` of this block."""
-    then = block.revisions.filter(number=expected).first()
-    names = (f"version {expected}", f"version {block.version}")
+def stale_version(block: Block, expected: int | None) -> StaleVersion:
+    """The error of a write that was based on version `expected`, or on there being no block."""
+    then = block.revisions.filter(number=expected or 0).first()
+    names = (f"version {expected or 0}", f"version {block.version}")
     return StaleVersion(
         f"Block '{block.pk}'",
         expected=expected,

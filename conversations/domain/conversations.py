@@ -1,22 +1,24 @@
 """The life of a conversation: create, update, fork, delete, restore."""
 
-from collections.abc import Iterable
+import json
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import TypedDict, Unpack
 
+from django.core.serializers.json import DjangoJSONEncoder
 from django.db import transaction
 from django.utils import timezone
 
-from ..models import Agent, Block, Conversation, ConversationMessage, IsolatedBlock, Message
-from .authors import Author, Source
-from .blocks import insert_blocks
+from ..models import Agent, Conversation, ConversationMessage, Message
+from .authors import Author
 from .context import compile_prompt, fingerprint
-from .errors import Conflict, InvalidValue, NotFound
+from .diffs import unified
+from .errors import Conflict, InvalidValue, NotFound, StaleVersion
+from .forks import ForkChoice, fork_isolations
 from .handles import check_model_handle
-from .isolation import blocks_to_isolate, isolate_blocks, own_copy
+from .isolation import blocks_to_isolate, isolate_blocks
 from .memory import effective_blocks
 from .messages import insert_messages, text_message
-from .reading import begin_reading
 
 
 class ConversationFields(TypedDict, total=False):
@@ -62,14 +64,23 @@ def create_conversation(
 
 @transaction.atomic
 def update_conversation(
-    conversation: Conversation, *, by: Author, **changes: Unpack[ConversationFields]
+    conversation: Conversation,
+    *,
+    by: Author,
+    expected_version: int | None = None,
+    **changes: Unpack[ConversationFields],
 ) -> Conversation:
-    """Change fields of a conversation; None clears one. Answers the fresh row."""
+    """Change fields of a conversation; None clears one. Answers the fresh row.
+
+    A write that changes nothing is accepted, whatever version it was based on.
+    """
     _check(changes)
     conversation = _lock(conversation)
+    if any(getattr(conversation, name) != value for name, value in changes.items()):
+        _check_version(conversation, expected_version, changes)
+        conversation.version += 1
     for name, value in changes.items():
         setattr(conversation, name, value)
-    conversation.version += 1
     conversation.last_updated_by = by.user
     conversation.save(update_fields=[*changes, "version", "last_updated_by", "updated_at"])
     return conversation
@@ -77,12 +88,18 @@ def update_conversation(
 
 @transaction.atomic
 def fork_conversation(
-    conversation: Conversation, *, by: Author, at: Message | None = None, hidden: bool = False
+    conversation: Conversation,
+    *,
+    by: Author,
+    at: Message | None = None,
+    hidden: bool = False,
+    choices: Mapping[str, ForkChoice] | None = None,
 ) -> Conversation:
     """Start a conversation that goes on from another one, at its end or right after `at`.
 
-    It has copies of the isolated blocks (their texts, bases and sources), shares the messages
-    in context up to that point, keeps the model and has no summary.
+    It has copies of the isolated blocks (their texts, bases and sources) unless `choices` says
+    otherwise of a label, shares the messages in context up to that point, keeps the model and has
+    no summary.
     """
     # While the fork copies, nobody may isolate or release a label of the source.
     source = _lock(conversation)
@@ -100,16 +117,19 @@ def fork_conversation(
         created_by=by.user,
         last_updated_by=by.user,
     )
-    _copy_isolations(source, fork, by=by)
+    fork_isolations(source, fork, choices or {}, by=by)
     _begin_thread(fork, [link.message for link in shared], by=by)
     return fork
 
 
 @transaction.atomic
-def delete_conversation(conversation: Conversation, *, by: Author) -> None:
+def delete_conversation(
+    conversation: Conversation, *, by: Author, expected_version: int | None = None
+) -> None:
     """Take a conversation and its isolated blocks out of sight. `restore_conversation` undoes it
     until `purge` removes both."""
     conversation = _lock(conversation)
+    _check_version(conversation, expected_version, {})
     if conversation.is_default:
         raise Conflict(
             f"Conversation '{conversation.pk}' is the default one of agent "
@@ -159,6 +179,26 @@ def _check(fields: ConversationFields) -> None:
         raise InvalidValue("context_window_limit", f"expected at least 1 token, got {limit}")
 
 
+def _check_version(
+    conversation: Conversation, expected: int | None, wished: ConversationFields
+) -> None:
+    """Raise StaleVersion unless the conversation, whose lock is held, is at this version."""
+    if expected is None or expected == conversation.version:
+        return
+    fields = {name: getattr(conversation, name) for name in ConversationFields.__annotations__}
+    present, wanted = (
+        json.dumps(values, indent=1, cls=DjangoJSONEncoder, ensure_ascii=False)
+        for values in (fields, {**fields, **wished})
+    )
+    raise StaleVersion(
+        f"Conversation '{conversation.pk}'",
+        expected=expected,
+        version=conversation.version,
+        value=fields,
+        diff=unified(present, wanted, f"version {conversation.version}", "this write"),
+    )
+
+
 def _lock(conversation: Conversation, *, deleted: bool = False) -> Conversation:
     """The fresh row, held until the transaction ends; a deleted one only if asked for."""
     rows = Conversation.objects.select_for_update(no_key=True, of=("self",)).select_related("agent")
@@ -187,24 +227,3 @@ def _messages_until(source: Conversation, at: Message | None) -> list[Conversati
     if summary := summaries.first():
         links = links.filter(position__gte=summary.position)
     return list(links.order_by("position"))
-
-
-def _copy_isolations(source: Conversation, fork: Conversation, *, by: Author) -> None:
-    isolations = list(source.isolations.in_order().select_related("block"))
-    copies: list[Block] = [own_copy(fork, isolation.block, by=by) for isolation in isolations]
-    reason = f"forked from {source.pk}"
-    bases = [isolation.base_version for isolation in isolations]
-    by = by._replace(source=Source.FORK)
-    insert_blocks(copies, by=by, reason=reason, base_versions=bases)
-    links = IsolatedBlock.objects.bulk_create(
-        IsolatedBlock(
-            conversation=fork,
-            block=copy,
-            label=isolation.label,
-            source_block_id=isolation.source_block_id,
-            base_value=isolation.base_value,
-            base_version=isolation.base_version,
-        )
-        for isolation, copy in zip(isolations, copies, strict=True)
-    )
-    begin_reading(links, by=by, at=fork.created_at)

@@ -7,7 +7,7 @@ from merge3 import Merge3
 
 from ..models import AgentBlock, Block, Conversation, IsolatedBlock
 from .authors import Author, Source
-from .blocks import lock_blocks, write_block
+from .blocks import check_version, lock_blocks, write_block
 from .diffs import Piece, text_diff, unified
 from .errors import Conflict, NotFound
 from .memory import EffectiveBlock
@@ -109,18 +109,32 @@ def compare(conversation: Conversation, label: str) -> Comparison:
 
 @transaction.atomic
 def promote(
-    conversation: Conversation, label: str, *, by: Author, force: bool = False
+    conversation: Conversation,
+    label: str,
+    *,
+    by: Author,
+    force: bool = False,
+    expected_version: int | None = None,
 ) -> Promotion:
     """Write the isolated text to the shared block, which becomes the new base.
 
+    `expected_version` is the isolated block's, here and below.
+
     Raises SharedMoved when the shared block has changed since the base, unless forced.
     """
-    comparison = _locked(conversation, label)
+    comparison = _locked(conversation, label, expected_version)
     isolation, shared = comparison.isolation, _promotable(comparison, force=force)
     value = isolation.block.value
     applied = shared.value != value
     written_by = by._replace(source=Source.PROMOTE)
-    shared = write_block(shared, by=written_by, conversation=conversation, value=value)
+    shared = write_block(
+        shared,
+        by=written_by,
+        # Unless forced, the shared text was compared with the base, under its lock.
+        expected_version=None if force else shared.version,
+        conversation=conversation,
+        value=value,
+    )
     _set_base(isolation, shared)
     return _promotion(shared, applied=applied)
 
@@ -136,10 +150,13 @@ def preview_promotion(conversation: Conversation, label: str, *, force: bool = F
 
 
 @transaction.atomic
-def reset(conversation: Conversation, label: str, *, by: Author) -> EffectiveBlock:
+def reset(
+    conversation: Conversation, label: str, *, by: Author, expected_version: int | None = None
+) -> EffectiveBlock:
     """Take the shared text again: value, description and limit."""
-    comparison = _locked(conversation, label)
-    return _write_own(comparison, by=by._replace(source=Source.RESET), **_text_of(comparison))
+    comparison = _locked(conversation, label, expected_version)
+    by = by._replace(source=Source.RESET)
+    return _write_own(comparison, by=by, expected=expected_version, **_text_of(comparison))
 
 
 def preview_reset(conversation: Conversation, label: str) -> EffectiveBlock:
@@ -150,16 +167,25 @@ def preview_reset(conversation: Conversation, label: str) -> EffectiveBlock:
 
 @transaction.atomic
 def rebase(
-    conversation: Conversation, label: str, *, by: Author, resolution: str | None = None
+    conversation: Conversation,
+    label: str,
+    *,
+    by: Author,
+    resolution: str | None = None,
+    expected_version: int | None = None,
 ) -> EffectiveBlock:
     """Merge what changed in the shared block since the base into the isolated one, by lines.
 
     Raises MergeConflict when both changed the same lines, and nothing is written, unless
     `resolution` says what the isolated block shall say.
     """
-    comparison = _locked(conversation, label)
-    value = merge(comparison) if resolution is None else resolution
-    return _write_own(comparison, by=by._replace(source=Source.REBASE), value=value)
+    comparison = _locked(conversation, label, expected_version)
+    by = by._replace(source=Source.REBASE)
+    if resolution is None:
+        # The text merged is the one under the lock, whatever the caller has seen.
+        version = comparison.isolation.block.version
+        return _write_own(comparison, by=by, expected=version, value=merge(comparison))
+    return _write_own(comparison, by=by, expected=expected_version, value=resolution)
 
 
 def preview_rebase(
@@ -191,14 +217,16 @@ def merge(comparison: Comparison) -> str:
     return "\n".join(merged)
 
 
-def _locked(conversation: Conversation, label: str) -> Comparison:
+def _locked(conversation: Conversation, label: str, expected: int | None) -> Comparison:
     """The comparison with its rows held: both blocks, then the row that puts one in force."""
     comparison = compare(conversation, label)
     blocks = [comparison.isolation.block, *([comparison.shared] if comparison.shared else [])]
     lock_blocks(blocks)
     list(IsolatedBlock.objects.select_for_update(no_key=True).filter(pk=comparison.isolation.pk))
     # Read again: what was read before the locks may have changed while waiting for them.
-    return compare(conversation, label)
+    comparison = compare(conversation, label)
+    check_version(comparison.isolation.block, expected)
+    return comparison
 
 
 def _shared(comparison: Comparison) -> Block:
@@ -222,9 +250,17 @@ def _text_of(comparison: Comparison) -> dict:
     return {"value": shared.value, "description": shared.description, "limit": shared.limit}
 
 
-def _write_own(comparison: Comparison, *, by: Author, **fields) -> EffectiveBlock:
+def _write_own(
+    comparison: Comparison, *, by: Author, expected: int | None, **fields
+) -> EffectiveBlock:
     isolation, shared = comparison.isolation, _shared(comparison)
-    isolation.block = write_block(isolation.block, by=by, base_version=shared.version, **fields)
+    isolation.block = write_block(
+        isolation.block,
+        by=by,
+        expected_version=expected,
+        base_version=shared.version,
+        **fields,
+    )
     _set_base(isolation, shared)
     return comparison.effective
 

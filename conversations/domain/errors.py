@@ -73,18 +73,20 @@ class BelongsToConversation(Conflict):
 
 
 class StaleVersion(DomainError):
-    """The row has moved on since the version the write was based on.
+    """The row has moved on since the version the write was based on; None: since there was none.
 
-    `diff` is unified: what has changed since that version.
+    `value` is a block's text or a conversation's fields. `diff` is unified: what has changed
+    since that version, or for a conversation, whose past is not kept, what the write would change.
     """
 
-    def __init__(self, what: str, *, expected: int, version: int, value: str, diff: str):
+    def __init__(
+        self, what: str, *, expected: int | None, version: int, value: str | dict, diff: str
+    ):
         self.version = version
         self.value = value
         self.diff = diff
-        super().__init__(
-            f"{what} is at version {version}; this write was based on version {expected}"
-        )
+        basis = "there being none" if expected is None else f"version {expected}"
+        super().__init__(f"{what} is at version {version}; this write was based on {basis}")
 
     @property
     def details(self) -> dict:

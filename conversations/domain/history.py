@@ -12,7 +12,7 @@ from django.db.models import Max
 
 from ..models import Block, BlockRevision, IsolatedBlock
 from .authors import Author, Source
-from .blocks import lock_block, stale_version, write_block
+from .blocks import check_version, lock_block, write_block
 from .diffs import Piece, text_diff, unified
 from .errors import Conflict, NotFound
 
@@ -114,8 +114,7 @@ def restore_revision(
 
 def _locked(block: Block, expected_version: int | None) -> Block:
     block = lock_block(block)
-    if expected_version is not None and expected_version != block.version:
-        raise stale_version(block, expected_version)
+    check_version(block, expected_version)
     return block
 
 

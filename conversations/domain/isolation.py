@@ -6,9 +6,16 @@ from datetime import datetime
 
 from django.db import transaction
 
-from ..models import Agent, Block, Conversation, IsolatedBlock
+from ..models import (
+    Agent,
+    Block,
+    BlockRevision,
+    Conversation,
+    IsolatedBlock,
+    ReadingPeriod,
+)
 from .authors import Author
-from .blocks import insert_blocks
+from .blocks import check_version, insert_blocks, lock_block, stale_version
 from .context import recompile_default_conversations
 from .errors import Conflict, NotFound, RepeatedLabels, UnknownLabels
 from .memory import EffectiveBlock, effective_blocks
@@ -73,15 +80,24 @@ def own_copy(conversation: Conversation, source: Block, *, by: Author) -> Block:
 
 @transaction.atomic
 def isolate_label(
-    conversation: Conversation, label: str, *, by: Author, value: str | None = None
+    conversation: Conversation,
+    label: str,
+    *,
+    by: Author,
+    value: str | None = None,
+    must_be_new: bool = False,
 ) -> EffectiveBlock:
     """Give a conversation its own copy of one label now, saying `value` or the shared text.
 
     Isolating again changes nothing; with another value it is a Conflict, since that is an edit.
+    With `must_be_new` it is a StaleVersion.
     """
     # Two callers isolating one label at once: the second waits here, and finds it isolated.
     Conversation.objects.select_for_update(no_key=True).get(pk=conversation.pk)
-    if not conversation.isolations.filter(label=label).exists():
+    isolation = conversation.isolations.filter(label=label).select_related("block").first()
+    if isolation is not None and must_be_new:
+        raise stale_version(isolation.block, None)
+    if isolation is None:
         sources = blocks_to_isolate(conversation.agent, [label], with_policy=False)
         isolate_blocks(conversation, sources, by=by, value=value)
         _follow(conversation)
@@ -95,17 +111,72 @@ def isolate_label(
 
 
 @transaction.atomic
-def release_label(conversation: Conversation, label: str, *, by: Author) -> EffectiveBlock | None:
+def release_label(
+    conversation: Conversation, label: str, *, by: Author, expected_version: int | None = None
+) -> EffectiveBlock | None:
     """Read the shared block again; answers it, or None when the agent no longer has the label.
 
-    The copy and its revisions stay with the conversation, out of force.
+    The copy and its revisions stay with the conversation, out of force; `bring_back` takes it.
     """
+    isolation = conversation.isolations.filter(label=label).select_related("block").first()
+    # Whoever edits, promotes or rebases the copy is waited for, or waits and finds it released.
+    if isolation is not None:
+        check_version(lock_block(isolation.block), expected_version)
     released, _ = conversation.isolations.filter(label=label).delete()
     if not released:
         raise NotFound(f"Conversation '{conversation.pk}' has not isolated the label {label!r}")
     end_reading(conversation.reading_periods.filter(label=label), by=by)
     _follow(conversation)
     return next((e for e in effective_blocks(conversation) if e.label == label), None)
+
+
+@transaction.atomic
+def bring_back(
+    conversation: Conversation, label: str, *, by: Author, block_id: str | None = None
+) -> EffectiveBlock:
+    """Put a released copy of a label in force again: the newest one, or the one of this id.
+
+    Its base is the shared text that it was last known to be based on.
+    """
+    Conversation.objects.select_for_update(no_key=True).get(pk=conversation.pk)
+    if conversation.isolations.filter(label=label).exists():
+        raise Conflict(
+            f"Conversation '{conversation.pk}' has isolated {label!r}; release that copy first"
+        )
+    released = conversation.own_blocks.released(label)
+    if block_id is not None:
+        released = released.filter(pk=block_id)
+    copy = released.first()
+    if copy is None:
+        which = f" with id '{block_id}'" if block_id else ""
+        raise NotFound(f"Conversation '{conversation.pk}' has no released copy of {label!r}{which}")
+    base = _last_base(copy)
+    isolation = IsolatedBlock.objects.create(
+        conversation=conversation,
+        block=copy,
+        label=label,
+        source_block_id=base.block_id if base else None,
+        base_value=base.value if base else copy.revisions.get(number=1).value,
+        base_version=base.number if base else 0,
+    )
+    begin_reading([isolation], by=by)
+    _follow(conversation)
+    return next(e for e in effective_blocks(conversation) if e.label == label)
+
+
+def _last_base(copy: Block) -> BlockRevision | None:
+    """The shared block's revision that a released copy was last isolated, reset or rebased from.
+
+    Of which block it is, is told by what the agent read as the label when that was written.
+    """
+    moved = copy.revisions.exclude(base_version=None).first()
+    if moved is None or moved.base_version is None or copy.conversation is None:
+        return None
+    then = ReadingPeriod.objects.at(moved.written_at)
+    period = then.filter(agent=copy.conversation.agent_id, label=copy.label).first()
+    if period is None:
+        return None
+    return BlockRevision.objects.filter(block=period.block_id, number=moved.base_version).first()
 
 
 def _follow(conversation: Conversation) -> None:

@@ -34,6 +34,11 @@ class BlockQuerySet(OrganizationQuerySet):
         """Those that belong to no conversation, and are not deleted."""
         return self.filter(conversation=None, deleted_at=None)
 
+    def released(self, label: str) -> Self:
+        """A conversation's own copies of a label that are out of force, newest first."""
+        rows = self.filter(conversation__isnull=False, isolations=None, deleted_at=None)
+        return rows.filter(label=label).order_by("-created_at", "-id")
+
     def with_tags(self, tags, *, match_all: bool = False) -> Self:
         return with_tags(self, tags, match_all=match_all)
 
@@ -70,6 +75,11 @@ class Block(OrganizationModel):
     )
     metadata = models.JSONField(default=dict, blank=True)
     read_only = models.BooleanField(default=False, help_text="The agent's tools may not edit it.")
+    copy_on_write = models.BooleanField(
+        default=False,
+        help_text="Conversations may edit it only in a copy of their own: the first edit from a "
+        "conversation isolates the label there.",
+    )
     hidden = models.BooleanField(null=True, blank=True, help_text="Left out of lists.")
     tags = TagsField()
     version = models.PositiveIntegerField(

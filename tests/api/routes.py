@@ -44,6 +44,8 @@ ROUTES = [
     Route("get", "conversations/{conversation_id}/messages"),
     Route("post", "conversations/{conversation_id}/recompile"),
     Route("post", "conversations/{conversation_id}/restore"),
+    Route("get", "conversations/{conversation_id}/isolated-blocks/human"),
+    Route("get", "conversations/{conversation_id}/isolated-blocks/human/released"),
     Route("put", "conversations/{conversation_id}/isolated-blocks/human"),
     Route("patch", "conversations/{conversation_id}/isolated-blocks/human", {"value": "changed"}),
     Route("delete", "conversations/{conversation_id}/isolated-blocks/human"),

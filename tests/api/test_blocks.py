@@ -18,6 +18,7 @@ def test_a_block_is_made_with_its_defaults(client_for, alice):
         "description": None,
         "metadata": {},
         "read_only": False,
+        "copy_on_write": False,
         "tags": [],
         "hidden": None,
         "version": 1,

@@ -41,6 +41,7 @@ def test_creating_a_conversation_answers_it_whole(client_for, alice):
         "archived": False,
         "archived_at": None,
         "hidden": False,
+        "version": 1,
         "stale": False,
         "forked_from": None,
         "last_message_at": None,

@@ -34,6 +34,10 @@ def world(alice, request) -> dict[str, str]:
         ("conversations/{conv}", KEY + 3),
         # The conversation, the shared blocks, the isolated blocks.
         ("conversations/{conv}/blocks", KEY + 3),
+        # The conversation, its isolated blocks, the shared one.
+        ("conversations/{conv}/isolated-blocks/human", KEY + 3),
+        # The conversation, its copies.
+        ("conversations/{conv}/isolated-blocks/human/released", KEY + 2),
         # The conversation, the periods with their blocks, the revisions of then.
         ("conversations/{conv}/blocks?at=2100-01-01T00:00:00Z", KEY + 3),
         # The conversation, the page with its messages.

@@ -5,7 +5,7 @@ from .fields import Choice, Flag, JsonObject, Label, Listed, Repeated, Text, Who
 
 
 class BlockSerializer(serializers.Serializer):
-    """A block as the client's `Block` type reads it, with its `version`."""
+    """A block as the client's `Block` type reads it, with its `version` and `copy_on_write`."""
 
     id = serializers.CharField()
     label = serializers.CharField()
@@ -14,6 +14,7 @@ class BlockSerializer(serializers.Serializer):
     description = serializers.CharField(allow_null=True)
     metadata = serializers.DictField()
     read_only = serializers.BooleanField()  # type: ignore[assignment]
+    copy_on_write = serializers.BooleanField()
     tags = serializers.ListField(child=serializers.CharField())
     hidden = serializers.BooleanField(allow_null=True)
     version = serializers.IntegerField()
@@ -37,6 +38,7 @@ class BlockSerializer(serializers.Serializer):
             "description": block.description,
             "metadata": block.metadata,
             "read_only": block.read_only,
+            "copy_on_write": block.copy_on_write,
             "tags": block.tags,
             "hidden": block.hidden,
             "version": block.version,
@@ -61,6 +63,11 @@ class BlockBody(serializers.Serializer):
     description = Text(required=False, allow_null=True)
     metadata = JsonObject(required=False, allow_null=True)
     read_only = Flag(required=False, allow_null=True)  # type: ignore[assignment]
+    copy_on_write = Flag(
+        required=False,
+        allow_null=True,
+        help_text="Conversations may edit it only in a copy of their own.",
+    )
     hidden = Flag(required=False, allow_null=True)
     tags = Listed(child=Text(), required=False, allow_null=True)
     is_template = Flag(required=False, allow_null=True)

@@ -2,6 +2,7 @@ from django.utils import timezone
 from rest_framework import serializers
 
 from ...domain.context import is_stale
+from ...domain.forks import ForkChoice
 from ...domain.memory import block_versions_of
 from ...models import ConversationMessage
 from ..pagination import PageQuery
@@ -35,7 +36,8 @@ class ForkedFromSerializer(serializers.Serializer):
 class ConversationSerializer(serializers.Serializer):
     """A conversation as the client's `Conversation` type reads it.
 
-    Ours in addition: `stale` (the stored prompt is older than memory) and `forked_from`.
+    Ours in addition: `version` (counts the changes of its own fields), `stale` (the stored prompt
+    is older than memory) and `forked_from`.
     """
 
     id = serializers.CharField()
@@ -50,6 +52,7 @@ class ConversationSerializer(serializers.Serializer):
     archived = serializers.BooleanField()
     archived_at = serializers.DateTimeField(allow_null=True)
     hidden = serializers.BooleanField()
+    version = serializers.IntegerField()
     stale = serializers.BooleanField()
     forked_from = ForkedFromSerializer(allow_null=True)
     last_message_at = serializers.DateTimeField(allow_null=True)
@@ -91,6 +94,7 @@ def _represent(conversation, in_context, blocks) -> dict:
         "archived": conversation.archived_at is not None,
         "archived_at": conversation.archived_at,
         "hidden": conversation.hidden,
+        "version": conversation.version,
         "stale": is_stale(conversation, blocks),
         "forked_from": forked_from,
         "last_message_at": conversation.last_message_at,
@@ -162,6 +166,18 @@ class OfAgentQuery(serializers.Serializer):
 class ForkQuery(OfAgentQuery):
     message_id = Id("message", required=False, help_text="The last message the fork shares.")
     hidden = Flag(default=False)
+
+
+class ForkBody(serializers.Serializer):
+    """What a fork does with isolated labels: one that is not named is copied."""
+
+    isolated_blocks = serializers.DictField(
+        child=Choice(list(ForkChoice)),
+        required=False,
+        help_text="Of a label: `copy` the isolated block, `share` the agent's, or `reset` to it.",
+    )
+    message_id = Id("message", required=False, help_text="The last message the fork shares.")
+    hidden = Flag(required=False)
 
 
 class RecompileQuery(OfAgentQuery):

@@ -3,7 +3,7 @@ from rest_framework import serializers
 from ...domain.drift import Comparison, Promotion
 from ...domain.memory import EffectiveBlock
 from .blocks import BlockSerializer
-from .fields import Flag, Text
+from .fields import Flag, Id, Text
 
 DRIFTS = ["in_sync", "isolated_changed", "shared_changed", "diverged", "shared_gone"]
 
@@ -121,6 +121,10 @@ def represent_rebase(effective: EffectiveBlock, *, dry_run: bool) -> dict:
 
 class IsolateBody(serializers.Serializer):
     value = Text(required=False, help_text="What the copy says first; else the shared text.")
+
+
+class BringBackBody(serializers.Serializer):
+    block_id = Id("block", required=False, help_text="Which copy; else the newest.")
 
 
 class PromoteBody(serializers.Serializer):

@@ -6,6 +6,7 @@ from rest_framework.views import APIView
 from ...domain.blocks import create_block, delete_block, write_block
 from ...models import Agent, Block
 from ..auth import author_of
+from ..etags import IF_MATCH, IF_NONE_MATCH, expected_version, tagged_block
 from ..filters import matching_blocks
 from ..pagination import page
 from ..requests import read_body, read_query
@@ -20,6 +21,14 @@ from ..serializers.blocks import (
 )
 from .agents import relations_asked
 from .lookups import find_block
+
+
+def edit_block(request, block: Block) -> Response:
+    """Write what the body says to a block, based on the version that If-Match names."""
+    changes = read_body(request, UpdateBlockBody)
+    version = expected_version(request)
+    block = write_block(block, by=author_of(request), expected_version=version, **changes)
+    return tagged_block(request, block)
 
 
 class BlockList(APIView):
@@ -52,19 +61,25 @@ class BlockCount(APIView):
 
 
 class BlockDetail(APIView):
-    @extend_schema(operation_id="blocks_retrieve", responses=BlockSerializer)
+    @extend_schema(
+        operation_id="blocks_retrieve", parameters=[IF_NONE_MATCH], responses=BlockSerializer
+    )
     def get(self, request, block_id):
-        return Response(BlockSerializer(find_block(request, block_id)).data)
+        return tagged_block(request, find_block(request, block_id))
 
-    @extend_schema(operation_id="blocks_update", request=UpdateBlockBody, responses=BlockSerializer)
+    @extend_schema(
+        operation_id="blocks_update",
+        parameters=[IF_MATCH],
+        request=UpdateBlockBody,
+        responses=BlockSerializer,
+    )
     def patch(self, request, block_id):
-        block = find_block(request, block_id)
-        changes = read_body(request, UpdateBlockBody)
-        return Response(BlockSerializer(write_block(block, by=author_of(request), **changes)).data)
+        return edit_block(request, find_block(request, block_id))
 
-    @extend_schema(operation_id="blocks_delete", responses=NULL)
+    @extend_schema(operation_id="blocks_delete", parameters=[IF_MATCH], responses=NULL)
     def delete(self, request, block_id):
-        delete_block(find_block(request, block_id), by=author_of(request))
+        block = find_block(request, block_id)
+        delete_block(block, by=author_of(request), expected_version=expected_version(request))
         return Response(None)
 
 

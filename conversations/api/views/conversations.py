@@ -15,6 +15,7 @@ from ...domain.errors import NotFound
 from ...ids import is_id
 from ...models import Conversation
 from ..auth import author_of
+from ..etags import IF_MATCH, IF_NONE_MATCH, expected_version, tagged
 from ..filters import matching_conversations
 from ..pagination import Order, page
 from ..requests import path_id, read_body, read_query
@@ -23,6 +24,7 @@ from ..serializers.conversations import (
     ConversationSerializer,
     CreateConversationBody,
     CreateConversationQuery,
+    ForkBody,
     ForkQuery,
     ListConversationsQuery,
     OfAgentBody,
@@ -39,8 +41,8 @@ ORDER_FIELDS = {
 }
 
 
-def respond(conversation: Conversation) -> Response:
-    return Response(represent_conversations([conversation])[0])
+def respond(request, conversation: Conversation) -> Response:
+    return tagged(request, represent_conversations([conversation])[0], conversation.version)
 
 
 class ConversationList(APIView):
@@ -77,28 +79,41 @@ class ConversationList(APIView):
             raise NotFound(f"Agent not found: agent_id {agent_id!r}, expected agent-<uuid4>")
         labels = fields.pop("isolated_block_labels", None) or []
         return respond(
-            create_conversation(agent, by=author_of(request), isolated_labels=labels, **fields)
+            request,
+            create_conversation(agent, by=author_of(request), isolated_labels=labels, **fields),
         )
 
 
 class ConversationDetail(APIView):
-    @extend_schema(operation_id="conversations_retrieve", responses=ConversationSerializer)
+    @extend_schema(
+        operation_id="conversations_retrieve",
+        parameters=[IF_NONE_MATCH],
+        responses=ConversationSerializer,
+    )
     def get(self, request, conversation_id):
-        return respond(find_conversation(request, conversation_id))
+        return respond(request, find_conversation(request, conversation_id))
 
     @extend_schema(
         operation_id="conversations_update",
+        parameters=[IF_MATCH],
         request=UpdateConversationBody,
         responses=ConversationSerializer,
     )
     def patch(self, request, conversation_id):
         conversation = find_conversation(request, conversation_id)
         changes = read_body(request, UpdateConversationBody)
-        return respond(update_conversation(conversation, by=author_of(request), **changes))
+        version = expected_version(request)
+        by = author_of(request)
+        return respond(
+            request,
+            update_conversation(conversation, by=by, expected_version=version, **changes),
+        )
 
-    @extend_schema(operation_id="conversations_delete", responses=NULL)
+    @extend_schema(operation_id="conversations_delete", parameters=[IF_MATCH], responses=NULL)
     def delete(self, request, conversation_id):
-        delete_conversation(find_conversation(request, conversation_id), by=author_of(request))
+        conversation = find_conversation(request, conversation_id)
+        version = expected_version(request)
+        delete_conversation(conversation, by=author_of(request), expected_version=version)
         return Response(None)
 
 
@@ -112,26 +127,33 @@ class RestoreConversation(APIView):
         conversation = every.find(pk=conversation_id)
         if conversation is None:
             raise NotFound(f"Conversation not found with id='{conversation_id}'")
-        return respond(restore_conversation(conversation, by=author_of(request)))
+        return respond(request, restore_conversation(conversation, by=author_of(request)))
 
 
 class ForkConversation(APIView):
     @extend_schema(
         operation_id="conversations_fork",
         parameters=[ForkQuery],
-        request=None,
+        request=ForkBody,
         responses=ConversationSerializer,
     )
     def post(self, request, conversation_id):
-        query = read_query(request, ForkQuery)
+        # What the body says goes before the query, which is where the clients put it.
+        query = read_query(request, ForkQuery) | read_body(request, ForkBody, required=False)
         source = find_thread(request, conversation_id, query.get("agent_id"))
         at = None
         if message_id := query.get("message_id"):
             at = messages_of(request).find(pk=message_id)
             if at is None:
                 raise NotFound(f"Message with id {message_id} not found.")
-        fork = fork_conversation(source, by=author_of(request), at=at, hidden=query["hidden"])
-        return respond(fork)
+        fork = fork_conversation(
+            source,
+            by=author_of(request),
+            at=at,
+            hidden=query["hidden"],
+            choices=query.get("isolated_blocks"),
+        )
+        return respond(request, fork)
 
 
 class RecompileConversation(APIView):

@@ -5,12 +5,12 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from ...domain.agents import attach_block, detach_block
-from ...domain.blocks import write_block
 from ...domain.errors import NotFound
 from ...models import Agent, Block
 from ..auth import author_of
+from ..etags import IF_MATCH, IF_NONE_MATCH, tagged_block
 from ..pagination import Order, page
-from ..requests import read_body, read_query
+from ..requests import read_query
 from ..serializers.agents import (
     AgentSerializer,
     MemorySerializer,
@@ -19,6 +19,7 @@ from ..serializers.agents import (
 )
 from ..serializers.blocks import AttachedBlocksQuery, BlockSerializer, UpdateBlockBody
 from .agents import respond
+from .blocks import edit_block
 from .lookups import agents_of, find_agent, find_block
 
 
@@ -44,17 +45,22 @@ class AgentBlockList(APIView):
 
 
 class AgentBlockDetail(APIView):
-    @extend_schema(operation_id="agents_blocks_retrieve", responses=BlockSerializer)
+    @extend_schema(
+        operation_id="agents_blocks_retrieve",
+        parameters=[IF_NONE_MATCH],
+        responses=BlockSerializer,
+    )
     def get(self, request, agent_id, label):
-        return Response(BlockSerializer(self._find(request, agent_id, label)).data)
+        return tagged_block(request, self._find(request, agent_id, label))
 
     @extend_schema(
-        operation_id="agents_blocks_update", request=UpdateBlockBody, responses=BlockSerializer
+        operation_id="agents_blocks_update",
+        parameters=[IF_MATCH],
+        request=UpdateBlockBody,
+        responses=BlockSerializer,
     )
     def patch(self, request, agent_id, label):
-        block = self._find(request, agent_id, label)
-        changes = read_body(request, UpdateBlockBody)
-        return Response(BlockSerializer(write_block(block, by=author_of(request), **changes)).data)
+        return edit_block(request, self._find(request, agent_id, label))
 
     def _find(self, request, agent_id: str, label: str) -> Block:
         agent: Agent = find_agent(request, agent_id)

@@ -4,7 +4,6 @@ from drf_spectacular.utils import extend_schema
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from ...domain.blocks import write_block
 from ...domain.drift import (
     compare,
     preview_promotion,
@@ -14,14 +13,17 @@ from ...domain.drift import (
     rebase,
     reset,
 )
-from ...domain.isolation import isolate_label, release_label
-from ...domain.memory import effective_blocks
+from ...domain.edits import edit_own
+from ...domain.isolation import bring_back, isolate_label, release_label
+from ...domain.memory import EffectiveBlock, effective_blocks
 from ...domain.reading import effective_blocks_at, moment_of
 from ..auth import author_of
+from ..etags import IF_MATCH, IF_NONE_MATCH, expected_version, must_be_new, tagged
 from ..requests import read_body, read_query
-from ..serializers.blocks import UpdateBlockBody
+from ..serializers.blocks import BlockSerializer, UpdateBlockBody
 from ..serializers.history import EffectiveBlocksQuery
 from ..serializers.isolated_blocks import (
+    BringBackBody,
     ComparisonSerializer,
     EffectiveBlockSerializer,
     IsolateBody,
@@ -36,8 +38,10 @@ from ..serializers.isolated_blocks import (
 from .lookups import find_conversation
 
 
-def respond(effective) -> Response:
-    return Response(effective and EffectiveBlockSerializer(effective).data)
+def respond(request, effective: EffectiveBlock | None) -> Response:
+    if effective is None:
+        return Response(None)
+    return tagged(request, EffectiveBlockSerializer(effective).data, effective.version)
 
 
 class ConversationBlocks(APIView):
@@ -60,33 +64,78 @@ class ConversationBlocks(APIView):
 
 class IsolatedBlockDetail(APIView):
     @extend_schema(
+        operation_id="conversations_isolated_block",
+        parameters=[IF_NONE_MATCH],
+        responses=EffectiveBlockSerializer,
+    )
+    def get(self, request, conversation_id, label):
+        conversation = find_conversation(request, conversation_id)
+        return respond(request, compare(conversation, label).effective)
+
+    @extend_schema(
         operation_id="conversations_isolate",
+        parameters=[IF_NONE_MATCH],
         request=IsolateBody,
         responses=EffectiveBlockSerializer,
     )
     def put(self, request, conversation_id, label):
         conversation = find_conversation(request, conversation_id)
         body = read_body(request, IsolateBody, required=False)
-        return respond(isolate_label(conversation, label, by=author_of(request), **body))
+        is_new = must_be_new(request)
+        by = author_of(request)
+        return respond(
+            request, isolate_label(conversation, label, by=by, must_be_new=is_new, **body)
+        )
 
     @extend_schema(
         operation_id="conversations_edit_isolated",
+        parameters=[IF_MATCH],
         request=UpdateBlockBody,
         responses=EffectiveBlockSerializer,
     )
     def patch(self, request, conversation_id, label):
         conversation = find_conversation(request, conversation_id)
-        block = compare(conversation, label).isolation.block
-        write_block(block, by=author_of(request), **read_body(request, UpdateBlockBody))
-        return respond(compare(conversation, label).effective)
+        changes = read_body(request, UpdateBlockBody)
+        version = expected_version(request)
+        by = author_of(request)
+        return respond(
+            request,
+            edit_own(conversation, label, by=by, expected_version=version, changes=changes),
+        )
 
     @extend_schema(
         operation_id="conversations_release",
+        parameters=[IF_MATCH],
         responses=EffectiveBlockSerializer(allow_null=True),
     )
     def delete(self, request, conversation_id, label):
         conversation = find_conversation(request, conversation_id)
-        return respond(release_label(conversation, label, by=author_of(request)))
+        version = expected_version(request)
+        by = author_of(request)
+        return respond(request, release_label(conversation, label, by=by, expected_version=version))
+
+
+class ReleasedBlocks(APIView):
+    """The copies of a label that the conversation has released, newest first."""
+
+    @extend_schema(operation_id="conversations_released", responses=BlockSerializer(many=True))
+    def get(self, request, conversation_id, label):
+        conversation = find_conversation(request, conversation_id)
+        # PostgreSQL has no words for a label with a NUL in it.
+        copies = [] if "\0" in label else conversation.own_blocks.released(label)
+        return Response(BlockSerializer(copies, many=True).data)
+
+
+class RestoreIsolatedBlock(APIView):
+    @extend_schema(
+        operation_id="conversations_bring_back",
+        request=BringBackBody,
+        responses=EffectiveBlockSerializer,
+    )
+    def post(self, request, conversation_id, label):
+        conversation = find_conversation(request, conversation_id)
+        body = read_body(request, BringBackBody, required=False)
+        return respond(request, bring_back(conversation, label, by=author_of(request), **body))
 
 
 class CompareIsolatedBlock(APIView):
@@ -98,7 +147,10 @@ class CompareIsolatedBlock(APIView):
 
 class PromoteIsolatedBlock(APIView):
     @extend_schema(
-        operation_id="conversations_promote", request=PromoteBody, responses=PromotionSerializer
+        operation_id="conversations_promote",
+        parameters=[IF_MATCH],
+        request=PromoteBody,
+        responses=PromotionSerializer,
     )
     def post(self, request, conversation_id, label):
         conversation = find_conversation(request, conversation_id)
@@ -106,24 +158,38 @@ class PromoteIsolatedBlock(APIView):
         if body["dry_run"]:
             promotion = preview_promotion(conversation, label, force=body["force"])
         else:
-            promotion = promote(conversation, label, by=author_of(request), force=body["force"])
+            promotion = promote(
+                conversation,
+                label,
+                by=author_of(request),
+                force=body["force"],
+                expected_version=expected_version(request),
+            )
         return Response(represent_promotion(promotion, dry_run=body["dry_run"]))
 
 
 class ResetIsolatedBlock(APIView):
     @extend_schema(
-        operation_id="conversations_reset", request=ResetBody, responses=EffectiveBlockSerializer
+        operation_id="conversations_reset",
+        parameters=[IF_MATCH],
+        request=ResetBody,
+        responses=EffectiveBlockSerializer,
     )
     def post(self, request, conversation_id, label):
         conversation = find_conversation(request, conversation_id)
         if read_body(request, ResetBody, required=False)["dry_run"]:
-            return respond(preview_reset(conversation, label))
-        return respond(reset(conversation, label, by=author_of(request)))
+            return Response(EffectiveBlockSerializer(preview_reset(conversation, label)).data)
+        version = expected_version(request)
+        by = author_of(request)
+        return respond(request, reset(conversation, label, by=by, expected_version=version))
 
 
 class RebaseIsolatedBlock(APIView):
     @extend_schema(
-        operation_id="conversations_rebase", request=RebaseBody, responses=RebaseSerializer
+        operation_id="conversations_rebase",
+        parameters=[IF_MATCH],
+        request=RebaseBody,
+        responses=RebaseSerializer,
     )
     def post(self, request, conversation_id, label):
         conversation = find_conversation(request, conversation_id)
@@ -132,5 +198,11 @@ class RebaseIsolatedBlock(APIView):
         if body["dry_run"]:
             effective = preview_rebase(conversation, label, resolution=resolution)
         else:
-            effective = rebase(conversation, label, by=author_of(request), resolution=resolution)
+            effective = rebase(
+                conversation,
+                label,
+                by=author_of(request),
+                resolution=resolution,
+                expected_version=expected_version(request),
+            )
         return Response(represent_rebase(effective, dry_run=body["dry_run"]))

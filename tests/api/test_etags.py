@@ -1,0 +1,203 @@
+"""No lost update over HTTP: a write may say which version it is based on."""
+
+import re
+
+import pytest
+
+from conversations.domain.blocks import write_block
+from conversations.models import Conversation
+
+from ..factories import author, make_agent, make_conversation, make_messages
+
+
+@pytest.fixture
+def client(client_for, alice):
+    return client_for(alice)
+
+
+@pytest.fixture
+def conversation(alice):
+    return make_conversation(make_agent(alice, labels=["human"]), isolated=["human"])
+
+
+@pytest.fixture
+def shared(conversation):
+    return conversation.agent.blocks.get()
+
+
+@pytest.fixture
+def own(conversation):
+    return conversation.isolations.get().block
+
+
+def test_a_blocks_tag_is_its_version(client, conversation, shared):
+    path = f"/v1/agents/{conversation.agent_id}/core-memory/blocks/human"
+
+    read = client.get(f"/v1/blocks/{shared.pk}")
+    written = client.patch(f"/v1/blocks/{shared.pk}", {"value": "new"})
+
+    assert (read["ETag"], written["ETag"], client.get(path)["ETag"]) == ('"1"', '"2"', '"2"')
+
+
+@pytest.mark.parametrize("known", ['"1"', 'W/"1"', '"7", "1"', "*"])
+def test_a_read_of_what_the_caller_has_is_304_without_a_body(client, shared, known):
+    reply = client.get(f"/v1/blocks/{shared.pk}", headers={"If-None-Match": known})
+
+    assert (reply.status_code, reply.content, reply["ETag"]) == (304, b"", '"1"')
+    write_block(shared, by=author(), value="new")
+    if known != "*":
+        reply = client.get(f"/v1/blocks/{shared.pk}", headers={"If-None-Match": known})
+        assert (reply.status_code, reply.json()["value"]) == (200, "new")
+
+
+def test_a_write_based_on_an_older_version_is_refused_with_the_present_text(client, shared):
+    write_block(shared, by=author(), value="somebody else's")
+
+    reply = client.patch(f"/v1/blocks/{shared.pk}", {"value": "mine"}, headers={"If-Match": '"1"'})
+
+    assert reply.status_code == 412
+    assert reply.json() == {
+        "detail": f"Block '{shared.pk}' is at version 2; this write was based on version 1",
+        "version": 2,
+        "value": "somebody else's",
+        "diff": "--- version 1\n+++ version 2\n@@ -1 +1 @@\n-about human\n+somebody else's",
+    }
+    shared.refresh_from_db()
+    assert (shared.value, shared.revisions.count()) == ("somebody else's", 2)
+
+
+def test_a_write_of_what_is_stored_already_is_accepted_whatever_it_was_based_on(client, shared):
+    write_block(shared, by=author(), value="the same")
+
+    reply = client.patch(
+        f"/v1/blocks/{shared.pk}", {"value": "the same"}, headers={"If-Match": '"1"'}
+    )
+
+    assert (reply.status_code, reply["ETag"]) == (200, '"2"')
+    assert shared.revisions.count() == 2
+
+
+@pytest.mark.parametrize(("headers", "unconditional"), [({}, True), ({"If-Match": '"1"'}, False)])
+def test_the_revision_says_whether_the_write_named_its_version(
+    client, shared, headers, unconditional
+):
+    client.patch(f"/v1/blocks/{shared.pk}", {"value": "new"}, headers=headers)
+
+    assert shared.revisions.get(number=2).unconditional is unconditional
+
+
+def test_deleting_a_block_that_has_moved_on_is_refused(client, shared):
+    write_block(shared, by=author(), value="new")
+
+    refused = client.delete(f"/v1/blocks/{shared.pk}", headers={"If-Match": '"1"'})
+    accepted = client.delete(f"/v1/blocks/{shared.pk}", headers={"If-Match": '"2"'})
+
+    assert (refused.status_code, accepted.status_code) == (412, 200)
+
+
+@pytest.mark.parametrize("tag", ["1", 'W/"1"', '"1", "2"', '"abc"', ""])
+def test_a_tag_that_is_none_of_ours_is_named(client, shared, tag):
+    reply = client.patch(f"/v1/blocks/{shared.pk}", {"value": "x"}, headers={"If-Match": tag})
+
+    assert reply.status_code == 422
+    assert reply.json()["detail"].startswith('If-Match: expected one ETag like "3", or *, got')
+    assert shared.revisions.count() == 1
+
+
+# Isolated blocks
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body"),
+    [
+        ("patch", "", {"value": "mine"}),
+        ("delete", "", None),
+        ("post", "/promote", {}),
+        ("post", "/reset", {}),
+        ("post", "/rebase", {}),
+        ("post", "/rebase", {"resolution": "resolved"}),
+    ],
+)
+def test_every_verb_of_an_isolated_block_takes_the_version_it_is_based_on(
+    client, conversation, shared, own, method, path, body
+):
+    write_block(own, by=author(), value="meanwhile")
+    url = f"/v1/conversations/{conversation.pk}/isolated-blocks/human"
+    headers = {"If-Match": '"1"'}
+
+    refused = getattr(client, method)(f"{url}{path}", body, headers=headers)
+
+    assert (refused.status_code, refused.json()["version"]) == (412, 2)
+    assert refused.json()["value"] == "meanwhile"
+    assert (own.revisions.count(), shared.revisions.count()) == (2, 1)
+    # The tag that a read gives is taken.
+    headers = {"If-Match": client.get(url)["ETag"]}
+    accepted = getattr(client, method)(f"{url}{path}", body, headers=headers)
+    assert accepted.status_code == 200
+
+
+def test_the_tag_of_an_isolated_block_changes_with_its_drift(client, conversation, shared):
+    url = f"/v1/conversations/{conversation.pk}/isolated-blocks/human"
+    before = client.get(url)
+    again = client.get(url, headers={"If-None-Match": before["ETag"]})
+    write_block(shared, by=author(), value="the shared one moves on")
+
+    after = client.get(url, headers={"If-None-Match": before["ETag"]})
+
+    assert re.fullmatch(r'"1-[0-9a-f]{8}"', before["ETag"])
+    assert (again.status_code, after.status_code) == (304, 200)
+    assert after.json()["drift"] == "shared_changed"
+
+
+def test_isolating_only_when_nothing_is_isolated_yet(client, conversation):
+    url = f"/v1/conversations/{conversation.pk}/isolated-blocks/human"
+
+    refused = client.put(url, headers={"If-None-Match": "*"})
+    client.delete(url)
+    accepted = client.put(url, headers={"If-None-Match": "*"})
+    odd = client.put(url, headers={"If-None-Match": '"1"'})
+
+    assert [reply.status_code for reply in (refused, accepted, odd)] == [412, 200, 422]
+    assert refused.json()["detail"].endswith("this write was based on there being none")
+
+
+# Conversations
+
+
+def test_a_conversation_that_has_moved_on_is_not_changed(client, conversation):
+    url = f"/v1/conversations/{conversation.pk}"
+    tag = client.get(url)["ETag"]
+    client.patch(url, {"summary": "theirs"})
+
+    reply = client.patch(url, {"summary": "mine"}, headers={"If-Match": tag})
+
+    assert reply.status_code == 412
+    answer = reply.json()
+    assert (answer["version"], answer["value"]["summary"]) == (2, "theirs")
+    assert answer["diff"].splitlines()[:2] == ["--- version 2", "+++ this write"]
+    assert '- "summary": "theirs",\n+ "summary": "mine",' in answer["diff"]
+    deleted = client.delete(url, headers={"If-Match": tag})
+    assert deleted.status_code == 412
+    assert Conversation.objects.live().get(pk=conversation.pk).summary == "theirs"
+
+
+def test_a_new_message_is_never_hidden_by_a_304(client, conversation):
+    url = f"/v1/conversations/{conversation.pk}"
+    tag = client.get(url)["ETag"]
+    assert client.get(url, headers={"If-None-Match": tag}).status_code == 304
+
+    make_messages(conversation, "hello")
+
+    reply = client.get(url, headers={"If-None-Match": tag})
+    assert (reply.status_code, len(reply.json()["in_context_message_ids"])) == (200, 2)
+    # Nor does it keep a change of the conversation's own fields from being written.
+    assert client.patch(url, {"summary": "s"}, headers={"If-Match": tag}).status_code == 200
+
+
+def test_a_change_that_changes_nothing_keeps_the_version(client, conversation):
+    url = f"/v1/conversations/{conversation.pk}"
+    client.patch(url, {"summary": "s"})
+
+    reply = client.patch(url, {"summary": "s"}, headers={"If-Match": '"1"'})
+
+    assert (reply.status_code, reply.json()["version"]) == (200, 2)
