@@ -15,6 +15,8 @@ def matching_conversations(rows, query: dict):
         rows = rows.filter(agent=query["agent_id"])
     if query["archive_status"] != "all":
         rows = rows.archived(query["archive_status"] == "archived")
+    if "isolated_label" in query or query["drift"]:
+        rows = rows.with_isolated(label=query.get("isolated_label"), drifts=query["drift"])
     if "summary_search" in query:
         rows = rows.filter(summary__icontains=query["summary_search"])
     return rows

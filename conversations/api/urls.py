@@ -5,6 +5,7 @@ from django.urls import path, re_path
 from .views import (
     agents,
     blocks,
+    bulk,
     conversations,
     core_memory,
     history,
@@ -57,6 +58,15 @@ urlpatterns = [
     path("agents/", agents.AgentList.as_view()),
     path("agents/count", agents.AgentCount.as_view()),
     path("agents/<str:agent_id>", agents.AgentDetail.as_view()),
+    # Labels may hold slashes.
+    path(
+        "agents/<str:agent_id>/isolated-blocks/<path:label>/reset",
+        bulk.ResetIsolatedBlocks.as_view(),
+    ),
+    path(
+        "agents/<str:agent_id>/isolated-blocks/<path:label>/rebase",
+        bulk.RebaseIsolatedBlocks.as_view(),
+    ),
     path("agents/<str:agent_id>/context", agents.AgentContext.as_view()),
     path("agents/<str:agent_id>/messages", messages.AgentMessages.as_view()),
     path("agents/<str:agent_id>/recompile", agents.RecompileAgent.as_view()),

@@ -112,11 +112,7 @@ def write_block(
     check_version(block, expected_version)
     if "label" in changed:
         _relabel(block, changes["label"], by=by)
-    for name in changed:
-        setattr(block, name, changes[name])  # type: ignore[literal-required]
-    _check(block)
-    block.version += 1
-    block.last_updated_by = by.user
+    _apply(block, changes, by=by)
     block.save(update_fields=[*changed, "version", "last_updated_by", "updated_at"])
     revision = _revision(block, by=by, reason=reason, conversation=conversation)
     revision.unconditional = expected_version is None
@@ -126,6 +122,29 @@ def write_block(
     # Also after an edit that no prompt shows: whether a prompt is stale is told by the version.
     recompile_default_conversations(_agents_whose_default_reads(block))
     return block
+
+
+def write_locked_blocks(
+    writes: Iterable[tuple[Block, BlockFields]], *, by: Author, base_version: int
+) -> None:
+    """`write_block` for many isolated blocks, in a number of queries that does not grow with them.
+
+    For texts that were checked: value, description and limit. The caller holds the locks.
+    """
+    changed = []
+    for block, changes in writes:
+        if any(_differs(getattr(block, name), value) for name, value in changes.items()):
+            _apply(block, changes, by=by)
+            block.updated_at = timezone.now()
+            changed.append(block)
+    fields = ["value", "description", "limit", "version", "last_updated_by", "updated_at"]
+    Block.objects.bulk_update(changed, fields)
+    revisions = [_revision(block, by=by, reason="", conversation=None) for block in changed]
+    for revision in revisions:
+        revision.base_version = base_version
+    BlockRevision.objects.bulk_create(revisions)
+    owners = Conversation.objects.filter(own_blocks__in=changed, is_default=True)
+    recompile_default_conversations(owners.values_list("agent", flat=True))
 
 
 @transaction.atomic
@@ -177,12 +196,26 @@ def _differs(old: object, new: object) -> bool:
     return old != new or json.dumps(old, sort_keys=True) != json.dumps(new, sort_keys=True)
 
 
+def _apply(block: Block, changes: BlockFields, *, by: Author) -> None:
+    """Make an edit of a locked row, which the caller then saves with its revision."""
+    for name, value in changes.items():
+        setattr(block, name, value)
+    _check(block)
+    block.version += 1
+    block.last_updated_by = by.user
+
+
+def check_text(block: Block, changes: BlockFields) -> None:
+    """Raise unless the block could take these changes: its constraints, in the caller's words."""
+    limit, value = changes.get("limit", block.limit), changes.get("value", block.value)
+    if limit < 1:
+        raise InvalidValue("limit", f"expected at least 1 character, got {limit}")
+    if len(value) > limit:
+        raise BlockTooLong(block.label, len(value), limit)
+
+
 def _check(block: Block) -> None:
-    """Raise unless the database would take this block: its constraints, in the caller's words."""
-    if block.limit < 1:
-        raise InvalidValue("limit", f"expected at least 1 character, got {block.limit}")
-    if len(block.value) > block.limit:
-        raise BlockTooLong(block.label, len(block.value), block.limit)
+    check_text(block, {})
 
 
 def _revision(

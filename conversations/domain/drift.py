@@ -7,7 +7,7 @@ from merge3 import Merge3
 
 from ..models import AgentBlock, Block, Conversation, IsolatedBlock
 from .authors import Author, Source
-from .blocks import check_version, lock_blocks, write_block
+from .blocks import BlockFields, check_version, lock_blocks, write_block
 from .diffs import Piece, text_diff, unified
 from .errors import Conflict, NotFound
 from .memory import EffectiveBlock
@@ -156,13 +156,13 @@ def reset(
     """Take the shared text again: value, description and limit."""
     comparison = _locked(conversation, label, expected_version)
     by = by._replace(source=Source.RESET)
-    return _write_own(comparison, by=by, expected=expected_version, **_text_of(comparison))
+    return _write_own(comparison, by=by, expected=expected_version, **text_of(comparison))
 
 
 def preview_reset(conversation: Conversation, label: str) -> EffectiveBlock:
     """What `reset` would leave. Writes nothing."""
     comparison = compare(conversation, label)
-    return _preview_own(comparison, **_text_of(comparison))
+    return _preview_own(comparison, **text_of(comparison))
 
 
 @transaction.atomic
@@ -245,7 +245,8 @@ def _promotable(comparison: Comparison, *, force: bool) -> Block:
     return shared
 
 
-def _text_of(comparison: Comparison) -> dict:
+def text_of(comparison: Comparison) -> BlockFields:
+    """What resetting writes: the shared text with its description and limit."""
     shared = _shared(comparison)
     return {"value": shared.value, "description": shared.description, "limit": shared.limit}
 

@@ -1,12 +1,13 @@
 """Conversations and the isolated blocks that stand in for their agent's shared ones."""
 
+from collections.abc import Collection
 from typing import Self
 
 from django.db import models
-from django.db.models import F, OuterRef, Q, Subquery, Value
+from django.db.models import F, FilteredRelation, OuterRef, Q, Value
 
 from ..ids import PrefixedUUIDField
-from .agents import Agent, AgentBlock
+from .agents import Agent
 from .base import OrganizationModel, OrganizationQuerySet, nulls_last
 from .blocks import Block
 
@@ -15,6 +16,15 @@ class ConversationQuerySet(OrganizationQuerySet):
     def live(self) -> Self:
         """Not deleted, and neither is the agent."""
         return self.filter(deleted_at=None, agent__deleted_at=None)
+
+    def with_isolated(self, *, label: str | None = None, drifts: Collection[str] = ()) -> Self:
+        """Those that isolated this label, or any; and of these drifts there, if any are named."""
+        isolations = IsolatedBlock.objects.all()
+        if label is not None:
+            isolations = isolations.filter(label=label)
+        if drifts:
+            isolations = isolations.of_drifts(drifts)
+        return self.filter(models.Exists(isolations.filter(conversation=OuterRef("pk"))))
 
     def archived(self, is_archived: bool = True) -> Self:
         return self.filter(archived_at__isnull=not is_archived)
@@ -128,12 +138,12 @@ class IsolatedBlockQuerySet(models.QuerySet):
 
     def with_drift(self) -> Self:
         """Add `drift`, a value of `Drift`, and `shared_value`, both computed by the database."""
-        shared = AgentBlock.objects.filter(
-            agent=OuterRef("conversation__agent"), label=OuterRef("label")
-        )
+        # A join, which the database does once for all rows; a subquery it would do for each.
+        links = "conversation__agent__block_links"
         return self.annotate(
-            shared_id=Subquery(shared.values("block")),
-            shared_value=Subquery(shared.values("block__value")),
+            shared_link=FilteredRelation(links, condition=Q(**{f"{links}__label": F("label")})),
+            shared_id=F("shared_link__block"),
+            shared_value=F("shared_link__block__value"),
         ).annotate(
             drift=models.Case(
                 models.When(shared_id=None, then=Value(Drift.SHARED_GONE)),
@@ -144,6 +154,9 @@ class IsolatedBlockQuerySet(models.QuerySet):
                 output_field=models.CharField(),
             )
         )
+
+    def of_drifts(self, drifts: Collection[str]) -> Self:
+        return self.with_drift().filter(Q(drift__in=drifts))
 
 
 class IsolatedBlock(models.Model):

@@ -65,6 +65,8 @@ ROUTES = [
     Route("get", "agents/{agent_id}"),
     Route("patch", "agents/{agent_id}", {"description": "changed"}),
     Route("delete", "agents/{agent_id}"),
+    Route("post", "agents/{agent_id}/isolated-blocks/human/reset"),
+    Route("post", "agents/{agent_id}/isolated-blocks/human/rebase"),
     Route("get", "agents/{agent_id}/context"),
     Route("get", "agents/{agent_id}/messages"),
     Route("post", "agents/{agent_id}/recompile"),

@@ -30,6 +30,7 @@ def world(alice, request) -> dict[str, str]:
     [
         # The page, its agents, the messages in context, the versions of the blocks.
         ("conversations/", KEY + 4),
+        ("conversations/?isolated_label=human&drift=in_sync", KEY + 4),
         # The conversation with its agent, then as above.
         ("conversations/{conv}", KEY + 3),
         # The conversation, the shared blocks, the isolated blocks.

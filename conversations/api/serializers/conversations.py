@@ -5,8 +5,9 @@ from ...domain.context import is_stale
 from ...domain.forks import ForkChoice
 from ...domain.memory import block_versions_of
 from ...models import ConversationMessage
+from ...models.conversations import Drift
 from ..pagination import PageQuery
-from .fields import Choice, Flag, Id, JsonObject, Label, Listed, Moment, Text, WholeNumber
+from .fields import Choice, Flag, Id, JsonObject, Label, Listed, Moment, Repeated, Text, WholeNumber
 
 PROVIDER_TYPES = [
     "anthropic", "azure", "baseten", "bedrock", "chatgpt_oauth", "deepseek", "fireworks",
@@ -155,6 +156,12 @@ class ListConversationsQuery(PageQuery):
     archive_status = Choice(["unarchived", "archived", "all"], default="unarchived")
     summary_search = Text(required=False, help_text="Part of the summary, in any case.")
     show_hidden = Flag(default=False)
+    isolated_label = Label(required=False, help_text="Those that isolated this label.")
+    drift = Repeated(
+        child=Choice(Drift.values),
+        default=list,
+        help_text="Those with an isolated block, of `isolated_label` if named, of such drift.",
+    )
 
 
 class OfAgentQuery(serializers.Serializer):

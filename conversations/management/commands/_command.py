@@ -17,7 +17,7 @@ class OperatorCommand(BaseCommand):
         # Django writes all of standard error in red; a remark is no alarm.
         self.stderr.write(text, str)
 
-    def diff(self, text: str) -> None:
+    def print_diff(self, text: str) -> None:
         """Write a unified diff: in colours on a terminal, plain in a pipe."""
         for line in text.splitlines():
             if line.startswith(("+++", "---")):

@@ -54,7 +54,7 @@ class Command(OperatorCommand):
             if diff:
                 before = older.value if older else ""
                 names = (f"revision {revision.number - 1}", f"revision {revision.number}")
-                self.diff(unified(before, revision.value, *names))
+                self.print_diff(unified(before, revision.value, *names))
 
     def restore(self, block, *, number, reason, dry_run, **options):
         if dry_run:
@@ -64,7 +64,7 @@ class Command(OperatorCommand):
                     f"Block {block.pk} has no revision {number}; its newest is {block.version}."
                 )
             names = (f"revision {block.version}", f"revision {number}")
-            self.diff(unified(block.value, wanted.value, *names))
+            self.print_diff(unified(block.value, wanted.value, *names))
             return
         before = block.version
         block = restore_revision(block, number, by=Author(None, Source.COMMAND), reason=reason)
