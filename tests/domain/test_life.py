@@ -1,0 +1,340 @@
+"""Any sequence of verbs leaves what a small model in memory says, and no rule broken."""
+
+from dataclasses import dataclass, field
+
+import pytest
+from django.db import transaction
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
+from merge3 import Merge3
+
+from conversations.domain.agents import attach_block, detach_block
+from conversations.domain.blocks import write_block
+from conversations.domain.bulk import rebase_all, reset_all
+from conversations.domain.check import find_breaches
+from conversations.domain.conversations import (
+    create_conversation,
+    delete_conversation,
+    fork_conversation,
+    restore_conversation,
+)
+from conversations.domain.drift import MergeConflict, SharedMoved, promote, rebase, reset
+from conversations.domain.errors import DomainError, StaleVersion
+from conversations.domain.history import NothingToRedo, NothingToUndo, redo, undo
+from conversations.domain.isolation import isolate_label, release_label
+from conversations.domain.memory import effective_blocks
+from conversations.models import IsolatedBlock
+
+from ..factories import author, make_agent, make_user
+
+LABELS = ["human", "todo"]
+texts = st.sampled_from(["", "one", "two", "one\ntwo", "ONE\ntwo", "one\nTWO", "one\ntwo\nthree"])
+labels = st.sampled_from(LABELS)
+# Which conversation a rule is about: an index, taken modulo how many there are.
+which = st.integers(0, 20)
+
+
+@dataclass
+class Text:
+    """A block's text with its past: the edits that lead to it, and those undone."""
+
+    value: str
+    edits: int = 1
+    undone: list[str] = field(default_factory=list)
+    before: list[str] = field(default_factory=list)
+
+    def write(self, value: str) -> None:
+        if value != self.value:
+            self.before.append(self.value)
+            self.undone.clear()
+            self.value = value
+            self.edits += 1
+
+    def undo(self) -> None:
+        self._step(self.before, self.undone)
+
+    def redo(self) -> None:
+        self._step(self.undone, self.before)
+
+    def _step(self, source: list[str], target: list[str]) -> None:
+        target.append(self.value)
+        self.value = source.pop()
+        self.edits += 1
+
+
+@dataclass
+class Own(Text):
+    base: str = ""
+
+
+@dataclass
+class Thread:
+    row: object
+    own: dict[str, Own]
+    deleted: bool = False
+
+
+def merged(base: str, shared: str, own: str) -> str | None:
+    """What a rebase gives; None where both changed the same lines."""
+    groups = list(Merge3(*(text.split("\n") for text in (base, shared, own))).merge_groups())
+    if any(group[0] == "conflict" for group in groups):
+        return None
+    return "\n".join(line for group in groups for line in group[1])
+
+
+def drift(own: Own, shared: Text | None) -> str:
+    if shared is None:
+        return "shared_gone"
+    if own.value == shared.value:
+        return "in_sync"
+    if shared.value == own.base:
+        return "isolated_changed"
+    return "shared_changed" if own.value == own.base else "diverged"
+
+
+class Life(RuleBasedStateMachine):
+    @initialize()
+    def begin(self):
+        # Undone at the end, so that examples do not see each other's rows.
+        self.atomic = transaction.atomic()
+        self.atomic.__enter__()
+        self.agent = make_agent(make_user(), labels=LABELS)
+        self.blocks = {block.label: block for block in self.agent.blocks.all()}
+        self.shared = {label: Text(f"about {label}") for label in LABELS}
+        self.attached = set(LABELS)
+        self.threads: list[Thread] = []
+        self.create([])
+
+    def teardown(self):
+        if hasattr(self, "atomic"):
+            try:
+                assert list(find_breaches()) == []
+            finally:
+                transaction.set_rollback(True)
+                self.atomic.__exit__(None, None, None)
+
+    def thread(self, index: int) -> Thread:
+        live = [thread for thread in self.threads if not thread.deleted]
+        return live[index % len(live)]
+
+    def common(self, label: str) -> Text | None:
+        return self.shared[label] if label in self.attached else None
+
+    def refused(self, kind: type[Exception], call) -> None:
+        with pytest.raises(kind):
+            call()
+
+    @rule(isolated=st.lists(labels, unique=True))
+    def create(self, isolated):
+        def call():
+            return create_conversation(self.agent, by=author(), isolated_labels=isolated)
+
+        if set(isolated) - self.attached:
+            self.refused(DomainError, call)
+            return
+        own = {label: self.copy(label) for label in isolated}
+        self.threads.append(Thread(call(), own))
+
+    def copy(self, label: str) -> Own:
+        value = self.shared[label].value
+        return Own(value, base=value)
+
+    @rule(index=which, label=labels)
+    def isolate(self, index, label):
+        thread = self.thread(index)
+
+        def call():
+            isolate_label(thread.row, label, by=author())
+
+        if label not in thread.own and label not in self.attached:
+            self.refused(DomainError, call)
+            return
+        call()
+        thread.own.setdefault(label, self.copy(label))
+
+    @rule(index=which, label=labels)
+    def release(self, index, label):
+        thread = self.thread(index)
+        if thread.own.pop(label, None) is None:
+            self.refused(DomainError, lambda: release_label(thread.row, label, by=author()))
+        else:
+            release_label(thread.row, label, by=author())
+
+    @rule(label=labels, value=texts)
+    def edit_shared(self, label, value):
+        write_block(self.blocks[label], by=author(), value=value)
+        self.shared[label].write(value)
+
+    @rule(label=labels, value=texts)
+    def edit_shared_on_an_old_version(self, label, value):
+        text = self.shared[label]
+        if value != text.value:
+            wrong = text.edits + 1
+            self.refused(
+                StaleVersion,
+                lambda: write_block(
+                    self.blocks[label], by=author(), value=value, expected_version=wrong
+                ),
+            )
+
+    @rule(label=labels)
+    def undo_shared(self, label):
+        if self.shared[label].before:
+            undo(self.blocks[label], by=author())
+            self.shared[label].undo()
+        else:
+            self.refused(NothingToUndo, lambda: undo(self.blocks[label], by=author()))
+
+    @rule(label=labels)
+    def redo_shared(self, label):
+        if self.shared[label].undone:
+            redo(self.blocks[label], by=author())
+            self.shared[label].redo()
+        else:
+            self.refused(NothingToRedo, lambda: redo(self.blocks[label], by=author()))
+
+    @rule(index=which, label=labels, value=texts)
+    def edit_own(self, index, label, value):
+        thread = self.thread(index)
+        if label in thread.own:
+            block = thread.row.isolations.get(label=label).block
+            write_block(block, by=author(), value=value)
+            thread.own[label].write(value)
+
+    @rule(index=which, label=labels, force=st.booleans())
+    def promote(self, index, label, force):
+        thread, shared = self.thread(index), self.common(label)
+        own = thread.own.get(label)
+
+        def call():
+            promote(thread.row, label, by=author(), force=force)
+
+        if own is None or shared is None:
+            self.refused(DomainError, call)
+        elif not force and shared.value not in (own.base, own.value):
+            self.refused(SharedMoved, call)
+        else:
+            call()
+            shared.write(own.value)
+            own.base = shared.value
+
+    @rule(index=which, label=labels)
+    def reset(self, index, label):
+        thread, shared = self.thread(index), self.common(label)
+        if label not in thread.own or shared is None:
+            self.refused(DomainError, lambda: reset(thread.row, label, by=author()))
+            return
+        reset(thread.row, label, by=author())
+        self.take(thread.own[label], shared.value, shared)
+
+    @rule(index=which, label=labels, resolution=texts)
+    def rebase(self, index, label, resolution):
+        thread, shared = self.thread(index), self.common(label)
+        own = thread.own.get(label)
+        if own is None or shared is None:
+            self.refused(DomainError, lambda: rebase(thread.row, label, by=author()))
+            return
+        value = merged(own.base, shared.value, own.value)
+        if value is None:
+            self.refused(MergeConflict, lambda: rebase(thread.row, label, by=author()))
+            value = resolution
+            rebase(thread.row, label, by=author(), resolution=resolution)
+        else:
+            rebase(thread.row, label, by=author())
+        self.take(own, value, shared)
+
+    def take(self, own: Own, value: str, shared: Text) -> None:
+        own.write(value)
+        own.base = shared.value
+
+    @rule(label=labels, rebasing=st.booleans())
+    def bring_all_together(self, label, rebasing):
+        shared = self.common(label)
+        own = [t.own[label] for t in self.threads if label in t.own and not t.deleted]
+        if shared is None and not own:
+            return
+        verb = rebase_all if rebasing else reset_all
+        list(verb(self.agent, label, by=author()))
+        for text in own if shared else []:
+            value = merged(text.base, shared.value, text.value) if rebasing else shared.value
+            if value is not None:
+                self.take(text, value, shared)
+
+    @rule(index=which)
+    def fork(self, index):
+        thread = self.thread(index)
+        own = {label: Own(text.value, base=text.base) for label, text in thread.own.items()}
+        self.threads.append(Thread(fork_conversation(thread.row, by=author()), own))
+
+    @precondition(lambda self: len([t for t in self.threads if not t.deleted]) > 1)
+    @rule(index=which)
+    def delete(self, index):
+        thread = self.thread(index)
+        delete_conversation(thread.row, by=author())
+        thread.deleted = True
+
+    @rule(index=which)
+    def restore(self, index):
+        thread = self.threads[index % len(self.threads)]
+        restore_conversation(thread.row, by=author())
+        thread.deleted = False
+
+    @rule(label=labels)
+    def detach(self, label):
+        def call():
+            detach_block(self.agent, self.blocks[label], by=author())
+
+        if label in self.attached:
+            call()
+            self.attached.remove(label)
+        else:
+            self.refused(DomainError, call)
+
+    @rule(label=labels)
+    def attach(self, label):
+        attach_block(self.agent, self.blocks[label], by=author())
+        self.attached.add(label)
+
+    @invariant()
+    def memory_is_as_the_model_says(self):
+        for thread in getattr(self, "threads", []):
+            read = {
+                e.label: (e.origin, e.block.value, e.version, e.drift)
+                for e in effective_blocks(thread.row)
+            }
+            wanted = {
+                label: ("shared", text.value, text.edits, None)
+                for label, text in self.shared.items()
+                if label in self.attached
+            } | {
+                label: ("isolated", text.value, text.edits, drift(text, self.common(label)))
+                for label, text in thread.own.items()
+            }
+            assert read == wanted
+            rows = IsolatedBlock.objects.filter(conversation=thread.row).with_drift()
+            assert {row.label: row.drift for row in rows} == {
+                label: wanted[label][3] for label in thread.own
+            }
+
+
+@pytest.mark.django_db
+def test_any_sequence_of_verbs_leaves_what_the_model_says():
+    run_state_machine_as_test(
+        Life,
+        settings=settings(
+            max_examples=25,
+            stateful_step_count=25,
+            deadline=None,
+            database=None,
+            derandomize=True,
+            suppress_health_check=list(HealthCheck),
+        ),
+    )

@@ -1,0 +1,115 @@
+"""Writers that say which version they wrote upon, and undo and bulk verbs among edits."""
+
+from itertools import count
+
+import pytest
+
+from conversations.domain.blocks import write_block
+from conversations.domain.bulk import rebase_all
+from conversations.domain.check import find_breaches
+from conversations.domain.edits import edit_label
+from conversations.domain.history import redo, undo
+from conversations.domain.isolation import bring_back, isolate_label, release_label
+
+from ..factories import author, make_agent, make_block, make_conversation, make_user
+from .threads import WRITERS, at_once
+
+pytestmark = [pytest.mark.postgres_only, pytest.mark.django_db(transaction=True)]
+
+
+def numbers_of(block) -> list[int]:
+    return sorted(block.revisions.values_list("number", flat=True))
+
+
+def test_500_conditional_writes_over_http_are_in_history_once_or_nowhere(client_for):
+    user = make_user()
+    block = make_block(user, value="begin")
+    url = f"/v1/blocks/{block.pk}"
+    clients = [client_for(user) for _ in range(WRITERS)]
+    turns = count(1)
+
+    def write(writer: int):
+        client, text = clients[writer], f"write {next(turns)}"
+        tag = client.get(url)["ETag"]
+        return text, client.patch(url, {"value": text}, headers={"If-Match": tag})
+
+    answers = at_once(write, times=500 // WRITERS + 1)
+
+    accepted = {text for text, reply in answers if reply.status_code == 200}
+    refused = {text for text, reply in answers if reply.status_code == 412}
+    assert len(accepted) + len(refused) == len(answers) >= 500
+    assert accepted
+    assert refused
+    written = list(block.revisions.filter(number__gt=1).values_list("value", flat=True))
+    assert len(written) == len(accepted)
+    assert set(written) == accepted
+    block.refresh_from_db()
+    assert numbers_of(block) == list(range(1, block.version + 1))
+    assert not block.revisions.filter(number__gt=1, unconditional=True).exists()
+
+
+def test_undo_and_redo_among_edits_leave_no_gap():
+    block = make_block(make_user(), value="begin")
+    verbs = [
+        lambda writer: write_block(block, by=author(), value=f"by {writer}"),
+        lambda writer: undo(block, by=author()),
+        lambda writer: redo(block, by=author()),
+    ]
+
+    at_once(lambda writer: verbs[writer % 3](writer), times=6)
+
+    block.refresh_from_db()
+    assert numbers_of(block) == list(range(1, block.version + 1))
+    assert block.revisions.first().value == block.value
+
+
+def test_rebasing_in_bulk_among_edits_loses_none():
+    agent = make_agent(make_user(), memory_blocks=[{"label": "human", "value": "one\ntwo\nthree"}])
+    threads = [make_conversation(agent, isolated=["human"]) for _ in range(4)]
+    own = [thread.isolations.get().block for thread in threads]
+    shared = agent.blocks.get()
+
+    def call(writer: int):
+        if writer < 2:
+            return list(rebase_all(agent, "human", by=author()))
+        if writer == 2:
+            return write_block(shared, by=author(), value="one\ntwo\nTHREE")
+        block = own[writer % 4]
+        return write_block(block, by=author(), value="ONE\ntwo\nthree")
+
+    at_once(call)
+    list(rebase_all(agent, "human", by=author()))
+
+    assert {block.value for block in own if not block.refresh_from_db()} == {"ONE\ntwo\nTHREE"}
+    assert list(find_breaches()) == []
+
+
+def test_the_first_edits_of_one_conversation_make_one_copy_and_are_all_in_it():
+    agent = make_agent(make_user(), labels=["human"])
+    write_block(agent.blocks.get(), by=author(), value="", copy_on_write=True)
+    conversation = make_conversation(agent)
+
+    at_once(
+        lambda writer: edit_label(
+            conversation,
+            "human",
+            by=author(),
+            edit=lambda block: {"value": f"{block.value}{writer}\n"},
+        ),
+        times=3,
+    )
+
+    own = conversation.isolations.get().block
+    assert sorted(own.value.split()) == sorted([str(n) for n in range(WRITERS)] * 3)
+    assert agent.blocks.get().value == ""
+    assert list(find_breaches()) == []
+
+
+def test_releasing_isolating_and_bringing_back_end_in_one_state():
+    conversation = make_conversation(make_agent(make_user(), labels=["human"]), isolated=["human"])
+    verbs = [release_label, bring_back, isolate_label]
+
+    at_once(lambda writer: verbs[writer % 3](conversation, "human", by=author()), times=4)
+
+    assert conversation.isolations.count() <= 1
+    assert list(find_breaches()) == []
