@@ -12,9 +12,11 @@ from rest_framework.test import APIClient
 from conversations.domain.accounts import create_organization, create_user, issue_key
 from conversations.domain.agents import create_agent
 from conversations.domain.authors import Author, Source
+from conversations.domain.blocks import write_block
+from conversations.domain.bulk import rebase_all
 from conversations.domain.conversations import create_conversation
 from conversations.domain.messages import append_messages, text_message
-from conversations.models import Conversation
+from conversations.models import Conversation, IsolatedBlock
 
 SEED = (Path(__file__).parent / "seed.sql").read_text()
 TEXT = "The customer prefers short answers, in Portuguese, and dislikes being called. " * 8
@@ -89,10 +91,21 @@ class World:
                 "context of a conversation",
                 get(context),
             ),
+            ("list 50 of a drift", get(f"/v1/conversations/?agent_id={agent}&drift=in_sync")),
+            ("list of a drift, none", get(f"/v1/conversations/?agent_id={agent}&drift=diverged")),
             ("list 100 messages", get(f"/v1/conversations/{conversation}/messages?limit=100")),
             ("patch an isolated block", patch(self.isolated)),
             ("patch a shared block", patch(self.shared)),
         ]
+
+    def rebase_in_bulk(self) -> int:
+        """Rebase up to 10,000 conversations that isolated `persona` on a new line; how many."""
+        shared = self.agent.block_links.get(label="persona").block
+        write_block(shared, by=self.by, value=f"{shared.value}\nLine {next(self.numbers)}.")
+        isolations = IsolatedBlock.objects.filter(conversation__agent=self.agent, label="persona")
+        ids = list(isolations.values_list("conversation", flat=True)[:10_000])
+        outcomes = rebase_all(self.agent, "persona", by=self.by, conversation_ids=ids)
+        return sum(outcome.outcome == "applied" for outcome in outcomes)
 
     def conversation_of_two(self) -> str:
         """A conversation as most are: two isolated blocks, and its system message only."""

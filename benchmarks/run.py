@@ -11,6 +11,7 @@ import argparse
 import http.client
 import json
 import os
+import resource
 import socket
 import statistics
 import subprocess
@@ -79,6 +80,21 @@ def run(url: str, options) -> None:
                 statements = world.captured(prepare)
                 by_hand = measure(sql_caller(direct, statements), options.seconds / 2)
                 print(row(name, over_http, by_hand), flush=True)
+            rebase_in_bulk(world)
+
+
+def rebase_in_bulk(world) -> None:
+    """One rebase of thousands of conversations: how long, and how much memory more it takes."""
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    start = time.perf_counter()
+    count = world.rebase_in_bulk()
+    seconds = time.perf_counter() - start
+    grown = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024
+    print(
+        f"\nrebase of {count:,} conversations: {seconds:.1f} s, {count / seconds:.0f} per s, "
+        f"{grown:.0f} MiB more at the most",
+        flush=True,
+    )
 
 
 def measure(call: Callable[[], object], seconds: float) -> list[float]:

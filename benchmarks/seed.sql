@@ -39,12 +39,12 @@ SELECT conversation_id, message_id, 0, true FROM seeded;
 
 INSERT INTO conversations_block (
     id, organization_id, conversation_id, created_at, updated_at, label, value, "limit",
-    metadata, read_only, tags, version, is_template
+    metadata, read_only, copy_on_write, tags, version, is_template
 )
 SELECT
     CASE b.label WHEN 'human' THEN s.human_id ELSE s.persona_id END, b.organization_id,
-    s.conversation_id, s.created_at, s.created_at, b.label, b.value, b."limit", '{}', false, '[]',
-    1, false
+    s.conversation_id, s.created_at, s.created_at, b.label, b.value, b."limit", '{}', false, false,
+    '[]', 1, false
 FROM seeded AS s
 CROSS JOIN conversations_agentblock AS l
 JOIN conversations_block AS b ON b.id = l.block_id
@@ -63,3 +63,7 @@ SELECT b.conversation_id, b.id, b.label, l.block_id, b.value, 1, b.created_at
 FROM conversations_block AS b
 JOIN seeded AS s ON s.conversation_id = b.conversation_id
 JOIN conversations_agentblock AS l ON l.agent_id = %(agent)s AND l.label = b.label;
+
+INSERT INTO conversations_readingperiod (conversation_id, block_id, label, position, since)
+SELECT b.conversation_id, b.id, b.label, 0, b.created_at
+FROM conversations_block AS b JOIN seeded AS s ON s.conversation_id = b.conversation_id;
