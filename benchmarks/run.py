@@ -103,7 +103,7 @@ def measure(call: Callable[[], object], seconds: float) -> list[float]:
         call()
     times = []
     end = time.perf_counter() + seconds
-    while (start := time.perf_counter()) < end:
+    while (start := time.perf_counter()) < end or len(times) < 2:
         call()
         times.append(time.perf_counter() - start)
     return times
