@@ -1,7 +1,5 @@
 """Any sequence of verbs leaves what a small model in memory says, and no rule broken."""
 
-from dataclasses import dataclass, field
-
 import pytest
 from django.db import transaction
 from hypothesis import HealthCheck, Phase, settings
@@ -14,7 +12,6 @@ from hypothesis.stateful import (
     rule,
     run_state_machine_as_test,
 )
-from merge3 import Merge3
 
 from conversations.domain.agents import attach_block, detach_block
 from conversations.domain.blocks import write_block
@@ -34,70 +31,13 @@ from conversations.domain.memory import effective_blocks
 from conversations.models import IsolatedBlock
 
 from ..factories import author, make_agent, make_user
+from .life_model import Own, Text, Thread, drift, merged
 
 LABELS = ["human", "todo"]
 texts = st.sampled_from(["", "one", "two", "one\ntwo", "ONE\ntwo", "one\nTWO", "one\ntwo\nthree"])
 labels = st.sampled_from(LABELS)
 # Which conversation a rule is about: an index, taken modulo how many there are.
 which = st.integers(0, 20)
-
-
-@dataclass
-class Text:
-    """A block's text with its past: the edits that lead to it, and those undone."""
-
-    value: str
-    edits: int = 1
-    undone: list[str] = field(default_factory=list)
-    before: list[str] = field(default_factory=list)
-
-    def write(self, value: str) -> None:
-        if value != self.value:
-            self.before.append(self.value)
-            self.undone.clear()
-            self.value = value
-            self.edits += 1
-
-    def undo(self) -> None:
-        self._step(self.before, self.undone)
-
-    def redo(self) -> None:
-        self._step(self.undone, self.before)
-
-    def _step(self, source: list[str], target: list[str]) -> None:
-        target.append(self.value)
-        self.value = source.pop()
-        self.edits += 1
-
-
-@dataclass
-class Own(Text):
-    base: str = ""
-
-
-@dataclass
-class Thread:
-    row: object
-    own: dict[str, Own]
-    deleted: bool = False
-
-
-def merged(base: str, shared: str, own: str) -> str | None:
-    """What a rebase gives; None where both changed the same lines."""
-    groups = list(Merge3(*(text.split("\n") for text in (base, shared, own))).merge_groups())
-    if any(group[0] == "conflict" for group in groups):
-        return None
-    return "\n".join(line for group in groups for line in group[1])
-
-
-def drift(own: Own, shared: Text | None) -> str:
-    if shared is None:
-        return "shared_gone"
-    if own.value == shared.value:
-        return "in_sync"
-    if shared.value == own.base:
-        return "isolated_changed"
-    return "shared_changed" if own.value == own.base else "diverged"
 
 
 class Life(RuleBasedStateMachine):
@@ -200,6 +140,21 @@ class Life(RuleBasedStateMachine):
             self.shared[label].redo()
         else:
             self.refused(NothingToRedo, lambda: redo(self.blocks[label], by=author()))
+
+    @rule(label=labels, values=st.lists(texts, min_size=2, max_size=4), back=st.integers(2, 4))
+    def edit_shared_and_walk_back(self, label, values, back):
+        for value in values:
+            self.edit_shared(label, value)
+        for _ in range(back):
+            self.undo_shared(label)
+        self.redo_shared(label)
+
+    @rule(index=which, label=labels, values=st.tuples(texts, texts))
+    def promote_and_go_on(self, index, label, values):
+        # Right after promoting both say the same, whatever the base: the next edit shows it.
+        self.edit_own(index, label, values[0])
+        self.promote(index, label, force=True)
+        self.edit_own(index, label, values[1])
 
     @rule(index=which, label=labels, value=texts)
     def edit_own(self, index, label, value):

@@ -1,0 +1,63 @@
+"""What a block, a conversation and drift are, in a few lines that share nothing with the domain."""
+
+from dataclasses import dataclass, field
+
+from merge3 import Merge3
+
+
+@dataclass
+class Text:
+    """A block's text with its past: the edits that lead to it, and those undone."""
+
+    value: str
+    edits: int = 1
+    undone: list[str] = field(default_factory=list)
+    before: list[str] = field(default_factory=list)
+
+    def write(self, value: str) -> None:
+        if value != self.value:
+            self.before.append(self.value)
+            self.undone.clear()
+            self.value = value
+            self.edits += 1
+
+    def undo(self) -> None:
+        self._step(self.before, self.undone)
+
+    def redo(self) -> None:
+        self._step(self.undone, self.before)
+
+    def _step(self, source: list[str], target: list[str]) -> None:
+        target.append(self.value)
+        self.value = source.pop()
+        self.edits += 1
+
+
+@dataclass
+class Own(Text):
+    base: str = ""
+
+
+@dataclass
+class Thread:
+    row: object
+    own: dict[str, Own]
+    deleted: bool = False
+
+
+def merged(base: str, shared: str, own: str) -> str | None:
+    """What a rebase gives; None where both changed the same lines."""
+    groups = list(Merge3(*(text.split("\n") for text in (base, shared, own))).merge_groups())
+    if any(group[0] == "conflict" for group in groups):
+        return None
+    return "\n".join(line for group in groups for line in group[1])
+
+
+def drift(own: Own, shared: Text | None) -> str:
+    if shared is None:
+        return "shared_gone"
+    if own.value == shared.value:
+        return "in_sync"
+    if shared.value == own.base:
+        return "isolated_changed"
+    return "shared_changed" if own.value == own.base else "diverged"
