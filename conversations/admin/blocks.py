@@ -61,7 +61,7 @@ class BlockAdmin(ConsoleAdmin):
     readonly_fields += ["last_updated_by"]
     add_fieldsets = [
         (None, {"fields": ["label", "value", "limit", "description", "read_only", "tags"]}),
-        ("Settings", {"classes": ["collapse"], "fields": ["metadata", "hidden"]}),
+        ("Settings", {"classes": ["collapse"], "fields": ["copy_on_write", "metadata", "hidden"]}),
     ]
     fieldsets = [
         *add_fieldsets,

@@ -142,6 +142,8 @@ def write_locked_blocks(
     revisions = [_revision(block, by=by, reason="", conversation=None) for block in changed]
     for revision in revisions:
         revision.base_version = base_version
+        # A merge was made upon the locked text; a reset takes away whatever was there.
+        revision.unconditional = by.source == BlockRevision.Source.RESET
     BlockRevision.objects.bulk_create(revisions)
     owners = Conversation.objects.filter(own_blocks__in=changed, is_default=True)
     recompile_default_conversations(owners.values_list("agent", flat=True))

@@ -70,8 +70,8 @@ def isolations_of(agent: Agent, label: str) -> IsolatedBlockQuerySet:
     """The isolated blocks of a label in the agent's live conversations; UnknownLabels if neither
     the agent nor any of them has it."""
     isolations = IsolatedBlock.objects.filter(
-        conversation__agent=agent, conversation__deleted_at=None, label=label
-    )
+        conversation__agent=agent, conversation__deleted_at=None
+    ).of_label(label)
     labels = sorted(agent.block_links.values_list("label", flat=True))
     if label not in labels and not isolations.exists():
         raise UnknownLabels(agent.pk, [label], labels)
@@ -135,7 +135,8 @@ def _outcome(comparison: Comparison, wish: Wish) -> tuple[Outcome, BlockFields]:
     except DomainError as error:
         return Outcome(conversation_id, "skipped", str(error)), {}
     stands = all(getattr(isolation.block, name) == value for name, value in fields.items())
-    if stands and shared is not None and isolation.base_value == shared.value:
+    base = (isolation.source_block_id, isolation.base_version)
+    if stands and shared is not None and base == (shared.pk, shared.version):
         return Outcome(conversation_id, "unchanged"), {}
     return Outcome(conversation_id, "applied", drift or ""), fields
 

@@ -2,7 +2,6 @@
 
 from dataclasses import asdict, dataclass
 
-from django.db import transaction
 from merge3 import Merge3
 
 from ..models import AgentBlock, Block, Conversation, IsolatedBlock
@@ -11,6 +10,7 @@ from .blocks import BlockFields, check_version, lock_blocks, write_block
 from .diffs import Piece, text_diff, unified
 from .errors import Conflict, NotFound
 from .memory import EffectiveBlock
+from .overtaken import Overtaken, again_when_overtaken
 
 
 @dataclass(frozen=True)
@@ -107,7 +107,7 @@ def compare(conversation: Conversation, label: str) -> Comparison:
     return Comparison(isolation, link.block if link else None)
 
 
-@transaction.atomic
+@again_when_overtaken
 def promote(
     conversation: Conversation,
     label: str,
@@ -149,12 +149,13 @@ def preview_promotion(conversation: Conversation, label: str, *, force: bool = F
     return _promotion(shared, applied=applied)
 
 
-@transaction.atomic
+@again_when_overtaken
 def reset(
     conversation: Conversation, label: str, *, by: Author, expected_version: int | None = None
 ) -> EffectiveBlock:
     """Take the shared text again: value, description and limit."""
-    comparison = _locked(conversation, label, expected_version)
+    # A copy that says what the shared block says is accepted, whatever version was named.
+    comparison = _locked(conversation, label, None)
     by = by._replace(source=Source.RESET)
     return _write_own(comparison, by=by, expected=expected_version, **text_of(comparison))
 
@@ -165,7 +166,7 @@ def preview_reset(conversation: Conversation, label: str) -> EffectiveBlock:
     return _preview_own(comparison, **text_of(comparison))
 
 
-@transaction.atomic
+@again_when_overtaken
 def rebase(
     conversation: Conversation,
     label: str,
@@ -224,9 +225,11 @@ def _locked(conversation: Conversation, label: str, expected: int | None) -> Com
     lock_blocks(blocks)
     list(IsolatedBlock.objects.select_for_update(no_key=True).filter(pk=comparison.isolation.pk))
     # Read again: what was read before the locks may have changed while waiting for them.
-    comparison = compare(conversation, label)
-    check_version(comparison.isolation.block, expected)
-    return comparison
+    locked = compare(conversation, label)
+    if (locked.isolation, locked.shared) != (comparison.isolation, comparison.shared):
+        raise Overtaken
+    check_version(locked.isolation.block, expected)
+    return locked
 
 
 def _shared(comparison: Comparison) -> Block:

@@ -2,17 +2,16 @@
 
 from collections.abc import Callable
 
-from django.db import transaction
-
 from ..models import Block, Conversation
 from .authors import Author
 from .blocks import BlockFields, lock_block, write_block
 from .errors import NotFound
 from .isolation import isolate_label
 from .memory import EffectiveBlock, effective_blocks
+from .overtaken import Overtaken, again_when_overtaken
 
 
-@transaction.atomic
+@again_when_overtaken
 def edit_label(
     conversation: Conversation,
     label: str,
@@ -28,9 +27,10 @@ def edit_label(
     "append this line" loses nobody's edit; no other label is touched. Where the shared block is
     marked copy on write, the label is isolated first and the copy is written.
     """
-    block = lock_block(_read(conversation, label).block)
+    block = _locked(conversation, _read(conversation, label))
     if not block.is_isolated and block.copy_on_write:
-        block = lock_block(isolate_label(conversation, label, by=by).block)
+        # Nobody else can isolate the label while its shared block is locked: the copy is new.
+        block = isolate_label(conversation, label, by=by).block
     write_block(
         block,
         by=by,
@@ -42,7 +42,7 @@ def edit_label(
     return _read(conversation, label)
 
 
-@transaction.atomic
+@again_when_overtaken
 def edit_own(
     conversation: Conversation,
     label: str,
@@ -57,8 +57,17 @@ def edit_own(
         raise NotFound(f"Conversation '{conversation.pk}' has not isolated the label {label!r}")
     if effective.isolation is None:
         effective = isolate_label(conversation, label, by=by)
-    write_block(effective.block, by=by, expected_version=expected_version, **changes)
+    block = _locked(conversation, effective)
+    write_block(block, by=by, expected_version=expected_version, **changes)
     return _read(conversation, label)
+
+
+def _locked(conversation: Conversation, effective: EffectiveBlock) -> Block:
+    """The fresh row of what is read as the label, held, while it is still what is read."""
+    block = lock_block(effective.block)
+    if _read(conversation, effective.label).block != block:
+        raise Overtaken
+    return block
 
 
 def _read(conversation: Conversation, label: str) -> EffectiveBlock:

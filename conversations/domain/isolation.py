@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterable
 from datetime import datetime
 
-from django.db import transaction
+from django.db import IntegrityError, transaction
 
 from ..models import (
     Agent,
@@ -15,10 +15,11 @@ from ..models import (
     ReadingPeriod,
 )
 from .authors import Author
-from .blocks import check_version, insert_blocks, lock_block, stale_version
+from .blocks import check_version, insert_blocks, lock_block, lock_blocks, stale_version
 from .context import recompile_default_conversations
 from .errors import Conflict, NotFound, RepeatedLabels, UnknownLabels
 from .memory import EffectiveBlock, effective_blocks
+from .overtaken import Overtaken, again_when_overtaken
 from .reading import begin_reading, end_reading
 
 COPIED = ("value", "limit", "description", "metadata", "read_only", "hidden", "tags", "project_id")
@@ -78,7 +79,7 @@ def own_copy(conversation: Conversation, source: Block, *, by: Author) -> Block:
     )
 
 
-@transaction.atomic
+@again_when_overtaken
 def isolate_label(
     conversation: Conversation,
     label: str,
@@ -92,16 +93,26 @@ def isolate_label(
     Isolating again changes nothing; with another value it is a Conflict, since that is an edit.
     With `must_be_new` it is a StaleVersion.
     """
-    # Two callers isolating one label at once: the second waits here, and finds it isolated.
-    Conversation.objects.select_for_update(no_key=True).get(pk=conversation.pk)
-    isolation = conversation.isolations.filter(label=label).select_related("block").first()
+    if not conversation.isolations.of_label(label).exists():
+        # Two callers isolating one label at once: the second waits here, and begins again to find
+        # it isolated, without this lock, which may not be held when a caller locks the copy.
+        # An edit of the shared block from this conversation is waited for as well.
+        lock_blocks(blocks_to_isolate(conversation.agent, [label], with_policy=False))
+        if conversation.isolations.of_label(label).exists():
+            raise Overtaken
+    isolation = conversation.isolations.of_label(label).select_related("block").first()
     if isolation is not None and must_be_new:
         raise stale_version(isolation.block, None)
     if isolation is None:
         sources = blocks_to_isolate(conversation.agent, [label], with_policy=False)
-        isolate_blocks(conversation, sources, by=by, value=value)
+        try:
+            with transaction.atomic():
+                isolate_blocks(conversation, sources, by=by, value=value)
+        except IntegrityError as error:
+            # Another copy came into force meanwhile, or the shared block was exchanged.
+            raise Overtaken from error
         _follow(conversation)
-    effective = next(e for e in effective_blocks(conversation) if e.label == label)
+    effective = _read_isolated(conversation, label)
     if value is not None and effective.block.value != value:
         raise Conflict(
             f"Conversation '{conversation.pk}' has isolated {label!r} already, with another text; "
@@ -110,7 +121,7 @@ def isolate_label(
     return effective
 
 
-@transaction.atomic
+@again_when_overtaken
 def release_label(
     conversation: Conversation, label: str, *, by: Author, expected_version: int | None = None
 ) -> EffectiveBlock | None:
@@ -118,19 +129,21 @@ def release_label(
 
     The copy and its revisions stay with the conversation, out of force; `bring_back` takes it.
     """
-    isolation = conversation.isolations.filter(label=label).select_related("block").first()
-    # Whoever edits, promotes or rebases the copy is waited for, or waits and finds it released.
-    if isolation is not None:
-        check_version(lock_block(isolation.block), expected_version)
-    released, _ = conversation.isolations.filter(label=label).delete()
-    if not released:
+    isolation = conversation.isolations.of_label(label).select_related("block").first()
+    if isolation is None:
         raise NotFound(f"Conversation '{conversation.pk}' has not isolated the label {label!r}")
+    # Whoever edits, promotes or rebases the copy is waited for, or waits and finds it released.
+    block = lock_block(isolation.block)
+    released, _ = conversation.isolations.filter(block=block).delete()
+    if not released:
+        raise Overtaken
+    check_version(block, expected_version)
     end_reading(conversation.reading_periods.filter(label=label), by=by)
     _follow(conversation)
     return next((e for e in effective_blocks(conversation) if e.label == label), None)
 
 
-@transaction.atomic
+@again_when_overtaken
 def bring_back(
     conversation: Conversation, label: str, *, by: Author, block_id: str | None = None
 ) -> EffectiveBlock:
@@ -138,8 +151,7 @@ def bring_back(
 
     Its base is the shared text that it was last known to be based on.
     """
-    Conversation.objects.select_for_update(no_key=True).get(pk=conversation.pk)
-    if conversation.isolations.filter(label=label).exists():
+    if conversation.isolations.of_label(label).exists():
         raise Conflict(
             f"Conversation '{conversation.pk}' has isolated {label!r}; release that copy first"
         )
@@ -150,18 +162,32 @@ def bring_back(
     if copy is None:
         which = f" with id '{block_id}'" if block_id else ""
         raise NotFound(f"Conversation '{conversation.pk}' has no released copy of {label!r}{which}")
+    shared = conversation.agent.blocks.filter(label=label)
+    # As isolating does: an edit of the shared block from this conversation is waited for.
+    lock_blocks([copy, *shared])
     base = _last_base(copy)
-    isolation = IsolatedBlock.objects.create(
-        conversation=conversation,
-        block=copy,
-        label=label,
-        source_block_id=base.block_id if base else None,
-        base_value=base.value if base else copy.revisions.get(number=1).value,
-        base_version=base.number if base else 0,
-    )
+    try:
+        with transaction.atomic():
+            isolation = IsolatedBlock.objects.create(
+                conversation=conversation,
+                block=copy,
+                label=label,
+                source_block_id=base.block_id if base else None,
+                base_value=base.value if base else copy.revisions.get(number=1).value,
+                base_version=base.number if base else 0,
+            )
+    except IntegrityError as error:
+        raise Overtaken from error
     begin_reading([isolation], by=by)
     _follow(conversation)
-    return next(e for e in effective_blocks(conversation) if e.label == label)
+    return _read_isolated(conversation, label)
+
+
+def _read_isolated(conversation: Conversation, label: str) -> EffectiveBlock:
+    for effective in effective_blocks(conversation):
+        if effective.label == label and effective.isolation:
+            return effective
+    raise Overtaken  # Somebody released it already.
 
 
 def _last_base(copy: Block) -> BlockRevision | None:

@@ -36,6 +36,8 @@ class BlockQuerySet(OrganizationQuerySet):
 
     def released(self, label: str) -> Self:
         """A conversation's own copies of a label that are out of force, newest first."""
+        if "\0" in label:
+            return self.none()  # PostgreSQL has no words for it, and no block has it.
         rows = self.filter(conversation__isnull=False, isolations=None, deleted_at=None)
         return rows.filter(label=label).order_by("-created_at", "-id")
 

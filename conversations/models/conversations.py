@@ -136,6 +136,10 @@ class IsolatedBlockQuerySet(models.QuerySet):
         """The order of isolation, which is the order of `isolated_block_ids`."""
         return self.order_by("id")
 
+    def of_label(self, label: str) -> Self:
+        """PostgreSQL has no words for a label with a NUL in it, which no block has."""
+        return self.none() if "\0" in label else self.filter(label=label)
+
     def with_drift(self) -> Self:
         """Add `drift`, a value of `Drift`, and `shared_value`, both computed by the database."""
         # A join, which the database does once for all rows; a subquery it would do for each.

@@ -1,0 +1,146 @@
+"""What a label means changes while others act on it: no edit is lost, nobody is told nonsense."""
+
+import threading
+import time
+from collections import Counter
+
+import pytest
+from django.db import connection, transaction
+
+from conversations.domain.blocks import write_block
+from conversations.domain.check import find_breaches
+from conversations.domain.edits import edit_label, edit_own
+from conversations.domain.errors import DomainError
+from conversations.domain.isolation import isolate_label, release_label
+from conversations.domain.memory import effective_blocks
+from conversations.models import Block
+
+from ..factories import author, make_agent, make_conversation, make_user
+from .threads import WRITERS, at_once
+
+pytestmark = [pytest.mark.postgres_only, pytest.mark.django_db(transaction=True)]
+
+
+@pytest.fixture
+def agent():
+    return make_agent(make_user(), memory_blocks=[{"label": "human", "value": "one"}])
+
+
+def overtaken(first, second):
+    """What `second` answered, begun while the transaction of `first` was open."""
+    answers = []
+
+    def run():
+        try:
+            answers.append(second())
+        except DomainError as refusal:
+            answers.append(refusal)
+        finally:
+            connection.close()
+
+    with transaction.atomic():
+        first()
+        thread = threading.Thread(target=run)
+        thread.start()
+        time.sleep(0.5)  # enough to come to the lock that `first` holds
+    thread.join(20)
+    [answer] = answers
+    return answer
+
+
+def reads(conversation) -> str:
+    return effective_blocks(conversation)[0].block.value
+
+
+def add(block):
+    return {"value": f"{block.value}, edited"}
+
+
+def test_an_edit_overtaken_by_a_release_goes_to_what_is_read_then(agent):
+    conversation = make_conversation(agent, isolated=["human"])
+    own = conversation.isolations.get().block
+
+    answer = overtaken(
+        lambda: release_label(conversation, "human", by=author()),
+        lambda: edit_label(conversation, "human", by=author(), edit=add),
+    )
+
+    assert (answer.origin, answer.block.value) == ("shared", "one, edited")
+    assert reads(conversation) == "one, edited"
+    assert own.revisions.count() == 1
+
+
+def test_an_edit_of_the_own_copy_overtaken_by_a_release_is_refused(agent):
+    conversation = make_conversation(agent, isolated=["human"])
+    own = conversation.isolations.get().block
+
+    answer = overtaken(
+        lambda: release_label(conversation, "human", by=author()),
+        lambda: edit_own(conversation, "human", by=author(), changes={"value": "mine"}),
+    )
+
+    assert "has not isolated the label 'human'" in str(answer)
+    assert own.revisions.count() == 1
+
+
+def test_an_edit_overtaken_by_an_isolation_goes_to_the_copy(agent):
+    conversation = make_conversation(agent)
+    shared = agent.blocks.get()
+
+    def isolate():
+        Block.objects.select_for_update(no_key=True).get(pk=shared.pk)
+        isolate_label(conversation, "human", by=author())
+
+    overtaken(isolate, lambda: edit_label(conversation, "human", by=author(), edit=add))
+
+    assert reads(conversation) == "one, edited"
+    assert shared.revisions.count() == 1
+
+
+def test_first_edits_of_two_conversations_each_make_a_copy_of_their_own(agent):
+    write_block(agent.blocks.get(), by=author(), value="", copy_on_write=True)
+    threads = [make_conversation(agent) for _ in range(2)]
+
+    at_once(
+        lambda writer: edit_label(
+            threads[writer % 2],
+            "human",
+            by=author(),
+            edit=lambda block: {"value": f"{block.value}{writer} "},
+        ),
+        times=5,
+    )
+
+    for n, thread in enumerate(threads):
+        writers = [str(writer) for writer in range(WRITERS) if writer % 2 == n]
+        assert sorted(reads(thread).split()) == sorted(writers * 5)
+    assert agent.blocks.get().value == ""
+    assert list(find_breaches()) == []
+
+
+@pytest.mark.parametrize("is_default", [False, True])
+def test_no_race_of_verbs_of_one_label_is_a_server_error(client_for, agent, is_default):
+    write_block(agent.blocks.get(), by=author(), copy_on_write=True)
+    conversation = agent.conversations.get() if is_default else make_conversation(agent)
+    url = f"/v1/conversations/{conversation.pk}/isolated-blocks/human"
+    clients = [client_for(agent.created_by) for _ in range(WRITERS)]
+
+    def call(writer: int) -> int:
+        client = clients[writer]
+        replies = [
+            lambda: client.patch(url, {"value": f"by {writer}"}),
+            lambda: client.delete(url),
+            lambda: client.put(url),
+            lambda: client.post(f"{url}/reset"),
+            lambda: client.post(f"{url}/promote", {"force": True}),
+            lambda: client.post(f"{url}/restore"),
+            lambda: client.post(f"{url}/rebase"),
+            lambda: client.patch(f"/v1/blocks/{agent.blocks.get().pk}", {"value": f"{writer}"}),
+        ]
+        return replies[writer]().status_code
+
+    statuses = Counter(at_once(call, times=40))
+
+    assert set(statuses) <= {200, 404, 409}, statuses
+    assert statuses[200] > 40
+    assert list(find_breaches()) == []
