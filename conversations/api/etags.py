@@ -25,6 +25,12 @@ IF_MATCH = OpenApiParameter(
     OpenApiParameter.HEADER,
     description="The ETag that the write is based on; 412 when it is no longer the newest.",
 )
+IF_NONE = OpenApiParameter(
+    "If-None-Match",
+    str,
+    OpenApiParameter.HEADER,
+    description="* when there may be none yet; 412 when there is one.",
+)
 IF_NONE_MATCH = OpenApiParameter(
     "If-None-Match",
     str,
@@ -45,7 +51,10 @@ def expected_version(request) -> int | None:
 
 
 def must_be_new(request) -> bool:
-    """Whether `If-None-Match: *` says that there may be nothing yet."""
+    """Whether `If-None-Match: *` says that there may be nothing yet. `If-Match` is refused: what is
+    there already is not written by such a request."""
+    if "If-Match" in request.headers:
+        raise InvalidRequest("If-Match: this request makes something new; edit with PATCH")
     header = request.headers.get("If-None-Match")
     if header is not None and header.strip() != "*":
         raise InvalidRequest(f"If-None-Match: a write takes * only, got {header!r}")

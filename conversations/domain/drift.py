@@ -139,9 +139,16 @@ def promote(
     return _promotion(shared, applied=applied)
 
 
-def preview_promotion(conversation: Conversation, label: str, *, force: bool = False) -> Promotion:
+def preview_promotion(
+    conversation: Conversation,
+    label: str,
+    *,
+    force: bool = False,
+    expected_version: int | None = None,
+) -> Promotion:
     """What `promote` would do. Writes nothing."""
     comparison = compare(conversation, label)
+    check_version(comparison.isolation.block, expected_version)
     shared = _promotable(comparison, force=force)
     value = comparison.isolation.block.value
     applied = shared.value != value
@@ -190,10 +197,15 @@ def rebase(
 
 
 def preview_rebase(
-    conversation: Conversation, label: str, *, resolution: str | None = None
+    conversation: Conversation,
+    label: str,
+    *,
+    resolution: str | None = None,
+    expected_version: int | None = None,
 ) -> EffectiveBlock:
     """What `rebase` would leave. Writes nothing."""
     comparison = compare(conversation, label)
+    check_version(comparison.isolation.block, expected_version)
     value = merge(comparison) if resolution is None else resolution
     return _preview_own(comparison, value=value)
 

@@ -201,3 +201,72 @@ def test_a_change_that_changes_nothing_keeps_the_version(client, conversation):
     reply = client.patch(url, {"summary": "s"}, headers={"If-Match": '"1"'})
 
     assert (reply.status_code, reply.json()["version"]) == (200, 2)
+
+
+# What a precondition may not be forgotten on
+
+
+@pytest.mark.parametrize(("verb", "body"), [("undo", {}), ("redo", {}), ("restore", {"number": 1})])
+def test_undo_redo_and_restore_take_the_version_they_are_based_on(client, shared, verb, body):
+    for value in ("b", "c"):
+        write_block(shared, by=author(), value=value)
+    client.post(f"/v1/blocks/{shared.pk}/undo")
+    url = f"/v1/blocks/{shared.pk}/{verb}"
+
+    refused = client.post(url, body, headers={"If-Match": '"3"'})
+    accepted = client.post(url, body, headers={"If-Match": '"4"'})
+
+    assert (refused.status_code, refused.json()["version"]) == (412, 4)
+    assert (accepted.status_code, accepted["ETag"]) == (200, '"5"')
+
+
+@pytest.mark.parametrize("verb", ["promote", "rebase"])
+def test_a_dry_run_checks_the_version_too(client, conversation, own, verb):
+    write_block(own, by=author(), value="meanwhile")
+    url = f"/v1/conversations/{conversation.pk}/isolated-blocks/human/{verb}"
+
+    reply = client.post(url, {"dry_run": True}, headers={"If-Match": '"1"'})
+
+    assert reply.status_code == 412
+
+
+def test_a_reset_to_what_the_copy_says_is_accepted_whatever_it_was_based_on(client, conversation):
+    url = f"/v1/conversations/{conversation.pk}/isolated-blocks/human/reset"
+
+    assert client.post(url, headers={"If-Match": '"9"'}).status_code == 200
+
+
+def test_isolating_takes_no_version(client, conversation):
+    url = f"/v1/conversations/{conversation.pk}/isolated-blocks/human"
+
+    reply = client.put(url, headers={"If-Match": '"77"'})
+
+    assert reply.status_code == 422
+    assert reply.json()["detail"].startswith("If-Match: this request makes something new")
+
+
+def test_releasing_answers_the_shared_block_without_its_tag(client, conversation):
+    reply = client.delete(f"/v1/conversations/{conversation.pk}/isolated-blocks/human")
+
+    assert reply.json()["origin"] == "shared"
+    assert not reply.has_header("ETag")
+
+
+@pytest.mark.parametrize(
+    ("method", "ending"),
+    [
+        *(("get", ""), ("put", ""), ("patch", ""), ("delete", ""), ("get", "/diff")),
+        *(("post", "/reset"), ("post", "/rebase"), ("post", "/promote"), ("post", "/restore")),
+    ],
+)
+def test_a_label_with_a_nul_is_no_server_error(client, conversation, method, ending):
+    url = f"/v1/conversations/{conversation.pk}/isolated-blocks/a%00b{ending}"
+
+    reply = getattr(client, method)(url, None if method in ("get", "delete") else {})
+
+    assert reply.status_code in (400, 404)
+    bulk = client.post(f"/v1/agents/{conversation.agent_id}/isolated-blocks/a%00b/reset")
+    assert bulk.status_code == 400
+    assert (
+        client.get(f"{url.partition('/isolated')[0]}/isolated-blocks/a%00b/released").json() == []
+    )

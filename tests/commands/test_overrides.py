@@ -125,6 +125,10 @@ def test_release_lets_go_of_all_that_fit(agent, conversation):
     ("words", "error"),
     [
         (["reset"], "say --label, and --agent or --conversation"),
+        (
+            ["reset", "--label", "mood", "--conversation", "{conversation}"],
+            "its labels are 'human', 'persona'",
+        ),
         (["release", "--label", "human"], "say --label, and --agent or --conversation"),
         (["list", "--agent", "agent-1"], "Expected an id like agent-<uuid>, got 'agent-1'."),
         (["list", "--agent", new_id("agent")], "No agent has the id"),

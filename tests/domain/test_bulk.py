@@ -8,6 +8,7 @@ from conversations.domain.agents import detach_block
 from conversations.domain.blocks import write_block
 from conversations.domain.bulk import rebase_all, reset_all
 from conversations.domain.check import find_breaches
+from conversations.domain.drift import rebase, reset
 from conversations.domain.errors import UnknownLabels
 from conversations.domain.memory import effective_blocks
 from conversations.ids import new_id
@@ -146,3 +147,27 @@ def test_a_batch_costs_the_same_queries_however_many_rows_it_has(
 
     default = agent.conversations.get(is_default=True)
     assert effective_blocks(default)[0].block.value == "new"
+
+
+def test_bulk_and_single_verbs_leave_the_same_history_and_base(alice):
+    agent = make_agent(alice, memory_blocks=[{"label": "human", "value": "a"}])
+    one, other = [make_conversation(agent, isolated=["human"]) for _ in range(2)]
+
+    def left_by(conversation):
+        isolation = conversation.isolations.get()
+        newest = isolation.block.revisions.first()
+        base = (isolation.base_value, isolation.base_version, isolation.source_block_id)
+        return base, newest.source, newest.unconditional, newest.base_version
+
+    for single, verb in ((reset, reset_all), (rebase, rebase_all)):
+        # The last shared text is the base's again, at a later version.
+        for value in ("b", "a"):
+            write_block(agent.blocks.get(), by=author(), value=value)
+            single(one, "human", by=author())
+            list(verb(agent, "human", by=author(), conversation_ids=[other.pk]))
+            assert left_by(one) == left_by(other)
+        write_block(agent.blocks.get(), by=author(), value="c")
+        write_block(agent.blocks.get(), by=author(), value="a")
+        single(one, "human", by=author())
+        list(verb(agent, "human", by=author(), conversation_ids=[other.pk]))
+        assert left_by(one) == left_by(other)

@@ -4,6 +4,7 @@ from rest_framework.views import APIView
 
 from ...domain.history import change_between, redo, restore_revision, undo
 from ..auth import author_of
+from ..etags import IF_MATCH, expected_version, tagged_block
 from ..filters import matching_revisions
 from ..pagination import page_by_number
 from ..requests import read_body, read_query
@@ -46,27 +47,46 @@ class BlockChange(APIView):
 
 
 class UndoBlock(APIView):
-    @extend_schema(operation_id="blocks_undo", request=ReasonBody, responses=BlockSerializer)
+    @extend_schema(
+        operation_id="blocks_undo",
+        parameters=[IF_MATCH],
+        request=ReasonBody,
+        responses=BlockSerializer,
+    )
     def post(self, request, block_id):
         block = find_block(request, block_id)
         body = read_body(request, ReasonBody, required=False)
-        return Response(BlockSerializer(undo(block, by=author_of(request), **body)).data)
+        version = expected_version(request)
+        block = undo(block, by=author_of(request), expected_version=version, **body)
+        return tagged_block(request, block)
 
 
 class RedoBlock(APIView):
-    @extend_schema(operation_id="blocks_redo", request=ReasonBody, responses=BlockSerializer)
+    @extend_schema(
+        operation_id="blocks_redo",
+        parameters=[IF_MATCH],
+        request=ReasonBody,
+        responses=BlockSerializer,
+    )
     def post(self, request, block_id):
         block = find_block(request, block_id)
         body = read_body(request, ReasonBody, required=False)
-        return Response(BlockSerializer(redo(block, by=author_of(request), **body)).data)
+        version = expected_version(request)
+        block = redo(block, by=author_of(request), expected_version=version, **body)
+        return tagged_block(request, block)
 
 
 class RestoreBlock(APIView):
     @extend_schema(
-        operation_id="blocks_restore", request=RestoreRevisionBody, responses=BlockSerializer
+        operation_id="blocks_restore",
+        parameters=[IF_MATCH],
+        request=RestoreRevisionBody,
+        responses=BlockSerializer,
     )
     def post(self, request, block_id):
         block = find_block(request, block_id)
         body = read_body(request, RestoreRevisionBody)
-        restored = restore_revision(block, by=author_of(request), **body)
-        return Response(BlockSerializer(restored).data)
+        version = expected_version(request)
+        by = author_of(request)
+        block = restore_revision(block, by=by, expected_version=version, **body)
+        return tagged_block(request, block)

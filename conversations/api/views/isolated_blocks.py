@@ -18,7 +18,7 @@ from ...domain.isolation import bring_back, isolate_label, release_label
 from ...domain.memory import EffectiveBlock, effective_blocks
 from ...domain.reading import effective_blocks_at, moment_of
 from ..auth import author_of
-from ..etags import IF_MATCH, IF_NONE_MATCH, expected_version, must_be_new, tagged
+from ..etags import IF_MATCH, IF_NONE, IF_NONE_MATCH, expected_version, must_be_new, tagged
 from ..requests import read_body, read_query
 from ..serializers.blocks import BlockSerializer, UpdateBlockBody
 from ..serializers.history import EffectiveBlocksQuery
@@ -38,9 +38,7 @@ from ..serializers.isolated_blocks import (
 from .lookups import find_conversation
 
 
-def respond(request, effective: EffectiveBlock | None) -> Response:
-    if effective is None:
-        return Response(None)
+def respond(request, effective: EffectiveBlock) -> Response:
     return tagged(request, EffectiveBlockSerializer(effective).data, effective.version)
 
 
@@ -74,7 +72,7 @@ class IsolatedBlockDetail(APIView):
 
     @extend_schema(
         operation_id="conversations_isolate",
-        parameters=[IF_NONE_MATCH],
+        parameters=[IF_NONE],
         request=IsolateBody,
         responses=EffectiveBlockSerializer,
     )
@@ -112,7 +110,9 @@ class IsolatedBlockDetail(APIView):
         conversation = find_conversation(request, conversation_id)
         version = expected_version(request)
         by = author_of(request)
-        return respond(request, release_label(conversation, label, by=by, expected_version=version))
+        effective = release_label(conversation, label, by=by, expected_version=version)
+        # Without a tag: what is answered is the shared block, which is not at this path.
+        return Response(effective and EffectiveBlockSerializer(effective).data)
 
 
 class ReleasedBlocks(APIView):
@@ -155,7 +155,12 @@ class PromoteIsolatedBlock(APIView):
         conversation = find_conversation(request, conversation_id)
         body = read_body(request, PromoteBody, required=False)
         if body["dry_run"]:
-            promotion = preview_promotion(conversation, label, force=body["force"])
+            promotion = preview_promotion(
+                conversation,
+                label,
+                force=body["force"],
+                expected_version=expected_version(request),
+            )
         else:
             promotion = promote(
                 conversation,
@@ -195,7 +200,12 @@ class RebaseIsolatedBlock(APIView):
         body = read_body(request, RebaseBody, required=False)
         resolution = body.get("resolution")
         if body["dry_run"]:
-            effective = preview_rebase(conversation, label, resolution=resolution)
+            effective = preview_rebase(
+                conversation,
+                label,
+                resolution=resolution,
+                expected_version=expected_version(request),
+            )
         else:
             effective = rebase(
                 conversation,

@@ -127,16 +127,11 @@ class Command(OperatorCommand):
         self._summary(counts, dry_run=dry_run)
 
     def _in_bulk(self, rows, verb, *, dry_run, drifts):
-        first = rows.first()
-        if first is None:
-            self._summary(Counter(), dry_run=dry_run)
-            return
-        agent = first.conversation.agent
         ids = list(rows.values_list("conversation", flat=True)) if self._narrowed else None
         counts: Counter = Counter()
         outcomes = verb(
-            agent,
-            first.label,
+            self._agent,
+            self._label,
             by=BY,
             conversation_ids=ids,
             drifts=drifts,
@@ -161,12 +156,15 @@ class Command(OperatorCommand):
         if organization:
             rows = rows.in_organization(find_organization(organization))
         if agent:
-            rows = rows.filter(conversation__agent=self._find(Agent, "agent", agent))
+            self._agent = self._find(Agent, "agent", agent)
+            rows = rows.filter(conversation__agent=self._agent)
         if conversation:
-            rows = rows.filter(conversation=self._find(Conversation, "conv", conversation))
+            found = self._find(Conversation, "conv", conversation)
+            self._agent = found.agent
+            rows = rows.filter(conversation=found)
         if label:
             rows = rows.filter(label=label)
-        self._narrowed = bool(organization or conversation)
+        self._narrowed, self._label = bool(organization or conversation), label
         rows = rows.select_related("block", "conversation__agent")
         return rows.of_drifts(drift or Drift.values)
 
