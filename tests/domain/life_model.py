@@ -13,13 +13,13 @@ class Text:
     edits: int = 1
     undone: list[str] = field(default_factory=list)
     before: list[str] = field(default_factory=list)
+    said: list[str] = field(default_factory=list)  # by every revision but the newest
 
     def write(self, value: str) -> None:
         if value != self.value:
             self.before.append(self.value)
             self.undone.clear()
-            self.value = value
-            self.edits += 1
+            self._say(value)
 
     def undo(self) -> None:
         self._step(self.before, self.undone)
@@ -29,7 +29,11 @@ class Text:
 
     def _step(self, source: list[str], target: list[str]) -> None:
         target.append(self.value)
-        self.value = source.pop()
+        self._say(source.pop())
+
+    def _say(self, value: str) -> None:
+        self.said.append(self.value)
+        self.value = value
         self.edits += 1
 
 

@@ -24,8 +24,10 @@ from conversations.domain.conversations import (
     restore_conversation,
 )
 from conversations.domain.drift import MergeConflict, SharedMoved, promote, rebase, reset
-from conversations.domain.errors import DomainError, StaleVersion
-from conversations.domain.history import NothingToRedo, NothingToUndo, redo, undo
+from conversations.domain.edits import edit_label
+from conversations.domain.errors import BlockTooLong, DomainError, StaleVersion
+from conversations.domain.forks import ForkChoice
+from conversations.domain.history import NothingToRedo, NothingToUndo, redo, restore_revision, undo
 from conversations.domain.isolation import isolate_label, release_label
 from conversations.domain.memory import effective_blocks
 from conversations.models import IsolatedBlock
@@ -149,13 +151,6 @@ class Life(RuleBasedStateMachine):
             self.undo_shared(label)
         self.redo_shared(label)
 
-    @rule(index=which, label=labels, values=st.tuples(texts, texts))
-    def promote_and_go_on(self, index, label, values):
-        # Right after promoting both say the same, whatever the base: the next edit shows it.
-        self.edit_own(index, label, values[0])
-        self.promote(index, label, force=True)
-        self.edit_own(index, label, values[1])
-
     @rule(index=which, label=labels, value=texts)
     def edit_own(self, index, label, value):
         thread = self.thread(index)
@@ -223,11 +218,63 @@ class Life(RuleBasedStateMachine):
             if value is not None:
                 self.take(text, value, shared)
 
-    @rule(index=which)
-    def fork(self, index):
+    @rule(index=which, choices=st.dictionaries(labels, st.sampled_from(ForkChoice)))
+    def fork(self, index, choices):
         thread = self.thread(index)
-        own = {label: Own(text.value, base=text.base) for label, text in thread.own.items()}
-        self.threads.append(Thread(fork_conversation(thread.row, by=author()), own))
+
+        def call():
+            return fork_conversation(thread.row, by=author(), choices=choices)
+
+        resets = {label for label, choice in choices.items() if choice == ForkChoice.RESET}
+        if choices.keys() - thread.own.keys() or resets - self.attached:
+            self.refused(DomainError, call)
+            return
+        own = {
+            label: self.copy(label) if label in resets else Own(text.value, base=text.base)
+            for label, text in thread.own.items()
+            if choices.get(label) != ForkChoice.SHARE
+        }
+        self.threads.append(Thread(call(), own))
+
+    @rule(label=labels, number=st.integers(1, 6))
+    def restore_shared(self, label, number):
+        text = self.shared[label]
+
+        def call():
+            restore_revision(self.blocks[label], number, by=author())
+
+        if number > text.edits:
+            self.refused(DomainError, call)
+            return
+        call()
+        text.write([*text.said, text.value][number - 1])
+
+    @rule(index=which, label=labels, value=texts)
+    def edit_what_is_read(self, index, label, value):
+        thread = self.thread(index)
+        text = thread.own.get(label) or self.common(label)
+
+        def call():
+            edit_label(thread.row, label, by=author(), edit=lambda block: {"value": value})
+
+        if text is None:
+            self.refused(DomainError, call)
+            return
+        call()
+        text.write(value)
+
+    @rule(label=labels)
+    def write_past_the_limit(self, label):
+        self.refused(
+            BlockTooLong,
+            lambda: write_block(self.blocks[label], by=author(), value="x" * 100_001),
+        )
+
+    @rule(index=which)
+    def act_on_a_label_that_nobody_has(self, index):
+        thread = self.thread(index)
+        for verb in (isolate_label, release_label, promote, reset, rebase):
+            self.refused(DomainError, lambda verb=verb: verb(thread.row, "mood", by=author()))
 
     @precondition(lambda self: len([t for t in self.threads if not t.deleted]) > 1)
     @rule(index=which)
@@ -275,8 +322,9 @@ class Life(RuleBasedStateMachine):
             }
             assert read == wanted
             rows = IsolatedBlock.objects.filter(conversation=thread.row).with_drift()
-            assert {row.label: row.drift for row in rows} == {
-                label: wanted[label][3] for label in thread.own
+            # The base too: until the next edit, drift may be the same upon a wrong one.
+            assert {row.label: (row.drift, row.base_value) for row in rows} == {
+                label: (wanted[label][3], own.base) for label, own in thread.own.items()
             }
 
 
@@ -285,7 +333,7 @@ def test_any_sequence_of_verbs_leaves_what_the_model_says():
     run_state_machine_as_test(
         Life,
         settings=settings(
-            max_examples=25,
+            max_examples=40,
             stateful_step_count=25,
             deadline=None,
             database=None,
