@@ -48,6 +48,12 @@ def test_a_fork_shares_and_resets_what_it_is_told_to(source):
     assert read(source) == before
 
 
+def test_what_is_reset_has_the_present_shared_text_for_a_base(source):
+    [isolation] = fork(source, human=ForkChoice.RESET, todo=ForkChoice.SHARE).isolations.all()
+
+    assert (isolation.base_value, isolation.base_version) == ("about everybody", 2)
+
+
 def test_a_label_that_is_not_isolated_is_named_and_nothing_is_made(source):
     with pytest.raises(
         InvalidArgument, match=r"names 'mood', .* its isolated labels are 'human', 'todo'"

@@ -53,7 +53,7 @@ class Life(RuleBasedStateMachine):
         self.shared = {label: Text(f"about {label}") for label in LABELS}
         self.attached = set(LABELS)
         self.threads: list[Thread] = []
-        self.create([])
+        self.create(LABELS)
 
     def teardown(self):
         if hasattr(self, "atomic"):
@@ -63,8 +63,12 @@ class Life(RuleBasedStateMachine):
                 transaction.set_rollback(True)
                 self.atomic.__exit__(None, None, None)
 
-    def thread(self, index: int) -> Thread:
+    def thread(self, index: int, label: str | None = None) -> Thread:
+        """A live conversation; mostly one that has isolated the label, so that verbs do work."""
         live = [thread for thread in self.threads if not thread.deleted]
+        isolating = [thread for thread in live if label in thread.own]
+        if isolating and index % 4:
+            live = isolating
         return live[index % len(live)]
 
     def common(self, label: str) -> Text | None:
@@ -104,7 +108,7 @@ class Life(RuleBasedStateMachine):
 
     @rule(index=which, label=labels)
     def release(self, index, label):
-        thread = self.thread(index)
+        thread = self.thread(index, label)
         if thread.own.pop(label, None) is None:
             self.refused(DomainError, lambda: release_label(thread.row, label, by=author()))
         else:
@@ -153,7 +157,7 @@ class Life(RuleBasedStateMachine):
 
     @rule(index=which, label=labels, value=texts)
     def edit_own(self, index, label, value):
-        thread = self.thread(index)
+        thread = self.thread(index, label)
         if label in thread.own:
             block = thread.row.isolations.get(label=label).block
             write_block(block, by=author(), value=value)
@@ -161,7 +165,7 @@ class Life(RuleBasedStateMachine):
 
     @rule(index=which, label=labels, force=st.booleans())
     def promote(self, index, label, force):
-        thread, shared = self.thread(index), self.common(label)
+        thread, shared = self.thread(index, label), self.common(label)
         own = thread.own.get(label)
 
         def call():
@@ -178,7 +182,7 @@ class Life(RuleBasedStateMachine):
 
     @rule(index=which, label=labels)
     def reset(self, index, label):
-        thread, shared = self.thread(index), self.common(label)
+        thread, shared = self.thread(index, label), self.common(label)
         if label not in thread.own or shared is None:
             self.refused(DomainError, lambda: reset(thread.row, label, by=author()))
             return
@@ -187,7 +191,7 @@ class Life(RuleBasedStateMachine):
 
     @rule(index=which, label=labels, resolution=texts)
     def rebase(self, index, label, resolution):
-        thread, shared = self.thread(index), self.common(label)
+        thread, shared = self.thread(index, label), self.common(label)
         own = thread.own.get(label)
         if own is None or shared is None:
             self.refused(DomainError, lambda: rebase(thread.row, label, by=author()))
@@ -200,6 +204,25 @@ class Life(RuleBasedStateMachine):
         else:
             rebase(thread.row, label, by=author())
         self.take(own, value, shared)
+
+    @rule(
+        index=which,
+        label=labels,
+        mine=texts,
+        theirs=texts,
+        verb=st.sampled_from(["promote", "force", "reset", "rebase"]),
+    )
+    def grow_apart_and_come_together(self, index, label, mine, theirs, verb):
+        # What the rules above seldom do by chance: both sides move, and then they are brought
+        # together.
+        self.edit_own(index, label, mine)
+        self.edit_shared(label, theirs)
+        if verb in ("promote", "force"):
+            self.promote(index, label, force=verb == "force")
+        elif verb == "reset":
+            self.reset(index, label)
+        else:
+            self.rebase(index, label, resolution=mine)
 
     def take(self, own: Own, value: str, shared: Text) -> None:
         own.write(value)
@@ -218,9 +241,10 @@ class Life(RuleBasedStateMachine):
             if value is not None:
                 self.take(text, value, shared)
 
-    @rule(index=which, choices=st.dictionaries(labels, st.sampled_from(ForkChoice)))
-    def fork(self, index, choices):
-        thread = self.thread(index)
+    @rule(index=which, label=labels, choice=st.sampled_from(ForkChoice))
+    def fork(self, index, label, choice):
+        thread = self.thread(index, label)
+        choices = {label: choice}
 
         def call():
             return fork_conversation(thread.row, by=author(), choices=choices)
@@ -333,8 +357,8 @@ def test_any_sequence_of_verbs_leaves_what_the_model_says():
     run_state_machine_as_test(
         Life,
         settings=settings(
-            max_examples=40,
-            stateful_step_count=25,
+            max_examples=30,
+            stateful_step_count=40,
             deadline=None,
             database=None,
             derandomize=True,
