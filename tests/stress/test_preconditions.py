@@ -74,8 +74,14 @@ def test_rebasing_in_bulk_among_edits_loses_none():
             return list(rebase_all(agent, "human", by=author()))
         if writer == 2:
             return write_block(shared, by=author(), value="one\ntwo\nTHREE")
-        block = own[writer % 4]
-        return write_block(block, by=author(), value="ONE\ntwo\nthree")
+        # An operation on the fresh text; a whole text, sent by somebody who has not seen what was
+        # merged meanwhile, would rightly take its place.
+        return edit_label(
+            threads[writer % 4],
+            "human",
+            by=author(),
+            edit=lambda block: {"value": block.value.replace("one", "ONE")},
+        )
 
     at_once(call)
     list(rebase_all(agent, "human", by=author()))
