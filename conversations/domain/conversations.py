@@ -101,7 +101,8 @@ def fork_conversation(
     otherwise of a label, shares the messages in context up to that point, keeps the model and has
     no summary.
     """
-    # While the fork copies, nobody may isolate or release a label of the source.
+    # A fork and a deletion of its source take turns. What the source has isolated is read in one
+    # query, so it need not be held.
     source = _lock(conversation)
     shared = _messages_until(source, at)
     last = shared[-1].message if shared else None

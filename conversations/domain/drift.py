@@ -167,10 +167,15 @@ def reset(
     return _write_own(comparison, by=by, expected=expected_version, **text_of(comparison))
 
 
-def preview_reset(conversation: Conversation, label: str) -> EffectiveBlock:
+def preview_reset(
+    conversation: Conversation, label: str, *, expected_version: int | None = None
+) -> EffectiveBlock:
     """What `reset` would leave. Writes nothing."""
     comparison = compare(conversation, label)
-    return _preview_own(comparison, **text_of(comparison))
+    block, fields = comparison.isolation.block, text_of(comparison)
+    if any(getattr(block, name) != value for name, value in fields.items()):
+        check_version(block, expected_version)
+    return _preview_own(comparison, **fields)
 
 
 @again_when_overtaken

@@ -27,7 +27,7 @@ def fork_isolations(
     *,
     by: Author,
 ) -> None:
-    """Give a new fork its own blocks. The caller holds the lock of the source."""
+    """Give a new fork its own blocks, which nobody else can see yet."""
     isolations = list(source.isolations.in_order().select_related("block"))
     _check(source, [isolation.label for isolation in isolations], choices)
     kept = [i for i in isolations if choices.get(i.label) != ForkChoice.SHARE]

@@ -93,17 +93,17 @@ def isolate_label(
     Isolating again changes nothing; with another value it is a Conflict, since that is an edit.
     With `must_be_new` it is a StaleVersion.
     """
-    if not conversation.isolations.of_label(label).exists():
+    isolation = conversation.isolations.of_label(label).select_related("block").first()
+    if isolation is not None and must_be_new:
+        raise stale_version(isolation.block, None)
+    if isolation is None:
         # Two callers isolating one label at once: the second waits here, and begins again to find
         # it isolated, without this lock, which may not be held when a caller locks the copy.
         # An edit of the shared block from this conversation is waited for as well.
         lock_blocks(blocks_to_isolate(conversation.agent, [label], with_policy=False))
         if conversation.isolations.of_label(label).exists():
             raise Overtaken
-    isolation = conversation.isolations.of_label(label).select_related("block").first()
-    if isolation is not None and must_be_new:
-        raise stale_version(isolation.block, None)
-    if isolation is None:
+        # Read again: the texts may have changed while waiting for the lock.
         sources = blocks_to_isolate(conversation.agent, [label], with_policy=False)
         try:
             with transaction.atomic():

@@ -220,7 +220,7 @@ def test_undo_redo_and_restore_take_the_version_they_are_based_on(client, shared
     assert (accepted.status_code, accepted["ETag"]) == (200, '"5"')
 
 
-@pytest.mark.parametrize("verb", ["promote", "rebase"])
+@pytest.mark.parametrize("verb", ["promote", "rebase", "reset"])
 def test_a_dry_run_checks_the_version_too(client, conversation, own, verb):
     write_block(own, by=author(), value="meanwhile")
     url = f"/v1/conversations/{conversation.pk}/isolated-blocks/human/{verb}"

@@ -20,6 +20,16 @@ from ..serializers.history import (
 from .lookups import find_block
 
 
+def take_state(request, verb, block_id: str, body_class):
+    """Undo, redo or restore, based on the version that If-Match names."""
+    block = find_block(request, block_id)
+    body = read_body(request, body_class, required=False)
+    version = expected_version(request)
+    return tagged_block(
+        request, verb(block, by=author_of(request), expected_version=version, **body)
+    )
+
+
 class RevisionList(APIView):
     """A block's history, newest first."""
 
@@ -54,11 +64,7 @@ class UndoBlock(APIView):
         responses=BlockSerializer,
     )
     def post(self, request, block_id):
-        block = find_block(request, block_id)
-        body = read_body(request, ReasonBody, required=False)
-        version = expected_version(request)
-        block = undo(block, by=author_of(request), expected_version=version, **body)
-        return tagged_block(request, block)
+        return take_state(request, undo, block_id, ReasonBody)
 
 
 class RedoBlock(APIView):
@@ -69,11 +75,7 @@ class RedoBlock(APIView):
         responses=BlockSerializer,
     )
     def post(self, request, block_id):
-        block = find_block(request, block_id)
-        body = read_body(request, ReasonBody, required=False)
-        version = expected_version(request)
-        block = redo(block, by=author_of(request), expected_version=version, **body)
-        return tagged_block(request, block)
+        return take_state(request, redo, block_id, ReasonBody)
 
 
 class RestoreBlock(APIView):
@@ -84,9 +86,4 @@ class RestoreBlock(APIView):
         responses=BlockSerializer,
     )
     def post(self, request, block_id):
-        block = find_block(request, block_id)
-        body = read_body(request, RestoreRevisionBody)
-        version = expected_version(request)
-        by = author_of(request)
-        block = restore_revision(block, by=by, expected_version=version, **body)
-        return tagged_block(request, block)
+        return take_state(request, restore_revision, block_id, RestoreRevisionBody)

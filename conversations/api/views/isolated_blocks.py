@@ -181,9 +181,10 @@ class ResetIsolatedBlock(APIView):
     )
     def post(self, request, conversation_id, label):
         conversation = find_conversation(request, conversation_id)
-        if read_body(request, ResetBody, required=False)["dry_run"]:
-            return Response(EffectiveBlockSerializer(preview_reset(conversation, label)).data)
         version = expected_version(request)
+        if read_body(request, ResetBody, required=False)["dry_run"]:
+            effective = preview_reset(conversation, label, expected_version=version)
+            return Response(EffectiveBlockSerializer(effective).data)
         by = author_of(request)
         return respond(request, reset(conversation, label, by=by, expected_version=version))
 

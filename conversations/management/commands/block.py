@@ -4,7 +4,7 @@ from django.core.management.base import CommandError
 
 from conversations.domain.authors import Author, Source
 from conversations.domain.diffs import unified
-from conversations.domain.history import restore_revision
+from conversations.domain.history import find_revision, restore_revision
 from conversations.ids import is_id
 from conversations.models import Block
 
@@ -58,11 +58,7 @@ class Command(OperatorCommand):
 
     def restore(self, block, *, number, reason, dry_run, **options):
         if dry_run:
-            wanted = block.revisions.filter(number=number).first()
-            if wanted is None:
-                raise CommandError(
-                    f"Block {block.pk} has no revision {number}; its newest is {block.version}."
-                )
+            wanted = find_revision(block, number)
             names = (f"revision {block.version}", f"revision {number}")
             self.print_diff(unified(block.value, wanted.value, *names))
             return
