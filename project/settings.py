@@ -8,6 +8,7 @@ import secrets
 from pathlib import Path
 
 import environ
+from django.core.exceptions import ImproperlyConfigured
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
@@ -29,6 +30,24 @@ CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[])
 
 DEBUG = env.bool("DEBUG", default=False)
 WEB_THREADS = env.int("WEB_THREADS", default=8)
+
+# Any server that speaks OpenAI's chat completions. Without one, the scripted model answers.
+OPENAI_API_KEY = env.ENVIRON.get("OPENAI_API_KEY", "")
+OPENAI_BASE_URL = env.str("OPENAI_BASE_URL", default="")
+# More of them: {"name": {"base_url": "https://…", "api_key": "…"}, …} for handles name/model.
+MODEL_PROVIDERS = env.json("MODEL_PROVIDERS", default={})
+# The longest wait for a provider's next bytes, in seconds.
+MODEL_TIMEOUT = env.float("MODEL_TIMEOUT", default=120.0)
+# Whether a stored prompt follows memory at the next turn, or only when someone recompiles it.
+PROMPT_REFRESH = env.str("PROMPT_REFRESH", default="on_change")
+if PROMPT_REFRESH not in ("on_change", "manual"):
+    raise ImproperlyConfigured(
+        f"PROMPT_REFRESH: expected on_change or manual, got {PROMPT_REFRESH!r}"
+    )
+# Whether this process takes the turns it is asked for, or leaves them to `manage.py work`.
+WEB_TAKES_TURNS = env.bool("WEB_TAKES_TURNS", default=True)
+# A run whose process is silent for so many seconds is failed, and its conversation is free.
+RUN_SILENCE = env.float("RUN_SILENCE", default=30.0)
 LOG_LEVEL = env.str("LOG_LEVEL", default="INFO")
 
 # What follows from these
@@ -82,6 +101,8 @@ MIDDLEWARE = [
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    # The innermost: the others see the answer itself.
+    "conversations.api.answers.FollowRuns",
 ]
 ROOT_URLCONF = "project.urls"
 ASGI_APPLICATION = "project.asgi.application"
@@ -159,4 +180,9 @@ SPECTACULAR_SETTINGS = {
     "SCHEMA_PATH_PREFIX": "/v1",
     "PREPROCESSING_HOOKS": ["conversations.api.schema.without_aliases"],
     "COMPONENT_SPLIT_REQUEST": True,
+    "ENUM_NAME_OVERRIDES": {
+        "RunStatusEnum": "conversations.models.Run.Status",
+        "ToolStatusEnum": ["success", "error"],
+        "MessageTypeEnum": "conversations.api.serializers.messages.MESSAGE_TYPES",
+    },
 }

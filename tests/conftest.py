@@ -8,6 +8,7 @@ from conversations.domain.accounts import issue_key
 from conversations.models import User
 
 from .factories import make_organization, make_user
+from .model_server import ModelServer, model_server
 
 
 def pytest_collection_modifyitems(items):
@@ -19,6 +20,33 @@ def pytest_collection_modifyitems(items):
     for item in items:
         if "postgres_only" in item.keywords:
             item.add_marker(skip)
+
+
+@pytest.fixture(scope="session")
+def django_db_modify_db_settings(django_db_modify_db_settings_parallel_suffix, tmp_path_factory):
+    """SQLite in a file: threads that share a database in memory lock each other out at once."""
+    from django.conf import settings  # noqa: PLC0415 (as above)
+
+    database = settings.DATABASES["default"]
+    if "sqlite" in database["ENGINE"]:
+        path = tmp_path_factory.mktemp("database") / "test.sqlite3"
+        database.setdefault("TEST", {})["NAME"] = str(path)
+        connection.settings_dict.setdefault("TEST", {})["NAME"] = str(path)
+
+
+@pytest.fixture(scope="session")
+def _running_model_server():
+    with model_server() as running:
+        yield running
+
+
+@pytest.fixture
+def model(_running_model_server, settings) -> ModelServer:
+    """A provider that does what messages say, set up for this test; what it was asked is new."""
+    settings.OPENAI_BASE_URL = _running_model_server.url
+    settings.OPENAI_API_KEY = "test"
+    _running_model_server.requests.clear()
+    return _running_model_server
 
 
 @pytest.fixture(autouse=True)

@@ -49,7 +49,8 @@ class KeyAllowsMethod(BasePermission):
     message = "This key has the scope 'read'; writing needs the scope 'write'"
 
     def has_permission(self, request, view):
-        return request.method in SAFE_METHODS or request.auth.scope != ApiKey.Scope.READ
+        reads = request.method in SAFE_METHODS or getattr(view, "only_reads", False)
+        return reads or request.auth.scope != ApiKey.Scope.READ
 
 
 def author_of(request) -> Author:

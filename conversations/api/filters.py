@@ -85,6 +85,7 @@ def matching_messages(rows, query: dict, *, path: str = ""):
 def _is_of_types(types: list[str], path: str) -> Q:
     """The stored messages that give at least one message of these types on the wire."""
     assistant = Q(**{f"{path}role": Role.ASSISTANT})
+    approval = Q(**{f"{path}role": Role.APPROVAL})
     conditions = {
         "system_message": Q(**{f"{path}role": Role.SYSTEM}),
         "user_message": Q(**{f"{path}role": Role.USER}),
@@ -93,6 +94,8 @@ def _is_of_types(types: list[str], path: str) -> Q:
         "assistant_message": assistant & Q(**{f"{path}content__has_part": "text"}),
         "reasoning_message": assistant & Q(**{f"{path}content__has_part": "reasoning"}),
         "tool_call_message": assistant & ~Q(**{f"{path}tool_calls": []}),
+        "approval_request_message": approval & ~Q(**{f"{path}tool_calls": []}),
+        "approval_response_message": approval & Q(**{f"{path}tool_calls": []}),
     }
     # No stored message gives the types that are not named here.
     nothing = Q(pk__in=[])
@@ -103,6 +106,22 @@ def matching_revisions(rows, query: dict):
     for parameter, condition in (("source", "source"), ("written_by_id", "written_by")):
         if parameter in query:
             rows = rows.filter(**{condition: query[parameter]})
+    return rows
+
+
+def matching_steps(rows, query: dict):
+    for parameter, condition in (
+        ("agent_id", "run__agent"),
+        ("model", "model"),
+        ("start_date", "created_at__gte"),
+        ("end_date", "created_at__lte"),
+    ):
+        if parameter in query:
+            rows = rows.filter(**{condition: query[parameter]})
+    # Nobody marks steps here.
+    absent = query.get("has_feedback") or query["tags"] or query["trace_ids"]
+    if absent or any(parameter in query for parameter in ("feedback", "project_id")):
+        return rows.none()
     return rows
 
 

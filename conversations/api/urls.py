@@ -13,6 +13,7 @@ from .views import (
     messages,
     runs,
     server,
+    turns,
 )
 
 urlpatterns = [
@@ -38,7 +39,14 @@ urlpatterns = [
         )
     ),
     path("conversations/<str:conversation_id>/fork", conversations.ForkConversation.as_view()),
-    path("conversations/<str:conversation_id>/messages", messages.ConversationMessages.as_view()),
+    path("conversations/<str:conversation_id>/messages", turns.SendToConversation.as_view()),
+    path(
+        "conversations/<str:conversation_id>/messages/preview-raw-payload",
+        turns.PreviewRequest.as_view(),
+    ),
+    path("conversations/<str:conversation_id>/stream", turns.StreamConversation.as_view()),
+    path("conversations/<str:conversation_id>/cancel", turns.CancelConversation.as_view()),
+    path("conversations/<str:conversation_id>/compact", turns.CompactConversation.as_view()),
     path(
         "conversations/<str:conversation_id>/recompile",
         conversations.RecompileConversation.as_view(),
@@ -68,7 +76,11 @@ urlpatterns = [
         bulk.RebaseIsolatedBlocks.as_view(),
     ),
     path("agents/<str:agent_id>/context", agents.AgentContext.as_view()),
-    path("agents/<str:agent_id>/messages", messages.AgentMessages.as_view()),
+    path("agents/<str:agent_id>/messages", turns.SendToAgent.as_view()),
+    path("agents/<str:agent_id>/messages/stream", turns.StreamFromAgent.as_view()),
+    path("agents/<str:agent_id>/messages/async", turns.SendToAgentAsync.as_view()),
+    path("agents/<str:agent_id>/messages/cancel", turns.CancelAgent.as_view()),
+    path("agents/<str:agent_id>/summarize", turns.CompactAgent.as_view()),
     path("agents/<str:agent_id>/recompile", agents.RecompileAgent.as_view()),
     # The older spelling of the one above.
     path(
@@ -91,9 +103,19 @@ urlpatterns = [
         core_memory.AgentBlockDetail.as_view(),
     ),
     path("messages/", messages.MessageList.as_view()),
+    path("messages/search", messages.MessageSearch.as_view()),
     path("messages/<str:message_id>", messages.MessageDetail.as_view()),
     path("runs/", runs.RunList.as_view()),
     path("runs/<str:run_id>", runs.RunDetail.as_view()),
+    path("runs/<str:run_id>/cancel", turns.CancelRun.as_view()),
+    path("runs/<str:run_id>/messages", runs.RunMessages.as_view()),
+    path("runs/<str:run_id>/metrics", runs.RunMetrics.as_view()),
+    path("runs/<str:run_id>/steps", runs.RunSteps.as_view()),
+    path("runs/<str:run_id>/stream", turns.StreamRun.as_view()),
+    path("runs/<str:run_id>/usage", runs.RunUsage.as_view()),
+    path("steps/", runs.StepList.as_view()),
+    path("steps/<str:step_id>", runs.StepDetail.as_view()),
+    path("steps/<str:step_id>/messages", runs.StepMessages.as_view()),
     path("tags/", server.TagList.as_view()),
     path("models/", server.ModelList.as_view()),
     path("health/", server.Health.as_view()),

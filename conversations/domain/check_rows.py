@@ -2,11 +2,9 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import timedelta
 from string import Formatter
 
 from django.db.models import Count, Exists, F, Max, OuterRef, Q, QuerySet, Subquery
-from django.db.models.functions import Now
 
 from ..models import (
     Agent,
@@ -21,9 +19,6 @@ from ..models import (
     ReadingPeriod,
     Run,
 )
-
-# A worker says that it is alive far more often.
-LONGEST_SILENCE = timedelta(hours=1)
 
 
 @dataclass(frozen=True)
@@ -181,7 +176,7 @@ ROW_RULES = {
         "is a run of {agent}, but its conversation {conversation} is not",
     ),
     "active_run_has_a_live_worker": RowRule(
-        Run.objects.active().filter(heartbeat_at__lt=Now() - LONGEST_SILENCE),
+        Run.objects.silent(),
         "is {status}, but its worker was last heard of at {heartbeat_at:%Y-%m-%d %H:%M %Z}",
     ),
 }

@@ -215,13 +215,13 @@ def _messages_until(source: Conversation, at: Message | None) -> list[Conversati
     """The links of the messages a fork takes along, oldest first, without the system message."""
     links = source.message_links.filter(position__gt=0).select_related("message")
     if at is None:
-        return list(links.filter(in_context=True).order_by("position"))
+        return list(links.in_context())
     end = source.message_links.filter(message=at).first()
     if end is None:
         raise NotFound(f"Message '{at.pk}' is not in conversation '{source.pk}'")
     links = links.filter(position__lte=end.position)
     if end.in_context:
-        return list(links.filter(in_context=True).order_by("position"))
+        return list(links.in_context())
     # The message was compacted away since: take the thread as it stood then, which begins at the
     # last summary before it.
     summaries = links.filter(message__role=Message.Role.SUMMARY).order_by("-position")

@@ -6,6 +6,7 @@ from django.utils import timezone
 
 from ..models import Conversation, ConversationMessage, Message
 from .authors import Author
+from .errors import NotFound
 
 
 @transaction.atomic
@@ -14,9 +15,13 @@ def append_messages(
 ) -> list[Message]:
     """Add unsaved messages at the next positions, in context.
 
-    Writers of one conversation take turns, so positions are unique and have no gaps.
+    Writers of one conversation take turns, so positions are unique and have no gaps. NotFound if
+    the conversation was deleted meanwhile.
     """
-    locked = Conversation.objects.select_for_update(no_key=True).get(pk=conversation.pk)
+    rows = Conversation.objects.select_for_update(no_key=True, of=("self",)).live()
+    locked = rows.select_related("agent").find(pk=conversation.pk)
+    if locked is None:
+        raise NotFound(f"Conversation not found with id='{conversation.pk}'")
     last = ConversationMessage.objects.filter(conversation=locked).aggregate(n=Max("position"))["n"]
     first = 0 if last is None else last + 1
     insert_messages(locked, messages, by=by)

@@ -88,6 +88,16 @@ def tool_id(name: str) -> str:
     return f"tool-{uuid.UUID(bytes=digest[:16], version=4)}"
 
 
+def client_definition(tool: dict) -> dict:
+    """What a model is told about a tool that the client runs: {"name", "description",
+    "parameters"}."""
+    parameters = tool.get("parameters") or {"type": "object", "properties": {}}
+    function = {"name": tool["name"], "parameters": parameters}
+    if tool.get("description"):
+        function["description"] = tool["description"]
+    return {"type": "function", "function": function}
+
+
 def definitions(names: list[str]) -> list[dict]:
     """What a model is told about these tools; those without a known definition are left out."""
     return [

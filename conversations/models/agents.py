@@ -44,6 +44,9 @@ class Agent(OrganizationModel):
     context_window_limit = models.PositiveIntegerField(default=DEFAULT_CONTEXT_WINDOW)
     timezone = models.CharField(max_length=64, default="UTC")
     tools = models.JSONField(default=list, blank=True, help_text="Names of the tools it may call.")
+    approval_tools = models.JSONField(
+        default=list, blank=True, help_text="Names of the tools that a person must approve first."
+    )
     tags = TagsField()
     metadata = models.JSONField(default=dict, blank=True)
     hidden = models.BooleanField(null=True, blank=True)

@@ -1,6 +1,7 @@
 """Messages and the conversations that hold them."""
 
 import json
+import re
 from typing import Self
 
 from django.db import models
@@ -49,6 +50,39 @@ class HasPart(models.Lookup):
         lhs, lhs_params = self.process_lhs(compiler, connection)
         rhs, rhs_params = self.process_rhs(compiler, connection)
         return f"{lhs} @> {rhs}::jsonb", (*lhs_params, *rhs_params)
+
+
+@PartsField.register_lookup
+class HasWords(models.Lookup):
+    """The texts of the parts contain all of these words, in any order and case.
+
+    PostgreSQL searches by its own text search, with an index; SQLite looks for each word.
+    """
+
+    lookup_name = "has_words"
+    prepare_rhs = False
+    # The same expression as in the index.
+    DOCUMENT = "to_tsvector('simple', jsonb_path_query_array({}, '$[*].text'))"
+
+    def get_db_prep_lookup(self, value, connection):
+        if connection.vendor == "postgresql":
+            return "%s", [value]
+        escaped = re.sub(r"([%_\\])", r"\\\1", value)
+        return "%s", [[f"%{word}%" for word in escaped.split()]]
+
+    def as_sqlite(self, compiler, connection):
+        lhs, lhs_params = self.process_lhs(compiler, connection)
+        patterns = self.get_db_prep_lookup(self.rhs, connection)[1][0]
+        parts = f"SELECT 1 FROM json_each({lhs}) WHERE json_extract(value, '$.text')"  # noqa: S608 (Django compiled it)
+        conditions = [rf"EXISTS ({parts} LIKE %s ESCAPE '\')" for _ in patterns]
+        params = [param for pattern in patterns for param in (*lhs_params, pattern)]
+        return " AND ".join(conditions) or "1 = 0", params
+
+    def as_postgresql(self, compiler, connection):
+        lhs, lhs_params = self.process_lhs(compiler, connection)
+        rhs, rhs_params = self.process_rhs(compiler, connection)
+        document = self.DOCUMENT.format(lhs)
+        return f"{document} @@ plainto_tsquery('simple', {rhs})", (*lhs_params, *rhs_params)
 
 
 class Message(OrganizationModel):
@@ -120,8 +154,13 @@ class ConversationMessageQuerySet(models.QuerySet):
         return self.filter(conversation__organization=organization)
 
     def in_context(self) -> Self:
-        """What the model is shown, oldest first."""
-        return self.filter(in_context=True).order_by("position")
+        """What the model is shown, in its order: the system message, then the summary of what it
+        is no longer shown, then the others, oldest first."""
+        is_summary = models.Q(message__role=Message.Role.SUMMARY)
+        order = models.Case(
+            models.When(position=0, then=0), models.When(is_summary, then=1), default=2
+        )
+        return self.filter(in_context=True).order_by(order, "position")
 
 
 class ConversationMessage(models.Model):

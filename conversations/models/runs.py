@@ -1,9 +1,12 @@
 """The stored records of turns: runs, their steps and events."""
 
+from datetime import timedelta
 from typing import Self
 
+from django.conf import settings
 from django.db import models
 from django.db.models import Q
+from django.db.models.functions import Now
 
 from ..ids import PrefixedUUIDField
 from .agents import Agent
@@ -14,6 +17,11 @@ from .conversations import Conversation
 class RunQuerySet(OrganizationQuerySet):
     def active(self) -> Self:
         return self.filter(status__in=Run.ACTIVE)
+
+    def silent(self) -> Self:
+        """Active ones whose process has not been heard of for so long that it must be dead."""
+        silence = timedelta(seconds=settings.RUN_SILENCE)
+        return self.active().filter(heartbeat_at__lt=Now() - silence)
 
     def of_live_agents(self) -> Self:
         return self.filter(agent__deleted_at=None, conversation__deleted_at=None)
@@ -39,10 +47,31 @@ class Run(OrganizationModel):
     background = models.BooleanField(default=False)
     metadata = models.JSONField(default=dict, blank=True)
     request_config = models.JSONField(default=dict, blank=True)
+    request = models.JSONField(
+        default=dict,
+        blank=True,
+        editable=False,
+        help_text="What the turn was asked; emptied when it ends, because messages then say it.",
+    )
+    request_digest = models.CharField(
+        max_length=64, blank=True, editable=False, help_text="SHA-256 of what was asked."
+    )
+    otid = models.CharField(  # noqa: DJ001
+        max_length=200,
+        null=True,
+        blank=True,
+        editable=False,
+        help_text="The client's own id of its first message: sending it again is no new turn.",
+    )
+    idempotency_key = models.CharField(  # noqa: DJ001
+        max_length=255, null=True, blank=True, editable=False
+    )
     usage = models.JSONField(
         default=dict, blank=True, help_text="Tokens, as the model counts them."
     )
     error = models.TextField(blank=True)
+    error_type = models.CharField(max_length=50, blank=True)
+    cancel_requested_at = models.DateTimeField(null=True, blank=True, editable=False)
     worker = models.CharField(max_length=200, blank=True)
     heartbeat_at = models.DateTimeField(null=True, blank=True)
     started_at = models.DateTimeField(null=True, blank=True)
@@ -62,6 +91,13 @@ class Run(OrganizationModel):
                 condition=Q(status__in=["created", "running"]),
                 name="one_active_run_per_conversation",
             ),
+            models.UniqueConstraint(
+                fields=["conversation", "otid"], name="one_run_per_conversation_and_otid"
+            ),
+            models.UniqueConstraint(
+                fields=["conversation", "idempotency_key"],
+                name="one_run_per_conversation_and_idempotency_key",
+            ),
             models.CheckConstraint(
                 condition=Q(status__in=["created", "running", "completed", "failed", "cancelled"]),
                 name="run_status_is_known",
@@ -71,6 +107,12 @@ class Run(OrganizationModel):
             models.Index(fields=["organization", "created_at", "id"], name="runs_by_creation"),
             models.Index(fields=["agent", "created_at", "id"], name="agent_runs_by_creation"),
             models.Index(fields=["conversation", "created_at", "id"], name="conv_runs_by_creation"),
+            # Few of many: what workers look for, several times a minute.
+            models.Index(
+                fields=["status", "created_at"],
+                condition=Q(status__in=["created", "running"]),
+                name="active_runs",
+            ),
         ]
 
     def __str__(self):

@@ -1,5 +1,8 @@
+import json
+
 from rest_framework import serializers
 
+from ...domain.replies import SPEAKING_TOOL
 from ...models import Message
 from ..pagination import PageQuery
 from .fields import Choice, Flag, Id, Repeated, Text, WholeNumber
@@ -47,16 +50,22 @@ class MessageSerializer(serializers.Serializer):
     stderr = serializers.ListField(required=False, allow_null=True)
     tool_returns = serializers.ListField(child=serializers.DictField(), required=False)
     summary = serializers.CharField(required=False)
+    approvals = serializers.ListField(child=serializers.DictField(), required=False)
 
 
-def represent_messages(messages: list[Message], types: list[str] | None = None) -> list[dict]:
-    """Stored messages on the wire. One may give several, with one id: reasoning, text, call."""
-    wire = [item for message in messages for item in represent_message(message)]
+def represent_messages(
+    messages: list[Message], types: list[str] | None = None, *, speech: bool = True
+) -> list[dict]:
+    """Stored messages on the wire. One may give several, with one id: reasoning, text, call.
+
+    `speech` shows calls of send_message as what they say.
+    """
+    wire = [item for message in messages for item in represent_message(message, speech=speech)]
     return [item for item in wire if item["message_type"] in types] if types else wire
 
 
-def represent_message(message: Message) -> list[dict]:
-    items = list(_parts(message))
+def represent_message(message: Message, *, speech: bool = True) -> list[dict]:
+    items = list(_parts(message, speech))
     return [
         {
             "id": message.pk,
@@ -75,7 +84,7 @@ def represent_message(message: Message) -> list[dict]:
     ]
 
 
-def _parts(message: Message):
+def _parts(message: Message, speech: bool):
     if message.role == Role.SYSTEM:
         yield {"message_type": "system_message", "content": message.text}
     elif message.role == Role.USER:
@@ -85,11 +94,17 @@ def _parts(message: Message):
     elif message.role == Role.TOOL:
         yield _tool_return(message)
     elif message.role == Role.ASSISTANT:
-        yield from _assistant(message)
-    # The role `approval` comes with turns that ask for one.
+        yield from _assistant(message, speech)
+    elif message.tool_calls:
+        calls = _calls(message)
+        kind = "approval_request_message"
+        yield {"message_type": kind, "tool_call": calls[0], "tool_calls": calls}
+    else:
+        # Only imported data has these; here an answer is stored as what the tool then returned.
+        yield {"message_type": "approval_response_message", "approvals": []}
 
 
-def _assistant(message: Message):
+def _assistant(message: Message, speech: bool):
     for part in message.content:
         if part["type"] == "reasoning":
             yield {
@@ -100,16 +115,31 @@ def _assistant(message: Message):
             }
     if message.text:
         yield {"message_type": "assistant_message", "content": message.text}
-    if message.tool_calls:
-        calls = [
-            {
-                "name": call["function"]["name"],
-                "arguments": call["function"]["arguments"],
-                "tool_call_id": call["id"],
-            }
-            for call in message.tool_calls
-        ]
-        yield {"message_type": "tool_call_message", "tool_call": calls[0], "tool_calls": calls}
+    calls = _calls(message)
+    spoken = [call for call in calls if speech and call["name"] == SPEAKING_TOOL]
+    if others := [call for call in calls if call not in spoken]:
+        yield {"message_type": "tool_call_message", "tool_call": others[0], "tool_calls": others}
+    for call in spoken:
+        yield {"message_type": "assistant_message", "content": speech_of(call["arguments"])}
+
+
+def _calls(message: Message) -> list[dict]:
+    return [
+        {
+            "name": call["function"]["name"],
+            "arguments": call["function"]["arguments"],
+            "tool_call_id": call["id"],
+        }
+        for call in message.tool_calls
+    ]
+
+
+def speech_of(arguments: str) -> str:
+    """What a call of send_message says; the arguments themselves where they are broken."""
+    try:
+        return str(json.loads(arguments)["message"])
+    except (ValueError, TypeError, KeyError):
+        return arguments
 
 
 def _tool_return(message: Message) -> dict:
@@ -141,7 +171,11 @@ def _otid(message: Message, index: int) -> str | None:
     """A message that the server made has its id as otid, with the last seven bits for the item."""
     if message.role in (Role.SYSTEM, Role.USER):
         return None
-    uuid = message.pk.removeprefix("message-")
+    return otid_of(message.pk, index)
+
+
+def otid_of(message_id: str, index: int) -> str:
+    uuid = message_id.removeprefix("message-")
     return f"{uuid[:-2]}{(int(uuid[-2:], 16) & 0x80) | index:02x}"
 
 

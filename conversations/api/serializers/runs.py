@@ -2,7 +2,7 @@ from rest_framework import serializers
 
 from ...models import Run
 from ..pagination import PageQuery
-from .fields import Choice, Flag, Id, Repeated, Text, WholeNumber
+from .fields import Choice, Flag, Id, Moment, Repeated, Text, WholeNumber
 
 
 class RunSerializer(serializers.Serializer):
@@ -61,3 +61,153 @@ class ListRunsQuery(PageQuery):
     background = Flag(required=False)
     stop_reason = Text(required=False)
     ascending = Flag(required=False, help_text="The older name of `order`.")
+
+
+class RunUsageSerializer(serializers.Serializer):
+    """What a run cost so far, as the client's `usage.retrieve` reads it."""
+
+    completion_tokens = serializers.IntegerField()
+    prompt_tokens = serializers.IntegerField()
+    total_tokens = serializers.IntegerField()
+    completion_tokens_details = serializers.DictField(allow_null=True)
+    prompt_tokens_details = serializers.DictField(allow_null=True)
+
+    def to_representation(self, run):
+        return {
+            **{name: run.usage.get(name) or 0 for name in COUNTS},
+            **_details(run.usage),
+        }
+
+
+COUNTS = ("completion_tokens", "prompt_tokens", "total_tokens")
+
+
+def _details(usage: dict) -> dict:
+    cached, reasoning = usage.get("cached_input_tokens"), usage.get("reasoning_tokens")
+    return {
+        "completion_tokens_details": None if reasoning is None else {"reasoning_tokens": reasoning},
+        "prompt_tokens_details": None
+        if cached is None
+        else {"cached_tokens": cached, "cache_read_tokens": cached, "cache_creation_tokens": 0},
+    }
+
+
+class RunMetricsSerializer(serializers.Serializer):
+    """How long a run took."""
+
+    id = serializers.CharField()
+    organization_id = serializers.CharField()
+    agent_id = serializers.CharField()
+    project_id = serializers.CharField(allow_null=True)
+    run_start_ns = serializers.IntegerField(allow_null=True)
+    run_ns = serializers.IntegerField(allow_null=True)
+    num_steps = serializers.IntegerField()
+    tools_used = serializers.ListField(child=serializers.CharField(), allow_null=True)
+    template_id = serializers.CharField(allow_null=True)
+    base_template_id = serializers.CharField(allow_null=True)
+
+    def to_representation(self, run):
+        started = run.started_at or run.created_at
+        return {
+            "id": run.pk,
+            "organization_id": run.organization_id,
+            "agent_id": run.agent_id,
+            "project_id": None,
+            "run_start_ns": round(started.timestamp() * 1e9),
+            "run_ns": run.total_duration_ns,
+            "num_steps": run.usage.get("step_count") or 0,
+            "tools_used": None,
+            "template_id": None,
+            "base_template_id": None,
+        }
+
+
+class StepSerializer(serializers.Serializer):
+    """A step as the client's `Step` type reads it, and which memory the model was shown."""
+
+    id = serializers.CharField()
+    run_id = serializers.CharField()
+    agent_id = serializers.CharField()
+    organization_id = serializers.CharField()
+    model = serializers.CharField()
+    model_handle = serializers.CharField()
+    model_endpoint = serializers.CharField(allow_null=True)
+    provider_name = serializers.CharField()
+    provider_category = serializers.CharField()
+    context_window_limit = serializers.IntegerField()
+    completion_tokens = serializers.IntegerField()
+    prompt_tokens = serializers.IntegerField()
+    total_tokens = serializers.IntegerField()
+    cached_input_tokens = serializers.IntegerField(allow_null=True)
+    reasoning_tokens = serializers.IntegerField(allow_null=True)
+    completion_tokens_details = serializers.DictField(allow_null=True)
+    prompt_tokens_details = serializers.DictField(allow_null=True)
+    stop_reason = serializers.CharField(allow_null=True)
+    status = serializers.CharField(help_text="success, failed or cancelled.")
+    error_type = serializers.CharField(allow_null=True)
+    error_data = serializers.DictField(allow_null=True)
+    blocks_seen = serializers.ListField(
+        child=serializers.DictField(),
+        help_text='[{"label", "block_id", "version", "origin"}], in prompt order.',
+    )
+    created_at = serializers.DateTimeField()
+
+    def to_representation(self, step):
+        provider, _, model = step.model.partition("/")
+        agent = step.run.agent
+        if step.error:
+            status = "failed"
+        else:
+            status = "cancelled" if step.stop_reason == "cancelled" else "success"
+        return {
+            "id": step.pk,
+            "run_id": step.run_id,
+            "agent_id": step.run.agent_id,
+            "organization_id": step.organization_id,
+            "model": model,
+            "model_handle": step.model,
+            "model_endpoint": None,
+            "provider_name": provider,
+            "provider_category": "base",
+            "context_window_limit": agent.context_window_limit,
+            **{name: step.usage.get(name) or 0 for name in COUNTS},
+            "cached_input_tokens": step.usage.get("cached_input_tokens"),
+            "reasoning_tokens": step.usage.get("reasoning_tokens"),
+            **_details(step.usage),
+            "stop_reason": step.stop_reason,
+            "status": status,
+            "error_type": "llm_error" if step.error else None,
+            "error_data": {"message": step.error} if step.error else None,
+            "blocks_seen": step.blocks_seen,
+            "created_at": step.created_at,
+            **ABSENT,
+        }
+
+
+# Fields of V1's step that belong to products this server has no part in.
+ABSENT = {
+    "cache_write_tokens": None,
+    "feedback": None,
+    "messages": [],
+    "origin": None,
+    "project_id": None,
+    "provider_id": None,
+    "request_id": None,
+    "tags": [],
+    "tid": None,
+    "trace_id": None,
+}
+
+
+class ListStepsQuery(PageQuery):
+    """The query of the lists of steps."""
+
+    agent_id = Id("agent", required=False)
+    model = Text(required=False, help_text="The handle.")
+    start_date = Moment(required=False)
+    end_date = Moment(required=False)
+    has_feedback = Flag(required=False)
+    feedback = Text(required=False, help_text="Steps are not marked here: matches none.")
+    project_id = Text(required=False, help_text="Projects are not kept: matches none.")
+    tags = Repeated(child=Text(), default=list)
+    trace_ids = Repeated(child=Text(), default=list)

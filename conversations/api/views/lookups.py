@@ -1,8 +1,8 @@
 """Finding what a request names, always starting from the caller's organization."""
 
-from ...domain.errors import NotFound
+from ...domain.errors import InvalidArgument, NotFound
 from ...ids import is_id
-from ...models import Agent, Block, Conversation, Message, Run
+from ...models import Agent, Block, Conversation, Message, Run, Step
 from ..errors import InvalidRequest
 from ..requests import path_id
 
@@ -29,6 +29,12 @@ def messages_of(request):
 
 def runs_of(request):
     return Run.objects.in_organization(request.auth.organization_id).of_live_agents()
+
+
+def steps_of(request):
+    """Those of runs that can be seen."""
+    steps = Step.objects.in_organization(request.auth.organization_id)
+    return steps.filter(run__agent__deleted_at=None, run__conversation__deleted_at=None)
 
 
 def find_agent(request, agent_id: str, rows=None) -> Agent:
@@ -65,6 +71,16 @@ def find_conversation(request, conversation_id: str) -> Conversation:
     if conversation is None:
         raise NotFound(f"Conversation not found with id='{conversation_id}'")
     return conversation
+
+
+def find_run(request, run_id: str) -> Run:
+    if not is_id("run", run_id):
+        # Alone among the ids of paths, V1 answers 400 for this one.
+        raise InvalidArgument(f"Invalid run ID format: {run_id!r}. Expected format: 'run-<uuid4>'")
+    run = runs_of(request).find(pk=run_id)
+    if run is None:
+        raise NotFound(f"Run not found with id='{run_id}'")
+    return run
 
 
 def find_thread(request, conversation_id: str, agent_id: str | None = None) -> Conversation:

@@ -3,17 +3,24 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from ...domain.errors import NotFound
+from ...domain.search import SPOKEN, search_messages
 from ...models import Message
 from ..filters import matching_messages
 from ..pagination import Order, page
-from ..requests import path_id, read_query
+from ..requests import path_id, read_body, read_query
 from ..serializers.messages import (
     ConversationMessagesQuery,
     MessageSerializer,
     MessagesQuery,
     represent_messages,
 )
-from .lookups import find_agent, find_thread, find_thread_of, messages_of
+from ..serializers.search import FoundMessageSerializer, SearchBody, represent_found
+from .lookups import (
+    find_agent,
+    find_thread,
+    find_thread_of,
+    messages_of,
+)
 
 
 def list_thread(conversation, query: dict) -> Response:
@@ -74,6 +81,35 @@ class MessageList(APIView):
         if "conversation_id" in query:
             return list_thread(find_thread(request, query["conversation_id"]), query)
         return list_messages(request, messages_of(request), query)
+
+
+class MessageSearch(APIView):
+    """Messages that contain all the words of a query, newest first.
+
+    By the database's own text search; what `search_mode` says makes no difference.
+    """
+
+    only_reads = True
+
+    @extend_schema(
+        operation_id="messages_search",
+        request=SearchBody,
+        responses=FoundMessageSerializer(many=True),
+    )
+    def post(self, request):
+        body = read_body(request, SearchBody)
+        rows = messages_of(request).filter(role__in=body.get("roles") or SPOKEN)
+        if agent_id := body.get("agent_id"):
+            rows = rows.filter(agent=find_agent(request, agent_id))
+        if conversation_id := body.get("conversation_id"):
+            thread = find_thread(request, conversation_id, body.get("agent_id"))
+            rows = rows.filter(conversations=thread)
+        if body.get("start_date"):
+            rows = rows.filter(created_at__gte=body["start_date"])
+        if body.get("end_date"):
+            rows = rows.filter(created_at__lte=body["end_date"])
+        found = list(search_messages(rows, body["query"])[: body["limit"]])
+        return Response(represent_found(found))
 
 
 class MessageDetail(APIView):

@@ -2,14 +2,23 @@ from drf_spectacular.utils import extend_schema
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from ...domain.errors import InvalidArgument, NotFound
-from ...ids import is_id
-from ...models import Run
-from ..filters import matching_runs
+from ...domain.errors import NotFound
+from ...domain.runs import delete_run, messages_of_run
+from ...models import Run, Step
+from ..filters import matching_messages, matching_runs, matching_steps
 from ..pagination import Order, page
-from ..requests import read_query
-from ..serializers.runs import ListRunsQuery, RunSerializer
-from .lookups import runs_of
+from ..requests import path_id, read_query
+from ..schema import NULL
+from ..serializers.messages import ListMessagesQuery, MessageSerializer, represent_messages
+from ..serializers.runs import (
+    ListRunsQuery,
+    ListStepsQuery,
+    RunMetricsSerializer,
+    RunSerializer,
+    RunUsageSerializer,
+    StepSerializer,
+)
+from .lookups import find_run, runs_of, steps_of
 
 
 class RunList(APIView):
@@ -32,12 +41,106 @@ class RunList(APIView):
 class RunDetail(APIView):
     @extend_schema(operation_id="runs_retrieve", responses=RunSerializer)
     def get(self, request, run_id):
-        if not is_id("run", run_id):
-            # Alone among the ids of paths, V1 answers 400 for this one.
-            raise InvalidArgument(
-                f"Invalid run ID format: {run_id!r}. Expected format: 'run-<uuid4>'"
-            )
-        run = runs_of(request).find(pk=run_id)
-        if run is None:
-            raise NotFound(f"Run not found with id='{run_id}'")
-        return Response(RunSerializer(run).data)
+        return Response(RunSerializer(find_run(request, run_id)).data)
+
+    @extend_schema(operation_id="runs_delete", responses=NULL)
+    def delete(self, request, run_id):
+        delete_run(find_run(request, run_id))
+        return Response(None)
+
+
+class RunMessages(APIView):
+    """The messages of a turn, the caller's included."""
+
+    @extend_schema(
+        operation_id="runs_messages_list",
+        parameters=[ListMessagesQuery],
+        responses=MessageSerializer(many=True),
+    )
+    def get(self, request, run_id):
+        query = read_query(request, ListMessagesQuery)
+        links = messages_of_run(find_run(request, run_id))
+        found = page(
+            matching_messages(links, query, path="message__"),
+            query,
+            cursors=links,
+            prefix="message",
+            order=Order("position", query["order"] == "desc", tie="position"),
+            id_field="message",
+        )
+        messages = [link.message for link in found]
+        return Response(represent_messages(messages, query["include_return_message_types"]))
+
+
+class RunUsage(APIView):
+    @extend_schema(operation_id="runs_usage_retrieve", responses=RunUsageSerializer)
+    def get(self, request, run_id):
+        return Response(RunUsageSerializer(find_run(request, run_id)).data)
+
+
+class RunMetrics(APIView):
+    @extend_schema(operation_id="runs_metrics_retrieve", responses=RunMetricsSerializer)
+    def get(self, request, run_id):
+        return Response(RunMetricsSerializer(find_run(request, run_id)).data)
+
+
+class RunSteps(APIView):
+    @extend_schema(
+        operation_id="runs_steps_list",
+        parameters=[ListStepsQuery],
+        responses=StepSerializer(many=True),
+    )
+    def get(self, request, run_id):
+        return _list_steps(request, steps_of(request).filter(run=find_run(request, run_id)))
+
+
+class StepList(APIView):
+    @extend_schema(
+        operation_id="steps_list", parameters=[ListStepsQuery], responses=StepSerializer(many=True)
+    )
+    def get(self, request):
+        return _list_steps(request, steps_of(request))
+
+
+def _list_steps(request, rows) -> Response:
+    query = read_query(request, ListStepsQuery)
+    every = Step.objects.in_organization(request.auth.organization_id)
+    rows = matching_steps(rows, query).select_related("run__agent")
+    found = page(rows, query, cursors=every, prefix="step")
+    return Response(StepSerializer(found, many=True).data)
+
+
+class StepDetail(APIView):
+    @extend_schema(operation_id="steps_retrieve", responses=StepSerializer)
+    def get(self, request, step_id):
+        return Response(StepSerializer(_find_step(request, step_id)).data)
+
+
+class StepMessages(APIView):
+    @extend_schema(
+        operation_id="steps_messages_list",
+        parameters=[ListMessagesQuery],
+        responses=MessageSerializer(many=True),
+    )
+    def get(self, request, step_id):
+        query = read_query(request, ListMessagesQuery)
+        step = _find_step(request, step_id)
+        links = messages_of_run(step.run).filter(message__step=step)
+        found = page(
+            matching_messages(links, query, path="message__"),
+            query,
+            cursors=links,
+            prefix="message",
+            order=Order("position", query["order"] == "desc", tie="position"),
+            id_field="message",
+        )
+        messages = [link.message for link in found]
+        return Response(represent_messages(messages, query["include_return_message_types"]))
+
+
+def _find_step(request, step_id: str) -> Step:
+    path_id("step_id", "step", step_id)
+    step = steps_of(request).select_related("run__agent").find(pk=step_id)
+    if step is None:
+        raise NotFound(f"Step not found with id='{step_id}'")
+    return step

@@ -1,0 +1,279 @@
+"""What a caller sends to an agent, and in which form the answer is wanted."""
+
+from rest_framework import serializers
+
+from ...domain.runs import MOST_STEPS, TurnRequest
+from .fields import Choice, Flag, Id, JsonObject, Listed, Text, WholeNumber
+from .messages import MESSAGE_TYPES, MessageSerializer
+
+# Ours, so that one request can't be made to call the model for ever.
+MAX_STEPS = 200
+
+
+class ToolReturn(serializers.Serializer):
+    """The result of a tool that the client ran."""
+
+    type = Choice(["tool"], required=False)
+    tool_call_id = Text(allow_blank=False, max_length=200)
+    tool_return = serializers.JSONField(help_text="A string, or an array of content parts.")
+    status = Choice(["success", "error"], default="success")
+    stdout = Listed(child=Text(), required=False, allow_null=True)
+    stderr = Listed(child=Text(), required=False, allow_null=True)
+
+    def validate_tool_return(self, value):
+        return "".join(part["text"] for part in read_content(value) if part["type"] == "text")
+
+
+class Approval(serializers.Serializer):
+    """One answer to a request for approval: a decision, or what the client's tool returned."""
+
+    type = Choice(["approval", "tool"], default="approval")
+    tool_call_id = Text(allow_blank=False, max_length=200)
+    approve = Flag(required=False)
+    reason = Text(required=False, allow_null=True)
+
+    def to_internal_value(self, data):
+        if isinstance(data, dict) and data.get("type") == "tool":
+            serializer = ToolReturn(data=data)
+            serializer.is_valid(raise_exception=True)
+            return {**serializer.validated_data, "type": "tool"}
+        answer = super().to_internal_value(data)
+        if "approve" not in answer:
+            raise serializers.ValidationError({"approve": "field required"})
+        return answer
+
+
+class SentMessage(serializers.Serializer):
+    """A message, the decision about tool calls (`type` approval), or their results (tool_return).
+
+    `content` is a string or an array of parts: {"type": "text", "text"}, or
+    {"type": "image", "source": {"type": "url", "url"} | {"type": "base64", "media_type", "data"}}.
+    """
+
+    type = Choice(["message", "approval", "tool_return"], required=False, allow_null=True)
+    role = Choice(["user", "system", "assistant"], required=False)
+    content = serializers.JSONField(required=False)
+    otid = Text(required=False, allow_null=True, allow_blank=False, max_length=200)
+    name = Text(required=False, allow_null=True, max_length=200)
+    sender_id = Text(required=False, allow_null=True, max_length=200)
+    group_id = Text(required=False, allow_null=True, max_length=200)
+    approvals = Listed(child=Approval(), required=False, allow_null=True)
+    approve = Flag(required=False, allow_null=True, help_text="The older form of `approvals`.")
+    approval_request_id = Text(required=False, allow_null=True)
+    reason = Text(required=False, allow_null=True)
+    tool_returns = Listed(child=ToolReturn(), required=False, allow_null=True)
+
+    def validate_content(self, value):
+        return read_content(value)
+
+    def validate(self, message):
+        kind = message.get("type") or "message"
+        needed = {
+            "message": ["role", "content"],
+            "approval": [] if message.get("approve") is not None else ["approvals"],
+            "tool_return": ["tool_returns"],
+        }[kind]
+        if missing := [name for name in needed if not message.get(name)]:
+            raise serializers.ValidationError(dict.fromkeys(missing, "field required"))
+        return {**message, "type": kind}
+
+
+def read_content(value) -> list[dict]:
+    """A message's content as parts."""
+    parts = [{"type": "text", "text": value}] if isinstance(value, str) else value
+    if not isinstance(parts, list) or not all(isinstance(part, dict) for part in parts):
+        raise serializers.ValidationError("expected a string or an array of content parts")
+    return [_read_part(part) for part in parts]
+
+
+def _read_part(part: dict) -> dict:
+    if part.get("type", "text") == "text":
+        return {"type": "text", "text": Text().run_validation(part.get("text"))}
+    source = part.get("source")
+    if part["type"] == "image" and isinstance(source, dict):
+        keys = {"url": ["url"], "base64": ["data", "media_type"]}.get(source.get("type", "url"))
+        if keys and all(isinstance(source.get(key), str) for key in keys):
+            kept = {key: Text().run_validation(source[key]) for key in keys}
+            return {"type": "image", "source": {"type": source.get("type", "url"), **kept}}
+    raise serializers.ValidationError(
+        'expected {"type": "text", "text"} or {"type": "image", "source": {"type": "url", "url"} '
+        'or {"type": "base64", "media_type", "data"}}'
+    )
+
+
+class ClientTool(serializers.Serializer):
+    """A tool that the client runs: the turn ends with its call, and goes on with its result."""
+
+    name = Text(allow_blank=False, max_length=64)
+    description = Text(required=False, allow_null=True)
+    parameters = JsonObject(required=False, allow_null=True, help_text="A JSON schema.")
+
+
+class SendBody(serializers.Serializer):
+    """The body of POST …/messages. What concerns other products of V1 is ignored."""
+
+    messages = Listed(child=SentMessage(), required=False, allow_null=True)
+    input = serializers.JSONField(
+        required=False, allow_null=True, help_text="The content of one message of the user."
+    )
+    agent_id = Id("agent", required=False, allow_null=True)
+    streaming = Flag(required=False, allow_null=True)
+    stream_tokens = Flag(default=False)
+    background = Flag(default=False)
+    include_pings = Flag(default=True)
+    max_steps = WholeNumber(default=MOST_STEPS, min_value=1, max_value=MAX_STEPS)
+    override_model = Text(required=False, allow_null=True, allow_blank=False, max_length=200)
+    override_system = Text(required=False, allow_null=True)
+    client_tools = Listed(child=ClientTool(), required=False, allow_null=True)
+    include_return_message_types = Listed(
+        child=Choice(MESSAGE_TYPES), required=False, allow_null=True
+    )
+    include_compaction_messages = Flag(default=False)
+    use_assistant_message = Flag(
+        default=True, help_text="Show calls of send_message as assistant messages."
+    )
+
+    def validate(self, body):
+        messages = body.get("messages") or []
+        if body.get("input") is not None:
+            if messages:
+                raise serializers.ValidationError("expected `messages` or `input`, got both")
+            content = read_content(body["input"])
+            messages = [{"type": "message", "role": "user", "content": content}]
+        if not messages:
+            raise serializers.ValidationError("Messages must not be empty")
+        names = [tool["name"] for tool in body.get("client_tools") or []]
+        if len(set(names)) < len(names):
+            raise serializers.ValidationError({"client_tools": "expected each name once"})
+        return {**body, "messages": messages}
+
+
+def turn_request(body: dict) -> TurnRequest:
+    """What the domain is asked."""
+    sent, decisions, answered = [], [], []
+    for message in body["messages"]:
+        if message["type"] == "message":
+            sent.append(
+                {
+                    name: message.get(name)
+                    for name in ("role", "content", "otid", "name", "sender_id", "group_id")
+                }
+            )
+            continue
+        answered += message.get("tool_returns") or []
+        for approval in message.get("approvals") or []:
+            (answered if approval["type"] == "tool" else decisions).append(approval)
+        if message.get("approve") is not None and not message.get("approvals"):
+            decisions.append({**message, "tool_call_id": None})
+    return TurnRequest(
+        input=[*(_tool_message(answer) for answer in answered), *sent],
+        decisions=[
+            {name: decision.get(name) for name in ("tool_call_id", "approve", "reason")}
+            for decision in decisions
+        ],
+        max_steps=body["max_steps"],
+        stream_tokens=body["stream_tokens"],
+        model=body.get("override_model"),
+        system=body.get("override_system"),
+        client_tools=[dict(tool) for tool in body.get("client_tools") or []],
+    )
+
+
+def _tool_message(answer: dict) -> dict:
+    text = answer["tool_return"]
+    returned = {
+        "tool_call_id": answer["tool_call_id"],
+        "status": answer["status"],
+        "func_response": text,
+        "stdout": answer.get("stdout"),
+        "stderr": answer.get("stderr"),
+    }
+    return {
+        "role": "tool",
+        "tool_call_id": answer["tool_call_id"],
+        "content": [{"type": "text", "text": text}],
+        "tool_returns": [returned],
+    }
+
+
+class StreamBody(serializers.Serializer):
+    """The body of POST …/stream, all of it optional. What tuned V1's polling is ignored."""
+
+    agent_id = Id("agent", required=False, allow_null=True)
+    run_id = Id("run", required=False, allow_null=True)
+    otid = Text(required=False, allow_null=True)
+    starting_after = WholeNumber(
+        default=0, min_value=0, help_text="The `seq_id` of the last event that was seen."
+    )
+    include_pings = Flag(required=False, allow_null=True)
+
+
+class CompactBody(serializers.Serializer):
+    """The body of POST …/compact, all of it optional."""
+
+    agent_id = Id("agent", required=False, allow_null=True)
+    compaction_settings = JsonObject(
+        required=False,
+        allow_null=True,
+        help_text='{"mode": "all" | "sliding_window", "model", "prompt"}; the rest is ignored.',
+    )
+
+    def validate_compaction_settings(self, value):
+        value = value or {}
+        kept = {}
+        for name, field in (
+            ("mode", Choice(["all", "sliding_window"])),
+            ("model", Text(max_length=200)),
+            ("prompt", Text()),
+        ):
+            if value.get(name) is not None:
+                try:
+                    kept[name] = field.run_validation(value[name])
+                except serializers.ValidationError as error:
+                    raise serializers.ValidationError({name: error.detail}) from None
+        return kept
+
+
+class CompactionSerializer(serializers.Serializer):
+    summary = serializers.CharField()
+    num_messages_before = serializers.IntegerField()
+    num_messages_after = serializers.IntegerField()
+
+
+class CancelQuery(serializers.Serializer):
+    agent_id = Id("agent", required=False)
+
+
+class CancelBody(serializers.Serializer):
+    run_ids = Listed(child=Id("run"), required=False, allow_null=True)
+
+
+class StopReasonSerializer(serializers.Serializer):
+    message_type = serializers.CharField()
+    stop_reason = serializers.CharField()
+
+
+class UsageSerializer(serializers.Serializer):
+    """Tokens of a whole turn."""
+
+    message_type = serializers.CharField()
+    completion_tokens = serializers.IntegerField()
+    prompt_tokens = serializers.IntegerField()
+    total_tokens = serializers.IntegerField()
+    step_count = serializers.IntegerField()
+    run_ids = serializers.ListField(child=serializers.CharField(), allow_null=True)
+    cached_input_tokens = serializers.IntegerField(allow_null=True)
+    cache_write_tokens = serializers.IntegerField(allow_null=True)
+    reasoning_tokens = serializers.IntegerField(allow_null=True)
+    context_tokens = serializers.IntegerField(allow_null=True)
+
+
+class LettaResponseSerializer(serializers.Serializer):
+    """A whole turn, as the client's `LettaResponse` type reads it. With `streaming`, the same
+    messages come one by one as server-sent events."""
+
+    messages = MessageSerializer(many=True)
+    stop_reason = StopReasonSerializer()
+    usage = UsageSerializer()
+    logprobs = serializers.DictField(allow_null=True)
+    turns = serializers.ListField(allow_null=True)

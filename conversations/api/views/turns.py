@@ -1,0 +1,305 @@
+"""Sending to an agent, following the answer, and ending it."""
+
+from django.conf import settings
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import OpenApiResponse, extend_schema
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from ...domain import events
+from ...domain.errors import Conflict, InvalidArgument, NotFound
+from ...domain.runs import TurnRequest, start_run
+from ...domain.steps import preview_request
+from ...domain.workers import cancel_run, this_worker
+from ...llm.client import payload
+from ...models import Conversation, Run
+from ..answers import Form, RunAnswer
+from ..auth import author_of
+from ..exceptions import InvalidRequest
+from ..requests import read_body, read_query
+from ..schema import OBJECT_OF_STRINGS
+from ..serializers.runs import RunSerializer
+from ..serializers.turns import (
+    CancelBody,
+    CancelQuery,
+    CompactBody,
+    CompactionSerializer,
+    LettaResponseSerializer,
+    SendBody,
+    StreamBody,
+    turn_request,
+)
+from .lookups import find_agent, find_run, find_thread, find_thread_of, runs_of
+from .messages import AgentMessages, ConversationMessages
+
+ANSWER = {
+    (200, "application/json"): LettaResponseSerializer,
+    (200, "text/event-stream"): OpenApiResponse(
+        OpenApiTypes.STR, "One event a line, `data: {…}`; the last is `data: [DONE]`."
+    ),
+}
+
+
+def send(
+    request, conversation: Conversation, body: dict, *, streaming: bool, kind: str
+) -> RunAnswer:
+    """Start a turn, or find the one that this request has started before."""
+    form = Form(
+        streaming=streaming,
+        pings=body["include_pings"],
+        types=body.get("include_return_message_types"),
+        speech=body["use_assistant_message"],
+        compaction=body["include_compaction_messages"],
+    )
+    run, beginning = begin(request, conversation, body, kind=kind)
+    return RunAnswer(run, form, beginning=beginning)
+
+
+def begin(
+    request, conversation: Conversation, body: dict, *, kind: str, background: bool = False
+) -> tuple[Run, events.Watch | None]:
+    """A run for what the body asks, taken at once; and a watch from before its first event."""
+    otids = [message["otid"] for message in body["messages"] if message.get("otid")]
+    config = {
+        "use_assistant_message": body["use_assistant_message"],
+        "assistant_message_tool_name": "send_message",
+        "assistant_message_tool_kwarg": "message",
+        "include_return_message_types": body.get("include_return_message_types"),
+    }
+    return _start(
+        request,
+        conversation,
+        turn_request(body),
+        kind=kind,
+        background=background or body["background"],
+        otid=otids[0] if otids else None,
+        request_config=config,
+    )
+
+
+def _start(
+    request, conversation: Conversation, wanted: TurnRequest, **fields
+) -> tuple[Run, events.Watch | None]:
+    key = request.headers.get("Idempotency-Key") or None
+    if key and len(key) > 255:
+        raise InvalidRequest(f"Idempotency-Key: expected at most 255 characters, got {len(key)}")
+    worker = this_worker() if settings.WEB_TAKES_TURNS else None
+    run, is_new = start_run(
+        conversation,
+        by=author_of(request),
+        request=wanted,
+        worker=worker and worker.name,
+        idempotency_key=key,
+        **fields,
+    )
+    if not (is_new and worker):
+        return run, None
+    beginning = events.watch(run.pk)
+    worker.take(run)
+    return run, beginning
+
+
+class SendToConversation(ConversationMessages):
+    """Beside the list of what was said."""
+
+    @extend_schema(operation_id="conversations_messages_create", request=SendBody, responses=ANSWER)
+    def post(self, request, conversation_id):
+        body = read_body(request, SendBody)
+        conversation = find_thread(request, conversation_id, body.get("agent_id"))
+        streaming = body.get("streaming") is not False
+        kind = "send_conversation_message"
+        return send(request, conversation, body, streaming=streaming, kind=kind)
+
+
+class SendToAgent(AgentMessages):
+    """Beside the list of what was said."""
+
+    @extend_schema(operation_id="agents_messages_create", request=SendBody, responses=ANSWER)
+    def post(self, request, agent_id):
+        body = read_body(request, SendBody)
+        conversation = find_thread_of(request, find_agent(request, agent_id), None)
+        streaming = bool(body.get("streaming"))
+        version = request.headers.get("X-Stainless-Package-Version", "")
+        if streaming and not version.startswith("1."):
+            raise InvalidRequest("streaming=true is only supported for SDK v1.0+ clients.")
+        return send(request, conversation, body, streaming=streaming, kind="send_message")
+
+
+class StreamFromAgent(APIView):
+    @extend_schema(operation_id="agents_messages_stream", request=SendBody, responses=ANSWER)
+    def post(self, request, agent_id):
+        body = read_body(request, SendBody)
+        conversation = find_thread_of(request, find_agent(request, agent_id), None)
+        return send(request, conversation, body, streaming=True, kind="send_message_streaming")
+
+
+class SendToAgentAsync(APIView):
+    """Starts a turn and answers its run, which can be asked for and followed."""
+
+    @extend_schema(
+        operation_id="agents_messages_create_async", request=SendBody, responses=RunSerializer
+    )
+    def post(self, request, agent_id):
+        body = read_body(request, SendBody)
+        conversation = find_thread_of(request, find_agent(request, agent_id), None)
+        kind = "send_message_async"
+        run, beginning = begin(request, conversation, body, kind=kind, background=True)
+        if beginning:
+            beginning.close()
+        return Response(RunSerializer(run).data)
+
+
+class StreamConversation(APIView):
+    """The events of a run again, from its beginning or after one that was seen: of the run that
+    is named, else of the one that a message's `otid` started, else of the active one."""
+
+    only_reads = True
+
+    @extend_schema(
+        operation_id="conversations_messages_stream", request=StreamBody, responses=ANSWER
+    )
+    def post(self, request, conversation_id):
+        body = read_body(request, StreamBody, required=False)
+        conversation = find_thread(request, conversation_id, body.get("agent_id"))
+        return _followed(_run_to_follow(request, conversation, body), body)
+
+
+def _run_to_follow(request, conversation: Conversation, body: dict) -> Run:
+    runs = runs_of(request).filter(conversation=conversation)
+    if run_id := body.get("run_id"):
+        run = runs.find(pk=run_id)
+        if run is None:
+            raise NotFound(f"Run not found with id='{run_id}'")
+        return run
+    if otid := body.get("otid"):
+        # Its message has it too, when the run itself was freed of it.
+        run = runs.find(otid=otid) or runs.filter(messages__otid=otid).first()
+        if run is None:
+            raise NotFound(f"No run was started by a message with otid {otid!r}")
+        return run
+    run = runs.active().first()
+    if run is None:
+        raise InvalidArgument(f"No active runs found for conversation '{conversation.pk}'")
+    return run
+
+
+def _followed(run: Run, body: dict) -> RunAnswer:
+    config = run.request_config
+    form = Form(
+        pings=body.get("include_pings") is not False,
+        types=config.get("include_return_message_types"),
+        speech=config.get("use_assistant_message", True),
+        compaction=True,
+        after=body["starting_after"],
+    )
+    return RunAnswer(run, form)
+
+
+class StreamRun(APIView):
+    """The events of a run again, from its beginning or after one that was seen."""
+
+    only_reads = True
+
+    @extend_schema(operation_id="runs_messages_stream", request=StreamBody, responses=ANSWER)
+    def post(self, request, run_id):
+        body = read_body(request, StreamBody, required=False)
+        return _followed(find_run(request, run_id), body)
+
+
+class CancelConversation(APIView):
+    @extend_schema(
+        operation_id="conversations_cancel",
+        parameters=[CancelQuery],
+        request=None,
+        responses={200: OBJECT_OF_STRINGS},
+    )
+    def post(self, request, conversation_id):
+        query = read_query(request, CancelQuery)
+        conversation = find_thread(request, conversation_id, query.get("agent_id"))
+        active = list(conversation.runs.active())
+        if not active:
+            raise Conflict(f"No active runs to cancel for conversation {conversation.pk}")
+        return Response(_cancelled(active))
+
+
+class CancelAgent(APIView):
+    """Ends the runs named, or all that are active in the agent's conversations."""
+
+    @extend_schema(
+        operation_id="agents_messages_cancel",
+        request=CancelBody,
+        responses={200: OBJECT_OF_STRINGS},
+    )
+    def post(self, request, agent_id):
+        body = read_body(request, CancelBody, required=False)
+        active = runs_of(request).filter(agent=find_agent(request, agent_id)).active()
+        if body.get("run_ids"):
+            active = active.filter(pk__in=body["run_ids"])
+        active = list(active)
+        if not active:
+            raise Conflict(f"No active runs to cancel for agent {agent_id}")
+        return Response(_cancelled(active))
+
+
+class CancelRun(APIView):
+    @extend_schema(operation_id="runs_cancel", request=None, responses={200: OBJECT_OF_STRINGS})
+    def post(self, request, run_id):
+        run = find_run(request, run_id)
+        if run.status not in Run.ACTIVE:
+            raise Conflict(f"Run '{run_id}' is {run.status} and can't be cancelled")
+        return Response(_cancelled([run]))
+
+
+def _cancelled(runs: list[Run]) -> dict[str, str]:
+    for run in runs:
+        cancel_run(run)
+    # One may have ended of itself just before.
+    ended = Run.objects.filter(pk__in=[run.pk for run in runs])
+    return dict(ended.values_list("pk", "status"))
+
+
+class CompactConversation(APIView):
+    """Puts a summary in the place of old messages, which the model is then no longer shown."""
+
+    @extend_schema(
+        operation_id="conversations_messages_compact",
+        request=CompactBody,
+        responses=CompactionSerializer,
+    )
+    def post(self, request, conversation_id):
+        body = read_body(request, CompactBody, required=False)
+        conversation = find_thread(request, conversation_id, body.get("agent_id"))
+        return _compact(request, conversation, body)
+
+
+class CompactAgent(APIView):
+    """The same for the agent's own conversation, at V1's older route."""
+
+    @extend_schema(
+        operation_id="agents_messages_compact", request=CompactBody, responses=CompactionSerializer
+    )
+    def post(self, request, agent_id):
+        body = read_body(request, CompactBody, required=False)
+        return _compact(request, find_thread_of(request, find_agent(request, agent_id), None), body)
+
+
+def _compact(request, conversation: Conversation, body: dict) -> RunAnswer:
+    wanted = TurnRequest(compaction=body.get("compaction_settings") or {})
+    run, beginning = _start(request, conversation, wanted, kind="compact")
+    return RunAnswer(run, Form(streaming=False), beginning=beginning)
+
+
+class PreviewRequest(APIView):
+    """What the provider would be sent if the body were sent now. Nothing is stored."""
+
+    only_reads = True
+
+    @extend_schema(
+        operation_id="conversations_messages_preview",
+        request=SendBody,
+        responses=OpenApiTypes.OBJECT,
+    )
+    def post(self, request, conversation_id):
+        body = read_body(request, SendBody)
+        conversation = find_thread(request, conversation_id, body.get("agent_id"))
+        return Response(payload(preview_request(conversation, turn_request(body))))

@@ -1,0 +1,146 @@
+"""What a model says in one step, put together from its pieces, and the events that tell of it."""
+
+import secrets
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+from ..ids import new_id
+from ..llm.requests import CallPiece, Finish, Piece, ReasoningPiece, TextPiece, Usage
+
+# The tool by which V1's older agent types speak.
+SPEAKING_TOOL = "send_message"
+
+
+def now_text() -> str:
+    return f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%S}+00:00"
+
+
+@dataclass
+class Reply:
+    """One answer of the model.
+
+    Calls in `held` are not run here: they go to the client, as a message of their own.
+    """
+
+    step_id: str
+    held: frozenset[str] = frozenset()
+    stream_tokens: bool = False
+    message_id: str = field(default_factory=lambda: new_id("message"))
+    held_message_id: str = field(default_factory=lambda: new_id("message"))
+    finish_reason: str | None = None
+    usage: Usage | None = None
+    _reasoning: list[str] = field(default_factory=list)
+    _text: list[str] = field(default_factory=list)
+    _calls: dict[int, dict] = field(default_factory=dict)
+    _parts: list[str] = field(default_factory=list)
+
+    @property
+    def text(self) -> str:
+        return "".join(self._text)
+
+    @property
+    def reasoning(self) -> str:
+        return "".join(self._reasoning)
+
+    @property
+    def calls(self) -> list[dict]:
+        """The calls to run here, in the shape they are stored in."""
+        return [call for call in self._calls.values() if call["function"]["name"] not in self.held]
+
+    @property
+    def held_calls(self) -> list[dict]:
+        return [call for call in self._calls.values() if call["function"]["name"] in self.held]
+
+    @property
+    def is_empty(self) -> bool:
+        return not (self._text or self._reasoning or self._calls)
+
+    def drop_calls(self) -> None:
+        """Keep what was said; calls that may have been cut off in the middle are not made."""
+        self._calls.clear()
+
+    def add(self, piece: Piece) -> dict | None:
+        """Take in a piece; the event to send at once, if pieces are sent."""
+        if isinstance(piece, TextPiece):
+            self._text.append(piece.text)
+            return self._event("text", text=piece.text)
+        if isinstance(piece, ReasoningPiece):
+            self._reasoning.append(piece.text)
+            return self._event("reasoning", text=piece.text)
+        if isinstance(piece, CallPiece):
+            return self._add_call(piece)
+        if isinstance(piece, Finish):
+            self.finish_reason = piece.reason
+        elif isinstance(piece, Usage):
+            self.usage = piece
+        return None
+
+    def _add_call(self, piece: CallPiece) -> dict | None:
+        call = self._calls.get(piece.index)
+        is_new = call is None or (piece.id and call["id"] and piece.id != call["id"])
+        if is_new:
+            # Some servers number every call 0 and tell them apart by their ids.
+            index = piece.index if call is None else max(self._calls) + 1
+            call_id = piece.id or f"call_{secrets.token_hex(12)}"
+            call = {
+                "id": call_id,
+                "type": "function",
+                "function": {"name": "", "arguments": ""},
+            }
+            self._calls[index] = call
+        elif call is None:
+            return None
+        function = call["function"]
+        function["name"] += piece.name
+        function["arguments"] += piece.arguments
+        name = function["name"]
+        if name == SPEAKING_TOOL:
+            return None  # Its text is told when the arguments are whole.
+        kind = "approval_request" if name in self.held else "tool_call"
+        shown = {"id": call["id"], "name": piece.name, "arguments": piece.arguments}
+        return self._event(kind, calls=[shown], is_piece=True)
+
+    def _event(self, kind: str, **fields) -> dict | None:
+        if not self.stream_tokens:
+            return None
+        return self._told(kind, **fields)
+
+    def _told(self, kind: str, **fields) -> dict:
+        message = self.held_message_id if kind == "approval_request" else self.message_id
+        if kind not in self._parts:
+            self._parts.append(kind)
+        index = 0 if kind == "approval_request" else self._parts.index(kind)
+        return {
+            "type": kind,
+            "message": message,
+            "step": self.step_id,
+            "index": index,
+            "at": now_text(),
+            **fields,
+        }
+
+    def whole_events(self) -> list[dict]:
+        """What is left to tell when the answer is whole: all of it, unless pieces were sent."""
+        events = []
+        if not self.stream_tokens:
+            if self.reasoning:
+                events.append(self._told("reasoning", text=self.reasoning))
+            if self.text:
+                events.append(self._told("text", text=self.text))
+        speaking: list[dict] = []
+        others: list[dict] = []
+        for call in self.calls:
+            is_speech = call["function"]["name"] == SPEAKING_TOOL
+            (speaking if is_speech else others).append(call)
+        shown = speaking if self.stream_tokens else [*others, *speaking]
+        if shown:
+            events.append(self._told("tool_call", calls=[_shown(call) for call in shown]))
+        if self.held_calls and not self.stream_tokens:
+            calls = [_shown(call) for call in self.held_calls]
+            events.append(self._told("approval_request", calls=calls))
+        return events
+
+
+def _shown(call: dict) -> dict:
+    function = call["function"]
+    return {"id": call["id"], "name": function["name"], "arguments": function["arguments"]}

@@ -1,0 +1,311 @@
+"""One step of a turn: what the model is shown, and what is stored when it has answered.
+
+A step is stored whole, in one transaction: what the model said, what its tools did to memory and
+what they answered. A process that dies leaves whole steps only.
+"""
+
+from dataclasses import dataclass, field
+
+from django.conf import settings
+from django.db import transaction
+
+from ..ids import new_id
+from ..llm.requests import ModelRequest
+from ..llm.tokens import count_tokens
+from ..models import Conversation, Message, Run, Step
+from .authors import Author, Source
+from .context import context_window, is_stale, recompile
+from .errors import NotFound
+from .events import Event, insert_events
+from .memory import block_versions_of
+from .messages import append_messages
+from .model_requests import model_request, request_tokens
+from .replies import Reply, now_text
+from .runs import RunLost, TurnRequest, check_model, lock_run, pending_calls
+from .tool_calls import ToolResult, call_tool, lock_named_blocks
+
+Role = Message.Role
+
+
+@dataclass
+class Turn:
+    """A run while this process takes it."""
+
+    run: Run
+    conversation: Conversation
+    request: TurnRequest
+    worker: str
+    input: list[Message]
+    held: frozenset[str]
+    blocks_seen: list[dict] = field(default_factory=list)
+    step: int = 0
+    seq: int = 0
+    context_tokens: int = 0
+
+    @property
+    def by(self) -> Author:
+        return Author(self.run.created_by, Source.TOOL, self.run)
+
+    @property
+    def limit(self) -> int:
+        own = self.conversation.context_window_limit
+        return own or self.conversation.agent.context_window_limit
+
+    def next_event(self, data: dict) -> Event:
+        self.seq += 1
+        return Event(self.seq, data)
+
+
+@dataclass(frozen=True)
+class StepPlan:
+    """A step about to be taken."""
+
+    step_id: str
+    number: int
+    request: ModelRequest
+    tokens: int
+
+
+def begin_turn(run: Run, worker: str) -> tuple[Turn, list[Event]]:
+    """Read what a turn begins with, bring its prompt up to date, and do what was approved."""
+    conversation = Conversation.objects.live().select_related("agent").find(pk=run.conversation_id)
+    if conversation is None:
+        raise NotFound(f"Conversation not found with id='{run.conversation_id}'")
+    request = TurnRequest.of(run)
+    asking = frozenset(tool["name"] for tool in request.client_tools)
+    turn = Turn(
+        run,
+        conversation,
+        request,
+        worker,
+        input=[_input_message(message) for message in request.input],
+        held=asking | frozenset(conversation.agent.approval_tools),
+    )
+    if request.decisions:
+        return turn, _carry_out(turn)
+    return turn, []
+
+
+def refresh_prompt(turn: Turn) -> None:
+    """Recompile the stored prompt if memory has moved on since, and note what the model reads."""
+    conversation = turn.conversation
+    versions = block_versions_of([conversation])[conversation.pk]
+    if is_stale(conversation, versions) and settings.PROMPT_REFRESH == "on_change":
+        recompile(conversation)
+        conversation.refresh_from_db(fields=["compiled_from", "compiled_at"])
+    isolated = {read.block_id for read in versions if read.isolation_id}
+    turn.blocks_seen = [
+        {
+            "label": label,
+            "block_id": block_id,
+            "version": version,
+            "origin": "isolated" if block_id in isolated else "shared",
+        }
+        for label, block_id, version in conversation.compiled_from.get("blocks", [])
+    ]
+
+
+def plan_step(turn: Turn) -> StepPlan:
+    """What the model will be sent now."""
+    links = turn.conversation.message_links.in_context().select_related("message")
+    messages = [link.message for link in links]
+    if turn.step == 0:
+        messages += turn.input
+    request = model_request(turn.conversation, messages, turn.request)
+    return StepPlan(new_id("step"), turn.step + 1, request, request_tokens(request))
+
+
+def preview_request(conversation: Conversation, request: TurnRequest) -> ModelRequest:
+    """What the model would be sent if this were asked now. Stores nothing."""
+    check_model(request.model or conversation.model or conversation.agent.model)
+    messages = context_window(conversation).messages
+    messages += [_input_message(message) for message in request.input]
+    return model_request(conversation, messages, request)
+
+
+@transaction.atomic
+def store_step(turn: Turn, plan: StepPlan, reply: Reply, *, stop_reason: str | None) -> list[Event]:
+    """Store a step that is done, run its tools, and answer the events of that.
+
+    Raises RunLost if the run is no longer this process's or its conversation was deleted.
+    """
+    run = lock_run(turn.run, turn.worker)
+    lock_named_blocks(turn.conversation, reply.calls)
+    usage = _usage(plan, reply)
+    step = Step.objects.create(
+        id=plan.step_id,
+        organization_id=run.organization_id,
+        run=run,
+        number=plan.number,
+        model=plan.request.handle,
+        stop_reason=stop_reason,
+        usage=usage,
+        blocks_seen=turn.blocks_seen,
+        created_by_id=run.created_by_id,
+        last_updated_by_id=run.created_by_id,
+    )
+    messages = [*turn.input] if turn.step == 0 else []
+    if reply.text or reply.reasoning or reply.calls:
+        messages.append(_assistant_message(reply, plan.request.handle))
+    events = reply.whole_events()
+    results, told = _run_calls(turn, reply.calls, plan.step_id)
+    messages += results
+    if reply.held_calls:
+        messages.append(
+            Message(id=reply.held_message_id, role=Role.APPROVAL, tool_calls=reply.held_calls)
+        )
+    for message in messages:
+        message.step = step
+    try:
+        append_messages(turn.conversation, messages, by=turn.by)
+    except NotFound as error:
+        raise RunLost(str(error)) from None
+    run.usage = _sum(run.usage, usage, step_count=plan.number)
+    run.save(update_fields=["usage", "ttft_ns"] if run.ttft_ns else ["usage"])
+    # Told in the order in which they happened, and stored with what they tell of.
+    numbered = [turn.next_event(data) for data in [*events, *told]]
+    insert_events((run.pk, event) for event in numbered)
+    turn.run.usage = run.usage
+    turn.context_tokens = usage["total_tokens"]
+    turn.step = plan.number
+    return numbered
+
+
+@transaction.atomic
+def store_failed_step(turn: Turn, plan: StepPlan, error: str) -> None:
+    """Record that the model was called in vain, and what it was shown."""
+    run = lock_run(turn.run, turn.worker)
+    Step.objects.create(
+        id=plan.step_id,
+        organization_id=run.organization_id,
+        run=run,
+        number=plan.number,
+        model=plan.request.handle,
+        stop_reason="llm_api_error",
+        error=error,
+        blocks_seen=turn.blocks_seen,
+        created_by_id=run.created_by_id,
+        last_updated_by_id=run.created_by_id,
+    )
+
+
+def _run_calls(turn: Turn, calls: list[dict], step_id: str) -> tuple[list[Message], list[dict]]:
+    """Run the calls; their results as messages, and the events that tell of them."""
+    messages, events = [], []
+    allowed = turn.conversation.agent.tools
+    for call in calls:
+        result = call_tool(turn.conversation, call, allowed=allowed, by=turn.by)
+        message = _result_message(call, result)
+        messages.append(message)
+        events.append(_result_event(call, message, result, step_id))
+    return messages, events
+
+
+def _result_message(call: dict, result: ToolResult) -> Message:
+    status = "error" if result.is_error else "success"
+    return Message(
+        id=new_id("message"),
+        role=Role.TOOL,
+        name=call["function"]["name"],
+        tool_call_id=call["id"],
+        content=[{"type": "text", "text": result.text}],
+        tool_returns=[{"tool_call_id": call["id"], "status": status, "func_response": result.text}],
+    )
+
+
+def _result_event(call: dict, message: Message, result: ToolResult, step_id: str | None) -> dict:
+    return {
+        "type": "tool_return",
+        "message": message.pk,
+        "step": step_id,
+        "name": call["function"]["name"],
+        "call_id": call["id"],
+        "status": "error" if result.is_error else "success",
+        "text": result.text,
+        "at": now_text(),
+    }
+
+
+@transaction.atomic
+def _carry_out(turn: Turn) -> list[Event]:
+    """Run the tools that were approved; tell the model of those that were not."""
+    run = lock_run(turn.run, turn.worker)
+    decisions = {decision["tool_call_id"]: decision for decision in turn.request.decisions}
+    calls = [call for call in pending_calls(turn.conversation) if call["id"] in decisions]
+    approved = [call for call in calls if decisions[call["id"]]["approve"]]
+    lock_named_blocks(turn.conversation, approved)
+    messages, told = [], []
+    for call in calls:
+        if call in approved:
+            allowed = turn.conversation.agent.tools
+            result = call_tool(turn.conversation, call, allowed=allowed, by=turn.by)
+        else:
+            reason = decisions[call["id"]].get("reason")
+            text = "Error: the user declined this call" + (f": {reason}" if reason else "")
+            result = ToolResult(text, is_error=True)
+        message = _result_message(call, result)
+        messages.append(message)
+        told.append(_result_event(call, message, result, None))
+    append_messages(turn.conversation, messages, by=turn.by)
+    numbered = [turn.next_event(data) for data in told]
+    insert_events((run.pk, event) for event in numbered)
+    return numbered
+
+
+def _input_message(given: dict) -> Message:
+    """An unsaved message of what the caller sent."""
+    fields = {name: given.get(name) for name in ("otid", "name", "sender_id", "group_id")}
+    return Message(
+        id=new_id("message"),
+        role=given["role"],
+        content=given.get("content") or [],
+        tool_returns=given.get("tool_returns") or [],
+        tool_call_id=given.get("tool_call_id"),
+        **fields,
+    )
+
+
+def _assistant_message(reply: Reply, handle: str) -> Message:
+    content = []
+    if reply.reasoning:
+        content.append(
+            {"type": "reasoning", "reasoning": reply.reasoning, "source": "reasoner_model"}
+        )
+    if reply.text:
+        content.append({"type": "text", "text": reply.text})
+    return Message(
+        id=reply.message_id,
+        role=Role.ASSISTANT,
+        content=content,
+        tool_calls=reply.calls,
+        model=handle,
+    )
+
+
+def _usage(plan: StepPlan, reply: Reply) -> dict:
+    """Tokens as the provider counts them; an estimate where it does not say."""
+    if reply.usage:
+        prompt, completion = reply.usage.prompt_tokens, reply.usage.completion_tokens
+        cached, reasoning = reply.usage.cached_input_tokens, reply.usage.reasoning_tokens
+    else:
+        prompt = plan.tokens
+        completion = count_tokens(reply.text) + count_tokens(reply.reasoning)
+        completion += sum(count_tokens(str(call)) for call in [*reply.calls, *reply.held_calls])
+        cached = reasoning = None
+    return {
+        "prompt_tokens": prompt,
+        "completion_tokens": completion,
+        "total_tokens": prompt + completion,
+        "cached_input_tokens": cached,
+        "reasoning_tokens": reasoning,
+    }
+
+
+def _sum(total: dict, step: dict, *, step_count: int) -> dict:
+    counts = {
+        name: (total.get(name) or 0) + (step[name] or 0)
+        if total.get(name) is not None or step[name] is not None
+        else None
+        for name in step
+    }
+    return {**counts, "step_count": step_count, "context_tokens": step["total_tokens"]}

@@ -1,0 +1,183 @@
+"""Asking a model and reading its answer as it comes."""
+
+import asyncio
+import weakref
+from collections.abc import AsyncIterator
+from typing import TYPE_CHECKING, Any
+
+from django.conf import settings
+
+from .providers import Provider, resolve
+from .requests import (
+    CallPiece,
+    Finish,
+    ModelError,
+    ModelRequest,
+    Piece,
+    ReasoningPiece,
+    TextPiece,
+    Usage,
+)
+from .scripted import answer
+
+if TYPE_CHECKING:
+    from openai import AsyncOpenAI
+
+# Before the first byte; the library waits between them, longer each time and by chance.
+RETRIES = 2
+CONNECT_SECONDS = 5.0
+
+# Connections belong to the loop that opened them.
+_clients: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, dict[Provider, "AsyncOpenAI"]] = (
+    weakref.WeakKeyDictionary()
+)
+
+
+async def ask(request: ModelRequest) -> AsyncIterator[Piece]:
+    """The answer in pieces, the last of which is its Finish and, before or after it, its Usage.
+
+    Raises ModelError; also when the answer breaks off.
+    """
+    provider, _ = resolve(request.handle)
+    if provider is None:
+        async for piece in answer(request):
+            yield piece
+        return
+    import openai  # noqa: PLC0415 (takes seconds, which commands that ask nothing need not wait)
+
+    finished = False
+    try:
+        stream = await _client(provider).chat.completions.create(**payload(request))
+        async with stream:
+            async for chunk in stream:
+                for piece in _pieces(chunk):
+                    finished = finished or isinstance(piece, Finish)
+                    yield piece
+    except openai.OpenAIError as error:
+        raise _model_error(error) from error
+    except Exception as error:
+        # What a broken stream makes the library raise is not all its own: decoding errors, say.
+        raise _broken(f"{type(error).__name__}: {error}") from error
+    if not finished:
+        raise _broken("The answer broke off before the model said that it was done")
+
+
+def payload(request: ModelRequest) -> dict[str, Any]:
+    """The request as it goes to the provider. UnknownModel if there is none for its handle."""
+    _, model = resolve(request.handle)
+    body: dict[str, Any] = {"model": model, "messages": request.messages, **request.settings}
+    if request.tools:
+        body["tools"] = request.tools
+    else:
+        body.pop("parallel_tool_calls", None)
+        body.pop("tool_choice", None)
+    return {**body, "stream": True, "stream_options": {"include_usage": True}}
+
+
+def _client(provider: Provider) -> "AsyncOpenAI":
+    import openai  # noqa: PLC0415 (as above)
+
+    clients = _clients.setdefault(asyncio.get_running_loop(), {})
+    if provider not in clients:
+        clients[provider] = openai.AsyncOpenAI(
+            api_key=provider.api_key,
+            base_url=provider.base_url,
+            timeout=openai.Timeout(settings.MODEL_TIMEOUT, connect=CONNECT_SECONDS),
+            max_retries=RETRIES,
+        )
+    return clients[provider]
+
+
+def _pieces(chunk) -> list[Piece]:
+    pieces: list[Piece] = []
+    for choice in chunk.choices or []:
+        delta = choice.delta
+        # Servers of reasoning models send it under one of these names, beside the standard.
+        reasoning = getattr(delta, "reasoning_content", None) or getattr(delta, "reasoning", None)
+        if isinstance(reasoning, str) and reasoning:
+            pieces.append(ReasoningPiece(reasoning))
+        if delta.content:
+            pieces.append(TextPiece(delta.content))
+        if getattr(delta, "refusal", None):
+            pieces.append(TextPiece(delta.refusal))
+        for call in delta.tool_calls or []:
+            function = call.function
+            pieces.append(
+                CallPiece(
+                    index=call.index or 0,
+                    id=call.id or "",
+                    name=(function and function.name) or "",
+                    arguments=(function and function.arguments) or "",
+                )
+            )
+        if choice.finish_reason:
+            pieces.append(Finish(choice.finish_reason))
+    if chunk.usage:
+        pieces.append(_usage(chunk.usage))
+    return pieces
+
+
+def _usage(usage) -> Usage:
+    prompt, completion = usage.prompt_tokens_details, usage.completion_tokens_details
+    return Usage(
+        prompt_tokens=usage.prompt_tokens or 0,
+        completion_tokens=usage.completion_tokens or 0,
+        cached_input_tokens=prompt.cached_tokens if prompt else None,
+        reasoning_tokens=completion.reasoning_tokens if completion else None,
+    )
+
+
+# By HTTP status: type, message, and the status that V1 passes on.
+ERRORS = {
+    400: ("llm_bad_request", "The request to the LLM model provider was invalid.", 400),
+    401: ("llm_authentication", "Authentication failed with the LLM model provider.", 401),
+    402: ("llm_insufficient_credits", "The LLM model provider wants to be paid first.", 402),
+    403: ("llm_permission_denied", "The LLM model provider denied access.", 401),
+    404: ("llm_not_found", "The LLM model provider does not know this model.", 400),
+    408: ("llm_timeout", "The LLM request timed out.", 504),
+    422: ("llm_bad_request", "The request to the LLM model provider was invalid.", 400),
+    429: ("llm_rate_limit", "Rate limit exceeded for LLM model provider.", 429),
+    504: ("llm_timeout", "The LLM request timed out.", 504),
+}
+OTHER_ERROR = ("llm_error", "An error occurred with the LLM request.", 500)
+
+
+def _model_error(error: Exception) -> ModelError:
+    import openai  # noqa: PLC0415 (as above)
+
+    if isinstance(error, openai.APITimeoutError):
+        kind, message, status = ERRORS[408]
+        return ModelError(
+            kind, message, f"No bytes for {settings.MODEL_TIMEOUT:g} s", status=status
+        )
+    if isinstance(error, openai.APIConnectionError):
+        cause = error.__cause__
+        detail = f"The connection failed: {cause or error}"
+        return ModelError("llm_connection_error", OTHER_ERROR[1], detail, status=500)
+    if isinstance(error, openai.APIStatusError):
+        if _is_context_overflow(error):
+            return ModelError(
+                "context_window_exceeded",
+                "The conversation is longer than the model can read.",
+                str(error),
+                status=400,
+            )
+        kind, message, status = ERRORS.get(error.status_code, OTHER_ERROR)
+        return ModelError(kind, message, str(error), status=status)
+    kind, message, status = OTHER_ERROR
+    return ModelError(kind, message, str(error), status=status)
+
+
+def _is_context_overflow(error) -> bool:
+    text = str(error).lower()
+    return error.status_code in (400, 413) and (
+        getattr(error, "code", None) == "context_length_exceeded"
+        or "context length" in text
+        or "context size" in text
+        or "maximum context" in text
+    )
+
+
+def _broken(detail: str) -> ModelError:
+    kind, message, status = OTHER_ERROR
+    return ModelError(kind, message, detail, status=status)

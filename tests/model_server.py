@@ -1,0 +1,228 @@
+"""A server that speaks OpenAI's chat completions and does what the last message of the user says.
+
+Each line of that message is for one request, or goes before the line that is:
+
+    SAY text            answer text, in pieces of a word
+    THINK text          reasoning before it
+    CALL name {json}    call a tool; several lines of CALL+ make one answer of several calls
+    SLEEP seconds       before the next line
+    PAUSE seconds       between the pieces of the next line
+    FAIL status         an error of that status; FAIL 503 x2 only for the first two requests
+    CUT text            break the connection off after this text
+    END text            end the stream after this text, without saying why
+    BROKEN text         send something that is no JSON after this text
+    LENGTH text         stop for want of room
+    ECHO_SYSTEM         repeat the system message
+    anything else       mock reply: it
+
+What it was asked is kept in `requests`.
+"""
+
+import asyncio
+import json
+import re
+import threading
+from collections import Counter
+from contextlib import contextmanager
+
+import uvicorn
+
+FAIL = re.compile(r"FAIL (?P<status>\d+)(?: x(?P<times>\d+))?")
+
+
+class ModelServer:
+    """The server and what it was asked. `url` is what OPENAI_BASE_URL takes."""
+
+    def __init__(self):
+        self.requests: list[dict] = []
+        self.url = ""
+        self._failures: Counter[str] = Counter()
+
+    async def __call__(self, scope, receive, send):
+        if scope["type"] != "http":
+            return
+        body = b""
+        while True:
+            message = await receive()
+            body += message.get("body", b"")
+            if not message.get("more_body"):
+                break
+        if scope["path"].endswith("/models"):
+            models = {"object": "list", "data": [{"id": "gpt-4o-mini", "object": "model"}]}
+            await _respond(send, 200, models)
+            return
+        request = json.loads(body)
+        self.requests.append(request)
+        await self._answer(request, send)
+
+    async def _answer(self, request: dict, send) -> None:
+        lines, step = _script(request["messages"])
+        pause = 0.0
+        while lines:
+            line = lines[0]
+            word, _, rest = line.partition(" ")
+            if word == "SLEEP":
+                await asyncio.sleep(float(rest))
+            elif word == "PAUSE":
+                pause = float(rest)
+            elif failure := FAIL.fullmatch(line):
+                key = json.dumps(request["messages"])
+                self._failures[key] += 1
+                if self._failures[key] <= int(failure["times"] or 1_000_000):
+                    status = int(failure["status"])
+                    error = {"message": f"mock failure {status}", "type": "mock_error"}
+                    await _respond(send, status, {"error": {**error, "code": None}})
+                    return
+            else:
+                break
+            lines = lines[1:]
+        stream = Stream(send, request, pause)
+        await stream.start()
+        await stream.tell(_actions(lines, step, request["messages"]))
+
+
+def _script(messages: list[dict]) -> tuple[list[str], int]:
+    """The lines that are left of the last message of the user, and the number of this step."""
+    last = max((i for i, m in enumerate(messages) if m["role"] == "user"), default=-1)
+    text = _text(messages[last]) if last >= 0 else ""
+    step = sum(1 for message in messages[last + 1 :] if message["role"] == "assistant")
+    groups: list[list[str]] = []
+    before: list[str] = []
+    for line in text.split("\n"):
+        before.append(line)
+        word = line.partition(" ")[0]
+        if word not in ("SLEEP", "PAUSE", "THINK", "CALL+") and not FAIL.fullmatch(line):
+            groups.append(before)
+            before = []
+    if before:
+        groups.append(before)
+    return (groups[step] if step < len(groups) else ["SAY done"]), step
+
+
+def _text(message: dict) -> str:
+    content = message.get("content") or ""
+    if isinstance(content, str):
+        return content
+    return "".join(part.get("text", "") for part in content)
+
+
+def _actions(lines: list[str], step: int, messages: list[dict]) -> list[tuple[str, str]]:
+    actions = []
+    for line in lines:
+        word, _, rest = line.partition(" ")
+        if word in ("SAY", "THINK", "CUT", "END", "BROKEN", "LENGTH"):
+            actions.append((word, rest))
+        elif word in ("CALL", "CALL+"):
+            actions.append(("CALL", rest))
+        elif line == "ECHO_SYSTEM":
+            actions.append(("SAY", _text(messages[0])))
+        elif line:
+            actions.append(("SAY", f"mock reply: {line}"))
+    return actions
+
+
+class Stream:
+    def __init__(self, send, request: dict, pause: float):
+        self.send, self.request, self.pause = send, request, pause
+        self.tokens = 0
+        self.calls = 0
+
+    async def start(self) -> None:
+        headers = [(b"content-type", b"text/event-stream")]
+        await self.send({"type": "http.response.start", "status": 200, "headers": headers})
+
+    async def tell(self, actions: list[tuple[str, str]]) -> None:
+        reason = "stop"
+        for kind, text in actions:
+            if kind == "CALL":
+                await self._call(text)
+                reason = "tool_calls"
+            elif kind == "THINK":
+                await self._pieces(text, "reasoning_content")
+            else:
+                await self._pieces(text, "content")
+            if kind == "CUT":
+                raise ConnectionAbortedError("as told")
+            if kind == "END":
+                await self.send({"type": "http.response.body", "body": b""})
+                return
+            if kind == "BROKEN":
+                await self._write(b"data: {not json\n\n")
+            if kind == "LENGTH":
+                reason = "length"
+        await self._chunk([{"index": 0, "delta": {}, "finish_reason": reason}])
+        prompt = len(json.dumps(self.request["messages"])) // 4
+        usage = {
+            "prompt_tokens": prompt,
+            "completion_tokens": self.tokens,
+            "total_tokens": prompt + self.tokens,
+            "prompt_tokens_details": {"cached_tokens": 0},
+            "completion_tokens_details": {"reasoning_tokens": 0},
+        }
+        await self._chunk([], usage=usage)
+        await self._write(b"data: [DONE]\n\n")
+        await self.send({"type": "http.response.body", "body": b""})
+
+    async def _pieces(self, text: str, field: str) -> None:
+        for piece in re.findall(r"\S+\s*|\s+", text):
+            self.tokens += 1
+            await self._chunk([{"index": 0, "delta": {field: piece}}])
+            await asyncio.sleep(self.pause)
+
+    async def _call(self, text: str) -> None:
+        name, _, arguments = text.partition(" ")
+        number, self.calls = self.calls, self.calls + 1
+        call = {"index": number, "id": f"call_{number}", "type": "function"}
+        opening = {**call, "function": {"name": name, "arguments": ""}}
+        await self._chunk([{"index": 0, "delta": {"tool_calls": [opening]}}])
+        for start in range(0, len(arguments), 7):
+            self.tokens += 1
+            part = {"index": number, "function": {"arguments": arguments[start : start + 7]}}
+            await self._chunk([{"index": 0, "delta": {"tool_calls": [part]}}])
+            await asyncio.sleep(self.pause)
+
+    async def _chunk(self, choices: list[dict], **fields) -> None:
+        chunk = {
+            "id": "chatcmpl-1",
+            "object": "chat.completion.chunk",
+            "created": 0,
+            "model": self.request["model"],
+            "choices": choices,
+            **fields,
+        }
+        await self._write(b"data: " + json.dumps(chunk).encode() + b"\n\n")
+
+    async def _write(self, data: bytes) -> None:
+        await self.send({"type": "http.response.body", "body": data, "more_body": True})
+
+
+async def _respond(send, status: int, body: dict) -> None:
+    headers = [(b"content-type", b"application/json")]
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": json.dumps(body).encode()})
+
+
+@contextmanager
+def model_server():
+    """A running server, on a free port of this machine, in a thread."""
+    app = ModelServer()
+    config = uvicorn.Config(app, host="127.0.0.1", port=0, log_level="critical", lifespan="off")
+    server = uvicorn.Server(config)
+    thread = threading.Thread(target=server.run, daemon=True)
+    thread.start()
+    while not server.started:
+        thread.join(0.01)
+        assert thread.is_alive(), "the model server did not start"
+    port = server.servers[0].sockets[0].getsockname()[1]
+    app.url = f"http://127.0.0.1:{port}/v1"
+    try:
+        yield app
+    finally:
+        server.should_exit = True
+        thread.join(10)
+
+
+if __name__ == "__main__":
+    with model_server() as running:
+        print(running.url, flush=True)
+        threading.Event().wait()
