@@ -8,6 +8,7 @@ Each line of that message is for one request, or goes before the line that is:
     SLEEP seconds       before the next line
     PAUSE seconds       between the pieces of the next line
     FAIL status         an error of that status; FAIL 503 x2 only for the first two requests
+    OVERFLOW x1         the same, saying that the conversation is too long
     CUT text            break the connection off after this text
     END text            end the stream after this text, without saying why
     BROKEN text         send something that is no JSON after this text
@@ -27,7 +28,7 @@ from contextlib import contextmanager
 
 import uvicorn
 
-FAIL = re.compile(r"FAIL (?P<status>\d+)(?: x(?P<times>\d+))?")
+FAIL = re.compile(r"(?:FAIL (?P<status>\d+)|OVERFLOW)(?: x(?P<times>\d+))?")
 
 
 class ModelServer:
@@ -56,6 +57,9 @@ class ModelServer:
         await self._answer(request, send)
 
     async def _answer(self, request: dict, send) -> None:
+        if request["model"] == "FAIL-MODEL":
+            await _fail(send, 400)
+            return
         lines, step = _script(request["messages"])
         pause = 0.0
         while lines:
@@ -66,12 +70,12 @@ class ModelServer:
             elif word == "PAUSE":
                 pause = float(rest)
             elif failure := FAIL.fullmatch(line):
-                key = json.dumps(request["messages"])
+                key = json.dumps(request["messages"][-1])
                 self._failures[key] += 1
                 if self._failures[key] <= int(failure["times"] or 1_000_000):
-                    status = int(failure["status"])
-                    error = {"message": f"mock failure {status}", "type": "mock_error"}
-                    await _respond(send, status, {"error": {**error, "code": None}})
+                    await _fail(
+                        send, int(failure["status"] or 400), is_overflow=not failure["status"]
+                    )
                     return
             else:
                 break
@@ -194,6 +198,12 @@ class Stream:
 
     async def _write(self, data: bytes) -> None:
         await self.send({"type": "http.response.body", "body": data, "more_body": True})
+
+
+async def _fail(send, status: int, *, is_overflow: bool = False) -> None:
+    code = "context_length_exceeded" if is_overflow else None
+    error = {"message": f"mock failure {status}", "type": "mock_error", "code": code}
+    await _respond(send, status, {"error": error})
 
 
 async def _respond(send, status: int, body: dict) -> None:

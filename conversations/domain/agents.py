@@ -12,7 +12,7 @@ from django.db import transaction
 from django.db.models import Max
 from django.utils import timezone as clock
 
-from ..models import Agent, AgentBlock, Block, Message, Organization
+from ..models import Agent, AgentBlock, Block, Message, Organization, Run
 from .authors import Author
 from .blocks import BlockFields, insert_blocks, lock_blocks
 from .context import DEFAULT_SYSTEM_PROMPT, recompile, recompile_default_conversations
@@ -29,6 +29,7 @@ from .errors import (
 from .handles import check_model_handle
 from .messages import append_messages
 from .reading import begin_reading, end_reading
+from .runs import abandon_runs
 
 
 class AgentFields(TypedDict, total=False):
@@ -44,6 +45,7 @@ class AgentFields(TypedDict, total=False):
     context_window_limit: int
     timezone: str
     tools: list[str]
+    approval_tools: list[str]
     tags: list[str]
     metadata: dict
     hidden: bool | None
@@ -122,6 +124,7 @@ def update_agent(
 @transaction.atomic
 def delete_agent(agent: Agent, *, by: Author) -> None:
     """Take an agent and its conversations out of sight, until `purge`. Its shared blocks stay."""
+    abandon_runs(Run.objects.filter(agent=agent))
     agent = _lock(agent)
     agent.deleted_at = clock.now()
     _save(agent, "deleted_at", by=by)

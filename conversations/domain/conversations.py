@@ -9,7 +9,7 @@ from django.core.serializers.json import DjangoJSONEncoder
 from django.db import transaction
 from django.utils import timezone
 
-from ..models import Agent, Conversation, ConversationMessage, Message
+from ..models import Agent, Conversation, ConversationMessage, Message, Run
 from .authors import Author
 from .context import compile_prompt, fingerprint
 from .diffs import unified
@@ -19,6 +19,7 @@ from .handles import check_model_handle
 from .isolation import blocks_to_isolate, isolate_blocks
 from .memory import effective_blocks
 from .messages import insert_messages, text_message
+from .runs import abandon_runs
 
 
 class ConversationFields(TypedDict, total=False):
@@ -129,6 +130,7 @@ def delete_conversation(
 ) -> None:
     """Take a conversation and its isolated blocks out of sight. `restore_conversation` undoes it
     until `purge` removes both."""
+    abandon_runs(Run.objects.filter(conversation=conversation))
     conversation = _lock(conversation)
     _check_version(conversation, expected_version, {})
     if conversation.is_default:

@@ -6,6 +6,7 @@ writes for a run holds it and looks whether it is still theirs.
 
 import hashlib
 import json
+from collections.abc import Collection
 from dataclasses import asdict, dataclass, field, fields, replace
 
 from django.db import IntegrityError, transaction
@@ -13,13 +14,13 @@ from django.db.models import Max
 from django.db.models.functions import Now
 from django.utils import timezone
 
-from ..llm.providers import resolve
-from ..llm.requests import UnknownModel
-from ..models import Agent, Conversation, ConversationMessage, Message, Run, RunEvent, Step
+from ..models import Agent, Conversation, ConversationMessage, Message, Run, RunEvent
+from ..models.runs import RunQuerySet
 from .announcements import announce
 from .authors import Author
-from .errors import Conflict, InvalidArgument, NotFound
+from .errors import Conflict, InvalidArgument
 from .events import Event, insert_events
+from .handles import check_model_handle
 
 MOST_STEPS = 50
 
@@ -61,7 +62,7 @@ class Busy(Conflict):
     def __init__(self, run_id: str):
         self.run_id = run_id
         super().__init__(
-            f"Cannot send a new message: Another request (run_id={run_id}) is currently being "
+            f"CONFLICT: Cannot send a new message: Another request (run_id={run_id}) is currently being "
             "processed for this conversation. Please wait for it to complete."
         )
 
@@ -76,7 +77,7 @@ class AwaitsClient(Conflict):
     def __init__(self, call_ids: list[str]):
         self.call_ids = call_ids
         super().__init__(
-            "Cannot send a new message: The agent waits for the results or the approval of its "
+            "CONFLICT: Cannot send a new message: The agent waits for the results or the approval of its "
             f"tool calls {', '.join(call_ids)}; answer those first"
         )
 
@@ -109,7 +110,7 @@ def start_run(
     digest = request.digest
     if repeated := _repeated(conversation, digest, otid, idempotency_key):
         return repeated, False
-    check_model(request.model or conversation.model or conversation.agent.model)
+    check_model_handle(request.model or conversation.model or conversation.agent.model)
     if request.compaction is None:
         request = _answering(conversation, request)
     now = timezone.now()
@@ -144,15 +145,6 @@ def start_run(
             if active is not None and not free_if_silent(active):
                 raise Busy(active.pk) from None
     raise Conflict("Others start turns of this conversation at the same time; try again")
-
-
-def check_model(handle: str) -> None:
-    """Raise NotFound unless a provider answers for this handle."""
-    try:
-        resolve(handle)
-    except UnknownModel as error:
-        known = ", ".join(error.known)
-        raise NotFound(f"NOT_FOUND: Handle {handle} not found, must be one of [{known}]") from None
 
 
 def _repeated(
@@ -216,9 +208,11 @@ def claim_run(worker: str) -> Run | None:
     return None
 
 
-def beat(worker: str) -> None:
-    """Say that the process lives."""
-    Run.objects.active().filter(worker=worker).update(heartbeat_at=Now())
+def beat(worker: str, run_ids: Collection[str]) -> None:
+    """Say that the process lives and takes these turns."""
+    if run_ids:
+        own = Run.objects.active().filter(worker=worker, pk__in=run_ids)
+        own.update(heartbeat_at=Now())
 
 
 def unwanted_runs(worker: str) -> list[str]:
@@ -329,6 +323,17 @@ def request_cancel(run: Run) -> bool:
     return False
 
 
+def abandon_runs(runs: RunQuerySet) -> None:
+    """Have these runs cancelled soon, because what they are about goes away.
+
+    Call it before anything else is locked: a run comes first.
+    """
+    ids = list(runs.active().values_list("pk", flat=True))
+    if ids:
+        Run.objects.active().filter(pk__in=ids).update(cancel_requested_at=Now())
+        announce(ids)
+
+
 @transaction.atomic
 def force_cancel(run: Run) -> None:
     """End a run whose process did not do so in time: what that process still writes is refused."""
@@ -351,7 +356,3 @@ def messages_of_run(run: Run):
     """The messages of a turn in their order, as links with their messages."""
     links = ConversationMessage.objects.filter(conversation=run.conversation_id, message__run=run)
     return links.select_related("message").order_by("position")
-
-
-def steps_of(run: Run):
-    return Step.objects.filter(run=run).order_by("number")

@@ -17,11 +17,12 @@ from .authors import Author, Source
 from .context import context_window, is_stale, recompile
 from .errors import NotFound
 from .events import Event, insert_events
+from .handles import check_model_handle
 from .memory import block_versions_of
 from .messages import append_messages
 from .model_requests import model_request, request_tokens
 from .replies import Reply, now_text
-from .runs import RunLost, TurnRequest, check_model, lock_run, pending_calls
+from .runs import TurnRequest, lock_run, pending_calls
 from .tool_calls import ToolResult, call_tool, lock_named_blocks
 
 Role = Message.Role
@@ -117,7 +118,7 @@ def plan_step(turn: Turn) -> StepPlan:
 
 def preview_request(conversation: Conversation, request: TurnRequest) -> ModelRequest:
     """What the model would be sent if this were asked now. Stores nothing."""
-    check_model(request.model or conversation.model or conversation.agent.model)
+    check_model_handle(request.model or conversation.model or conversation.agent.model)
     messages = context_window(conversation).messages
     messages += [_input_message(message) for message in request.input]
     return model_request(conversation, messages, request)
@@ -127,7 +128,7 @@ def preview_request(conversation: Conversation, request: TurnRequest) -> ModelRe
 def store_step(turn: Turn, plan: StepPlan, reply: Reply, *, stop_reason: str | None) -> list[Event]:
     """Store a step that is done, run its tools, and answer the events of that.
 
-    Raises RunLost if the run is no longer this process's or its conversation was deleted.
+    Raises RunLost if the run is no longer this process's, NotFound if its conversation was deleted.
     """
     run = lock_run(turn.run, turn.worker)
     lock_named_blocks(turn.conversation, reply.calls)
@@ -156,10 +157,7 @@ def store_step(turn: Turn, plan: StepPlan, reply: Reply, *, stop_reason: str | N
         )
     for message in messages:
         message.step = step
-    try:
-        append_messages(turn.conversation, messages, by=turn.by)
-    except NotFound as error:
-        raise RunLost(str(error)) from None
+    append_messages(turn.conversation, messages, by=turn.by)
     run.usage = _sum(run.usage, usage, step_count=plan.number)
     run.save(update_fields=["usage", "ttft_ns"] if run.ttft_ns else ["usage"])
     # Told in the order in which they happened, and stored with what they tell of.

@@ -51,8 +51,9 @@ async def take_turn(run: Run, *, worker: str, writer: EventWriter) -> None:
     except asyncio.CancelledError:
         told = await asyncio.shield(_end_cancelled(run, worker, writer))
     except Exception:
-        # The database itself failed, or the code: the run falls silent and is freed by others.
+        # The database failed. Nobody speaks for the run any more, so it is freed as a dead one's.
         logger.exception("%s could not be ended", run.pk)
+        return
     tell_watchers(run.pk, told, is_over=True)
 
 
@@ -145,7 +146,7 @@ async def _store_cut_off(turn: Turn, plan: StepPlan, reply: Reply, writer: Event
     await writer.flush()
     try:
         events = await in_database(store_step, turn, plan, reply, stop_reason="cancelled")
-    except RunLost:
+    except (RunLost, NotFound):
         return
     tell_watchers(turn.run.pk, events)
 

@@ -109,7 +109,7 @@ class Worker:
                         self._cancel(run_id)
                 if self._loop.time() >= next_beat:
                     next_beat = self._loop.time() + beat_seconds
-                    await in_database(beat, self.name)
+                    await in_database(beat, self.name, list(self._turns))
                     for run_id in await in_database(free_silent_runs):
                         logger.warning("%s was failed: its process is dead", run_id)
             except DatabaseError:

@@ -47,7 +47,8 @@ async def ask(request: ModelRequest) -> AsyncIterator[Piece]:
 
     finished = False
     try:
-        stream = await _client(provider).chat.completions.create(**payload(request))
+        completions = _client(provider).chat.completions
+        stream = await completions.create(**payload(request), timeout=_timeout())
         async with stream:
             async for chunk in stream:
                 for piece in _pieces(chunk):
@@ -82,10 +83,15 @@ def _client(provider: Provider) -> "AsyncOpenAI":
         clients[provider] = openai.AsyncOpenAI(
             api_key=provider.api_key,
             base_url=provider.base_url,
-            timeout=openai.Timeout(settings.MODEL_TIMEOUT, connect=CONNECT_SECONDS),
             max_retries=RETRIES,
         )
     return clients[provider]
+
+
+def _timeout():
+    import openai  # noqa: PLC0415 (as above)
+
+    return openai.Timeout(settings.MODEL_TIMEOUT, connect=CONNECT_SECONDS)
 
 
 def _pieces(chunk) -> list[Piece]:

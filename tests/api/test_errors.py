@@ -190,7 +190,7 @@ def test_another_media_type_is_a_415(send_raw, route, media_type):
         ("put", "/v1/conversations/conv-1"),
         ("get", "/v1/conversations/conv-1/fork"),
         ("post", "/v1/conversations/conv-1/blocks"),
-        ("delete", "/v1/runs/run-1"),
+        ("put", "/v1/runs/run-1"),
         ("patch", "/v1/tags/"),
         ("post", "/v1/models/"),
     ],

@@ -188,7 +188,9 @@ def test_revisions_remember_nothing_of_a_purged_conversation_but_stay(alice):
 
 def test_counting_removes_nothing(alice):
     agent = make_agent(alice, labels=["human"])
-    make_messages(deleted(make_conversation(agent, isolated=["human"])), "hello")
+    conversation = make_conversation(agent, isolated=["human"])
+    make_messages(conversation, "hello")
+    deleted(conversation)
     models = [Agent, Conversation, Message, Block, BlockRevision]
     before = [remaining(model) for model in models]
 
@@ -202,7 +204,9 @@ def test_an_interrupted_purge_is_continued_by_the_next(alice, monkeypatch):
     monkeypatch.setattr(purge_module, "SIZE", 2)
     agent = make_agent(alice, labels=["human"])
     for _ in range(5):
-        make_messages(deleted(make_conversation(agent, isolated=["human"])), "hello")
+        conversation = make_conversation(agent, isolated=["human"])
+        make_messages(conversation, "hello")
+        deleted(conversation)
 
     interrupted = purge(timezone.now())
     first = next(interrupted)

@@ -1,6 +1,62 @@
+import threading
+import time
+from collections.abc import Callable
+
 import pytest
+from django.db import connections
+
+from conversations.models import Run
 
 
 @pytest.fixture(autouse=True)
 def _real_threads(transactional_db, model):
     """Turns are taken on a thread of their own, which sees what is committed."""
+
+
+@pytest.fixture
+def in_thread():
+    """`answer = in_thread(function, …)` calls it now, on a thread; `answer()` waits for it."""
+    threads = []
+
+    def begin(function: Callable, *args, **kwargs) -> Callable:
+        results: list = []
+
+        def work():
+            try:
+                results.append(function(*args, **kwargs))
+            except BaseException as error:
+                results.append(error)
+            finally:
+                connections.close_all()
+
+        thread = threading.Thread(target=work)
+        thread.start()
+        threads.append(thread)
+
+        def answer():
+            thread.join(30)
+            assert results, "the thread did not end"
+            if isinstance(results[0], BaseException):
+                raise results[0]
+            return results[0]
+
+        return answer
+
+    yield begin
+    for thread in threads:
+        thread.join(30)
+
+
+@pytest.fixture
+def running_run() -> Callable[[], Run]:
+    """Waits until a run is taken, and until its model is asked."""
+
+    def wait() -> Run:
+        deadline = time.monotonic() + 10
+        while time.monotonic() < deadline:
+            if run := Run.objects.filter(status=Run.Status.RUNNING).first():
+                return run
+            time.sleep(0.005)
+        raise AssertionError("no run began")
+
+    return wait

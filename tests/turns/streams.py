@@ -1,6 +1,18 @@
-"""Reading answers of the API in tests."""
+"""Sending, and reading the answers."""
 
 import json
+
+from conversations.models import Conversation
+
+
+def send(client, conversation: Conversation, text: str, **fields):
+    """Send one message of the user, for a whole answer unless `streaming` says otherwise."""
+    body = {"messages": [{"role": "user", "content": text}], "streaming": False, **fields}
+    return client.post(f"/v1/conversations/{conversation.pk}/messages", body)
+
+
+def stream(client, conversation: Conversation, text: str, **fields) -> list[dict]:
+    return events_of(send(client, conversation, text, **{"streaming": True, **fields}))
 
 
 def events_of(response) -> list[dict]:
@@ -26,3 +38,9 @@ def said(events: list[dict]) -> str:
 
 def types(events: list[dict]) -> list[str]:
     return [event["message_type"] for event in events]
+
+
+def texts(conversation: Conversation) -> list[tuple[str, str]]:
+    """What the conversation holds after its system message, as (role, text)."""
+    links = conversation.message_links.filter(position__gt=0).select_related("message")
+    return [(link.message.role, link.message.text) for link in links.order_by("position")]

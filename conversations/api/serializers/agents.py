@@ -172,7 +172,9 @@ def _represent(agent: Agent, message_ids: list[str], filled: set[str]) -> dict:
         "isolated_labels": agent.isolated_labels,
         "message_ids": message_ids,
         "tools": [ToolSerializer().to_representation(name) for name in names],
-        "tool_rules": [],
+        "tool_rules": [
+            {"type": "requires_approval", "tool_name": name} for name in agent.approval_tools
+        ],
         "tags": agent.tags if "agent.tags" in filled else [],
         "sources": [],
         "metadata": agent.metadata,
@@ -221,6 +223,12 @@ class AgentBody(serializers.Serializer):
     timezone = Text(required=False, allow_null=True, max_length=64)
     block_ids = Listed(child=Text(), required=False, allow_null=True)
     tool_ids = Listed(child=Text(), required=False, allow_null=True)
+    tool_rules = Listed(
+        child=JsonObject(),
+        required=False,
+        allow_null=True,
+        help_text='Kept are those of type "requires_approval" with a `tool_name`.',
+    )
     tags = Listed(child=Text(), required=False, allow_null=True)
     metadata = JsonObject(required=False, allow_null=True)
     hidden = Flag(required=False, allow_null=True)
@@ -237,6 +245,14 @@ class AgentBody(serializers.Serializer):
             for name, value in fields.items()
             if value is not None or name == "description"
         }
+        if "tool_rules" in fields:
+            rules = fields.pop("tool_rules")
+            fields["approval_tools"] = [
+                rule["tool_name"]
+                for rule in rules
+                if rule.get("type") == "requires_approval"
+                and isinstance(rule.get("tool_name"), str)
+            ]
         config = fields.pop("llm_config", None)
         if config and "model" not in fields:
             provider = config.get("provider_name") or config.get("model_endpoint_type") or "openai"
@@ -258,6 +274,14 @@ class CreateAgentBody(AgentBody):
 
 class UpdateAgentBody(AgentBody):
     """The body of PATCH /v1/agents/{id}; `block_ids` and `tags` replace the whole list."""
+
+
+class ApprovalQuery(serializers.Serializer):
+    requires_approval = Flag(required=False)
+
+
+class ApprovalBody(ApprovalQuery):
+    """The body of PATCH /v1/agents/{id}/tools/approval/{tool_name}."""
 
 
 class IncludeQuery(serializers.Serializer):

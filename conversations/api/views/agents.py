@@ -10,6 +10,7 @@ from ...domain.errors import NotFound
 from ...domain.messages import text_message
 from ...models import Agent
 from ..auth import author_of
+from ..exceptions import InvalidRequest
 from ..filters import matching_agents
 from ..pagination import Order, page
 from ..requests import read_body, read_query
@@ -17,6 +18,8 @@ from ..schema import OBJECT_OF_STRINGS
 from ..serializers.agents import (
     AgentFilters,
     AgentSerializer,
+    ApprovalBody,
+    ApprovalQuery,
     CreateAgentBody,
     IncludeQuery,
     ListAgentsQuery,
@@ -121,6 +124,30 @@ class AgentDetail(APIView):
     def delete(self, request, agent_id):
         delete_agent(find_agent(request, agent_id), by=author_of(request))
         return Response({"message": f"Agent id={agent_id} successfully deleted"})
+
+
+class ToolApproval(APIView):
+    """Whether a person must approve each call of a tool. V1 takes it in the query or the body."""
+
+    @extend_schema(
+        operation_id="agents_tools_update_approval",
+        parameters=[ApprovalQuery],
+        request=ApprovalBody,
+        responses=AgentSerializer,
+    )
+    def patch(self, request, agent_id, tool_name):
+        agent = find_agent(request, agent_id)
+        wanted = read_query(request, ApprovalQuery) | read_body(
+            request, ApprovalBody, required=False
+        )
+        if "requires_approval" not in wanted:
+            raise InvalidRequest("requires_approval: field required")
+        if tool_name not in agent.tools:
+            raise NotFound(f"Tool {tool_name!r} not found on agent '{agent_id}'")
+        names = [name for name in agent.approval_tools if name != tool_name]
+        if wanted["requires_approval"]:
+            names.append(tool_name)
+        return respond(request, update_agent(agent, by=author_of(request), approval_tools=names))
 
 
 class AgentContext(APIView):

@@ -218,7 +218,7 @@ class CancelConversation(APIView):
         conversation = find_thread(request, conversation_id, query.get("agent_id"))
         active = list(conversation.runs.active())
         if not active:
-            raise Conflict(f"No active runs to cancel for conversation {conversation.pk}")
+            raise Conflict(f"CONFLICT: No active runs to cancel for conversation {conversation.pk}")
         return Response(_cancelled(active))
 
 
@@ -237,7 +237,7 @@ class CancelAgent(APIView):
             active = active.filter(pk__in=body["run_ids"])
         active = list(active)
         if not active:
-            raise Conflict(f"No active runs to cancel for agent {agent_id}")
+            raise Conflict(f"CONFLICT: No active runs to cancel for agent {agent_id}")
         return Response(_cancelled(active))
 
 
@@ -253,9 +253,9 @@ class CancelRun(APIView):
 def _cancelled(runs: list[Run]) -> dict[str, str]:
     for run in runs:
         cancel_run(run)
-    # One may have ended of itself just before.
-    ended = Run.objects.filter(pk__in=[run.pk for run in runs])
-    return dict(ended.values_list("pk", "status"))
+        # It may have ended of itself just before.
+        run.refresh_from_db(fields=["status"])
+    return {run.pk: run.status for run in runs}
 
 
 class CompactConversation(APIView):
