@@ -21,9 +21,6 @@ WAITING = re.compile(
     r"/(v1|latest)/((conversations|agents)/[^/]+/(messages|messages/stream|compact|summarize|stream)"
     r"|runs/[^/]+/stream)"
 )
-# How long turns may go on when the server is told to stop.
-DRAIN_SECONDS = 25.0
-
 django_application = get_asgi_application()
 
 bridge = WSGIMiddleware(
@@ -42,7 +39,7 @@ async def application(scope, receive, send):
         while (await receive())["type"] != "lifespan.shutdown":
             await send({"type": "lifespan.startup.complete"})
         # Not before Django is set up, which getting its applications did.
-        from conversations.domain.workers import drain  # noqa: PLC0415
+        from conversations.domain.workers import DRAIN_SECONDS, drain  # noqa: PLC0415
 
         await asyncio.to_thread(drain, DRAIN_SECONDS)
         await send({"type": "lifespan.shutdown.complete"})

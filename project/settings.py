@@ -32,7 +32,7 @@ DEBUG = env.bool("DEBUG", default=False)
 WEB_THREADS = env.int("WEB_THREADS", default=8)
 
 # Any server that speaks OpenAI's chat completions. Without one, the scripted model answers.
-OPENAI_API_KEY = env.ENVIRON.get("OPENAI_API_KEY", "")
+OPENAI_API_KEY = env.str("OPENAI_API_KEY", default="")
 OPENAI_BASE_URL = env.str("OPENAI_BASE_URL", default="")
 # More of them: {"name": {"base_url": "https://…", "api_key": "…"}, …} for handles name/model.
 MODEL_PROVIDERS = env.json("MODEL_PROVIDERS", default={})

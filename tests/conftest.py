@@ -35,18 +35,18 @@ def django_db_modify_db_settings(django_db_modify_db_settings_parallel_suffix, t
 
 
 @pytest.fixture(scope="session")
-def _running_model_server():
+def running_model_server():
     with model_server() as running:
         yield running
 
 
 @pytest.fixture
-def model(_running_model_server, settings) -> ModelServer:
+def model(running_model_server, settings) -> ModelServer:
     """A provider that does what messages say, set up for this test; what it was asked is new."""
-    settings.OPENAI_BASE_URL = _running_model_server.url
+    settings.OPENAI_BASE_URL = running_model_server.url
     settings.OPENAI_API_KEY = "test"
-    _running_model_server.requests.clear()
-    return _running_model_server
+    running_model_server.requests.clear()
+    return running_model_server
 
 
 @pytest.fixture(autouse=True)

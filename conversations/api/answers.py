@@ -143,7 +143,9 @@ def _ping(run_id: str) -> bytes:
 
 def whole_answer(run_id: str, form: Form) -> tuple[int, dict]:
     """The status and body of the plain answer to a run that is over."""
-    run = Run.objects.get(pk=run_id)
+    run = Run.objects.find(pk=run_id)
+    if run is None:
+        return 404, {"detail": f"Run not found with id='{run_id}': it was deleted meanwhile"}
     if run.status == Run.Status.FAILED:
         return represent_failure(run, run.events.order_by("-seq")[0].data)
     if run.metadata.get("run_type") == "compact":

@@ -62,8 +62,8 @@ class Busy(Conflict):
     def __init__(self, run_id: str):
         self.run_id = run_id
         super().__init__(
-            f"CONFLICT: Cannot send a new message: Another request (run_id={run_id}) is currently being "
-            "processed for this conversation. Please wait for it to complete."
+            f"CONFLICT: Cannot send a new message: Another request (run_id={run_id}) is currently "
+            "being processed for this conversation. Please wait for it to complete."
         )
 
     @property
@@ -77,8 +77,8 @@ class AwaitsClient(Conflict):
     def __init__(self, call_ids: list[str]):
         self.call_ids = call_ids
         super().__init__(
-            "CONFLICT: Cannot send a new message: The agent waits for the results or the approval of its "
-            f"tool calls {', '.join(call_ids)}; answer those first"
+            "CONFLICT: Cannot send a new message: The agent waits for the results or the approval "
+            f"of its tool calls {', '.join(call_ids)}; answer those first"
         )
 
     @property

@@ -33,6 +33,8 @@ logger = logging.getLogger(__name__)
 
 # How often a process looks whether somebody in another one wants a run of its cancelled.
 LOOK_SECONDS = 0.5
+# How long turns may go on when their process is told to stop.
+DRAIN_SECONDS = 25.0
 # How long a caller waits until a run that is being cancelled has ended in order.
 CANCEL_SECONDS = 5.0
 

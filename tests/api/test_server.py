@@ -18,7 +18,7 @@ def test_the_models(client_for, alice):
     assert model == {
         "handle": "scripted/demo",
         "name": "demo",
-        "display_name": "Scripted model (no provider is set up)",
+        "display_name": "Scripted model (no language model)",
         "provider_name": "scripted",
         "provider_type": "openai",
         "provider_category": "base",

@@ -62,10 +62,10 @@ def test_restoring_the_present_text_writes_nothing(block):
     [
         (["history", "block-1"], "Expected an id like block-<uuid>, got 'block-1'."),
         (["history", new_id("block")], "No block has the id"),
-        (["restore", "{block}", "0"], "expected a revision's number, from 1, got '0'"),
+        (["restore", "{block}", "0"], "expected a whole number from 1, got '0'"),
         (["restore", "{block}", "9"], "has no revision 9; its newest is 2"),
         (["restore", "{block}", "9", "--dry-run"], "has no revision 9; its newest is 2"),
-        (["history", "{block}", "--limit", "many"], "expected a revision's number"),
+        (["history", "{block}", "--limit", "many"], "expected a whole number"),
     ],
 )
 def test_what_is_wrong_is_named(block, words, error):

@@ -35,7 +35,7 @@ class Server:
 
 
 @contextmanager
-def live_server() -> Iterator[Server]:
+def live_server(**variables: str) -> Iterator[Server]:
     """A server with an empty database of the kind that DATABASE_URL names, for a while."""
     with (
         tempfile.TemporaryDirectory(prefix="conversations-sdk-") as folder,
@@ -47,6 +47,7 @@ def live_server() -> Iterator[Server]:
             "SECRET_KEY": secrets.token_urlsafe(50),
             "DJANGO_SETTINGS_MODULE": "project.settings",
             "PYTHONUNBUFFERED": "1",
+            **variables,
         }
         run("manage.py", "migrate", "--verbosity", "0", environment=environment)
         log = Path(folder) / "server.log"

@@ -30,8 +30,8 @@ CASES = [(version, name) for version in VERSIONS for name in JOURNEYS if has(ver
 
 
 @pytest.fixture(scope="session")
-def server() -> Iterator[Server]:
-    with live_server() as running:
+def server(running_model_server) -> Iterator[Server]:
+    with live_server(OPENAI_BASE_URL=running_model_server.url) as running:
         yield running
 
 

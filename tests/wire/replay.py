@@ -10,7 +10,7 @@ from rest_framework.test import APIClient
 from .differences import CONDENSED, LEFT_OUT, LENGTHS, NOT_COMPARED, NOT_YET, STATUSES
 from .recordings import ID, Exchange
 
-CUT = re.compile(r"(?:…|\.\.\.)\((?:\d+ characters|cut)\)$")
+CUT = re.compile(r"(?:…|\.\.\.)\((?:\d+ characters(?:, cut)?|cut)\)$")
 # Long values of requests: one character over and over, and how often.
 REPEATED = re.compile(r"(.)\1+(?:…|\.\.\.)\((\d+) characters(?:, cut)?\)")
 PREFIX = re.compile(r"[A-Z_]+: ")
@@ -89,6 +89,9 @@ class Replay:
         if exchange.location:
             self._compare_locations(exchange, response)
             return
+        if response.streaming:
+            self._compare_streams(exchange, response)
+            return
         if not response.content:
             if exchange.answer:
                 self._report(exchange, "got no body")
@@ -112,6 +115,21 @@ class Replay:
             self._report(exchange, problem)
         self._compare_echo(exchange, recorded, got)
         self._learn(recorded, got)
+
+    def _compare_streams(self, exchange: Exchange, response) -> None:
+        """The same events in the same order; of a recording that was cut, its whole events."""
+        got = events_in(response.getvalue().decode())
+        if not isinstance(exchange.answer, str):
+            self._report(exchange, "got a stream")
+            return
+        recorded = events_in(CUT.sub("", exchange.answer))
+        if CUT.search(exchange.answer) and len(recorded) < len(got):
+            got = got[: len(recorded)]
+        kinds = [[event["message_type"] for event in events] for events in (recorded, got)]
+        if kinds[0] != kinds[1]:
+            self._report(exchange, f"expected the events {kinds[0]}, got {kinds[1]}")
+        for problem in different(recorded, got):
+            self._report(exchange, problem)
 
     def _compare_echo(self, exchange: Exchange, recorded: Any, got: Any) -> None:
         """What V1 answered as it was sent, we do too."""
@@ -142,6 +160,16 @@ class Replay:
                 self._learn(theirs, by_label.get(label, other) if unique else other)
         elif isinstance(recorded, str) and isinstance(got, str) and ID.fullmatch(recorded):
             self.ids.setdefault(recorded, got)
+
+
+def events_in(stream: str) -> list[dict]:
+    """The events of a stream, the last one left out if it is cut."""
+    events = []
+    for line in stream.split("\n"):
+        data = line.removeprefix("data: ")
+        if data != line and data.endswith("}"):
+            events.append(json.loads(data))
+    return events
 
 
 def whole(body: Any) -> Any:
@@ -218,4 +246,4 @@ def kind_of(value: Any) -> str:
 
 
 def _text(response) -> str:
-    return response.content.decode()[:300]
+    return response.getvalue().decode()[:300]

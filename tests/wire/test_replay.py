@@ -4,12 +4,11 @@ Each test is one recorded story. What was there before it began is made first.
 """
 
 import pytest
-from django.utils import timezone
 
 from conversations.domain.accounts import issue_key
-from conversations.models import ConversationMessage, Message, Run, Step
+from conversations.domain.tools import BASE_TOOLS
 
-from ..factories import make_agent, make_conversation, make_run
+from ..factories import make_agent, make_conversation, make_messages
 from . import differences, recordings
 from .recordings import FOLDER, ID, exchanges, ids_from_before
 from .replay import Replay
@@ -51,6 +50,7 @@ def test_conversations(replay, alice):
     assert_alike(replay)
 
 
+@pytest.mark.usefixtures("_turns")
 def test_wrong_requests_for_conversations(replay, alice):
     story = exchanges("conversations_errors")
     agent_id, _ = ids_from_before(story)
@@ -63,37 +63,71 @@ def test_wrong_requests_for_conversations(replay, alice):
     assert_alike(replay)
 
 
+@pytest.fixture
+def _turns(transactional_db, model):
+    """Turns are taken, by the model that the recordings were made with: it does what it is told."""
+
+
+@pytest.mark.usefixtures("_turns")
 def test_messages(replay, alice):
     story = exchanges("messages_llm")
     [agent_id] = ids_from_before(story)
-    agent = make_agent(alice, labels=["human", "persona"])
-    replay.ids[agent_id] = agent.pk
-    replay.play(story[0])
-    created = agent.conversations.get(is_default=False)
-    tell(replay, created, story, "list asc", "list desc")
-    default = agent.conversations.get(is_default=True)
-    tell(replay, default, story, "list default conversation")
-
-    replay.play(*story[1:])
-
-    assert_alike(replay)
-
-
-def test_runs(replay, alice):
-    story = exchanges("runs")
-    [run_id] = ids_from_before(story)
-    agent = make_agent(alice)
-    replay.ids[run_id] = make_run(make_conversation(agent)).pk
-    make_run(
-        make_conversation(agent),
-        status=Run.Status.COMPLETED,
-        stop_reason="end_turn",
-        completed_at=timezone.now(),
-    )
+    replay.ids[agent_id] = agent_with_memory(alice).pk
 
     replay.play(*story)
 
     assert_alike(replay)
+
+
+@pytest.mark.usefixtures("_turns")
+def test_streams(replay, alice):
+    story = exchanges("streaming")
+    agent = agent_with_memory(alice)
+    for recorded_id in ids_from_before(story):
+        is_agent = recorded_id.startswith("agent")
+        replay.ids[recorded_id] = agent.pk if is_agent else make_conversation(agent).pk
+
+    replay.play(*story)
+
+    assert_alike(replay)
+
+
+@pytest.mark.usefixtures("_turns")
+def test_compaction(replay, alice):
+    story = exchanges("compact")
+    agent = agent_with_memory(alice)
+    for recorded_id in ids_from_before(story):
+        if recorded_id.startswith("agent"):
+            replay.ids[recorded_id] = agent.pk
+        else:
+            conversation = make_conversation(agent, isolated=["human"])
+            make_messages(conversation, *(f"SAY note {n}" for n in range(8)))
+            replay.ids[recorded_id] = conversation.pk
+    make_messages(agent.conversations.get(is_default=True), *("abcd"))
+
+    replay.play(*story)
+
+    assert_alike(replay)
+
+
+@pytest.mark.usefixtures("_turns")
+def test_runs(replay, alice, client_for):
+    story = exchanges("runs")
+    [run_id] = ids_from_before(story)
+    agent = agent_with_memory(alice)
+    for text in ("SAY first", "SAY run me"):
+        body = {"input": text, "streaming": False}
+        path = f"/v1/conversations/{make_conversation(agent).pk}/messages"
+        client_for(alice).post(path, body)
+    replay.ids[run_id] = agent.runs.order_by("created_at")[0].pk
+
+    replay.play(*story)
+
+    assert_alike(replay)
+
+
+def agent_with_memory(user):
+    return make_agent(user, labels=["human", "persona"], tools=BASE_TOOLS)
 
 
 def test_organizations_never_mix(replay, client_for, alice, mallory):
@@ -140,58 +174,11 @@ def named_in(story, note: str) -> str:
     return ID.search(next(e for e in story if e.note == note).path)[0]
 
 
-def tell(replay, conversation, story, *notes: str) -> None:
-    """Messages of the same kinds as those V1 listed, the oldest first, with one run and step."""
-    run = make_run(conversation, status=Run.Status.COMPLETED)
-    step = Step.objects.create(organization_id=run.organization_id, run=run, number=1)
-    listed: dict[str, list[dict]] = {}
-    for note in notes:
-        items = next(e for e in story if e.note == note).answer
-        for item in items if "asc" in note else reversed(items):
-            listed.setdefault(item["id"], []).append(item)
-    position = 1
-    for recorded_id, items in listed.items():
-        if items[0]["message_type"] == "system_message" and items[0]["run_id"] is None:
-            continue  # the one that every conversation begins with
-        message = Message.objects.create(
-            organization_id=run.organization_id,
-            agent_id=conversation.agent_id,
-            run=run,
-            step=step,
-            **stored(items),
-        )
-        ConversationMessage.objects.create(
-            conversation=conversation, message=message, position=position
-        )
-        replay.ids[recorded_id] = message.pk
-        position += 1
-
-
-def stored(items: list[dict]) -> dict:
-    """The fields of the stored message that gives these items on the wire."""
-    kinds = {item["message_type"] for item in items}
-    if "tool_return_message" in kinds:
-        return {"role": Message.Role.TOOL, "tool_call_id": "call", "content": [part("text")]}
-    for kind, role in (("user_message", "user"), ("system_message", "system")):
-        if kind in kinds:
-            return {"role": role, "content": [part("text")], "otid": items[0]["otid"]}
-    content = [part(kind) for kind in ("reasoning", "text") if f"{KINDS[kind]}_message" in kinds]
-    call = {"id": "call", "function": {"name": "memory_insert", "arguments": "{}"}}
-    calls = [call] if "tool_call_message" in kinds else []
-    return {"role": Message.Role.ASSISTANT, "content": content, "tool_calls": calls}
-
-
-KINDS = {"reasoning": "reasoning", "text": "assistant"}
-
-
-def part(kind: str) -> dict:
-    return {"type": kind, kind: "words"}
-
-
 def test_every_recording_is_replayed_or_named_as_not_yet():
     replayed = {
         *("agents", "core_memory", "context", "blocks", "blocks_errors", "health"),
         *("conversations", "conversations_errors", "messages_llm", "runs", "multi_org", "auth"),
+        *("streaming", "compact"),
     }
 
     assert replayed | differences.NOT_YET_FILES.keys() == recordings.files()

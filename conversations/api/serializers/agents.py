@@ -247,12 +247,8 @@ class AgentBody(serializers.Serializer):
         }
         if "tool_rules" in fields:
             rules = fields.pop("tool_rules")
-            fields["approval_tools"] = [
-                rule["tool_name"]
-                for rule in rules
-                if rule.get("type") == "requires_approval"
-                and isinstance(rule.get("tool_name"), str)
-            ]
+            names = [r.get("tool_name") for r in rules if r.get("type") == "requires_approval"]
+            fields["approval_tools"] = [name for name in names if isinstance(name, str)]
         config = fields.pop("llm_config", None)
         if config and "model" not in fields:
             provider = config.get("provider_name") or config.get("model_endpoint_type") or "openai"

@@ -9,7 +9,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from ... import __version__
-from ...llm.catalog import MODELS
+from ...llm.catalog import available_models
 from ...models import Agent
 from ..requests import read_query
 from ..schema import ARRAY_OF_STRINGS
@@ -40,7 +40,7 @@ class Ready(Health):
 class ModelList(APIView):
     @extend_schema(operation_id="models_list", responses=ModelSerializer(many=True))
     def get(self, request):
-        return Response(ModelSerializer(MODELS, many=True).data)
+        return Response(ModelSerializer(available_models(), many=True).data)
 
 
 class TagList(APIView):

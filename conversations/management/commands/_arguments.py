@@ -16,6 +16,12 @@ from conversations.models import Organization
 MOST_DAYS = 36_500
 
 
+def positive(text: str) -> int:
+    if text.isascii() and text.isdigit() and 0 < int(text) < 2**31:
+        return int(text)
+    raise ArgumentTypeError(f"expected a whole number from 1, got {text!r}")
+
+
 def days(*, at_least: int) -> Callable[[str], int]:
     def convert(text: str) -> int:
         if text.isascii() and text.isdigit() and at_least <= int(text) <= MOST_DAYS:

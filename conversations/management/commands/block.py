@@ -1,5 +1,3 @@
-from argparse import ArgumentTypeError
-
 from django.core.management.base import CommandError
 
 from conversations.domain.authors import Author, Source
@@ -8,13 +6,8 @@ from conversations.domain.history import find_revision, restore_revision
 from conversations.ids import is_id
 from conversations.models import Block
 
+from ._arguments import positive
 from ._command import OperatorCommand
-
-
-def number(text: str) -> int:
-    if text.isascii() and text.isdigit() and 0 < int(text) < 2**31:
-        return int(text)
-    raise ArgumentTypeError(f"expected a revision's number, from 1, got {text!r}")
 
 
 class Command(OperatorCommand):
@@ -25,14 +18,14 @@ class Command(OperatorCommand):
         history = verbs.add_parser("history", help="print its revisions, newest first")
         history.add_argument("block", metavar="ID")
         history.add_argument(
-            "--limit", type=number, default=20, help="print at most so many (default: 20)"
+            "--limit", type=positive, default=20, help="print at most so many (default: 20)"
         )
         history.add_argument(
             "--diff", action="store_true", help="print with each what it changed, as a diff"
         )
         restore = verbs.add_parser("restore", help="take the state of a revision, as a new one")
         restore.add_argument("block", metavar="ID")
-        restore.add_argument("number", type=number)
+        restore.add_argument("number", type=positive)
         restore.add_argument("--reason", default="", help="kept with the revision")
         restore.add_argument(
             "--dry-run", action="store_true", help="print what would change, and write nothing"

@@ -1,0 +1,142 @@
+import asyncio
+
+from django.conf import settings
+from django.core.management.base import CommandError
+
+from conversations.domain import events
+from conversations.domain.authors import Author, Source
+from conversations.domain.conversations import create_conversation
+from conversations.domain.diffs import unified
+from conversations.domain.errors import DomainError
+from conversations.domain.isolation import isolate_label
+from conversations.domain.memory import effective_blocks
+from conversations.domain.runs import TurnRequest, start_run
+from conversations.domain.workers import cancel_run, drain, this_worker
+from conversations.ids import is_id
+from conversations.models import Agent, Conversation, Run
+
+from ._command import OperatorCommand
+
+BY = Author(None, Source.COMMAND)
+
+
+class Command(OperatorCommand):
+    help = (
+        "Talk with an agent: replies as they come, tool calls, and what changed in memory. "
+        "An empty line or the end of input ends it; Ctrl-C cancels a reply."
+    )
+
+    def add_arguments(self, parser):
+        parser.add_argument("agent", metavar="AGENT", help="its id")
+        parser.add_argument(
+            "--conversation",
+            metavar="ID",
+            help="go on with this one (`default`: the agent's own); without, a new one begins",
+        )
+        parser.add_argument(
+            "--isolate",
+            action="append",
+            default=[],
+            metavar="LABEL",
+            help="give the conversation its own copy of this block; may be repeated",
+        )
+
+    def handle(self, *, agent, conversation, isolate, **options):
+        thread = self._thread(self._agent(agent), conversation, isolate)
+        self.remark(f"Conversation {thread.pk}")
+        try:
+            while text := self._ask():
+                self._turn(thread, text)
+        finally:
+            drain(0)
+
+    def _agent(self, agent_id: str) -> Agent:
+        agent = Agent.objects.live().find(pk=agent_id) if is_id("agent", agent_id) else None
+        if agent is None:
+            raise CommandError(f"No agent has the id {agent_id!r}.")
+        return agent
+
+    def _thread(self, agent: Agent, named: str | None, labels: list[str]) -> Conversation:
+        thread: Conversation | None
+        if named is None:
+            return create_conversation(agent, by=BY, isolated_labels=labels)
+        threads = Conversation.objects.live().filter(agent=agent).select_related("agent")
+        if named == "default":
+            thread = threads.find(is_default=True)
+        else:
+            thread = threads.find(pk=named) if is_id("conv", named) else None
+        if thread is None:
+            raise CommandError(f"Agent {agent.pk} has no conversation with the id {named!r}.")
+        for label in labels:
+            isolate_label(thread, label, by=BY)
+        return thread
+
+    def _ask(self) -> str:
+        try:
+            return input("> ").strip()
+        except (EOFError, KeyboardInterrupt):
+            return ""
+
+    def _turn(self, conversation: Conversation, text: str) -> None:
+        before = texts_of(conversation)
+        message = {"role": "user", "content": [{"type": "text", "text": text}]}
+        worker = this_worker() if settings.WEB_TAKES_TURNS else None
+        try:
+            run, _ = start_run(
+                conversation,
+                by=BY,
+                request=TurnRequest(input=[message], stream_tokens=True),
+                worker=worker.name if worker else None,
+                kind="chat",
+            )
+        except DomainError as error:
+            # The conversation goes on; whoever types may have meant something else.
+            self.remark(str(error))
+            return
+        beginning = events.watch(run.pk) if worker else None
+        if worker:
+            worker.take(run)
+        try:
+            asyncio.run(self._show(run, beginning))
+        except KeyboardInterrupt:
+            cancel_run(run)
+            self.remark("\n(cancelled)")
+        self._show_changes(before, texts_of(conversation))
+
+    async def _show(self, run: Run, beginning: events.Watch | None) -> None:
+        last = ""
+        async for event in events.follow(run.pk, beginning=beginning):
+            if event is None:
+                continue
+            kind = event.data["type"]
+            if last and kind != last:
+                self.stdout.write("")
+            last = kind
+            self._show_event(event.data)
+
+    def _show_event(self, data: dict) -> None:
+        kind = data["type"]
+        if kind == "text":
+            self.stdout.write(data["text"], ending="")
+        elif kind == "reasoning":
+            self.stdout.write(self.style.HTTP_INFO(data["text"]), ending="")
+        elif kind in ("tool_call", "approval_request"):
+            for call in data["calls"]:
+                name = f"[{call['name']}] " if call["name"] else ""
+                self.stdout.write(self.style.NOTICE(f"{name}{call['arguments']}"), ending="")
+        elif kind == "tool_return" and data["status"] == "error":
+            self.stdout.write(self.style.ERROR(f"[{data['name']}] {data['text']}"), ending="")
+        elif kind == "error":
+            self.stdout.write(self.style.ERROR(f"{data['text']} {data['detail']}"))
+        self.stdout.flush()
+
+    def _show_changes(self, before: dict[str, str], after: dict[str, str]) -> None:
+        for label, text in after.items():
+            if text != before.get(label):
+                names = (f"{label}, before", f"{label}, now")
+                self.print_diff(unified(before.get(label, ""), text, *names))
+
+
+def texts_of(conversation: Conversation) -> dict[str, str]:
+    """What the conversation reads, by label."""
+    return {effective.label: effective.block.value for effective in effective_blocks(conversation)}
