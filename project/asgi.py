@@ -1,48 +1,57 @@
 """`uvicorn project.asgi:application` serves everything.
 
-Plain requests go over a bridge to Django's WSGI handler on a fixed pool of threads. A sync view
-under the ASGI handler hops between threads for every request; in the same process the bridge
-answered a view with three queries in two thirds of the time. What waits for a model goes to the
-ASGI handler, where waiting takes no thread.
+Requests go over a bridge to Django's WSGI handler on a fixed pool of threads. A sync view under
+the ASGI handler hops between threads for every request; in the same process the bridge answered a
+view with three queries in two thirds of the time. What waits for a model is sent from here, when
+the view is done: waiting takes no thread.
 """
 
 import asyncio
 import os
-import re
 
 from a2wsgi import WSGIMiddleware
 from django.conf import settings
-from django.core.asgi import get_asgi_application
 from django.core.wsgi import get_wsgi_application
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "project.settings")
-
-WAITING = re.compile(
-    r"/(v1|latest)/((conversations|agents)/[^/]+/(messages|messages/stream|compact|summarize|stream)"
-    r"|runs/[^/]+/stream)"
-)
-django_application = get_asgi_application()
 
 bridge = WSGIMiddleware(
     get_wsgi_application(),  # type: ignore[arg-type]
     workers=settings.WEB_THREADS,
 )
 
+# Not before Django is set up.
+from conversations.api.answers import ANSWER  # noqa: E402
+from conversations.domain.events import stop_listening  # noqa: E402
+from conversations.domain.workers import DRAIN_SECONDS, drain  # noqa: E402
+
 
 async def application(scope, receive, send):
     if scope["type"] == "http":
         if any(name == b"transfer-encoding" for name, _ in scope["headers"]):
             scope, receive = await with_length(scope, receive)
-        waits = scope["method"] == "POST" and WAITING.fullmatch(scope["path"])
-        await (django_application if waits else bridge)(scope, receive, send)
+        await answer(scope, receive, send)
     elif scope["type"] == "lifespan":
         while (await receive())["type"] != "lifespan.shutdown":
             await send({"type": "lifespan.startup.complete"})
-        # Not before Django is set up, which getting its applications did.
-        from conversations.domain.workers import DRAIN_SECONDS, drain  # noqa: PLC0415
-
         await asyncio.to_thread(drain, DRAIN_SECONDS)
+        await asyncio.to_thread(stop_listening)
         await send({"type": "lifespan.shutdown.complete"})
+
+
+async def answer(scope, receive, send):
+    """What the view answers, or what it leaves to be answered."""
+    headers = []
+
+    async def send_unless_left(message):
+        if ANSWER not in scope:
+            await send(message)
+        elif message["type"] == "http.response.start":
+            headers.extend(message["headers"])
+
+    await bridge(scope, receive, send_unless_left)
+    if ANSWER in scope:
+        await scope[ANSWER].send(receive, send, headers)
 
 
 async def with_length(scope, receive):

@@ -1,20 +1,20 @@
 """The answer to a turn, while the turn is being taken: as server-sent events, or whole.
 
-A view answers a RunAnswer at once, and `FollowRuns` makes of it what the client asked for. So no
-thread waits for a model, and no database connection is held meanwhile.
+The view ends at once and leaves a RunAnswer, which is sent while the run goes on. So no thread
+waits for a model, and no database connection is held meanwhile.
 """
 
+import asyncio
 import time
 from collections.abc import AsyncIterator
+from contextlib import aclosing
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from uuid import uuid4
 
 import orjson
-from asgiref.sync import async_to_sync, iscoroutinefunction, markcoroutinefunction
-from django.db import connection
-from django.http import HttpResponse, StreamingHttpResponse
-from django.http.response import HttpResponseBase
+from asgiref.sync import async_to_sync
+from django.http import HttpResponse
 
 from ..domain.events import Watch, follow
 from ..domain.runs import messages_of_run
@@ -44,66 +44,89 @@ class Form:
     after: int = 0
 
 
-class RunAnswer(HttpResponse):
-    """Stands for the answer to a run until it is there."""
+# Under this name a view leaves its RunAnswer in the ASGI scope, and project/asgi.py sends it.
+ANSWER = "conversations.answer"
 
-    def __init__(self, run: Run, form: Form, *, beginning: Watch | None = None):
-        super().__init__()
-        self.run, self.form, self.beginning = run, form, beginning
-        if not connection.in_atomic_block:
-            # This request may go on for minutes; others need the connection.
-            connection.close()
 
-    async def followed(self) -> HttpResponseBase:
-        if self.form.streaming:
-            return self._stream()
-        async for _ in follow(self.run.pk, beginning=self.beginning):
+class RunAnswer:
+    """The answer to a run, as soon as there is one."""
+
+    def __init__(self, run_id: str, form: Form, beginning: Watch | None):
+        self.run_id, self.form, self.beginning = run_id, form, beginning
+
+    async def whole(self) -> tuple[int, bytes]:
+        """The status and body, when the run is over."""
+        async for _ in follow(self.run_id, beginning=self.beginning):
             pass
-        status, body = await in_database(whole_answer, self.run.pk, self.form)
-        return HttpResponse(orjson.dumps(body), status=status, content_type="application/json")
+        status, body = await in_database(whole_answer, self.run_id, self.form)
+        return status, orjson.dumps(body)
 
-    def _stream(self) -> StreamingHttpResponse:
-        response = StreamingHttpResponse(
-            _lines(self.run.pk, self.form, self.beginning),
-            content_type="text/event-stream; charset=utf-8",
-        )
-        response["Cache-Control"] = "no-cache"
-        response["X-Accel-Buffering"] = "no"  # nginx would keep small pieces back.
+    def lines(self) -> AsyncIterator[bytes]:
+        """Server-sent events, as they happen."""
+        return _lines(self.run_id, self.form, self.beginning)
+
+    async def send(self, receive, send, headers: list[tuple[bytes, bytes]]) -> None:
+        """Answer by ASGI, with the headers that every response has, until the client goes."""
+        sending = asyncio.create_task(self._send(send, headers))
+        leaving = asyncio.create_task(_left(receive))
+        try:
+            await asyncio.wait([sending, leaving], return_when=asyncio.FIRST_COMPLETED)
+            if sending.done():
+                sending.result()
+        finally:
+            sending.cancel()
+            leaving.cancel()
+
+    async def _send(self, send, headers: list[tuple[bytes, bytes]]) -> None:
+        status, body = (200, b"") if self.form.streaming else await self.whole()
+        own = STREAM_HEADERS if self.form.streaming else JSON_HEADERS
+        names = {b"content-type", b"content-length"}
+        headers = [*own, *(pair for pair in headers if pair[0].lower() not in names)]
+        if not self.form.streaming:
+            headers.append((b"content-length", str(len(body)).encode()))
+        await send({"type": "http.response.start", "status": status, "headers": headers})
+        if self.form.streaming:
+            async with aclosing(self.lines()) as lines:
+                async for line in lines:
+                    await send({"type": "http.response.body", "body": line, "more_body": True})
+        await send({"type": "http.response.body", "body": body})
+
+
+STREAM_HEADERS = [
+    (b"content-type", b"text/event-stream; charset=utf-8"),
+    (b"cache-control", b"no-cache"),
+    (b"x-accel-buffering", b"no"),  # nginx would keep small pieces back.
+]
+JSON_HEADERS = [(b"content-type", b"application/json")]
+
+
+async def _left(receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass
+
+
+def answer_run(request, run: Run, form: Form, *, beginning: Watch | None = None) -> HttpResponse:
+    """What a view answers whose answer takes its time.
+
+    Under ASGI the thread is free at once, and so is its database connection. A WSGI server knows
+    no such thing: there the thread waits, and a stream comes when it is whole.
+    """
+    answer = RunAnswer(run.pk, form, beginning)
+    scope = request.META.get("asgi.scope")
+    if scope is not None:
+        scope[ANSWER] = answer
+        return HttpResponse()
+    if form.streaming:
+        response: HttpResponse = HttpResponse(async_to_sync(_joined)(answer))
+        for name, value in STREAM_HEADERS:
+            response[name.decode()] = value.decode()
         return response
+    status, body = async_to_sync(answer.whole)()
+    return HttpResponse(body, status=status, content_type="application/json")
 
 
-class FollowRuns:
-    """Middleware that makes of a RunAnswer what the client gets."""
-
-    sync_capable = True
-    async_capable = True
-
-    def __init__(self, get_response):
-        self.get_response = get_response
-        if iscoroutinefunction(get_response):
-            markcoroutinefunction(self)
-
-    def __call__(self, request):
-        if iscoroutinefunction(self):
-            return self._followed(request)
-        response = self.get_response(request)
-        if isinstance(response, RunAnswer):
-            # Under WSGI a thread waits, as for everything.
-            response = async_to_sync(response.followed)()
-            if response.streaming:
-                response.streaming_content = _collected(response.streaming_content)
-        return response
-
-    async def _followed(self, request):
-        response = await self.get_response(request)
-        return await response.followed() if isinstance(response, RunAnswer) else response
-
-
-def _collected(lines: AsyncIterator[bytes]):
-    async def collect() -> list[bytes]:
-        return [line async for line in lines]
-
-    return async_to_sync(collect)()
+async def _joined(answer: RunAnswer) -> bytes:
+    return b"".join([line async for line in answer.lines()])
 
 
 async def _lines(run_id: str, form: Form, beginning: Watch | None) -> AsyncIterator[bytes]:

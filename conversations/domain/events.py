@@ -186,11 +186,13 @@ def stored_events(run_id: str, *, after: int = 0) -> tuple[list[Event], bool]:
 def insert_events(events: Iterable[tuple[str, Event]]) -> None:
     """Store events of any runs in one statement."""
     rows = [RunEvent(run_id=run_id, seq=event.seq, data=event.data) for run_id, event in events]
-    with transaction.atomic():
-        # A process that was thought dead may come back late: the events of its successor stay.
+    # A process that was thought dead may come back late: the events of its successor stay.
+    if not announces:
         RunEvent.objects.bulk_create(rows, ignore_conflicts=True)
-        if announces:
-            announce({row.run_id for row in rows})
+        return
+    with transaction.atomic(savepoint=False):
+        RunEvent.objects.bulk_create(rows, ignore_conflicts=True)
+        announce({row.run_id for row in rows})
 
 
 class EventWriter:

@@ -9,7 +9,8 @@ from .authors import Author
 from .errors import NotFound
 
 
-@transaction.atomic
+# No savepoint: whoever calls it in a transaction of its own undoes all of that when it fails.
+@transaction.atomic(savepoint=False)
 def append_messages(
     conversation: Conversation, messages: list[Message], *, by: Author
 ) -> list[Message]:

@@ -6,11 +6,13 @@ writes for a run holds it and looks whether it is still theirs.
 
 import hashlib
 import json
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import asdict, dataclass, field, fields, replace
+from datetime import datetime, timedelta
+from functools import partial
 
-from django.db import IntegrityError, transaction
-from django.db.models import Max
+from django.db import IntegrityError, connection, transaction
+from django.db.models import Max, Q
 from django.db.models.functions import Now
 from django.utils import timezone
 
@@ -23,6 +25,7 @@ from .events import Event, insert_events
 from .handles import check_model_handle
 
 MOST_STEPS = 50
+SECOND = timedelta(seconds=1)
 
 
 @dataclass(frozen=True)
@@ -133,10 +136,7 @@ def start_run(
         run.worker, run.heartbeat_at, run.started_at = worker, now, now
     for _ in range(3):
         try:
-            with transaction.atomic():
-                run.save(force_insert=True)
-                if worker is None:
-                    announce([run.pk])
+            _insert(run)
             return run, True
         except IntegrityError:
             if repeated := _repeated(conversation, digest, otid, idempotency_key):
@@ -145,6 +145,17 @@ def start_run(
             if active is not None and not free_if_silent(active):
                 raise Busy(active.pk) from None
     raise Conflict("Others start turns of this conversation at the same time; try again")
+
+
+def _insert(run: Run) -> None:
+    # One statement is a transaction; in one of the caller's, a refusal must leave that usable.
+    if run.worker and not connection.in_atomic_block:
+        run.save(force_insert=True)
+        return
+    with transaction.atomic():
+        run.save(force_insert=True)
+        if not run.worker:
+            announce([run.pk])
 
 
 def _repeated(
@@ -203,8 +214,8 @@ def claim_run(worker: str) -> Run | None:
             status=Run.Status.RUNNING, worker=worker, heartbeat_at=Now(), started_at=Now()
         )
         if taken:
-            run.refresh_from_db()
-            return run
+            related = ("conversation__agent", "created_by")
+            return Run.objects.select_related(*related).get(pk=run.pk)
     return None
 
 
@@ -268,11 +279,16 @@ CANCELLED = Ending(Run.Status.CANCELLED, "cancelled")
 @transaction.atomic
 def end_run(run: Run, ending: Ending, *, worker: str | None) -> list[Event]:
     """End a run of this process; its last events are stored with it. RunLost if it is another's."""
-    return _end(lock_run(run, worker), ending)
+    return end_locked_run(lock_run(run, worker), ending)
 
 
-def _end(run: Run, ending: Ending) -> list[Event]:
-    """End a run whose lock is held."""
+def end_locked_run(
+    run: Run, ending: Ending, *, told: Sequence[Event] = (), last: int | None = None
+) -> list[Event]:
+    """End a run whose lock is held, and answer its last events, which are stored.
+
+    `told` are stored with them; `last` is the number of the latest event so far, if known.
+    """
     now = timezone.now()
     run.status, run.stop_reason = ending.status, ending.stop_reason
     run.error = f"{ending.error} {ending.detail}".strip()
@@ -284,13 +300,37 @@ def _end(run: Run, ending: Ending) -> list[Event]:
     if ending.status == Run.Status.FAILED and not run.messages.exists():
         # It left nothing, so that sending the same again is a new attempt.
         run.otid = run.idempotency_key = None
-    run.save()
-    last = RunEvent.objects.filter(run=run).aggregate(n=Max("seq"))["n"] or 0
+    run.save(update_fields=ENDED)
+    if last is None:
+        last = RunEvent.objects.filter(run=run).aggregate(n=Max("seq"))["n"] or 0
     events = [Event(last + n, data) for n, data in enumerate(ending.events(run), start=1)]
-    insert_events((run.pk, event) for event in events)
-    Agent.objects.filter(pk=run.agent_id).update(last_run_completed_at=now)
+    insert_events((run.pk, event) for event in [*told, *events])
     Conversation.objects.filter(pk=run.conversation_id).update(last_run_completed_at=now)
+    transaction.on_commit(partial(_note_completion, run.agent_id, now))
     return events
+
+
+# What the end of a run changes.
+ENDED = [
+    "status",
+    "stop_reason",
+    "error",
+    "error_type",
+    "completed_at",
+    "request",
+    "total_duration_ns",
+    "ttft_ns",
+    "usage",
+    "otid",
+    "idempotency_key",
+    "updated_at",
+]
+
+
+def _note_completion(agent_id: str, moment: datetime) -> None:
+    """To the second: many conversations of an agent end turns at once, and share this row."""
+    earlier = Q(last_run_completed_at=None) | Q(last_run_completed_at__lt=moment - SECOND)
+    Agent.objects.filter(earlier, pk=agent_id).update(last_run_completed_at=moment)
 
 
 @transaction.atomic
@@ -298,7 +338,7 @@ def free_if_silent(run: Run) -> bool:
     """Fail a run whose process is dead, which frees its conversation. Whether it is over now."""
     locked = Run.objects.select_for_update(no_key=True).silent().find(pk=run.pk)
     if locked is not None:
-        _end(locked, SILENT)
+        end_locked_run(locked, SILENT)
         return True
     return not Run.objects.active().filter(pk=run.pk).exists()
 
@@ -315,7 +355,7 @@ def request_cancel(run: Run) -> bool:
     if locked is None:
         return True
     if locked.status == Run.Status.CREATED:
-        _end(locked, CANCELLED)
+        end_locked_run(locked, CANCELLED)
         return True
     locked.cancel_requested_at = timezone.now()
     locked.save(update_fields=["cancel_requested_at"])
@@ -339,7 +379,7 @@ def force_cancel(run: Run) -> None:
     """End a run whose process did not do so in time: what that process still writes is refused."""
     locked = Run.objects.select_for_update(no_key=True).active().find(pk=run.pk)
     if locked is not None:
-        _end(locked, CANCELLED)
+        end_locked_run(locked, CANCELLED)
 
 
 @transaction.atomic

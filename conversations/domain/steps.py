@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from django.conf import settings
 from django.db import transaction
+from django.db.models import Case, F, When
 
 from ..ids import new_id
 from ..llm.requests import ModelRequest
@@ -22,7 +23,7 @@ from .memory import block_versions_of
 from .messages import append_messages
 from .model_requests import model_request, request_tokens
 from .replies import Reply, now_text
-from .runs import TurnRequest, lock_run, pending_calls
+from .runs import Ending, TurnRequest, end_locked_run, lock_run, pending_calls
 from .tool_calls import ToolResult, call_tool, lock_named_blocks
 
 Role = Message.Role
@@ -38,10 +39,10 @@ class Turn:
     worker: str
     input: list[Message]
     held: frozenset[str]
+    isolated: set[str] = field(default_factory=set)
     blocks_seen: list[dict] = field(default_factory=list)
     step: int = 0
     seq: int = 0
-    context_tokens: int = 0
 
     @property
     def by(self) -> Author:
@@ -68,9 +69,12 @@ class StepPlan:
 
 
 def begin_turn(run: Run, worker: str) -> tuple[Turn, list[Event]]:
-    """Read what a turn begins with, bring its prompt up to date, and do what was approved."""
-    conversation = Conversation.objects.live().select_related("agent").find(pk=run.conversation_id)
-    if conversation is None:
+    """Bring the prompt that a turn begins with up to date, and do what was approved.
+
+    The run comes with its conversation and agent, read when it was started or claimed.
+    """
+    conversation = run.conversation
+    if conversation.deleted_at or conversation.agent.deleted_at:
         raise NotFound(f"Conversation not found with id='{run.conversation_id}'")
     request = TurnRequest.of(run)
     asking = frozenset(tool["name"] for tool in request.client_tools)
@@ -82,38 +86,38 @@ def begin_turn(run: Run, worker: str) -> tuple[Turn, list[Event]]:
         input=[_input_message(message) for message in request.input],
         held=asking | frozenset(conversation.agent.approval_tools),
     )
-    if request.decisions:
-        return turn, _carry_out(turn)
-    return turn, []
-
-
-def refresh_prompt(turn: Turn) -> None:
-    """Recompile the stored prompt if memory has moved on since, and note what the model reads."""
-    conversation = turn.conversation
     versions = block_versions_of([conversation])[conversation.pk]
+    turn.isolated = {read.block_id for read in versions if read.isolation_id}
     if is_stale(conversation, versions) and settings.PROMPT_REFRESH == "on_change":
         recompile(conversation)
-        conversation.refresh_from_db(fields=["compiled_from", "compiled_at"])
-    isolated = {read.block_id for read in versions if read.isolation_id}
-    turn.blocks_seen = [
+    return turn, _carry_out(turn) if request.decisions else []
+
+
+def plan_step(turn: Turn) -> StepPlan:
+    """What the model will be sent now."""
+    # With the system message in one query, so that no edit comes between it and what it says.
+    compiled_from = Case(When(position=0, then=F("conversation__compiled_from")))
+    links = turn.conversation.message_links.in_context().annotate(compiled_from=compiled_from)
+    shown = list(links.select_related("message"))
+    if shown:
+        turn.blocks_seen = _blocks_seen(shown[0].compiled_from or {}, turn.isolated)
+    messages = [link.message for link in shown]
+    if turn.step == 0:
+        messages += turn.input
+    request = model_request(turn.conversation, messages, turn.request)
+    return StepPlan(new_id("step"), turn.step + 1, request, request_tokens(request))
+
+
+def _blocks_seen(compiled_from: dict, isolated: set[str]) -> list[dict]:
+    return [
         {
             "label": label,
             "block_id": block_id,
             "version": version,
             "origin": "isolated" if block_id in isolated else "shared",
         }
-        for label, block_id, version in conversation.compiled_from.get("blocks", [])
+        for label, block_id, version in compiled_from.get("blocks", [])
     ]
-
-
-def plan_step(turn: Turn) -> StepPlan:
-    """What the model will be sent now."""
-    links = turn.conversation.message_links.in_context().select_related("message")
-    messages = [link.message for link in links]
-    if turn.step == 0:
-        messages += turn.input
-    request = model_request(turn.conversation, messages, turn.request)
-    return StepPlan(new_id("step"), turn.step + 1, request, request_tokens(request))
 
 
 def preview_request(conversation: Conversation, request: TurnRequest) -> ModelRequest:
@@ -125,8 +129,10 @@ def preview_request(conversation: Conversation, request: TurnRequest) -> ModelRe
 
 
 @transaction.atomic
-def store_step(turn: Turn, plan: StepPlan, reply: Reply, *, stop_reason: str | None) -> list[Event]:
+def store_step(turn: Turn, plan: StepPlan, reply: Reply, *, ending: Ending | None) -> list[Event]:
     """Store a step that is done, run its tools, and answer the events of that.
+
+    `ending` ends the run with it.
 
     Raises RunLost if the run is no longer this process's, NotFound if its conversation was deleted.
     """
@@ -139,7 +145,7 @@ def store_step(turn: Turn, plan: StepPlan, reply: Reply, *, stop_reason: str | N
         run=run,
         number=plan.number,
         model=plan.request.handle,
-        stop_reason=stop_reason,
+        stop_reason=ending.stop_reason if ending else None,
         usage=usage,
         blocks_seen=turn.blocks_seen,
         created_by_id=run.created_by_id,
@@ -159,12 +165,15 @@ def store_step(turn: Turn, plan: StepPlan, reply: Reply, *, stop_reason: str | N
         message.step = step
     append_messages(turn.conversation, messages, by=turn.by)
     run.usage = _sum(run.usage, usage, step_count=plan.number)
-    run.save(update_fields=["usage", "ttft_ns"] if run.ttft_ns else ["usage"])
+    run.ttft_ns = turn.run.ttft_ns
     # Told in the order in which they happened, and stored with what they tell of.
     numbered = [turn.next_event(data) for data in [*events, *told]]
-    insert_events((run.pk, event) for event in numbered)
-    turn.run.usage = run.usage
-    turn.context_tokens = usage["total_tokens"]
+    if ending:
+        # Pieces of the answer are stored already, and count.
+        numbered += end_locked_run(run, ending, told=numbered, last=turn.seq)
+    else:
+        run.save(update_fields=["usage", "ttft_ns"])
+        insert_events((run.pk, event) for event in numbered)
     turn.step = plan.number
     return numbered
 

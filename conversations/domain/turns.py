@@ -22,7 +22,6 @@ from .steps import (
     Turn,
     begin_turn,
     plan_step,
-    refresh_prompt,
     store_failed_step,
     store_step,
 )
@@ -44,8 +43,9 @@ async def take_turn(run: Run, *, worker: str, writer: EventWriter) -> None:
     told: list[Event] = []
     try:
         ending = await _ending_of(run, worker, writer)
-        await writer.flush()  # The last events are numbered after those that are stored.
-        told = await in_database(end_run, run, ending, worker=worker)
+        if ending is not None:
+            await writer.flush()  # The last events are numbered after those that are stored.
+            told = await in_database(end_run, run, ending, worker=worker)
     except RunLost:
         logger.info("%s is no longer this process's", run.pk)
     except asyncio.CancelledError:
@@ -65,14 +65,16 @@ async def _end_cancelled(run: Run, worker: str, writer: EventWriter) -> list[Eve
         return []
 
 
-async def _ending_of(run: Run, worker: str, writer: EventWriter) -> Ending:
+async def _ending_of(run: Run, worker: str, writer: EventWriter) -> Ending | None:
+    """How the run is to end; None when its last step has ended it."""
     try:
-        turn, events = await in_database(begin_turn, run, worker)
+        turn, events, plan = await in_database(_begin, run, worker)
         tell_watchers(run.pk, events)
         if turn.request.compaction is not None:
             await _compact(turn, mode=turn.request.compaction.get("mode") or "sliding_window")
             return Ending(Status.COMPLETED, "end_turn")
-        return await _take_steps(turn, writer)
+        await _take_steps(turn, plan, writer)
+        return None
     except ModelError as error:
         return Ending(Status.FAILED, "llm_api_error", error.type, error.message, error.detail)
     except NotFound:
@@ -88,24 +90,31 @@ async def _ending_of(run: Run, worker: str, writer: EventWriter) -> Ending:
         )
 
 
-async def _take_steps(turn: Turn, writer: EventWriter) -> Ending:
-    await in_database(refresh_prompt, turn)
+def _begin(run: Run, worker: str) -> tuple[Turn, list[Event], StepPlan]:
+    """In one go: the caller waits for the first token."""
+    turn, events = begin_turn(run, worker)
+    return turn, events, plan_step(turn)
+
+
+async def _take_steps(turn: Turn, plan: StepPlan, writer: EventWriter) -> None:
     while True:
-        plan = await in_database(plan_step, turn)
         if plan.tokens > turn.limit * FULL:
             plan = await _make_room(turn, plan)
         try:
             reply = await _ask_model(turn, plan, writer)
         except ModelError as error:
             if error.is_context_overflow and await _compacted(turn):
+                plan = await in_database(plan_step, turn)
                 continue
             await in_database(store_failed_step, turn, plan, str(error))
             raise
         stop_reason = _stop_reason(turn, plan, reply)
-        events = await in_database(store_step, turn, plan, reply, stop_reason=stop_reason)
+        ending = Ending(Status.COMPLETED, stop_reason) if stop_reason else None
+        events = await in_database(store_step, turn, plan, reply, ending=ending)
         tell_watchers(turn.run.pk, events)
-        if stop_reason:
-            return Ending(Status.COMPLETED, stop_reason)
+        if ending:
+            return
+        plan = await in_database(plan_step, turn)
 
 
 def _stop_reason(turn: Turn, plan: StepPlan, reply: Reply) -> str | None:
@@ -145,7 +154,7 @@ async def _store_cut_off(turn: Turn, plan: StepPlan, reply: Reply, writer: Event
     reply.drop_calls()
     await writer.flush()
     try:
-        events = await in_database(store_step, turn, plan, reply, stop_reason="cancelled")
+        events = await in_database(store_step, turn, plan, reply, ending=CANCELLED)
     except (RunLost, NotFound):
         return
     tell_watchers(turn.run.pk, events)

@@ -19,7 +19,7 @@ def events_of(response) -> list[dict]:
     """The events of a stream without its pings; checks that it ends as streams do."""
     assert response.status_code == 200, response.content
     assert response["Content-Type"].startswith("text/event-stream")
-    *parts, done, rest = b"".join(response.streaming_content).decode().split("\n\n")
+    *parts, done, rest = response.content.decode().split("\n\n")
     assert done == "data: [DONE]"
     assert rest == ""
     events = []

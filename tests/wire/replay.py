@@ -89,7 +89,7 @@ class Replay:
         if exchange.location:
             self._compare_locations(exchange, response)
             return
-        if response.streaming:
+        if response["Content-Type"].startswith("text/event-stream"):
             self._compare_streams(exchange, response)
             return
         if not response.content:

@@ -1,6 +1,7 @@
 """Sending to an agent, following the answer, and ending it."""
 
 from django.conf import settings
+from django.http import HttpResponse
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiResponse, extend_schema
 from rest_framework.response import Response
@@ -13,7 +14,7 @@ from ...domain.steps import preview_request
 from ...domain.workers import cancel_run, this_worker
 from ...llm.client import payload
 from ...models import Conversation, Run
-from ..answers import Form, RunAnswer
+from ..answers import Form, answer_run
 from ..auth import author_of
 from ..exceptions import InvalidRequest
 from ..requests import read_body, read_query
@@ -42,7 +43,7 @@ ANSWER = {
 
 def send(
     request, conversation: Conversation, body: dict, *, streaming: bool, kind: str
-) -> RunAnswer:
+) -> HttpResponse:
     """Start a turn, or find the one that this request has started before."""
     form = Form(
         streaming=streaming,
@@ -52,7 +53,7 @@ def send(
         compaction=body["include_compaction_messages"],
     )
     run, beginning = begin(request, conversation, body, kind=kind)
-    return RunAnswer(run, form, beginning=beginning)
+    return answer_run(request, run, form, beginning=beginning)
 
 
 def begin(
@@ -161,7 +162,7 @@ class StreamConversation(APIView):
     def post(self, request, conversation_id):
         body = read_body(request, StreamBody, required=False)
         conversation = find_thread(request, conversation_id, body.get("agent_id"))
-        return _followed(_run_to_follow(request, conversation, body), body)
+        return _followed(request, _run_to_follow(request, conversation, body), body)
 
 
 def _run_to_follow(request, conversation: Conversation, body: dict) -> Run:
@@ -183,7 +184,7 @@ def _run_to_follow(request, conversation: Conversation, body: dict) -> Run:
     return run
 
 
-def _followed(run: Run, body: dict) -> RunAnswer:
+def _followed(request, run: Run, body: dict) -> HttpResponse:
     config = run.request_config
     form = Form(
         pings=body.get("include_pings") is not False,
@@ -192,7 +193,7 @@ def _followed(run: Run, body: dict) -> RunAnswer:
         compaction=True,
         after=body["starting_after"],
     )
-    return RunAnswer(run, form)
+    return answer_run(request, run, form)
 
 
 class StreamRun(APIView):
@@ -203,7 +204,7 @@ class StreamRun(APIView):
     @extend_schema(operation_id="runs_messages_stream", request=StreamBody, responses=ANSWER)
     def post(self, request, run_id):
         body = read_body(request, StreamBody, required=False)
-        return _followed(find_run(request, run_id), body)
+        return _followed(request, find_run(request, run_id), body)
 
 
 class CancelConversation(APIView):
@@ -283,10 +284,10 @@ class CompactAgent(APIView):
         return _compact(request, find_thread_of(request, find_agent(request, agent_id), None), body)
 
 
-def _compact(request, conversation: Conversation, body: dict) -> RunAnswer:
+def _compact(request, conversation: Conversation, body: dict) -> HttpResponse:
     wanted = TurnRequest(compaction=body.get("compaction_settings") or {})
     run, beginning = _start(request, conversation, wanted, kind="compact")
-    return RunAnswer(run, Form(streaming=False), beginning=beginning)
+    return answer_run(request, run, Form(streaming=False), beginning=beginning)
 
 
 class PreviewRequest(APIView):
