@@ -7,7 +7,7 @@ JOBS ?= 2
 -include .env
 export
 
-.PHONY: help run test lint bench
+.PHONY: help run test test-llm lint bench
 help:
 	@grep -E '^[a-z-]+:.*## ' Makefile | sed -E 's/:.*## /\t/'
 
@@ -38,8 +38,17 @@ test: .venv/dev build/sdk/stamp ## the whole suite, on SQLite and on PostgreSQL
 	DATABASE_URL=sqlite:///:memory: $(BIN)/pytest -n $(JOBS)
 	$(BIN)/python tests/postgres.py $(BIN)/pytest -n $(JOBS)
 
+build/llm/stamp: tests/llm/requirements.txt
+	$(PYTHON) -m venv build/llm
+	build/llm/bin/pip install --quiet --disable-pip-version-check --no-deps -r tests/llm/requirements.txt
+	touch $@
+
+test-llm: .venv/dev build/llm/stamp ## turns with a real, small language model
+	DATABASE_URL=sqlite:///:memory: $(BIN)/pytest tests/llm
+
 bench: .venv/dev ## what each operation costs, beside the same SQL
 	$(BIN)/python benchmarks/run.py
+	$(BIN)/python benchmarks/turns.py
 
 lint: .venv/dev ## style, types, layers, migrations, schema, deployment checks
 	$(BIN)/ruff check .

@@ -23,7 +23,7 @@ bridge = WSGIMiddleware(
 # Not before Django is set up.
 from conversations.api.answers import ANSWER  # noqa: E402
 from conversations.domain.events import stop_listening  # noqa: E402
-from conversations.domain.workers import DRAIN_SECONDS, drain  # noqa: E402
+from conversations.domain.workers import DRAIN_SECONDS, drain, this_worker  # noqa: E402
 
 
 async def application(scope, receive, send):
@@ -33,6 +33,7 @@ async def application(scope, receive, send):
         await answer(scope, receive, send)
     elif scope["type"] == "lifespan":
         while (await receive())["type"] != "lifespan.shutdown":
+            this_worker()  # What a process before this one left behind is freed soon.
             await send({"type": "lifespan.startup.complete"})
         await asyncio.to_thread(drain, DRAIN_SECONDS)
         await asyncio.to_thread(stop_listening)

@@ -131,9 +131,14 @@ def recompile_default_conversations(agent_ids: Iterable[str]) -> None:
 
 def preview_prompt(conversation: Conversation) -> Prompt:
     """What `recompile` would store now. Writes nothing."""
+    return _compile_now(conversation)[0]
+
+
+def _compile_now(conversation: Conversation) -> tuple[Prompt, list[EffectiveBlock]]:
     blocks = effective_blocks(conversation)
     count = conversation.message_links.filter(position__gt=0).count()
-    return compile_prompt(conversation, blocks, compiled_at=timezone.now(), message_count=count)
+    prompt = compile_prompt(conversation, blocks, compiled_at=timezone.now(), message_count=count)
+    return prompt, blocks
 
 
 def _recompile(rows: QuerySet[Conversation]) -> dict[str, str]:
@@ -177,6 +182,7 @@ class ContextWindow:
     """What the model would read now, and what each part costs in tokens."""
 
     prompt: Prompt
+    labels: list[str]
     functions: list[dict]
     messages: list[Message]
     size_max: int
@@ -201,15 +207,17 @@ class ContextWindow:
 def context_window(conversation: Conversation) -> ContextWindow:
     """What the model would read if this conversation's next turn began now. Stores nothing."""
     agent = conversation.agent
-    prompt = preview_prompt(conversation)
+    prompt, blocks = _compile_now(conversation)
+    labels = [effective.label for effective in blocks]
     links = conversation.message_links.in_context().select_related("message")
     messages = [link.message for link in links]
     if messages:
         # The stored text may be older than memory; the model is shown the present one.
         messages[0].content = [{"type": "text", "text": prompt.text}]
-    functions = tools.definitions(agent.tools)
+    functions = tools.definitions(agent.tools, labels)
     return ContextWindow(
         prompt=prompt,
+        labels=labels,
         functions=functions,
         messages=messages,
         size_max=conversation.context_window_limit or agent.context_window_limit,

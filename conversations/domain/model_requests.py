@@ -18,14 +18,19 @@ NO_RESULT = "(no result was recorded)"
 
 
 def model_request(
-    conversation: Conversation, messages: Sequence[Message], request: TurnRequest
+    conversation: Conversation,
+    messages: Sequence[Message],
+    request: TurnRequest,
+    *,
+    labels: Sequence[str],
 ) -> ModelRequest:
-    """The next call of the model: `messages` are those in context, the system message first."""
+    """The next call of the model: `messages` are those in context, the system message first, and
+    `labels` those of the blocks in it."""
     agent = conversation.agent
     shown = chat_messages(messages)
     if request.system is not None:
         shown = [{"role": "system", "content": request.system}, *shown[1:]]
-    functions = tools.definitions(agent.tools)
+    functions = tools.definitions(agent.tools, labels)
     functions += [tools.client_definition(tool) for tool in request.client_tools]
     return ModelRequest(
         handle=request.model or conversation.model or agent.model,

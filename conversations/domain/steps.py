@@ -104,7 +104,8 @@ def plan_step(turn: Turn) -> StepPlan:
     messages = [link.message for link in shown]
     if turn.step == 0:
         messages += turn.input
-    request = model_request(turn.conversation, messages, turn.request)
+    labels = [read["label"] for read in turn.blocks_seen]
+    request = model_request(turn.conversation, messages, turn.request, labels=labels)
     return StepPlan(new_id("step"), turn.step + 1, request, request_tokens(request))
 
 
@@ -123,9 +124,9 @@ def _blocks_seen(compiled_from: dict, isolated: set[str]) -> list[dict]:
 def preview_request(conversation: Conversation, request: TurnRequest) -> ModelRequest:
     """What the model would be sent if this were asked now. Stores nothing."""
     check_model_handle(request.model or conversation.model or conversation.agent.model)
-    messages = context_window(conversation).messages
-    messages += [_input_message(message) for message in request.input]
-    return model_request(conversation, messages, request)
+    window = context_window(conversation)
+    messages = [*window.messages, *(_input_message(message) for message in request.input)]
+    return model_request(conversation, messages, request, labels=window.labels)
 
 
 @transaction.atomic

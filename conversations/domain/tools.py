@@ -2,6 +2,7 @@
 
 import hashlib
 import uuid
+from collections.abc import Sequence
 
 BASE_TOOLS = ["conversation_search", "memory_insert", "memory_replace"]
 
@@ -98,8 +99,18 @@ def client_definition(tool: dict) -> dict:
     return {"type": "function", "function": function}
 
 
-def definitions(names: list[str]) -> list[dict]:
-    """What a model is told about these tools; those without a known definition are left out."""
-    return [
-        {"type": "function", "function": FUNCTIONS[name]} for name in names if name in FUNCTIONS
-    ]
+def definitions(names: list[str], labels: Sequence[str] = ()) -> list[dict]:
+    """What a model is told about these tools; those without a known definition are left out.
+
+    `labels` are those of the blocks it reads, which are then the only ones it may name.
+    """
+    known = [FUNCTIONS[name] for name in names if name in FUNCTIONS]
+    return [{"type": "function", "function": _for_labels(each, labels)} for each in known]
+
+
+def _for_labels(function: dict, labels: Sequence[str]) -> dict:
+    parameters = function["parameters"]
+    if not labels or "label" not in parameters["properties"]:
+        return function
+    properties = {**parameters["properties"], "label": {**_LABEL, "enum": list(labels)}}
+    return {**function, "parameters": {**parameters, "properties": properties}}

@@ -12,7 +12,7 @@ import threading
 import time
 
 from django.conf import settings
-from django.db import DatabaseError, close_old_connections
+from django.db import close_old_connections
 
 from ..models import Run
 from . import events
@@ -36,7 +36,7 @@ LOOK_SECONDS = 0.5
 # How long turns may go on when their process is told to stop.
 DRAIN_SECONDS = 25.0
 # How long a caller waits until a run that is being cancelled has ended in order.
-CANCEL_SECONDS = 5.0
+CANCEL_SECONDS = 10.0
 
 
 class Worker:
@@ -114,8 +114,9 @@ class Worker:
                     await in_database(beat, self.name, list(self._turns))
                     for run_id in await in_database(free_silent_runs):
                         logger.warning("%s was failed: its process is dead", run_id)
-            except DatabaseError:
-                logger.exception("The database does not answer")
+            except Exception:
+                # Most likely the database does not answer. Whatever it is, it must not end this.
+                logger.exception("Keeping house failed; trying again")
             await asyncio.sleep(LOOK_SECONDS)
 
     def look_for_runs(self, at_once: int, stop: threading.Event) -> None:
