@@ -56,7 +56,8 @@ class HasPart(models.Lookup):
 class HasWords(models.Lookup):
     """The texts of the parts contain all of these words, in any order and case.
 
-    PostgreSQL searches by its own text search, with an index; SQLite looks for each word.
+    PostgreSQL searches whole words by its own text search, with an index. SQLite reads the texts,
+    and finds parts of words too.
     """
 
     lookup_name = "has_words"

@@ -10,6 +10,7 @@ PREFIXES = {
     "block_id": "block",
     "message_id": "message",
     "run_id": "run",
+    "step_id": "step",
 }
 
 
@@ -35,6 +36,7 @@ class Route:
         return method(f"/v1/{self.path.format(**ids)}", self.body)
 
 
+SAY = {"input": "hello", "streaming": False}
 ROUTES = [
     Route("get", "conversations/{conversation_id}"),
     Route("patch", "conversations/{conversation_id}", {"summary": "changed"}),
@@ -77,6 +79,29 @@ ROUTES = [
     Route("patch", "agents/{agent_id}/core-memory/blocks/human", {"value": "changed"}),
     Route("get", "messages/{message_id}"),
     Route("get", "runs/{run_id}"),
+    Route("delete", "runs/{run_id}"),
+    Route("get", "runs/{run_id}/messages"),
+    Route("get", "runs/{run_id}/metrics"),
+    Route("get", "runs/{run_id}/steps"),
+    Route("get", "runs/{run_id}/usage"),
+    Route("get", "steps/{step_id}"),
+    Route("get", "steps/{step_id}/messages"),
+    Route("post", "conversations/{conversation_id}/messages/preview-raw-payload", SAY),
+    Route("post", "runs/{run_id}/stream"),
+]
+# These begin, follow or end turns, which tests/turns does; a stranger must not get so far.
+TURN_ROUTES = [
+    Route("post", "conversations/{conversation_id}/messages", SAY),
+    Route("post", "conversations/{conversation_id}/stream"),
+    Route("post", "conversations/{conversation_id}/cancel"),
+    Route("post", "conversations/{conversation_id}/compact"),
+    Route("post", "agents/{agent_id}/messages", SAY),
+    Route("post", "agents/{agent_id}/messages/stream", SAY),
+    Route("post", "agents/{agent_id}/messages/async", SAY),
+    Route("post", "agents/{agent_id}/messages/cancel"),
+    Route("post", "agents/{agent_id}/summarize"),
+    Route("post", "runs/{run_id}/cancel"),
+    Route("patch", "agents/{agent_id}/tools/approval/memory_insert", {"requires_approval": True}),
 ]
 # With an agent of the caller's own beside the block.
 ATTACH_ROUTES = [

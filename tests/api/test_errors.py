@@ -6,9 +6,10 @@ from django.conf import settings
 from conversations.ids import new_id
 
 from ..factories import make_agent, make_conversation
-from .routes import ATTACH_ROUTES, ROUTES, Route
+from .routes import ATTACH_ROUTES, ROUTES, TURN_ROUTES, Route
 from .snapshot import stored
 
+EVERY_ROUTE = [*ROUTES, *TURN_ROUTES]
 WRONG_IDS = ["nonsense", "{upper}", "{other}", "{bare}", "{version1}"]
 
 
@@ -23,7 +24,7 @@ def wrong_id(kind: str, right: str) -> str:
 
 
 @pytest.mark.parametrize("kind", WRONG_IDS)
-@pytest.mark.parametrize("route", [r for r in ROUTES if r.parameter != "run_id"], ids=str)
+@pytest.mark.parametrize("route", [r for r in EVERY_ROUTE if r.parameter != "run_id"], ids=str)
 def test_an_id_of_the_wrong_shape_is_a_422(client_for, alice, route, kind):
     wrong = wrong_id(kind, route.unknown_id())
     before = stored()
@@ -62,7 +63,7 @@ def test_a_run_id_of_the_wrong_shape_is_a_400(client_for, alice, kind):
     }
 
 
-@pytest.mark.parametrize("route", ROUTES, ids=str)
+@pytest.mark.parametrize("route", EVERY_ROUTE, ids=str)
 def test_an_unknown_id_is_a_404_that_tells_nothing_else(client_for, alice, route):
     """V1 printed the whole user, or the SQL."""
     unknown = route.unknown_id()
@@ -76,6 +77,7 @@ def test_an_unknown_id_is_a_404_that_tells_nothing_else(client_for, alice, route
         {"detail": f"Block with id '{unknown}' not found"},
         {"detail": f"Message with id {unknown} not found."},
         {"detail": f"Run not found with id='{unknown}'"},
+        {"detail": f"Step not found with id='{unknown}'"},
     )
 
 

@@ -5,7 +5,7 @@ import pytest
 from conversations.domain.blocks import write_block
 from conversations.domain.history import undo
 from conversations.ids import new_id
-from conversations.models import Block
+from conversations.models import Block, Step
 
 from ..factories import (
     author,
@@ -15,7 +15,7 @@ from ..factories import (
     make_messages,
     make_run,
 )
-from .routes import ATTACH_ROUTES, PREFIXES, ROUTES
+from .routes import ATTACH_ROUTES, PREFIXES, ROUTES, TURN_ROUTES
 from .snapshot import stored
 
 
@@ -29,16 +29,19 @@ def ids_of_everything(user) -> dict[str, str]:
         write_block(block, by=author(user), value=value)
     undo(block, by=author(user))
     [message] = make_messages(conversation, "a secret")
+    run = make_run(conversation, status="completed", stop_reason="end_turn")
+    step = Step.objects.create(organization_id=run.organization_id, run=run, number=1)
     return {
         "agent_id": agent.pk,
         "conversation_id": conversation.pk,
         "block_id": block.pk,
         "message_id": message.pk,
-        "run_id": make_run(conversation).pk,
+        "run_id": run.pk,
+        "step_id": step.pk,
     }
 
 
-@pytest.mark.parametrize("route", ROUTES, ids=str)
+@pytest.mark.parametrize("route", [*ROUTES, *TURN_ROUTES], ids=str)
 def test_a_strangers_id_answers_like_an_unknown_one(client_for, alice, mallory, route):
     ids = ids_of_everything(alice)
     unknown = {name: new_id(prefix) for name, prefix in PREFIXES.items()}

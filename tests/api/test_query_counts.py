@@ -5,6 +5,8 @@ Each count begins with the key; its first request also writes when it was used.
 
 import pytest
 
+from conversations.models import Message, Step
+
 from ..factories import make_agent, make_block, make_conversation, make_messages, make_run
 
 KEY = 1
@@ -20,8 +22,16 @@ def world(alice, request) -> dict[str, str]:
     conversations = [make_conversation(agents[0], isolated=labels) for _ in range(count)]
     for conversation in conversations:
         make_messages(conversation, *["hello"] * count)
-        make_run(conversation)
-    return {"agent": agents[0].pk, "conv": conversations[0].pk, "block": blocks[0].pk}
+        run = make_run(conversation)
+        for number in range(count):
+            Step.objects.create(organization_id=run.organization_id, run=run, number=number)
+    Message.objects.filter(conversations=conversation).update(run=run)
+    return {
+        "agent": agents[0].pk,
+        "conv": conversations[0].pk,
+        "block": blocks[0].pk,
+        "run": run.pk,
+    }
 
 
 @pytest.mark.parametrize("count", [1, 5])
@@ -73,6 +83,11 @@ def world(alice, request) -> dict[str, str]:
         ("agents/{agent}/context?conversation_id={conv}", KEY + 7),
         ("messages/", KEY + 1),
         ("runs/", KEY + 1),
+        # The run, the page with its messages.
+        ("runs/{run}/messages", KEY + 2),
+        # The page with its runs and agents, after the run.
+        ("runs/{run}/steps", KEY + 2),
+        ("steps/", KEY + 1),
         ("tags/", KEY + 1),
     ],
 )

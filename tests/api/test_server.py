@@ -79,3 +79,17 @@ def test_the_other_name_of_the_api_reaches_the_same_rows(client_for, alice):
 
     assert replies[0].json() == replies[1].json()
     assert replies[0].json()["id"] == conversation.pk
+
+
+def test_the_models_of_providers(client_for, alice, model):
+    handles = [each["handle"] for each in client_for(alice).get("/v1/models/").json()]
+
+    assert handles == ["scripted/demo", "openai/gpt-4o-mini"]
+
+
+def test_a_provider_that_does_not_answer_lists_nothing(client_for, alice, settings):
+    settings.MODEL_PROVIDERS = {"gone": {"base_url": "http://127.0.0.1:9/v1"}}
+
+    handles = [each["handle"] for each in client_for(alice).get("/v1/models/").json()]
+
+    assert handles == ["scripted/demo"]

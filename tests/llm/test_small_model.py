@@ -23,7 +23,7 @@ SECONDS = 120
 
 pytestmark = [
     pytest.mark.slow,
-    pytest.mark.skipif(not PYTHON.exists(), reason="no language model; `make test-llm` installs it"),
+    pytest.mark.skipif(not PYTHON.exists(), reason="no model; `make test-llm` installs one"),
 ]
 
 

@@ -1,0 +1,89 @@
+"""POST /v1/messages/search, by the database's own text search."""
+
+import pytest
+
+from conversations.domain.conversations import delete_conversation
+
+from ..factories import author, make_agent, make_conversation, make_messages
+
+
+@pytest.fixture
+def conversation(alice):
+    conversation = make_conversation(make_agent(alice))
+    make_messages(
+        conversation,
+        "The zebra is called Ada",
+        "Zebras are striped, 100% of them",
+        "Ada eats grass_in the morning",
+        "Übermut tut selten gut",
+    )
+    return conversation
+
+
+def search(client, query: str, **fields) -> list[str]:
+    reply = client.post("/v1/messages/search", {"query": query, **fields})
+    assert reply.status_code == 200, reply.content
+    return [found["content"] for found in reply.json()]
+
+
+def test_all_the_words_in_any_case_and_order_newest_first(client_for, alice, conversation):
+    client = client_for(alice)
+
+    assert search(client, "ada") == ["Ada eats grass_in the morning", "The zebra is called Ada"]
+    assert search(client, "CALLED the") == ["The zebra is called Ada"]
+    assert search(client, "zebra morning") == []
+    assert search(client, "") == search(client, "   ") == []
+
+
+def test_words_beyond_ascii(client_for, alice, conversation):
+    assert search(client_for(alice), "Übermut") == ["Übermut tut selten gut"]
+
+
+@pytest.mark.parametrize("query", ["%", "_", "\\", "' OR 1=1", "a & b | !c", '"', ":*"])
+def test_signs_mean_themselves(client_for, alice, conversation, query):
+    """None is a wildcard or an operator, and none is an error."""
+    assert len(search(client_for(alice), query)) < 4
+
+
+def test_what_a_found_message_says(client_for, alice, conversation):
+    [found] = client_for(alice).post("/v1/messages/search", {"query": "called"}).json()
+
+    message = conversation.message_links.get(position=1).message
+    assert found["message_id"] == message.pk
+    assert found["message_type"] == "user_message"
+    assert found["agent_id"] == conversation.agent_id
+    assert found["conversation_id"] == conversation.pk
+
+
+def test_where_and_when_and_whose(client_for, alice, mallory, conversation):
+    other = make_conversation(make_agent(alice))
+    make_messages(other, "The zebra is called Eve")
+    client = client_for(alice)
+
+    assert len(search(client, "zebra called")) == 2
+    assert search(client, "zebra called", conversation_id=other.pk) == ["The zebra is called Eve"]
+    assert search(client, "called", agent_id=other.agent_id) == ["The zebra is called Eve"]
+    assert search(client, "called", roles=["assistant"]) == []
+    assert len(search(client, "called", limit=1)) == 1
+    assert search(client, "called", start_date="2100-01-01T00:00:00Z") == []
+    assert search(client_for(mallory), "zebra") == []
+    stranger = client_for(mallory).post(
+        "/v1/messages/search", {"query": "zebra", "conversation_id": other.pk}
+    )
+    assert stranger.status_code == 404
+
+
+def test_a_deleted_conversation_is_not_searched(client_for, alice, conversation):
+    delete_conversation(conversation, by=author(alice))
+
+    assert search(client_for(alice), "zebra") == []
+
+
+def test_a_key_that_may_only_read_may_search(client_for, alice, conversation):
+    assert search(client_for(alice, scope="read"), "called") == ["The zebra is called Ada"]
+
+
+def test_the_system_message_is_not_searched(client_for, alice):
+    make_conversation(make_agent(alice, memory_blocks=[{"label": "human", "value": "a zebra"}]))
+
+    assert search(client_for(alice), "zebra") == []

@@ -1,0 +1,91 @@
+"""manage.py chat, as a person uses it."""
+
+import io
+
+import pytest
+from django.core.management import call_command
+from django.core.management.base import CommandError
+
+from conversations.domain.tools import BASE_TOOLS
+from conversations.models import Conversation, Run
+
+from ..factories import make_agent, make_conversation
+
+
+@pytest.fixture
+def agent(transactional_db, model, alice):
+    return make_agent(alice, labels=["human"], tools=BASE_TOOLS)
+
+
+@pytest.fixture
+def chat(monkeypatch):
+    """Says the lines one after the other; what was printed, and what was remarked."""
+
+    def say(*arguments: str, lines: list[str]) -> tuple[str, str]:
+        rest = iter(lines)
+
+        def typed(prompt: str) -> str:
+            try:
+                return next(rest)
+            except StopIteration:
+                raise EOFError from None
+
+        monkeypatch.setattr("builtins.input", typed)
+        printed, remarked = io.StringIO(), io.StringIO()
+        call_command("chat", *arguments, stdout=printed, stderr=remarked, no_color=True)
+        return printed.getvalue(), remarked.getvalue()
+
+    return say
+
+
+def test_replies_tool_calls_and_what_changed_in_memory(chat, agent):
+    text = 'CALL memory_insert {"label": "human", "new_string": "likes tea"}\nSAY noted'
+
+    printed, remarked = chat(agent.pk, "--isolate", "human", lines=["SAY good day", text])
+
+    conversation = Conversation.objects.get(is_default=False)
+    assert f"Conversation {conversation.pk}" in remarked
+    assert "good day\n" in printed
+    assert '[memory_insert] {"label": "human", "new_string": "likes tea"}' in printed
+    assert "--- human, before\n+++ human, now\n" in printed
+    assert "+likes tea" in printed
+    assert "noted" in printed
+    assert conversation.isolations.get().block.value == "about human\nlikes tea"
+    assert agent.blocks.get().value == "about human"
+    assert {run.status for run in Run.objects.all()} == {"completed"}
+
+
+def test_an_error_is_shown_and_the_conversation_goes_on(chat, agent):
+    printed, _ = chat(agent.pk, lines=["FAIL 401", "SAY still here"])
+
+    assert "Authentication failed with the LLM model provider." in printed
+    assert "still here" in printed
+
+
+def test_going_on_with_a_conversation(chat, agent):
+    conversation = make_conversation(agent)
+
+    chat(agent.pk, "--conversation", conversation.pk, lines=["SAY a"])
+    chat(agent.pk, "--conversation", "default", lines=["SAY b"])
+
+    assert conversation.message_links.count() == 3
+    assert agent.conversations.get(is_default=True).message_links.count() == 3
+
+
+def test_an_empty_line_ends_it(chat, agent):
+    chat(agent.pk, lines=["", "SAY never"])
+
+    assert not Run.objects.exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (["agent-1"], "No agent has the id 'agent-1'"),
+        (["{agent}", "--conversation", "conv-1"], "has no conversation with the id 'conv-1'"),
+        (["{agent}", "--isolate", "nolabel"], "'nolabel'"),
+    ],
+)
+def test_what_is_not_there_is_named(chat, agent, arguments, expected):
+    with pytest.raises(CommandError, match=expected):
+        chat(*(argument.format(agent=agent.pk) for argument in arguments), lines=[])
