@@ -28,7 +28,7 @@ run: .venv/run .env ## serve the demo on 127.0.0.1:8283
 	@$(BIN)/python manage.py migrate --verbosity 0
 	@$(BIN)/python manage.py seed_demo
 	@$(BIN)/python manage.py first_run
-	@$(BIN)/uvicorn project.asgi:application --host 127.0.0.1 --port $${PORT:-8283}
+	@$(BIN)/uvicorn project.asgi:application --host 127.0.0.1 --port $${PORT:-8283} --timeout-graceful-shutdown 30
 
 build/sdk/stamp: tests/sdk/versions.txt .venv/dev
 	$(BIN)/python tests/sdk/install.py

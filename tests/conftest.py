@@ -5,6 +5,8 @@ from django.db import connection
 from rest_framework.test import APIClient
 
 from conversations.domain.accounts import issue_key
+from conversations.domain.events import stop_listening
+from conversations.domain.workers import drain
 from conversations.models import User
 
 from .factories import make_organization, make_user
@@ -32,6 +34,14 @@ def django_db_modify_db_settings(django_db_modify_db_settings_parallel_suffix, t
         path = tmp_path_factory.mktemp("database") / "test.sqlite3"
         database.setdefault("TEST", {})["NAME"] = str(path)
         connection.settings_dict.setdefault("TEST", {})["NAME"] = str(path)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _worker_ends_before_its_database(django_db_setup, django_db_blocker):
+    yield
+    with django_db_blocker.unblock():
+        drain(0)
+        stop_listening()
 
 
 @pytest.fixture(scope="session")

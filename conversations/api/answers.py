@@ -5,6 +5,7 @@ waits for a model, and no database connection is held meanwhile.
 """
 
 import asyncio
+import logging
 import time
 from collections.abc import AsyncIterator
 from contextlib import aclosing
@@ -27,6 +28,8 @@ from .serializers.events import (
     represent_usage,
 )
 from .serializers.messages import represent_messages
+
+logger = logging.getLogger(__name__)
 
 PING_SECONDS = 20.0
 DONE = b"data: [DONE]\n\n"
@@ -56,9 +59,14 @@ class RunAnswer:
 
     async def whole(self) -> tuple[int, bytes]:
         """The status and body, when the run is over."""
-        async for _ in follow(self.run_id, beginning=self.beginning):
-            pass
-        status, body = await in_database(whole_answer, self.run_id, self.form)
+        try:
+            async for _ in follow(self.run_id, beginning=self.beginning):
+                pass
+            status, body = await in_database(whole_answer, self.run_id, self.form)
+        except Exception:
+            # No view is there any more to answer for it.
+            logger.exception("The answer to %s failed", self.run_id)
+            status, body = 500, {"detail": "An unknown error occurred"}
         return status, orjson.dumps(body)
 
     def lines(self) -> AsyncIterator[bytes]:
@@ -76,6 +84,8 @@ class RunAnswer:
         finally:
             sending.cancel()
             leaving.cancel()
+            if self.beginning:
+                self.beginning.close()  # The client may have gone before anybody listened.
 
     async def _send(self, send, headers: list[tuple[bytes, bytes]]) -> None:
         status, body = (200, b"") if self.form.streaming else await self.whole()

@@ -27,10 +27,10 @@ from ..models import Run, RunEvent
 from .announcements import announce, listen
 from .threads import in_database
 
-# How often a watcher asks for the events of a run that another process takes.
+# How often a watcher looks for the events of a run that another process takes, unheard of.
 POLL_SECONDS = 0.25
-# The same where the other process announces them, which it may fail to do.
-UNHEARD_SECONDS = 2.0
+# The watchers of a run that is taken here are told; now and then, that nothing happens.
+IDLE_SECONDS = 5.0
 
 
 class Event(NamedTuple):
@@ -140,10 +140,11 @@ async def follow(
 
 def _patience(run_id: str) -> float:
     """How long to wait for news before looking at the rows."""
-    if run_id in taken_here or connection.vendor != "postgresql":
-        return POLL_SECONDS
-    _hear_of_others()
-    return UNHEARD_SECONDS
+    if run_id in taken_here:
+        return IDLE_SECONDS
+    if connection.vendor == "postgresql":
+        _hear_of_others()
+    return POLL_SECONDS
 
 
 _stop = threading.Event()

@@ -177,10 +177,10 @@ def _repeated(
 
 def pending_calls(conversation: Conversation) -> list[dict]:
     """The tool calls that wait for the client, in the shape they are stored in."""
-    last = conversation.message_links.select_related("message").order_by("-position").first()
-    if last is None or last.message.role != Message.Role.APPROVAL:
-        return []
-    return last.message.tool_calls
+    newest = conversation.message_links.order_by("-position")
+    for role, calls in newest.values_list("message__role", "message__tool_calls")[:1]:
+        return calls if role == Message.Role.APPROVAL else []
+    return []
 
 
 def _answering(conversation: Conversation, request: TurnRequest) -> TurnRequest:

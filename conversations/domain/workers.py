@@ -51,11 +51,14 @@ class Worker:
         self._writer = EventWriter()
         self._thread = threading.Thread(target=self._run_loop, name="turns", daemon=True)
         self._thread.start()
-        asyncio.run_coroutine_threadsafe(self._keep_house(), self._loop)
+        self._loop.call_soon_threadsafe(self._begin_to_keep_house)
 
     def _run_loop(self) -> None:
         asyncio.set_event_loop(self._loop)
         self._loop.run_forever()
+
+    def _begin_to_keep_house(self) -> None:
+        self._house = self._loop.create_task(self._keep_house())
 
     @property
     def busy(self) -> int:
@@ -88,8 +91,10 @@ class Worker:
             task.cancel()
 
     def drain(self, seconds: float) -> None:
-        """Let the turns end, for so long; then cancel those that have not."""
+        """Let the turns end, for so long; then cancel those that have not, and end itself."""
         asyncio.run_coroutine_threadsafe(self._drain(seconds), self._loop).result()
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
 
     async def _drain(self, seconds: float) -> None:
         if self._turns:
@@ -99,6 +104,8 @@ class Worker:
             self._cancel(run_id)
         if left:
             await asyncio.wait(left, timeout=CANCEL_SECONDS)
+        self._house.cancel()
+        await asyncio.wait([self._house])
 
     async def _keep_house(self) -> None:
         """Say that this process lives, see what should be cancelled, free what the dead left."""
@@ -155,9 +162,12 @@ def this_worker() -> Worker:
 
 
 def drain(seconds: float) -> None:
-    """Let this process's turns end, for so long."""
-    if _worker is not None:
-        _worker.drain(seconds)
+    """End this process's worker, when its turns have ended or have had so long."""
+    global _worker
+    with _lock:
+        worker, _worker = _worker, None
+    if worker is not None:
+        worker.drain(seconds)
 
 
 def cancel_run(run: Run) -> None:

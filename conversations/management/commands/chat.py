@@ -11,6 +11,7 @@ from conversations.domain.errors import DomainError
 from conversations.domain.isolation import isolate_label
 from conversations.domain.memory import effective_blocks
 from conversations.domain.runs import TurnRequest, start_run
+from conversations.domain.threads import in_database
 from conversations.domain.workers import cancel_run, drain, this_worker
 from conversations.ids import is_id
 from conversations.models import Agent, Conversation, Run
@@ -78,7 +79,6 @@ class Command(OperatorCommand):
             return ""
 
     def _turn(self, conversation: Conversation, text: str) -> None:
-        before = texts_of(conversation)
         message = {"role": "user", "content": [{"type": "text", "text": text}]}
         worker = this_worker() if settings.WEB_TAKES_TURNS else None
         try:
@@ -97,13 +97,13 @@ class Command(OperatorCommand):
         if worker:
             worker.take(run)
         try:
-            asyncio.run(self._show(run, beginning))
+            asyncio.run(self._show(run, beginning, texts_of(conversation)))
         except KeyboardInterrupt:
             cancel_run(run)
             self.remark("\n(cancelled)")
-        self._show_changes(before, texts_of(conversation))
 
-    async def _show(self, run: Run, beginning: events.Watch | None) -> None:
+    async def _show(self, run: Run, beginning: events.Watch | None, memory: dict[str, str]) -> None:
+        """Print events as they happen, and what each tool changed in `memory`."""
         last = ""
         async for event in events.follow(run.pk, beginning=beginning):
             if event is None:
@@ -113,6 +113,9 @@ class Command(OperatorCommand):
                 self.stdout.write("")
             last = kind
             self._show_event(event.data)
+            if kind == "tool_return":
+                before, memory = memory, await in_database(texts_of, run.conversation)
+                self._show_changes(before, memory)
 
     def _show_event(self, data: dict) -> None:
         kind = data["type"]

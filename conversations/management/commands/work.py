@@ -1,7 +1,7 @@
 import signal
 import threading
 
-from conversations.domain.workers import DRAIN_SECONDS, this_worker
+from conversations.domain.workers import DRAIN_SECONDS, drain, this_worker
 
 from ._arguments import positive
 from ._command import OperatorCommand
@@ -31,4 +31,4 @@ class Command(OperatorCommand):
         self.stdout.flush()
         worker.look_for_runs(at_once, stop)
         self.remark(f"Stopping: {worker.busy} turns have {DRAIN_SECONDS:.0f} s to end.")
-        worker.drain(DRAIN_SECONDS)
+        drain(DRAIN_SECONDS)
