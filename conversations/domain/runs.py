@@ -293,7 +293,7 @@ def end_locked_run(
     run.request = {}
     if run.started_at:
         run.total_duration_ns = round((now - run.started_at).total_seconds() * 1e9)
-    if ending.status == Run.Status.FAILED and not run.messages.exists():
+    if ending.status != Run.Status.COMPLETED and not run.messages.exists():
         # It left nothing, so that sending the same again is a new attempt.
         run.otid = run.idempotency_key = None
     run.save(update_fields=ENDED)
