@@ -13,6 +13,7 @@ Each line of that message is for one request, or goes before the line that is:
     END text            end the stream after this text, without saying why
     BROKEN text         send something that is no JSON after this text
     LENGTH text         stop for want of room
+    CHUNK json          send this as it is, before what the next line says
     ECHO_SYSTEM         repeat the system message
     anything else       mock reply: it
 
@@ -95,7 +96,7 @@ def _script(messages: list[dict]) -> tuple[list[str], int]:
     for line in text.split("\n"):
         before.append(line)
         word = line.partition(" ")[0]
-        if word not in ("SLEEP", "PAUSE", "THINK", "CALL+") and not FAIL.fullmatch(line):
+        if word not in ("SLEEP", "PAUSE", "THINK", "CALL+", "CHUNK") and not FAIL.fullmatch(line):
             groups.append(before)
             before = []
     if before:
@@ -114,7 +115,7 @@ def _actions(lines: list[str], step: int, messages: list[dict]) -> list[tuple[st
     actions = []
     for line in lines:
         word, _, rest = line.partition(" ")
-        if word in ("SAY", "THINK", "CUT", "END", "BROKEN", "LENGTH"):
+        if word in ("SAY", "THINK", "CUT", "END", "BROKEN", "LENGTH", "CHUNK"):
             actions.append((word, rest))
         elif word in ("CALL", "CALL+"):
             actions.append(("CALL", rest))
@@ -143,6 +144,8 @@ class Stream:
                 reason = "tool_calls"
             elif kind == "THINK":
                 await self._pieces(text, "reasoning_content")
+            elif kind == "CHUNK":
+                await self._write(b"data: " + text.encode() + b"\n\n")
             else:
                 await self._pieces(text, "content")
             if kind == "CUT":

@@ -21,7 +21,7 @@ from ..models.runs import RunQuerySet
 from .announcements import announce
 from .authors import Author
 from .errors import Conflict, InvalidArgument
-from .events import Event, insert_events
+from .events import Event, RunLost, insert_events
 from .handles import check_model_handle
 
 MOST_STEPS = 50
@@ -87,10 +87,6 @@ class AwaitsClient(Conflict):
     @property
     def details(self) -> dict:
         return {"tool_call_ids": self.call_ids}
-
-
-class RunLost(Exception):
-    """The run is no longer this process's: cancelled, failed by another, or deleted."""
 
 
 def start_run(
@@ -302,9 +298,10 @@ def end_locked_run(
         run.otid = run.idempotency_key = None
     run.save(update_fields=ENDED)
     if last is None:
-        last = RunEvent.objects.filter(run=run).aggregate(n=Max("seq"))["n"] or 0
-    events = [Event(last + n, data) for n, data in enumerate(ending.events(run), start=1)]
-    insert_events((run.pk, event) for event in [*told, *events])
+        events = _insert_last(run, ending)
+    else:
+        events = _numbered(ending.events(run), after=last)
+        insert_events((run.pk, event) for event in [*told, *events])
     Conversation.objects.filter(pk=run.conversation_id).update(last_run_completed_at=now)
     transaction.on_commit(partial(_note_completion, run.agent_id, now))
     return events
@@ -325,6 +322,23 @@ ENDED = [
     "idempotency_key",
     "updated_at",
 ]
+
+
+def _numbered(data: list[dict], *, after: int) -> list[Event]:
+    return [Event(after + n, each) for n, each in enumerate(data, start=1)]
+
+
+def _insert_last(run: Run, ending: Ending) -> list[Event]:
+    """Store the last events after whatever there is; its process may be writing at this moment."""
+    while True:
+        last = RunEvent.objects.filter(run=run).aggregate(n=Max("seq"))["n"] or 0
+        events = _numbered(ending.events(run), after=last)
+        try:
+            with transaction.atomic():
+                insert_events((run.pk, event) for event in events)
+        except IntegrityError:
+            continue
+        return events
 
 
 def _note_completion(agent_id: str, moment: datetime) -> None:

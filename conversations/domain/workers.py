@@ -81,6 +81,7 @@ class Worker:
         self._turns.pop(run_id, None)
         self._taken.discard(run_id)
         events.taken_here.discard(run_id)
+        self._writer.forget(run_id)
 
     def cancel(self, run_id: str) -> None:
         """End a turn between two events, if this worker takes it."""

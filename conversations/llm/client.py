@@ -1,6 +1,7 @@
 """Asking a model and reading its answer as it comes."""
 
 import asyncio
+import json
 import weakref
 from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING, Any, cast
@@ -17,6 +18,7 @@ from .requests import (
     ReasoningPiece,
     TextPiece,
     Usage,
+    storable,
 )
 from .scripted import answer
 
@@ -115,17 +117,18 @@ def _pieces(chunk: dict) -> list[Piece]:
         delta = choice.get("delta") or {}
         # Servers of reasoning models send it under one of these names, beside the standard.
         if reasoning := delta.get("reasoning_content") or delta.get("reasoning"):
-            pieces.append(ReasoningPiece(str(reasoning)))
+            pieces.append(ReasoningPiece(_text(reasoning)))
         if text := delta.get("content") or delta.get("refusal"):
-            pieces.append(TextPiece(str(text)))
+            pieces.append(TextPiece(_text(text)))
         for call in delta.get("tool_calls") or []:
             function = call.get("function") or {}
+            index, call_id = call.get("index"), call.get("id")
             pieces.append(
                 CallPiece(
-                    index=call.get("index") or 0,
-                    id=call.get("id") or "",
-                    name=function.get("name") or "",
-                    arguments=function.get("arguments") or "",
+                    index=index if isinstance(index, int) else 0,
+                    id=storable(call_id) if isinstance(call_id, str) else "",
+                    name=_text(function.get("name") or ""),
+                    arguments=_text(function.get("arguments") or ""),
                 )
             )
         if reason := choice.get("finish_reason"):
@@ -135,13 +138,25 @@ def _pieces(chunk: dict) -> list[Piece]:
     return pieces
 
 
-def _usage(usage: dict) -> Usage:
+def _text(value: Any) -> str:
+    """Some servers send an object or an array where a text belongs, arguments above all."""
+    return storable(value if isinstance(value, str) else json.dumps(value))
+
+
+def _usage(usage: Any) -> Usage:
     return Usage(
-        prompt_tokens=usage.get("prompt_tokens") or 0,
-        completion_tokens=usage.get("completion_tokens") or 0,
-        cached_input_tokens=(usage.get("prompt_tokens_details") or {}).get("cached_tokens"),
-        reasoning_tokens=(usage.get("completion_tokens_details") or {}).get("reasoning_tokens"),
+        prompt_tokens=_count(usage, "prompt_tokens") or 0,
+        completion_tokens=_count(usage, "completion_tokens") or 0,
+        cached_input_tokens=_count(usage, "prompt_tokens_details", "cached_tokens"),
+        reasoning_tokens=_count(usage, "completion_tokens_details", "reasoning_tokens"),
     )
+
+
+def _count(value: Any, *path: str) -> int | None:
+    for name in path:
+        value = value.get(name) if isinstance(value, dict) else None
+    # Sums of them are JSON numbers, which clients read as doubles.
+    return value if isinstance(value, int) and 0 <= value < 2**40 else None
 
 
 # By HTTP status: type, message, and the status that V1 passes on.
