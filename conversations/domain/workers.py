@@ -14,6 +14,7 @@ import time
 from django.conf import settings
 from django.db import close_old_connections
 
+from ..llm.client import close_clients
 from ..models import Run
 from . import events
 from .announcements import listen
@@ -111,6 +112,7 @@ class Worker:
             await asyncio.wait(left, timeout=CANCEL_SECONDS)
         self._house.cancel()
         await asyncio.wait([self._house])
+        await close_clients()
 
     async def _keep_house(self) -> None:
         """Say that this process lives, see what should be cancelled, free what the dead left."""

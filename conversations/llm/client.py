@@ -94,8 +94,15 @@ def _client(provider: Provider) -> "AsyncOpenAI":
             api_key=provider.api_key,
             base_url=provider.base_url,
             max_retries=RETRIES,
+            http_client=openai.DefaultAioHttpClient(),  # a third cheaper than its usual one
         )
     return clients[provider]
+
+
+async def close_clients() -> None:
+    """Close the connections that this loop has opened."""
+    for client in _clients.pop(asyncio.get_running_loop(), {}).values():
+        await client.close()
 
 
 def _timeout():
@@ -170,7 +177,7 @@ OTHER_ERROR = ("llm_error", "An error occurred with the LLM request.", 500)
 def _model_error(error: Exception) -> ModelError:
     import openai  # noqa: PLC0415 (as above)
 
-    if isinstance(error, openai.APITimeoutError):
+    if isinstance(error, openai.APITimeoutError) and not _is_refusal(error):
         kind, message, status = ERRORS[408]
         return ModelError(
             kind, message, f"No bytes for {settings.MODEL_TIMEOUT:g} s", status=status
@@ -191,6 +198,16 @@ def _model_error(error: Exception) -> ModelError:
         return ModelError(kind, message, str(error), status=status)
     kind, message, status = OTHER_ERROR
     return ModelError(kind, message, str(error), status=status)
+
+
+def _is_refusal(error: BaseException) -> bool:
+    """Whether no connection came about: the transport takes that for a timeout, too."""
+    cause = error.__cause__
+    while cause is not None:
+        if isinstance(cause, OSError) and not isinstance(cause, TimeoutError):
+            return True
+        cause = cause.__cause__
+    return False
 
 
 def _is_context_overflow(error) -> bool:
