@@ -1,6 +1,6 @@
 """The memory panel of a conversation: what it reads, with its isolated blocks as editable texts."""
 
-from typing import NamedTuple
+from dataclasses import dataclass
 
 from django import forms
 from django.contrib import admin
@@ -61,7 +61,8 @@ class MemoryInline(admin.StackedInline):
         return False
 
 
-class Row(NamedTuple):
+@dataclass(frozen=True)
+class Row:
     """One label of the panel; `form` when the text may be edited here."""
 
     effective: EffectiveBlock
