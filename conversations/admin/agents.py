@@ -2,9 +2,7 @@ from django import forms
 from django.contrib import admin, messages
 from django.contrib.admin.widgets import AutocompleteSelect
 from django.db.models import Prefetch, Q
-from django.urls import path
 from django.utils.html import format_html
-from django.views.decorators.http import require_POST
 
 from ..domain.agents import (
     AgentFields,
@@ -19,6 +17,7 @@ from ..domain.context import DEFAULT_SYSTEM_PROMPT
 from ..domain.errors import InvalidArgument
 from ..domain.tools import BASE_TOOLS
 from ..models import Agent, AgentBlock, Block
+from .buttons import button
 from .display import link, list_url
 from .fields import ObjectField, WordsField
 from .refusals import RefusableForm, refusable
@@ -75,6 +74,7 @@ class AgentAdmin(ConsoleAdmin):
     list_filter = ["hidden", "created_at"]
     search_fields = ["name", "description", "model"]
     actions = ["restore"]
+    buttons = ("attach", "detach")
     readonly_fields = [
         *["id", "deleted_at", "created_at", "created_by", "updated_at", "last_updated_by"]
     ]
@@ -138,37 +138,23 @@ class AgentAdmin(ConsoleAdmin):
 
     # The attached blocks
 
-    def get_urls(self):
-        view = self.admin_site.admin_view
-        return [
-            path(
-                "<path:object_id>/attach/",
-                view(require_POST(self.attach)),
-                name="conversations_agent_attach",
-            ),
-            path(
-                "<path:object_id>/detach/",
-                view(require_POST(self.detach)),
-                name="conversations_agent_detach",
-            ),
-            *super().get_urls(),
-        ]
-
-    def attach(self, request, object_id):
+    @button("change", "POST")
+    def attach(self, request, agent):
         def verb(agent):
             block = self.posted(AttachForm(agent, self.admin_site, request.POST))
             attach_block(agent, block, by=by(request))
             return f"Attached the block {block.label}."
 
-        return self.press(request, object_id, verb)
+        return self.press(request, agent, verb)
 
-    def detach(self, request, object_id):
+    @button("change", "POST")
+    def detach(self, request, agent):
         def verb(agent):
             block = self.posted(DetachForm(agent, request.POST))
             detach_block(agent, block, by=by(request))
             return f"Detached the block {block.label}. Conversations that isolated it keep theirs."
 
-        return self.press(request, object_id, verb)
+        return self.press(request, agent, verb)
 
     def posted(self, form):
         """The block that a button's form names."""

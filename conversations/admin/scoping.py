@@ -1,9 +1,7 @@
 """What every page of the console keeps to: the operator's organization, and the domain's verbs."""
 
 from django.contrib import admin, messages
-from django.contrib.admin.utils import quote, unquote
 from django.contrib.admin.views.main import ChangeList
-from django.core.exceptions import PermissionDenied
 from django.core.paginator import Paginator
 from django.db import models, transaction
 from django.db.models import Q
@@ -14,6 +12,7 @@ from django.utils.functional import cached_property
 from ..domain.authors import Author, Source
 from ..domain.errors import DomainError
 from ..ids import is_id
+from .buttons import Buttons
 from .fields import PlainTextField
 from .filters import StateFilter
 
@@ -78,7 +77,7 @@ class FoundById:
         return prefix is not None and is_id(prefix, request.GET.get("q", "").strip())
 
 
-class ConsoleAdmin(FoundById, OrganizationScope, admin.ModelAdmin):
+class ConsoleAdmin(FoundById, OrganizationScope, Buttons, admin.ModelAdmin):
     """A model's pages. Whatever they write, a domain verb writes, and its refusal is shown."""
 
     show_facets = admin.ShowFacets.ALLOW
@@ -197,25 +196,6 @@ class ConsoleAdmin(FoundById, OrganizationScope, admin.ModelAdmin):
     def delete_queryset(self, request, queryset):
         for row in queryset:
             self.delete_model(request, row)
-
-    # Buttons
-
-    def press(self, request, object_id, verb):
-        """Apply `verb` to a row that the operator may change, say what it did, show the row."""
-        row = self.get_object(request, unquote(object_id))
-        if row is None:
-            return self._get_obj_does_not_exist_redirect(request, self.opts, object_id)
-        if not self.has_change_permission(request, row):
-            raise PermissionDenied
-        try:
-            done = verb(row)
-        except DomainError as error:
-            self.message_user(request, str(error), messages.ERROR)
-        else:
-            self.log_change(request, row, done)
-            self.message_user(request, done, messages.SUCCESS)
-        name = f"admin:{self.opts.app_label}_{self.opts.model_name}_change"
-        return redirect(name, quote(row.pk))
 
 
 class ReadOnly:

@@ -14,7 +14,7 @@ import time
 from django.conf import settings
 from django.db import close_old_connections
 
-from ..llm.client import close_clients
+from ..llm.client import close_clients, prepare
 from ..models import Run
 from . import events
 from .announcements import listen
@@ -55,6 +55,7 @@ class Worker:
         self._loop.call_soon_threadsafe(self._begin_to_keep_house)
 
     def _run_loop(self) -> None:
+        prepare()
         asyncio.set_event_loop(self._loop)
         self._loop.run_forever()
 

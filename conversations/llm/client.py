@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from django.conf import settings
 
-from .providers import Provider, resolve
+from .providers import Provider, providers, resolve
 from .requests import (
     CallPiece,
     Finish,
@@ -97,6 +97,12 @@ def _client(provider: Provider) -> "AsyncOpenAI":
             http_client=openai.DefaultAioHttpClient(),  # a third cheaper than its usual one
         )
     return clients[provider]
+
+
+def prepare() -> None:
+    """Load what asking a provider takes, which is seconds that no turn need wait for."""
+    if providers():
+        import openai  # noqa: F401, PLC0415 (as above)
 
 
 async def close_clients() -> None:

@@ -70,6 +70,7 @@ ROUTES = [
     Route("post", "agents/{agent_id}/isolated-blocks/human/reset"),
     Route("post", "agents/{agent_id}/isolated-blocks/human/rebase"),
     Route("get", "agents/{agent_id}/context"),
+    Route("get", "agents/{agent_id}/export"),
     Route("get", "agents/{agent_id}/messages"),
     Route("post", "agents/{agent_id}/recompile"),
     Route("post", "agents/{agent_id}/system-prompt/recompile"),

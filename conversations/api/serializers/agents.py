@@ -30,17 +30,26 @@ class ToolSerializer(serializers.Serializer):
     source_code = serializers.CharField(allow_null=True)
     tags = serializers.ListField(child=serializers.CharField())
 
-    def to_representation(self, name):
+
+def represent_tools(agent: Agent) -> list[dict]:
+    """The agent's tools: those known here, and what was imported of others, which is never run."""
+    imported = {tool["name"]: tool for tool in agent.tool_definitions}
+    represented = []
+    for name in agent.tools:
         function = tools.FUNCTIONS.get(name)
-        return {
-            "id": tools.tool_id(name),
-            "name": name,
-            "tool_type": "letta_core" if function else "custom",
-            "description": function and function["description"],
-            "json_schema": function,
-            "source_code": None,
-            "tags": [],
-        }
+        told = imported.get(name, {})
+        represented.append(
+            {
+                "id": tools.tool_id(name),
+                "name": name,
+                "tool_type": "letta_core" if function else "custom",
+                "description": function["description"] if function else told.get("description"),
+                "json_schema": function or told.get("json_schema"),
+                "source_code": told.get("source_code"),
+                "tags": told.get("tags") or [],
+            }
+        )
+    return represented
 
 
 class MemorySerializer(serializers.Serializer):
@@ -145,7 +154,6 @@ def represent_blocks(agent: Agent) -> list[dict]:
 
 def _represent(agent: Agent, message_ids: list[str], filled: set[str]) -> dict:
     blocks = represent_blocks(agent) if "agent.blocks" in filled else []
-    names = agent.tools if "agent.tools" in filled else []
     provider, _, model = agent.model.partition("/")
     return {
         "id": agent.pk,
@@ -171,7 +179,7 @@ def _represent(agent: Agent, message_ids: list[str], filled: set[str]) -> dict:
         "memory": represent_memory(agent, blocks),
         "isolated_labels": agent.isolated_labels,
         "message_ids": message_ids,
-        "tools": [ToolSerializer().to_representation(name) for name in names],
+        "tools": represent_tools(agent) if "agent.tools" in filled else [],
         "tool_rules": [
             {"type": "requires_approval", "tool_name": name} for name in agent.approval_tools
         ],
