@@ -17,6 +17,8 @@ Each line of that message is for one request, or goes before the line that is:
     ECHO_SYSTEM         repeat the system message
     anything else       mock reply: it
 
+The model FAIL-MODEL refuses whatever it is asked, SLOW-MODEL waits before it answers.
+
 What it was asked is kept in `requests`.
 """
 
@@ -61,6 +63,8 @@ class ModelServer:
         if request["model"] == "FAIL-MODEL":
             await _fail(send, 400)
             return
+        if request["model"] == "SLOW-MODEL":
+            await asyncio.sleep(5)
         lines, step = _script(request["messages"])
         pause = 0.0
         while lines:

@@ -118,13 +118,13 @@ async def follow(
     """
     heard = beginning or watch(run_id)
     last, is_over = after, False
-    if beginning is None:
-        # A watch that begins before the look misses nothing in between.
-        stored, is_over = await in_database(stored_events, run_id, after=last)
-        for event in stored:
-            yield event
-            last = event.seq
     try:
+        if beginning is None:
+            # A watch that begins before the look misses nothing in between.
+            stored, is_over = await in_database(stored_events, run_id, after=last)
+            for event in stored:
+                yield event
+                last = event.seq
         while not is_over:
             told = await heard.heard(_patience(run_id))
             events = [event for batch, _ in told for event in batch if event.seq > last]

@@ -109,7 +109,8 @@ def start_run(
     digest = request.digest
     if repeated := _repeated(conversation, digest, otid, idempotency_key):
         return repeated, False
-    check_model_handle(request.model or conversation.model or conversation.agent.model)
+    named = (request.compaction or {}).get("model") or request.model
+    check_model_handle(named or conversation.model or conversation.agent.model)
     if request.compaction is None:
         request = _answering(conversation, request)
     now = timezone.now()
@@ -173,7 +174,9 @@ def _repeated(
 
 def pending_calls(conversation: Conversation) -> list[dict]:
     """The tool calls that wait for the client, in the shape they are stored in."""
-    newest = conversation.message_links.order_by("-position")
+    # A compaction may have put its summary after them.
+    said = conversation.message_links.exclude(message__role=Message.Role.SUMMARY)
+    newest = said.order_by("-position")
     for role, calls in newest.values_list("message__role", "message__tool_calls")[:1]:
         return calls if role == Message.Role.APPROVAL else []
     return []
@@ -293,7 +296,7 @@ def end_locked_run(
     run.request = {}
     if run.started_at:
         run.total_duration_ns = round((now - run.started_at).total_seconds() * 1e9)
-    if ending.status == Run.Status.FAILED and not run.messages.exists():
+    if ending.status != Run.Status.COMPLETED and not run.messages.exists():
         # It left nothing, so that sending the same again is a new attempt.
         run.otid = run.idempotency_key = None
     run.save(update_fields=ENDED)

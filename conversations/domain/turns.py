@@ -21,6 +21,7 @@ from .steps import (
     StepPlan,
     Turn,
     begin_turn,
+    end_cancelled,
     plan_step,
     store_failed_step,
     store_step,
@@ -60,7 +61,7 @@ async def take_turn(run: Run, *, worker: str, writer: EventWriter) -> None:
 async def _end_cancelled(run: Run, worker: str, writer: EventWriter) -> list[Event]:
     await writer.settle()
     try:
-        return await in_database(end_run, run, CANCELLED, worker=worker)
+        return await in_database(end_cancelled, run, worker)
     except RunLost:
         return []
 

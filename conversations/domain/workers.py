@@ -89,6 +89,10 @@ class Worker:
         self._loop.call_soon_threadsafe(self._cancel, run_id)
 
     def _cancel(self, run_id: str) -> None:
+        # Not now: a task that is cancelled before its first line never runs the one that ends it.
+        self._loop.call_soon(self._cancel_begun, run_id)
+
+    def _cancel_begun(self, run_id: str) -> None:
         # Once: a second time would cancel the ending in order.
         if (task := self._turns.get(run_id)) and not task.cancelling():
             task.cancel()
