@@ -15,7 +15,7 @@ from ...domain.blocks import write_block
 from ...domain.context import recompile_all
 from ...domain.staleness import stale_conversations
 from ...models import Block, BlockRevision, Conversation, ConversationMessage, Message
-from .tables import BLOCKS, MESSAGES, PLACES, Table
+from .tables import BLOCKS, MESSAGES, PLACES, RUNS, STEPS, Table
 from .target import existing_keys, insert_rows, key_of
 
 Tell = Callable[[str], None]
@@ -46,6 +46,11 @@ class Look:
 
     def __init__(self) -> None:
         self.counts: Counter[str] = Counter()
+
+    @property
+    def rows(self) -> int:
+        """How far a bar goes: runs, steps and messages are nearly all there is."""
+        return sum(self.counts[table.name] for table in (RUNS, STEPS, MESSAGES))
 
     def together(self) -> ContextManager[Any]:
         return nullcontext()

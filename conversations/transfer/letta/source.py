@@ -7,7 +7,6 @@ from itertools import count, islice
 from typing import Any, NamedTuple, TypeVar
 
 import psycopg
-from psycopg import sql
 from psycopg.rows import namedtuple_row
 
 from ...domain.errors import DomainError
@@ -158,10 +157,10 @@ def _check_tables(connection: psycopg.Connection) -> None:
             )
 
 
-def resolve_organizations(url: str, wanted: list[str]) -> list[str]:
+def resolve_organizations(url: str, wanted: list[str], accept: str | None) -> list[str]:
     """Organizations of the V1 database by name or id."""
     found = []
-    with open_source(url, Scope(), accept=None) as source:
+    with open_source(url, Scope(), accept=accept) as source:
         rows = source.all("SELECT id, name FROM organizations")
     for word in wanted:
         fitting = [row.id for row in rows if word in (row.id, row.name)]
@@ -170,13 +169,6 @@ def resolve_organizations(url: str, wanted: list[str]) -> list[str]:
             raise SourceError(f"{word!r} names {len(fitting)} organizations of {names}")
         found += fitting
     return found
-
-
-def columns_of(source: Source, table: str) -> list[str]:
-    statement = sql.SQL("SELECT * FROM {} LIMIT 0").format(sql.Identifier(table))
-    with source.connection.cursor() as cursor:
-        cursor.execute(statement)
-        return [column.name for column in cursor.description or []]
 
 
 def chunks(rows: Iterator[T], size: int = FETCHED) -> Iterator[list[T]]:
