@@ -37,6 +37,12 @@ def button(permission: str, *methods: str):
     return decorate
 
 
+def number_in(query, name: str) -> int | None:
+    """A whole number that an address or a button names, if it is one."""
+    text = query.get(name, "")
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 10 else None
+
+
 class Buttons:
     """Part of a model admin: `buttons` names its methods that are such views."""
 

@@ -1,5 +1,5 @@
 from django import forms
-from django.contrib import admin, messages
+from django.contrib import admin
 from django.db.models import Prefetch, Q
 from django.utils import timezone
 
@@ -92,11 +92,11 @@ class ConversationAdmin(LabelPages, TimelinePages, ConsoleAdmin):
     search_help_text = "Words of the summary, or an id (conversation, agent, block, message)."
     date_hierarchy = "created_at"
     autocomplete_fields = ["agent"]
-    actions = ["restore"]
+    actions = ["restore", "archive_selected"]
     buttons = (*LabelPages.label_buttons, *TimelinePages.timeline_buttons)
     buttons += ("recompile", "archive", "undelete", "fork")
     inlines = [MemoryInline]
-    readonly_fields = ["id", "agent_link", "forked_from", "compiled_at", "last_message_at"]
+    readonly_fields = ["id", "forked_from", "compiled_at", "last_message_at"]
     readonly_fields += ["archived_at", "deleted_at", "created_at", "created_by"]
     readonly_fields += ["updated_at", "last_updated_by"]
     add_fieldsets = [
@@ -104,9 +104,9 @@ class ConversationAdmin(LabelPages, TimelinePages, ConsoleAdmin):
         ("Instead of the agent's", {"fields": ["model", "context_window_limit", "model_settings"]}),
     ]
     fieldsets = [
-        (None, {"fields": ["agent_link", "summary", "description", "hidden"]}),
+        (None, {"fields": ["summary", "description", "hidden"]}),
         ("Instead of the agent's", {**add_fieldsets[1][1], "classes": ["collapse"]}),
-        ("Record", {"classes": ["collapse"], "fields": ["id", *readonly_fields[2:]]}),
+        ("Record", {"classes": ["collapse"], "fields": readonly_fields}),
     ]
 
     def get_queryset(self, request):
@@ -171,12 +171,20 @@ class ConversationAdmin(LabelPages, TimelinePages, ConsoleAdmin):
     def delete_model(self, request, obj):
         delete_conversation(obj, by=by(request))
 
-    @admin.action(description="Restore selected conversations", permissions=["change"])
+    @admin.action(description="Restore selected conversations…", permissions=["change"])
     def restore(self, request, queryset):
-        for conversation in queryset:
-            restore_conversation(conversation, by=by(request))
-            self.log_change(request, conversation, "Restored.")
-        self.message_user(request, f"Restored {len(queryset)}.", messages.SUCCESS)
+        explanation = "Their isolated blocks and messages come back with them."
+        title = "Restore these conversations?"
+        return self.each(request, queryset, title, explanation, restore_conversation, "Restored")
+
+    @admin.action(description="Archive selected conversations…", permissions=["change"])
+    def archive_selected(self, request, queryset):
+        def verb(conversation, *, by):
+            update_conversation(conversation, by=by, archived_at=timezone.now())
+
+        title = "Archive these conversations?"
+        explanation = "Lists that leave archived ones out no longer show them. They stay readable."
+        return self.each(request, queryset, title, explanation, verb, "Archived")
 
     # Buttons and pages
 
@@ -241,6 +249,7 @@ class ConversationAdmin(LabelPages, TimelinePages, ConsoleAdmin):
                 "lost": lost_texts(panel.formset),
                 "stale": is_stale(conversation, blocks),
                 "may": self.permitted(request, conversation),
+                "show_delete": False,  # among the buttons above
                 "window_size": conversation.context_window_limit
                 or conversation.agent.context_window_limit,
                 "state": self.kind(conversation),

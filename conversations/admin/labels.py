@@ -19,7 +19,7 @@ from ..domain.errors import DomainError, NotFound
 from ..domain.history import redo, undo
 from ..domain.isolation import bring_back, isolate_label, release_label
 from ..domain.memory import effective_blocks
-from .buttons import button
+from .buttons import button, number_in
 from .display import diff
 from .fields import PlainTextField
 from .scoping import by
@@ -56,12 +56,6 @@ def label_of(request) -> str:
     return request.GET.get("label", "")
 
 
-def pressed_version(request) -> int | None:
-    """The version that a button without a page of its own says it saw."""
-    version = request.POST.get("version", "")
-    return int(version) if version.isascii() and version.isdigit() else None
-
-
 class LabelPages:
     """Part of the admin of conversations. The label is in the query of each address."""
 
@@ -93,7 +87,7 @@ class LabelPages:
     def undo(self, request, conversation):
         def verb(conversation):
             block = compare(conversation, label_of(request)).isolation.block
-            undo(block, by=by(request), expected_version=pressed_version(request))
+            undo(block, by=by(request), expected_version=number_in(request.POST, "version"))
             return f"Undid the last edit of {block.label}. Redo takes that back."
 
         return self.press(request, conversation, verb)
@@ -102,7 +96,7 @@ class LabelPages:
     def redo(self, request, conversation):
         def verb(conversation):
             block = compare(conversation, label_of(request)).isolation.block
-            redo(block, by=by(request), expected_version=pressed_version(request))
+            redo(block, by=by(request), expected_version=number_in(request.POST, "version"))
             return f"Redid the edit of {block.label}."
 
         return self.press(request, conversation, verb)

@@ -19,9 +19,7 @@ from .scoping import by
 class MemoryForm(RefusableForm, forms.ModelForm):
     """The text of one isolated block, and the version it had when the page was opened."""
 
-    value = PlainTextField(
-        required=False, label="Isolated text", widget=forms.Textarea(attrs={"rows": 8})
-    )
+    value = PlainTextField(required=False, label="Isolated text", widget=forms.Textarea)
     version = forms.IntegerField(widget=forms.HiddenInput)
 
     def __init__(self, *args, **kwargs):
@@ -29,7 +27,9 @@ class MemoryForm(RefusableForm, forms.ModelForm):
         if not self.instance._state.adding:
             block = self.instance.block
             self.initial |= {"value": block.value, "version": block.version}
-            self.fields["value"].widget.attrs["aria-label"] = f"Isolated text of {block.label}"
+            attrs = self.fields["value"].widget.attrs
+            attrs["aria-label"] = f"Isolated text of {block.label}"
+            attrs["rows"] = min(max(block.value.count("\n") + 2, 4), 20)
 
 
 class MemoryInline(admin.StackedInline):

@@ -2,7 +2,7 @@
 
 from ..domain.context import context_window
 from ..domain.timeline import stretch
-from .buttons import button
+from .buttons import button, number_in
 from .display import diff, pretty
 
 OLDER = 100  # messages of a page of older ones
@@ -16,9 +16,9 @@ class TimelinePages:
     @button("view", "GET")
     def timeline(self, request, conversation):
         """Older messages: those before the position that the query names."""
-        before = request.GET.get("before", "")
-        position = int(before) if before.isascii() and before.isdigit() else None
+        position = number_in(request.GET, "before")
         context = {"title": "Messages", **timeline_of(conversation, position, size=OLDER)}
+        context["may"] = self.permitted(request, conversation)
         return self.page(request, "timeline", conversation, context)
 
     @button("view", "GET")
@@ -35,7 +35,7 @@ class TimelinePages:
         context = {
             "title": "What the model reads",
             "window": window,
-            "parts": _stacked(parts, window.size_max),
+            "parts": _stacked(parts),
             "functions": pretty(window.functions) if window.functions else "",
         }
         return self.page(request, "context", conversation, context)
@@ -69,10 +69,9 @@ def _drawn(changes):
     return [(change, diff(change.older_value or "", change.value)) for change in changes]
 
 
-def _stacked(parts, size):
-    """Each part with where it begins and how wide it is, in hundredths of the whole window, or of
-    what is read where that is more."""
-    whole = max(size, sum(tokens for *_, tokens in parts)) or 1
+def _stacked(parts):
+    """Each part with where it begins and how wide it is, in hundredths of all that is read."""
+    whole = sum(tokens for *_, tokens in parts) or 1
     begin = 0.0
     stacked = []
     for title, kind, tokens in parts:

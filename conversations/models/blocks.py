@@ -7,7 +7,7 @@ from django.core.validators import MinValueValidator, RegexValidator
 from django.db import models
 from django.db.models import Count, F, OuterRef, Q, Subquery
 from django.db.models.functions import Coalesce, Length
-from django.db.models.lookups import LessThanOrEqual
+from django.db.models.lookups import GreaterThanOrEqual, LessThanOrEqual
 
 from ..ids import PrefixedUUIDField
 from .base import OrganizationModel, OrganizationQuerySet, TagsField, with_tags
@@ -44,6 +44,10 @@ class BlockQuerySet(OrganizationQuerySet):
     def out_of_force(self) -> Self:
         """Conversations' own copies that were released."""
         return self.filter(conversation__isnull=False, isolations=None, deleted_at=None)
+
+    def nearly_full(self) -> Self:
+        """Those whose text takes nearly all of their limit."""
+        return self.filter(GreaterThanOrEqual(Length("value"), F("limit") * NEARLY_FULL))
 
     def with_tags(self, tags, *, match_all: bool = False) -> Self:
         return with_tags(self, tags, match_all=match_all)

@@ -31,7 +31,7 @@ def parse_document(data: bytes) -> "Node":
         value = json.loads(data, parse_constant=_refuse)
     except (ValueError, RecursionError) as error:
         raise InvalidArgument(f"Expected JSON in UTF-8; {error}") from None
-    _check_storable(value)
+    check_storable(value)
     return Node(value, "")
 
 
@@ -39,7 +39,7 @@ def _refuse(constant: str):
     raise ValueError(f"{constant} is not JSON")
 
 
-def _check_storable(document: Any) -> None:
+def check_storable(document: Any) -> None:
     for path, value in _walk(document):
         if isinstance(value, str):
             wrong = unstorable(value)

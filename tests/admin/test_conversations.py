@@ -280,7 +280,9 @@ def test_deleting_hides_and_restoring_brings_back(alice, conversation, browser_o
     assert conversation.pk not in {c.pk for c in hidden}
     assert browser.post(change_url(conversation), {"summary": "x"}).status_code == 403
 
-    browser.post(f"{list_url(Conversation)}?state=deleted", {"action": "restore", **pks})
+    browser.post(
+        f"{list_url(Conversation)}?state=deleted", {"action": "restore", "confirmed": "Yes", **pks}
+    )
     conversation.refresh_from_db()
     assert conversation.deleted_at is None
     assert texts(conversation)["human"] == "about human"
