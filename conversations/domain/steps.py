@@ -109,9 +109,8 @@ def plan_step(turn: Turn) -> StepPlan:
     shown = list(links.select_related("message"))
     sends = turn.request.compaction is None and not turn.request.decisions
     if turn.step == 0 and sends:
-        newest = shown[-1].message if shown else None
-        waits = newest is not None and newest.role == Role.APPROVAL
-        check_answers([call["id"] for call in newest.tool_calls] if waits else [], turn.request)
+        newest = [link.message for link in shown[-1:] if link.message.role == Role.APPROVAL]
+        check_answers([call["id"] for each in newest for call in each.tool_calls], turn.request)
     if shown:
         turn.blocks_seen = _blocks_seen(shown[0].compiled_from or {}, turn.isolated)
     messages = [link.message for link in shown]
