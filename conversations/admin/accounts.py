@@ -6,6 +6,7 @@ from django.utils.html import format_html
 
 from ..domain.accounts import create_organization, issue_key, revoke_key
 from ..models import ApiKey, Organization, User
+from .buttons import button
 from .display import badge
 from .refusals import RefusableForm, refusable
 from .scoping import ConsoleAdmin, FoundById, OrganizationScope
@@ -124,7 +125,10 @@ class ApiKeyAdmin(ConsoleAdmin):
     ]
     readonly_fields = ["state"]
     autocomplete_fields = ["user"]
-    actions = ["revoke"]
+    actions = ["revoke_selected"]
+    buttons = ("revoke",)
+    change_form_template = "admin/conversations/apikey/change_form.html"
+    date_hierarchy = "created_at"
 
     def has_change_permission(self, request, obj=None):
         """A key is issued and revoked, never edited."""
@@ -162,9 +166,31 @@ class ApiKeyAdmin(ConsoleAdmin):
             return badge("deleted", "revoked")
         return badge("live", "in force")
 
-    @admin.action(description="Revoke selected API keys", permissions=["change"])
-    def revoke(self, request, queryset):
+    @admin.action(description="Revoke selected API keys…", permissions=["revoke"])
+    def revoke_selected(self, request, queryset):
+        explanation = "Programs that send them are refused from then on. This can't be undone."
+        title = "Revoke these API keys?"
+        if asks := self.confirmed(request, queryset, title=title, explanation=explanation):
+            return asks
         for key in queryset:
             revoke_key(key, revoked_by=request.user)
             self.log_change(request, key, "Revoked.")
         self.message_user(request, f"Revoked {len(queryset)}.", messages.SUCCESS)
+        return None
+
+    def has_revoke_permission(self, request, obj=None):
+        may_change = super().has_change_permission(request)
+        return may_change and not (obj and obj.revoked_at)
+
+    @button("revoke", "POST")
+    def revoke(self, request, key):
+        def verb(key):
+            revoke_key(key, revoked_by=request.user)
+            return "Revoked: programs that send it are refused from now on."
+
+        return self.press(request, key, verb)
+
+    def render_change_form(self, request, context, **kwargs):
+        if key := kwargs.get("obj"):
+            context["may"] = self.permitted(request, key)
+        return super().render_change_form(request, context, **kwargs)

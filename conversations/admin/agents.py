@@ -1,10 +1,10 @@
+from collections import defaultdict
+
 from django import forms
 from django.contrib import admin, messages
 from django.contrib.admin.widgets import AutocompleteSelect
-from django.db.models import Prefetch, Q
-from django.urls import path
+from django.db.models import Count, Prefetch, Q
 from django.utils.html import format_html
-from django.views.decorators.http import require_POST
 
 from ..domain.agents import (
     AgentFields,
@@ -12,13 +12,18 @@ from ..domain.agents import (
     create_agent,
     delete_agent,
     detach_block,
+    move_block,
     restore_agent,
     update_agent,
 )
+from ..domain.bulk import isolations_of
 from ..domain.context import DEFAULT_SYSTEM_PROMPT
-from ..domain.errors import InvalidArgument
+from ..domain.errors import DomainError, InvalidArgument
 from ..domain.tools import BASE_TOOLS
-from ..models import Agent, AgentBlock, Block
+from ..models import Agent, AgentBlock, Block, IsolatedBlock
+from ..models.conversations import Drift
+from .bulk import VERBS, report_on
+from .buttons import button
 from .display import link, list_url
 from .fields import ObjectField, WordsField
 from .refusals import RefusableForm, refusable
@@ -34,6 +39,9 @@ class AgentForm(RefusableForm, forms.ModelForm):
         "separated by commas."
     )
     tools = WordsField(help_text="Names of the tools it may call, separated by commas.")
+    approval_tools = WordsField(
+        help_text="Those of them that a person must approve first, separated by commas."
+    )
     tags = WordsField()
     model_settings = ObjectField()
     metadata = ObjectField(empty={})
@@ -75,12 +83,13 @@ class AgentAdmin(ConsoleAdmin):
     list_filter = ["hidden", "created_at"]
     search_fields = ["name", "description", "model"]
     actions = ["restore"]
+    buttons = ("attach", "detach", "move", "drift", "bulk")
     readonly_fields = [
         *["id", "deleted_at", "created_at", "created_by", "updated_at", "last_updated_by"]
     ]
     add_fieldsets = [
         (None, {"fields": ["name", "description", "model", "system"]}),
-        ("Tools and tags", {"fields": ["tools", "tags"]}),
+        ("Tools and tags", {"fields": ["tools", "approval_tools", "tags"]}),
         ("Settings", {"classes": ["collapse"], "fields": SETTINGS}),
     ]
     fieldsets = [
@@ -129,46 +138,80 @@ class AgentAdmin(ConsoleAdmin):
     def delete_model(self, request, obj):
         delete_agent(obj, by=by(request))
 
-    @admin.action(description="Restore selected agents", permissions=["change"])
+    @admin.action(description="Restore selected agents…", permissions=["change"])
     def restore(self, request, queryset):
-        for agent in queryset:
-            restore_agent(agent, by=by(request))
-            self.log_change(request, agent, "Restored.")
-        self.message_user(request, f"Restored {len(queryset)}.", messages.SUCCESS)
+        explanation = "Their conversations come back, but for those that were deleted on their own."
+        title = "Restore these agents?"
+        return self.each(request, queryset, title, explanation, restore_agent, "Restored")
 
     # The attached blocks
 
-    def get_urls(self):
-        view = self.admin_site.admin_view
-        return [
-            path(
-                "<path:object_id>/attach/",
-                view(require_POST(self.attach)),
-                name="conversations_agent_attach",
-            ),
-            path(
-                "<path:object_id>/detach/",
-                view(require_POST(self.detach)),
-                name="conversations_agent_detach",
-            ),
-            *super().get_urls(),
-        ]
-
-    def attach(self, request, object_id):
+    @button("change", "POST")
+    def attach(self, request, agent):
         def verb(agent):
             block = self.posted(AttachForm(agent, self.admin_site, request.POST))
             attach_block(agent, block, by=by(request))
             return f"Attached the block {block.label}."
 
-        return self.press(request, object_id, verb)
+        return self.press(request, agent, verb)
 
-    def detach(self, request, object_id):
+    @button("change", "POST")
+    def detach(self, request, agent):
         def verb(agent):
             block = self.posted(DetachForm(agent, request.POST))
             detach_block(agent, block, by=by(request))
             return f"Detached the block {block.label}. Conversations that isolated it keep theirs."
 
-        return self.press(request, object_id, verb)
+        return self.press(request, agent, verb)
+
+    @button("change", "POST")
+    def move(self, request, agent):
+        """Up or down the prompt by one place; `up` or `down` names the block."""
+
+        def verb(agent):
+            up = "up" in request.POST
+            data = {"block": request.POST.get("up" if up else "down")}
+            block = self.posted(DetachForm(agent, data))
+            move_block(agent, block, by=by(request), places=-1 if up else 1)
+            return f"Moved the block {block.label} {'up' if up else 'down'}."
+
+        return self.press(request, agent, verb)
+
+    # Its conversations' isolated blocks
+
+    def has_bulk_permission(self, request, agent):
+        may_write = request.user.has_perm("conversations.change_conversation")
+        return may_write and not agent.deleted_at and self.has_view_permission(request, agent)
+
+    @button("view", "GET")
+    def drift(self, request, agent):
+        """How far its conversations' copies have drifted, label by label."""
+        context = {"title": "Isolated blocks", "labels": drift_counts(agent)}
+        context |= {"drifts": Drift, "may": self.permitted(request, agent)}
+        return self.page(request, "drift", agent, context)
+
+    @button("bulk", "GET", "POST")
+    def bulk(self, request, agent):
+        """Resets or rebases one label everywhere: shows what would happen, then what did."""
+        verb, label = request.GET.get("verb", ""), request.GET.get("label", "")
+        if verb not in VERBS:
+            self.message_user(request, f"Expected reset or rebase, got {verb!r}.", messages.ERROR)
+            return self.show(agent)
+        try:
+            isolations = isolations_of(agent, label)
+        except DomainError as error:
+            self.message_user(request, str(error), messages.ERROR)
+            return self.show(agent)
+        is_done = request.method == "POST"
+        drift = request.GET.get("drift", "")
+        if drift in Drift.values:
+            isolations = isolations.of_drifts([drift])
+        report = report_on(isolations, verb, request, dry_run=not is_done)
+        if is_done:
+            counts = ", ".join(f"{number} {outcome}" for outcome, number in report.counts.items())
+            self.log_change(request, agent, f"{verb.capitalize()} {label} everywhere: {counts}.")
+        context = {"title": f"{verb.capitalize()} {label} in its conversations", "verb": verb}
+        return self.page(request, "bulk", agent, context | {"report": report, "is_done": is_done})
 
     def posted(self, form):
         """The block that a button's form names."""
@@ -186,6 +229,7 @@ class AgentAdmin(ConsoleAdmin):
                 "block_links": links,
                 "conversation_count": live.count(),
                 "conversations_url": conversations_of(agent),
+                "may": self.permitted(request, agent),
                 "media": context["media"] + attach.media,
             }
         return super().render_change_form(request, context, **kwargs)
@@ -220,3 +264,25 @@ class AgentBlockAdmin(ReadOnly, ConsoleAdmin):
 
 def conversations_of(agent):
     return list_url("conversation", f"?agent__id__exact={agent.pk}")
+
+
+def drift_counts(agent):
+    """For each label that a live conversation isolated: how many there are of each drift."""
+    isolations = IsolatedBlock.objects.filter(
+        conversation__agent=agent, conversation__deleted_at=None
+    )
+    groups = isolations.with_drift().values("label", "drift").annotate(number=Count("pk"))
+    counts = defaultdict(dict)
+    for group in groups.order_by("label"):
+        counts[group["label"]][group["drift"]] = group["number"]
+    base = list_url("isolatedblock", f"?conversation__agent__id__exact={agent.pk}")
+    return [
+        (
+            label,
+            [
+                (drift, of_label.get(drift, 0), f"{base}&label__exact={label}&drift={drift}")
+                for drift in Drift
+            ],
+        )
+        for label, of_label in counts.items()
+    ]

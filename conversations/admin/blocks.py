@@ -1,13 +1,18 @@
 from django import forms
-from django.contrib import admin
+from django.contrib import admin, messages
 from django.db.models import Q
 from django.db.models.functions import Left, Length
 
 from ..domain.blocks import BlockFields, create_block, delete_block, write_block
+from ..domain.errors import DomainError
+from ..domain.history import find_revision, redo, restore_revision, undo
+from ..domain.readers import readers_of
 from ..models import Block, BlockRevision
+from .buttons import button, number_in
 from .conversations import is_hidden
 from .display import badge, diff, link, list_url
-from .fields import ObjectField, WordsField
+from .fields import ObjectField, WordsField, unix_lines
+from .filters import FillFilter
 from .refusals import RefusableForm, refusable
 from .scoping import ConsoleAdmin, ReadOnly, by
 
@@ -53,7 +58,8 @@ class BlockAdmin(ConsoleAdmin):
     ids = {"pk": "block", "agents": "agent", "conversation": "conv"}
     list_display = ["label", "beginning", "size", "belongs_to", "agent_total", "version"]
     list_display += ["updated_at"]
-    list_filter = ["read_only", "hidden", "updated_at"]
+    list_filter = [FillFilter, "read_only", "hidden", "updated_at"]
+    buttons = ("undo", "redo", "restore", "preview", "revisions")
     list_select_related = ["conversation"]
     search_fields = ["label", "description", "value"]
     ordering = ["-updated_at", "-id"]
@@ -122,26 +128,104 @@ class BlockAdmin(ConsoleAdmin):
     def delete_model(self, request, obj):
         delete_block(obj, by=by(request))
 
+    # Buttons and pages
+
+    @button("change", "POST")
+    def undo(self, request, block):
+        def verb(block):
+            undo(block, by=by(request), expected_version=number_in(request.POST, "version"))
+            return "Undid the last edit. Redo takes that back."
+
+        return self.press(request, block, verb)
+
+    @button("change", "POST")
+    def redo(self, request, block):
+        def verb(block):
+            redo(block, by=by(request), expected_version=number_in(request.POST, "version"))
+            return "Redid the edit."
+
+        return self.press(request, block, verb)
+
+    @button("change", "GET", "POST")
+    def restore(self, request, block):
+        """Shows what going back to a revision would change, and whom that reaches."""
+        try:
+            revision = find_revision(block, number_in(request.GET, "number") or 0)
+        except DomainError as error:
+            self.message_user(request, str(error), messages.ERROR)
+            return self.show(block)
+        if request.method == "POST":
+            version = number_in(request.POST, "version")
+
+            def verb(block):
+                restore_revision(block, revision.number, by=by(request), expected_version=version)
+                return f"Restored what revision {revision.number} said."
+
+            return self.press(request, block, verb)
+        context = {
+            "title": f"Restore revision {revision.number}?",
+            "revision": revision,
+            "change": diff(block.value, revision.value),
+            "readers": readers_of(block),
+        }
+        return self.page(request, "restore", block, context)
+
+    @button("change", "POST")
+    def preview(self, request, block):
+        """What saving the form would change in the text, and whom that reaches. Saves nothing."""
+        value = unix_lines(request.POST.get("value", ""))
+        typed = [
+            (name, unix_lines(text))
+            for name, texts in request.POST.lists()
+            for text in texts
+            if name != "csrfmiddlewaretoken"
+        ]
+        context = {
+            "title": "Save this change?",
+            "change": diff(block.value, value),
+            "length": len(value),
+            "readers": readers_of(block),
+            "typed": typed,
+        }
+        return self.page(request, "preview", block, context)
+
+    @button("view", "GET")
+    def revisions(self, request, block):
+        """Older revisions: those before the number that the query names."""
+        before = number_in(request.GET, "before")
+        return self.page(
+            request, "revisions", block, {"title": "Revisions", **history(block, before)}
+        )
+
     def render_change_form(self, request, context, **kwargs):
         if block := kwargs.get("obj"):
-            newest = list(
-                block.revisions.select_related("written_by", "conversation")[: HISTORY + 1]
-            )
             links = block.agent_links.filter(agent__deleted_at=None).select_related("agent")
             context |= {
-                "revisions": [
-                    (revision, diff(older.value, revision.value) if older else first_text(revision))
-                    for revision, older in zip(newest, [*newest[1:], None], strict=True)
-                ][:HISTORY],
-                "revisions_url": list_url("blockrevision", f"?block__id__exact={block.pk}"),
-                "readers": [link.agent for link in links.order_by("id")[:READERS]],
+                **history(block),
+                "readers": readers_of(block),
+                "reading_agents": [link.agent for link in links.order_by("id")[:READERS]],
                 "readers_url": list_url("agentblock", f"?block__id__exact={block.pk}"),
+                "may": self.permitted(request, block),
             }
         return super().render_change_form(request, context, **kwargs)
 
 
-def first_text(revision):
-    return diff("", revision.value) if revision.value else badge("shared", "empty")
+def history(block, before=None):
+    """What history.html draws: some revisions, newest first, each with what it changed."""
+    found = block.revisions.with_older_value().select_related("written_by", "conversation", "run")
+    if before is not None:
+        found = found.filter(number__lt=before)
+    newest = list(found[: HISTORY + 1])
+    return {
+        "revisions": [(revision, changed_by(revision)) for revision in newest[:HISTORY]],
+        "older_than": newest[HISTORY - 1].number if len(newest) > HISTORY else None,
+    }
+
+
+def changed_by(revision):
+    if revision.older_value is None and not revision.value:
+        return badge("shared", "empty")
+    return diff(revision.older_value or "", revision.value)
 
 
 @admin.register(BlockRevision)

@@ -1,36 +1,39 @@
 from django import forms
-from django.contrib import admin, messages
-from django.contrib.admin.utils import unquote
-from django.core.exceptions import PermissionDenied
+from django.contrib import admin
 from django.db.models import Prefetch, Q
-from django.template.response import TemplateResponse
-from django.urls import path
 from django.utils import timezone
-from django.views.decorators.http import require_POST
 
-from ..domain.context import is_stale, preview_prompt, recompile
+from ..domain.context import is_stale, recompile
 from ..domain.conversations import (
     ConversationFields,
     create_conversation,
     delete_conversation,
+    fork_conversation,
     restore_conversation,
     update_conversation,
 )
-from ..domain.isolation import isolate_label, release_label
+from ..domain.errors import DomainError
+from ..domain.forks import ForkChoice
 from ..domain.memory import effective_blocks
-from ..models import Conversation, IsolatedBlock
-from .display import badge, link, list_url, pretty
+from ..ids import is_id
+from ..models import Conversation, IsolatedBlock, Run
+from .buttons import button
+from .display import badge, link, list_url, tokens_of
 from .fields import ObjectField, WordsField
+from .labels import LabelPages
 from .memory import MemoryInline, lost_texts, rows, save_texts
 from .refusals import RefusableForm, refusable
 from .scoping import ConsoleAdmin, by
+from .timeline import TimelinePages, timeline_of
 
-RECENT = 20  # messages shown on a conversation's page
+RUNS = 10  # shown on a conversation's page
 
 
 class ConversationForm(RefusableForm, forms.ModelForm):
+    """`version` travels with the page, so that a save says which fields it was based on."""
+
+    version = forms.IntegerField(widget=forms.HiddenInput, required=False)
     model_settings = ObjectField(help_text="Overrides the agent's.")
-    archived = forms.BooleanField(required=False)
     isolated_labels = WordsField(
         label="Isolate",
         help_text="Labels of which it gets its own copy, separated by commas. The agent's policy "
@@ -39,11 +42,36 @@ class ConversationForm(RefusableForm, forms.ModelForm):
 
     def __init__(self, *args, **kwargs):
         super().__init__(*args, **kwargs)
-        self.initial["archived"] = self.instance.archived_at is not None
+        if not self.instance._state.adding:
+            self.fields["version"].required = True
+            self.initial["version"] = self.instance.version
+
+
+class ForkForm(forms.Form):
+    """For each isolated label, what the fork does with it."""
+
+    CHOICES = [
+        (ForkChoice.COPY, "Copy: its own copy of this conversation's text"),
+        (ForkChoice.SHARE, "Share: read the shared block"),
+        (ForkChoice.RESET, "Reset: its own copy of the shared text as it is now"),
+    ]
+
+    def __init__(self, labels, data=None):
+        super().__init__(data, prefix="choice")
+        for label in labels:
+            self.fields[label] = forms.ChoiceField(
+                label=label,
+                choices=self.CHOICES,
+                initial=ForkChoice.COPY,
+                widget=forms.RadioSelect,
+            )
+
+    def choices(self):
+        return {label: ForkChoice(choice) for label, choice in self.cleaned_data.items()}
 
 
 @admin.register(Conversation)
-class ConversationAdmin(ConsoleAdmin):
+class ConversationAdmin(LabelPages, TimelinePages, ConsoleAdmin):
     form = ConversationForm
     consequence = "Its isolated blocks are hidden with it."
     asks_organization = False
@@ -64,9 +92,11 @@ class ConversationAdmin(ConsoleAdmin):
     search_help_text = "Words of the summary, or an id (conversation, agent, block, message)."
     date_hierarchy = "created_at"
     autocomplete_fields = ["agent"]
-    actions = ["restore"]
+    actions = ["restore", "archive_selected"]
+    buttons = (*LabelPages.label_buttons, *TimelinePages.timeline_buttons)
+    buttons += ("recompile", "archive", "undelete", "fork")
     inlines = [MemoryInline]
-    readonly_fields = ["id", "agent_link", "forked_from", "compiled_at", "last_message_at"]
+    readonly_fields = ["id", "forked_from", "compiled_at", "last_message_at"]
     readonly_fields += ["archived_at", "deleted_at", "created_at", "created_by"]
     readonly_fields += ["updated_at", "last_updated_by"]
     add_fieldsets = [
@@ -74,9 +104,9 @@ class ConversationAdmin(ConsoleAdmin):
         ("Instead of the agent's", {"fields": ["model", "context_window_limit", "model_settings"]}),
     ]
     fieldsets = [
-        (None, {"fields": ["agent_link", "summary", "description", "hidden", "archived"]}),
+        (None, {"fields": ["summary", "description", "hidden"]}),
         ("Instead of the agent's", {**add_fieldsets[1][1], "classes": ["collapse"]}),
-        ("Record", {"classes": ["collapse"], "fields": ["id", *readonly_fields[2:]]}),
+        ("Record", {"classes": ["collapse"], "fields": readonly_fields}),
     ]
 
     def get_queryset(self, request):
@@ -119,8 +149,6 @@ class ConversationAdmin(ConsoleAdmin):
 
     def save_model(self, request, obj, form, change):
         chosen = self.chosen(form, ConversationFields)
-        if "archived" in form.changed_data:
-            chosen["archived_at"] = timezone.now() if form.cleaned_data["archived"] else None
         with refusable(request, form):
             if not change:
                 saved = create_conversation(
@@ -130,7 +158,8 @@ class ConversationAdmin(ConsoleAdmin):
                     **chosen,
                 )
             elif chosen:
-                saved = update_conversation(obj, by=by(request), **chosen)
+                version = form.cleaned_data["version"]
+                saved = update_conversation(obj, by=by(request), expected_version=version, **chosen)
             else:
                 return
         obj.pk = saved.pk
@@ -142,117 +171,101 @@ class ConversationAdmin(ConsoleAdmin):
     def delete_model(self, request, obj):
         delete_conversation(obj, by=by(request))
 
-    @admin.action(description="Restore selected conversations", permissions=["change"])
+    @admin.action(description="Restore selected conversations…", permissions=["change"])
     def restore(self, request, queryset):
-        for conversation in queryset:
-            restore_conversation(conversation, by=by(request))
-            self.log_change(request, conversation, "Restored.")
-        self.message_user(request, f"Restored {len(queryset)}.", messages.SUCCESS)
+        explanation = "Their isolated blocks and messages come back with them."
+        title = "Restore these conversations?"
+        return self.each(request, queryset, title, explanation, restore_conversation, "Restored")
 
-    # Memory
+    @admin.action(description="Archive selected conversations…", permissions=["change"])
+    def archive_selected(self, request, queryset):
+        def verb(conversation, *, by):
+            update_conversation(conversation, by=by, archived_at=timezone.now())
 
-    def get_urls(self):
-        wrap = self.admin_site.admin_view
-        buttons = [
-            path(
-                f"<path:object_id>/{name}/",
-                wrap(require_POST(getattr(self, name))),
-                name=f"conversations_conversation_{name}",
-            )
-            for name in ("isolate", "release", "recompile")
-        ]
-        prompt = path(
-            "<path:object_id>/prompt/", wrap(self.prompt), name="conversations_conversation_prompt"
-        )
-        return [*buttons, prompt, *super().get_urls()]
+        title = "Archive these conversations?"
+        explanation = "Lists that leave archived ones out no longer show them. They stay readable."
+        return self.each(request, queryset, title, explanation, verb, "Archived")
 
-    def isolate(self, request, object_id):
-        label = request.POST.get("label", "")
+    # Buttons and pages
 
-        def verb(conversation):
-            isolate_label(conversation, label, by=by(request))
-            return f"Isolated {label}: this conversation now has its own copy."
+    def has_fork_permission(self, request, conversation):
+        return self.has_add_permission(request) and not is_hidden(conversation)
 
-        return self.press(request, object_id, verb)
+    def has_restore_permission(self, request, conversation):
+        return bool(conversation.deleted_at) and super().has_change_permission(request)
 
-    def release(self, request, object_id):
-        """Asks first, on a page that shows what the conversation will read instead."""
-        label = request.POST.get("label", "")
-
-        def verb(conversation):
-            shared = release_label(conversation, label, by=by(request))
-            reads = "reads the shared block again" if shared else "no longer has that label"
-            return f"Released {label}: this conversation {reads}."
-
-        conversation = self.get_object(request, unquote(object_id))
-        if (
-            "confirmed" in request.POST
-            or conversation is None
-            or not self.has_change_permission(request, conversation)
-        ):
-            return self.press(request, object_id, verb)
-        for effective in effective_blocks(conversation):
-            if effective.isolation and effective.label == label:
-                context = {"title": f"Release {label}?", "effective": effective}
-                return self.page(request, "release", conversation, context)
-        return self.press(request, object_id, verb)
-
-    def recompile(self, request, object_id):
+    @button("change", "POST")
+    def recompile(self, request, conversation):
         def verb(conversation):
             recompile(conversation)
             return "Recompiled the prompt from memory."
 
-        return self.press(request, object_id, verb)
+        return self.press(request, conversation, verb)
 
-    def prompt(self, request, object_id):
-        """Exactly what the model's next turn begins with."""
-        conversation = self.get_object(request, unquote(object_id))
-        if conversation is None:
-            return self._get_obj_does_not_exist_redirect(request, self.opts, object_id)
-        if not self.has_view_permission(request, conversation):
-            raise PermissionDenied
-        context = {"title": "What the model reads", "prompt": preview_prompt(conversation).text}
-        return self.page(request, "prompt", conversation, context)
+    @button("change", "POST")
+    def archive(self, request, conversation):
+        def verb(conversation):
+            archived_at = None if conversation.archived_at else timezone.now()
+            update_conversation(conversation, by=by(request), archived_at=archived_at)
+            return "Archived." if archived_at else "Taken out of the archive."
 
-    def page(self, request, name, conversation, context):
-        """A page about one conversation, besides its form."""
-        return TemplateResponse(
-            request,
-            f"admin/conversations/conversation/{name}.html",
-            {
-                **self.admin_site.each_context(request),
-                "opts": self.opts,
-                "original": conversation,
-                "subtitle": str(conversation),
-                **context,
-            },
-        )
+        return self.press(request, conversation, verb)
+
+    @button("restore", "POST")
+    def undelete(self, request, conversation):
+        def verb(conversation):
+            restore_conversation(conversation, by=by(request))
+            return "Restored, with its isolated blocks and messages."
+
+        return self.press(request, conversation, verb)
+
+    @button("fork", "GET", "POST")
+    def fork(self, request, conversation):
+        """Asks what the fork shall do with each label that this conversation has isolated."""
+        at = find_message(conversation, request.GET.get("at", ""))
+        labels = [isolation.label for isolation in conversation.isolations.all()]
+        form = ForkForm(labels, request.POST if request.method == "POST" else None)
+        if form.is_valid():
+            try:
+                made = fork_conversation(
+                    conversation, by=by(request), at=at, choices=form.choices()
+                )
+            except DomainError as error:
+                form.add_error(None, str(error))
+            else:
+                self.done(request, made, f"Forked from {conversation}.")
+                return self.show(made)
+        context = {"title": "Fork", "form": form, "at": at}
+        return self.page(request, "fork", conversation, context)
 
     def render_change_form(self, request, context, **kwargs):
         if conversation := kwargs.get("obj"):
             blocks = effective_blocks(conversation)
             [panel] = context["inline_admin_formsets"]
-            links = conversation.message_links.select_related("message").order_by("-position")
+            runs = list(conversation.runs.all()[:RUNS])
             context |= {
                 "panel": panel,
-                "memory": rows(blocks, panel.formset),
+                "memory": rows(conversation, blocks, panel.formset),
                 "lost": lost_texts(panel.formset),
                 "stale": is_stale(conversation, blocks),
-                "recent": [
-                    (held.message, [pretty(part) for part in tool_parts(held.message)])
-                    for held in reversed(list(links[:RECENT]))
-                ],
-                "messages_url": list_url(
-                    "conversationmessage", f"?conversation__id__exact={conversation.pk}"
-                ),
+                "may": self.permitted(request, conversation),
+                "show_delete": False,  # among the buttons above
+                "window_size": conversation.context_window_limit
+                or conversation.agent.context_window_limit,
+                "state": self.kind(conversation),
+                "runs": [(run, tokens_of(run.usage)) for run in runs],
+                "runs_url": list_url("run", f"?conversation__id__exact={conversation.pk}"),
+                "active_run": next((run for run in runs if run.status in Run.ACTIVE), None),
+                **timeline_of(conversation),
             }
         return super().render_change_form(request, context, **kwargs)
+
+
+def find_message(conversation, message_id):
+    """A message of this conversation, or None."""
+    return conversation.messages.find(pk=message_id) if is_id("message", message_id) else None
 
 
 def is_hidden(conversation):
     """Deleted itself, or with its agent."""
     return bool(conversation.deleted_at or conversation.agent.deleted_at)
-
-
-def tool_parts(message):
-    return [*message.tool_calls, *message.tool_returns]

@@ -63,3 +63,9 @@ def _shortened(piece: Piece) -> Piece:
 def pretty(value) -> str:
     """JSON for reading."""
     return json.dumps(value, ensure_ascii=False, indent=2)
+
+
+def tokens_of(usage):
+    """The total, as the model counted."""
+    total = usage.get("total_tokens")
+    return "-" if total is None else f"{total:,}"

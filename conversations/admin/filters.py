@@ -2,6 +2,7 @@
 
 from django.contrib import admin
 
+from ..models.blocks import NEARLY_FULL
 from ..models.conversations import Drift
 
 
@@ -42,3 +43,16 @@ class DriftFilter(admin.SimpleListFilter):
 
     def queryset(self, request, queryset):
         return queryset.filter(drift=self.value()) if self.value() else queryset
+
+
+class FillFilter(admin.SimpleListFilter):
+    """By how much of its limit a block takes; the list annotates `characters`."""
+
+    title = "limit"
+    parameter_name = "fill"
+
+    def lookups(self, request, model_admin):
+        return [("nearly", f"{NEARLY_FULL:.0%} full or more")]
+
+    def queryset(self, request, queryset):
+        return queryset.nearly_full() if self.value() == "nearly" else queryset

@@ -1,9 +1,10 @@
-from django.contrib import admin
+from django.contrib import admin, messages
 from django.db.models import Q
 from django.db.models.functions import Length
 
 from ..models import IsolatedBlock
 from ..models.conversations import Drift
+from .bulk import report_on
 from .display import badge, link
 from .filters import DriftFilter
 from .scoping import ConsoleAdmin, ReadOnly
@@ -30,6 +31,40 @@ class IsolatedBlockAdmin(ReadOnly, ConsoleAdmin):
     fields += ["base_value", "isolated_value", "shared_value", "created_at"]
     readonly_fields = ["conversation_link", "block_link", "drift_badge", "isolated_value"]
     readonly_fields += ["shared_value"]
+
+    actions = ["reset_selected", "rebase_selected"]
+
+    def has_bulk_permission(self, request, obj=None):
+        return request.user.has_perm("conversations.change_conversation")
+
+    def lookup_allowed(self, lookup, value, request):
+        # The agent's page links here.
+        return lookup == "conversation__agent__id__exact" or super().lookup_allowed(
+            lookup, value, request
+        )
+
+    @admin.action(description="Reset selected to the shared text…", permissions=["bulk"])
+    def reset_selected(self, request, queryset):
+        return self.in_bulk(request, queryset, "reset")
+
+    @admin.action(description="Rebase selected on the shared text…", permissions=["bulk"])
+    def rebase_selected(self, request, queryset):
+        return self.in_bulk(request, queryset, "rebase")
+
+    def in_bulk(self, request, queryset, verb):
+        is_asked = "confirmed" not in request.POST
+        report = report_on(queryset, verb, request, dry_run=is_asked)
+        if is_asked:
+            return self.confirmed(
+                request,
+                queryset,
+                title=f"{verb.capitalize()} these isolated blocks?",
+                explanation="Nothing was written yet. This is what would become of each.",
+                context={"report": report},
+            )
+        counts = ", ".join(f"{number} {outcome}" for outcome, number in report.counts.items())
+        self.message_user(request, f"{verb.capitalize()}: {counts}.", messages.SUCCESS)
+        return None
 
     def get_queryset(self, request):
         rows = super().get_queryset(request).with_drift()

@@ -1,13 +1,16 @@
 """The memory panel of a conversation: what it reads, with its isolated blocks as editable texts."""
 
-from typing import NamedTuple
+from dataclasses import dataclass
 
 from django import forms
 from django.contrib import admin
 
 from ..domain.blocks import write_block
 from ..domain.memory import EffectiveBlock
+from ..llm.tokens import count_tokens
 from ..models import IsolatedBlock
+from ..models.blocks import NEARLY_FULL
+from .display import diff
 from .fields import PlainTextField
 from .refusals import RefusableForm, refusable
 from .scoping import by
@@ -16,9 +19,7 @@ from .scoping import by
 class MemoryForm(RefusableForm, forms.ModelForm):
     """The text of one isolated block, and the version it had when the page was opened."""
 
-    value = PlainTextField(
-        required=False, label="Isolated text", widget=forms.Textarea(attrs={"rows": 8})
-    )
+    value = PlainTextField(required=False, label="Isolated text", widget=forms.Textarea)
     version = forms.IntegerField(widget=forms.HiddenInput)
 
     def __init__(self, *args, **kwargs):
@@ -26,7 +27,9 @@ class MemoryForm(RefusableForm, forms.ModelForm):
         if not self.instance._state.adding:
             block = self.instance.block
             self.initial |= {"value": block.value, "version": block.version}
-            self.fields["value"].widget.attrs["aria-label"] = f"Isolated text of {block.label}"
+            attrs = self.fields["value"].widget.attrs
+            attrs["aria-label"] = f"Isolated text of {block.label}"
+            attrs["rows"] = min(max(block.value.count("\n") + 2, 4), 20)
 
 
 class MemoryInline(admin.StackedInline):
@@ -58,17 +61,40 @@ class MemoryInline(admin.StackedInline):
         return False
 
 
-class Row(NamedTuple):
-    """One line of the panel; `form` when the text may be edited here."""
+@dataclass(frozen=True)
+class Row:
+    """One label of the panel; `form` when the text may be edited here."""
 
     effective: EffectiveBlock
     form: MemoryForm | None
+    was_released: bool  # whether an own copy, out of force, could be brought back
+
+    @property
+    def nearly_full(self):
+        return int(NEARLY_FULL * self.effective.block.limit)
+
+    @property
+    def tokens(self):
+        return count_tokens(self.effective.block.value)
+
+    @property
+    def shared_change(self):
+        """The shared text, marked where it differs from the base."""
+        return diff(self.effective.isolation.base_value, self.effective.shared.value)
+
+    @property
+    def own_change(self):
+        return diff(self.effective.isolation.base_value, self.effective.block.value)
 
 
-def rows(blocks, formset) -> list[Row]:
+def rows(conversation, blocks, formset) -> list[Row]:
     """The effective blocks in prompt order, each isolated one with its form."""
     form_by_id = {form.instance.pk: form for form in formset.forms}
-    return [Row(e, form_by_id.get(e.isolation.pk) if e.isolation else None) for e in blocks]
+    released = set(conversation.own_blocks.out_of_force().values_list("label", flat=True))
+    return [
+        Row(e, form_by_id.get(e.isolation.pk) if e.isolation else None, e.label in released)
+        for e in blocks
+    ]
 
 
 def lost_texts(formset) -> list[str]:

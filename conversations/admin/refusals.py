@@ -6,8 +6,20 @@ the page shows the error beside the field and all that was typed.
 """
 
 from contextlib import contextmanager
+from typing import NamedTuple
 
 from ..domain.errors import DomainError, InvalidValue, StaleVersion
+from .display import diff
+from .fields import unix_lines
+
+
+class Meanwhile(NamedTuple):
+    """What somebody else wrote while a form was open, and what saving it all the same would do."""
+
+    version: int
+    value: str
+    theirs: str
+    yours: str
 
 
 class RefusableForm:
@@ -18,7 +30,7 @@ class RefusableForm:
     """
 
     refusals: dict[str | None, DomainError] = {}
-    meanwhile: StaleVersion | None = None  # what the row says now, if it moved on
+    meanwhile: Meanwhile | None = None  # if the row moved on
 
     def __init__(self, *args, **kwargs):
         super().__init__(*args, **kwargs)
@@ -40,15 +52,30 @@ class RefusableForm:
         return cleaned
 
     def _show_what_it_says_now(self, error):
-        self.meanwhile = error
+        opened, now, typed = self._three_texts(error)
+        self.meanwhile = Meanwhile(error.version, now, diff(opened, now), diff(now, typed))
         self.add_error(
             "value" if "value" in self.changed_data else None,
             f"Not saved: it changed while you were editing and is now at version {error.version}. "
-            "What it says now is shown here too. Saving again writes over it.",
+            "What changed is shown here, and what you typed is kept. Saving again writes over it.",
         )
         # Whoever has seen the present text and saves again means it.
         self.data = self.data.copy()
         self.data[self.add_prefix("version")] = error.version
+
+    def _three_texts(self, error):
+        """As the form was opened, as it is now, as it was typed."""
+        names = self.changed_data
+        if isinstance(error.value, str):
+            typed = self.cleaned_data.get("value", error.value)
+            opened = self.data.get(self.add_initial_prefix("value"), "")
+            return unix_lines(opened), error.value, typed
+        texts = (
+            {name: self[name].initial for name in names},
+            {name: error.value.get(name) for name in names},
+            {name: self.cleaned_data.get(name) for name in names},
+        )
+        return ("\n".join(f"{name}: {text}" for name, text in t.items()) for t in texts)
 
 
 @contextmanager

@@ -3,7 +3,7 @@ from django.db.models import Q
 from django.utils.html import format_html
 
 from ..models import Run, RunEvent, Step
-from .display import badge, link, list_url, pretty
+from .display import badge, link, list_url, pretty, tokens_of
 from .scoping import ConsoleAdmin, ReadOnly
 
 
@@ -119,9 +119,3 @@ class RunEventAdmin(ReadOnly, ConsoleAdmin):
     @admin.display(description="event")
     def event(self, event):
         return format_html('<pre class="text">{}</pre>', pretty(event.data))
-
-
-def tokens_of(usage):
-    """The total, as the model counted."""
-    total = usage.get("total_tokens")
-    return "-" if total is None else f"{total:,}"

@@ -1,21 +1,24 @@
 """What every page of the console keeps to: the operator's organization, and the domain's verbs."""
 
 from django.contrib import admin, messages
-from django.contrib.admin.utils import quote, unquote
-from django.contrib.admin.views.main import ChangeList
-from django.core.exceptions import PermissionDenied
+from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
+from django.contrib.admin.views.main import ORDER_VAR, ChangeList
 from django.core.paginator import Paginator
 from django.db import models, transaction
 from django.db.models import Q
 from django.http import HttpResponseRedirect
 from django.shortcuts import redirect
+from django.template.response import TemplateResponse
 from django.utils.functional import cached_property
 
 from ..domain.authors import Author, Source
 from ..domain.errors import DomainError
 from ..ids import is_id
+from .buttons import Buttons
 from .fields import PlainTextField
 from .filters import StateFilter
+
+SHOWN = 20  # rows named on a page that asks about many
 
 
 def by(request) -> Author:
@@ -78,7 +81,7 @@ class FoundById:
         return prefix is not None and is_id(prefix, request.GET.get("q", "").strip())
 
 
-class ConsoleAdmin(FoundById, OrganizationScope, admin.ModelAdmin):
+class ConsoleAdmin(FoundById, OrganizationScope, Buttons, admin.ModelAdmin):
     """A model's pages. Whatever they write, a domain verb writes, and its refusal is shown."""
 
     show_facets = admin.ShowFacets.ALLOW
@@ -114,11 +117,53 @@ class ConsoleAdmin(FoundById, OrganizationScope, admin.ModelAdmin):
         return request.user.is_superuser and self.organization_path == "organization"
 
     def changelist_view(self, request, extra_context=None):
+        self.keep_order(request)
         try:
             return super().changelist_view(request, extra_context)
         except DomainError as error:
             self.message_user(request, str(error), messages.ERROR)
             return HttpResponseRedirect(request.get_full_path())
+
+    def keep_order(self, request):
+        """A list is sorted as its reader sorted it last, until they log out."""
+        name = f"order of {self.opts.model_name}"
+        if ORDER_VAR in request.GET:
+            request.session[name] = request.GET[ORDER_VAR]
+        elif request.method == "GET" and request.session.get(name):
+            request.GET = request.GET.copy()
+            request.GET[ORDER_VAR] = request.session[name]
+
+    def confirmed(self, request, queryset, *, title, explanation, context=None):
+        """None when an action was confirmed on the page that asks; else that page."""
+        if "confirmed" in request.POST:
+            return None
+        return TemplateResponse(
+            request,
+            "admin/conversations/confirm.html",
+            {
+                **self.admin_site.each_context(request),
+                "opts": self.opts,
+                "title": title,
+                "explanation": explanation,
+                "rows": [str(row) for row in queryset[:SHOWN]],
+                "count": queryset.count(),
+                "selected": request.POST.getlist(ACTION_CHECKBOX_NAME),
+                "action": request.POST["action"],
+                "select_across": request.POST.get("select_across", "0"),
+                **(context or {}),
+            },
+        )
+
+    def each(self, request, queryset, title, explanation, verb, done):
+        """An action that asks, and then applies `verb` to all of the rows or to none."""
+        if asks := self.confirmed(request, queryset, title=title, explanation=explanation):
+            return asks
+        with transaction.atomic():
+            for row in queryset:
+                verb(row, by=by(request))
+                self.log_change(request, row, f"{done}.")
+        self.message_user(request, f"{done} {len(queryset)}.", messages.SUCCESS)
+        return None
 
     # Adding and changing
 
@@ -197,25 +242,6 @@ class ConsoleAdmin(FoundById, OrganizationScope, admin.ModelAdmin):
     def delete_queryset(self, request, queryset):
         for row in queryset:
             self.delete_model(request, row)
-
-    # Buttons
-
-    def press(self, request, object_id, verb):
-        """Apply `verb` to a row that the operator may change, say what it did, show the row."""
-        row = self.get_object(request, unquote(object_id))
-        if row is None:
-            return self._get_obj_does_not_exist_redirect(request, self.opts, object_id)
-        if not self.has_change_permission(request, row):
-            raise PermissionDenied
-        try:
-            done = verb(row)
-        except DomainError as error:
-            self.message_user(request, str(error), messages.ERROR)
-        else:
-            self.log_change(request, row, done)
-            self.message_user(request, done, messages.SUCCESS)
-        name = f"admin:{self.opts.app_label}_{self.opts.model_name}_change"
-        return redirect(name, quote(row.pk))
 
 
 class ReadOnly:

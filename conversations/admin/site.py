@@ -1,7 +1,11 @@
 from django.contrib import admin
 from django.contrib.admin.views.autocomplete import AutocompleteJsonView
 from django.db.models import Q
-from django.urls import reverse
+from django.template.response import TemplateResponse
+from django.urls import path, reverse
+
+from .counts import figures
+from .exports import export_as_csv
 
 # How the index and the sidebar group the models: by what an operator looks for.
 SECTIONS = {
@@ -31,6 +35,22 @@ class ConsoleSite(admin.AdminSite):
     site_header = "Conversations"
     site_title = "Conversations"
     index_title = "Console"
+
+    def __init__(self, name="admin"):
+        super().__init__(name)
+        self.add_action(export_as_csv)
+
+    def get_urls(self):
+        return [path("counts/", self.admin_view(self.counts), name="counts"), *super().get_urls()]
+
+    def counts(self, request):
+        """The index shows this; a page of its own, because counting may take a second."""
+        context = {
+            **self.each_context(request),
+            "title": "At a glance",
+            "figures": figures(self, request),
+        }
+        return TemplateResponse(request, "admin/conversations/counts.html", context)
 
     def autocomplete_view(self, request):
         return ChoosableJsonView.as_view(admin_site=self)(request)

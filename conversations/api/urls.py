@@ -84,6 +84,7 @@ urlpatterns = [
     path("agents/<str:agent_id>/messages/async", turns.SendToAgentAsync.as_view()),
     path("agents/<str:agent_id>/messages/cancel", turns.CancelAgent.as_view()),
     path("agents/<str:agent_id>/tools/approval/<str:tool_name>", agents.ToolApproval.as_view()),
+    path("agents/<str:agent_id>/reset-messages", agents.ResetMessages.as_view()),
     path("agents/<str:agent_id>/summarize", turns.CompactAgent.as_view()),
     path("agents/<str:agent_id>/recompile", agents.RecompileAgent.as_view()),
     # The older spelling of the one above.

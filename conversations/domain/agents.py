@@ -166,6 +166,34 @@ def detach_block(agent: Agent, block: Block, *, by: Author) -> Agent:
     return agent
 
 
+@transaction.atomic
+def move_block(agent: Agent, block: Block, *, by: Author, places: int) -> Agent:
+    """Move an attached block down the prompt by so many places, or up by as many below zero."""
+    agent = _lock(agent)
+    links = list(agent.block_links.in_prompt_order())
+    here = next((n for n, link in enumerate(links) if link.block_id == block.pk), None)
+    if here is None:
+        raise NotFound(f"No block with id '{block.pk}' found for agent '{agent.pk}'")
+    there = min(max(here + places, 0), len(links) - 1)
+    if there != here:
+        links.insert(there, links.pop(here))
+        _renumber(agent, links, by=by)
+        _save(agent, by=by)
+        recompile_default_conversations([agent.pk])
+    return agent
+
+
+def _renumber(agent: Agent, links: list[AgentBlock], *, by: Author) -> None:
+    moved = [link for position, link in enumerate(links) if link.position != position]
+    for position, link in enumerate(links):
+        link.position = position
+    AgentBlock.objects.bulk_update(moved, ["position"])
+    now = clock.now()
+    periods = agent.reading_periods.filter(block__in=[link.block_id for link in moved])
+    end_reading(periods, by=by, at=now)
+    begin_reading(moved, by=by, at=now)
+
+
 def _locked(blocks: Iterable[Block]) -> list[Block]:
     """The fresh rows in the order given, held, so that nobody renames or deletes one meanwhile."""
     blocks = list(blocks)

@@ -48,6 +48,8 @@ def plan_compaction(turn: Turn, *, mode: str = "sliding_window") -> CompactionPl
     links = list(turn.conversation.message_links.in_context().select_related("message"))
     messages = [link.message for link in links[1:]]
     cut = len(messages) if mode == "all" else _cut(messages, round(turn.limit * KEPT))
+    if messages and messages[-1].role == Role.APPROVAL:
+        cut = min(cut, len(messages) - 1)  # Its calls wait for the client's answer.
     replaced = messages[:cut]
     # A summary in the place of one message, or of an earlier summary alone, makes nothing shorter.
     if len(replaced) < 2:

@@ -11,6 +11,7 @@ from .diffs import Piece, text_diff, unified
 from .errors import Conflict, NotFound
 from .memory import EffectiveBlock
 from .overtaken import Overtaken, again_when_overtaken
+from .readers import readers_of
 
 
 @dataclass(frozen=True)
@@ -115,14 +116,15 @@ def promote(
     by: Author,
     force: bool = False,
     expected_version: int | None = None,
+    shared_version: int | None = None,
 ) -> Promotion:
     """Write the isolated text to the shared block, which becomes the new base.
 
-    `expected_version` is the isolated block's, here and below.
+    `expected_version` is the isolated block's, here and below; `shared_version` the shared one's.
 
     Raises SharedMoved when the shared block has changed since the base, unless forced.
     """
-    comparison = _locked(conversation, label, expected_version)
+    comparison = _locked(conversation, label, expected_version, shared_version)
     isolation, shared = comparison.isolation, _promotable(comparison, force=force)
     value = isolation.block.value
     applied = shared.value != value
@@ -186,13 +188,14 @@ def rebase(
     by: Author,
     resolution: str | None = None,
     expected_version: int | None = None,
+    shared_version: int | None = None,
 ) -> EffectiveBlock:
     """Merge what changed in the shared block since the base into the isolated one, by lines.
 
     Raises MergeConflict when both changed the same lines, and nothing is written, unless
     `resolution` says what the isolated block shall say.
     """
-    comparison = _locked(conversation, label, expected_version)
+    comparison = _locked(conversation, label, expected_version, shared_version)
     by = by._replace(source=Source.REBASE)
     if resolution is None:
         # The text merged is the one under the lock, whatever the caller has seen.
@@ -235,7 +238,12 @@ def merge(comparison: Comparison) -> str:
     return "\n".join(merged)
 
 
-def _locked(conversation: Conversation, label: str, expected: int | None) -> Comparison:
+def _locked(
+    conversation: Conversation,
+    label: str,
+    expected: int | None,
+    expected_shared: int | None = None,
+) -> Comparison:
     """The comparison with its rows held: both blocks, then the row that puts one in force."""
     comparison = compare(conversation, label)
     blocks = [comparison.isolation.block, *([comparison.shared] if comparison.shared else [])]
@@ -246,6 +254,8 @@ def _locked(conversation: Conversation, label: str, expected: int | None) -> Com
     if (locked.isolation, locked.shared) != (comparison.isolation, comparison.shared):
         raise Overtaken
     check_version(locked.isolation.block, expected)
+    if locked.shared is not None:
+        check_version(locked.shared, expected_shared)
     return locked
 
 
@@ -301,7 +311,5 @@ def _set_base(isolation: IsolatedBlock, shared: Block) -> None:
 
 
 def _promotion(shared: Block, *, applied: bool) -> Promotion:
-    agents = shared.agents.live()
-    conversations = Conversation.objects.live().filter(agent__in=agents)
-    readers = conversations.exclude(isolations__label=shared.label)
-    return Promotion(shared, applied, agents.count(), readers.count())
+    readers = readers_of(shared)
+    return Promotion(shared, applied, readers.agents, readers.conversations)

@@ -115,7 +115,7 @@ def _call(call: dict) -> dict:
     arguments = call["function"]["arguments"]
     try:
         is_object = isinstance(json.loads(arguments), dict)
-    except ValueError:
+    except (ValueError, RecursionError):
         is_object = False
     # A model may have written broken JSON; it was told so, and servers refuse to read it again.
     function = {"name": call["function"]["name"], "arguments": arguments if is_object else "{}"}

@@ -23,7 +23,7 @@ from .memory import block_versions_of
 from .messages import append_messages
 from .model_requests import model_request, request_tokens
 from .replies import Reply, now_text
-from .runs import Ending, TurnRequest, end_locked_run, lock_run, pending_calls
+from .runs import CANCELLED, Ending, TurnRequest, end_locked_run, lock_run, pending_calls
 from .tool_calls import ToolResult, call_tool, lock_named_blocks
 
 Role = Message.Role
@@ -195,6 +195,19 @@ def store_failed_step(turn: Turn, plan: StepPlan, error: str) -> None:
         created_by_id=run.created_by_id,
         last_updated_by_id=run.created_by_id,
     )
+
+
+@transaction.atomic
+def end_cancelled(run: Run, worker: str) -> list[Event]:
+    """End a run that was cancelled, and answer its last events. What it was asked is kept, also
+    when it never came to a step. RunLost if it is another's."""
+    locked = lock_run(run, worker)
+    # Deleting a conversation waits for the lock of its run.
+    is_live = Conversation.objects.live().filter(pk=run.conversation_id).exists()
+    if is_live and not locked.steps.exists():
+        asked = [_input_message(message) for message in TurnRequest.of(locked).input]
+        append_messages(run.conversation, asked, by=Author(run.created_by, Source.TOOL, run))
+    return end_locked_run(locked, CANCELLED)
 
 
 def _run_calls(turn: Turn, calls: list[dict], step_id: str) -> tuple[list[Message], list[dict]]:

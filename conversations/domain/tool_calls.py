@@ -39,9 +39,10 @@ def lock_named_blocks(conversation: Conversation, calls: list[dict]) -> None:
 
 def _label(call: dict) -> str | None:
     try:
-        return _arguments(call).get("label")
+        label = _arguments(call).get("label")
     except InvalidArgument:
         return None
+    return label if isinstance(label, str) else None
 
 
 def call_tool(
@@ -64,7 +65,7 @@ def _arguments(call: dict) -> dict[str, Any]:
     text = call["function"]["arguments"] or "{}"
     try:
         arguments = json.loads(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise InvalidArgument(f"The arguments are not valid JSON ({error}): {text[:200]}") from None
     if not isinstance(arguments, dict):
         raise InvalidArgument(f"The arguments must be a JSON object, got {text[:200]}")

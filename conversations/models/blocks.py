@@ -7,13 +7,14 @@ from django.core.validators import MinValueValidator, RegexValidator
 from django.db import models
 from django.db.models import Count, F, OuterRef, Q, Subquery
 from django.db.models.functions import Coalesce, Length
-from django.db.models.lookups import LessThanOrEqual
+from django.db.models.lookups import GreaterThanOrEqual, LessThanOrEqual
 
 from ..ids import PrefixedUUIDField
 from .base import OrganizationModel, OrganizationQuerySet, TagsField, with_tags
 
 LABEL_PATTERN = r"[a-zA-Z0-9_/-]+"
 LABEL_LENGTH = 50
+NEARLY_FULL = 0.9  # of the limit, from where people should look at a block
 
 
 class BlockQuerySet(OrganizationQuerySet):
@@ -38,8 +39,15 @@ class BlockQuerySet(OrganizationQuerySet):
         """A conversation's own copies of a label that are out of force, newest first."""
         if "\0" in label:
             return self.none()  # PostgreSQL has no words for it, and no block has it.
-        rows = self.filter(conversation__isnull=False, isolations=None, deleted_at=None)
-        return rows.filter(label=label).order_by("-created_at", "-id")
+        return self.out_of_force().filter(label=label).order_by("-created_at", "-id")
+
+    def out_of_force(self) -> Self:
+        """Conversations' own copies that were released."""
+        return self.filter(conversation__isnull=False, isolations=None, deleted_at=None)
+
+    def nearly_full(self) -> Self:
+        """Those whose text takes nearly all of their limit."""
+        return self.filter(GreaterThanOrEqual(Length("value"), F("limit") * NEARLY_FULL))
 
     def with_tags(self, tags, *, match_all: bool = False) -> Self:
         return with_tags(self, tags, match_all=match_all)
@@ -144,6 +152,13 @@ class BlockRevisionQuerySet(models.QuerySet):
         then = BlockRevision.objects.filter(block=OuterRef("block"), written_at__lte=moment)
         newest = Subquery(then.order_by("-number").values("number")[:1])
         return self.filter(number=Coalesce(newest, 1))
+
+    def with_older_value(self) -> Self:
+        """Add `older_value`, what the block said before; None for its first revision."""
+        before = BlockRevision.objects.filter(
+            block=OuterRef("block"), number=OuterRef("number") - 1
+        )
+        return self.annotate(older_value=Subquery(before.values("value")[:1]))
 
 
 class BlockRevision(models.Model):

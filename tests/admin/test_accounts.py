@@ -31,9 +31,11 @@ def test_a_key_is_revoked_and_never_edited(alice, browser_of):
     browser = browser_of(alice)
 
     edited = browser.post(change_url(key), {"scope": "admin"})
-    browser.post(list_url(ApiKey), {"action": "revoke", "_selected_action": key.pk})
+    browser.post(change_url(key).replace("/change/", "/revoke/"))
+    again = browser.post(change_url(key).replace("/change/", "/revoke/"))
 
     key.refresh_from_db()
+    assert again.status_code == 403
     assert edited.status_code == 403
     assert key.scope == "write"
     assert key.revoked_at is not None
@@ -61,7 +63,9 @@ def test_a_user_of_no_organization_gets_no_key(root, browser_of):
 def test_a_stranger_revokes_nothing(alice, mallory, browser_of):
     key, _ = issue_key(alice)
 
-    browser_of(mallory).post(list_url(ApiKey), {"action": "revoke", "_selected_action": key.pk})
+    data = {"action": "revoke_selected", "_selected_action": key.pk, "confirmed": "Yes"}
+    browser_of(mallory).post(list_url(ApiKey), data)
+    browser_of(mallory).post(change_url(key).replace("/change/", "/revoke/"))
 
     key.refresh_from_db()
     assert key.revoked_at is None

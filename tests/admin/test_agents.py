@@ -1,7 +1,7 @@
 import pytest
 from django.urls import reverse
 
-from conversations.domain.blocks import delete_block
+from conversations.domain.blocks import delete_block, write_block
 from conversations.models import Agent
 
 from ..factories import author, make_agent, make_block, make_conversation
@@ -88,6 +88,87 @@ def test_blocks_are_attached_and_detached(alice, browser_of):
     assert [x.label for x in agent.block_links.all()] == ["human"]
 
 
+def test_blocks_are_moved_up_and_down(alice, browser_of):
+    agent = make_agent(alice, labels=["a", "b", "c"])
+    block = agent.blocks.get(label="c")
+    browser = browser_of(alice)
+
+    browser.post(button(agent, "move"), {"up": block.pk})
+    assert [x.label for x in agent.block_links.in_prompt_order()] == ["a", "c", "b"]
+    done = browser.post(button(agent, "move"), {"down": block.pk}, follow=True)
+    assert messages_of(done)[-1] == "Moved the block c down."
+    assert [x.label for x in agent.block_links.in_prompt_order()] == ["a", "b", "c"]
+
+
+def test_tools_to_approve_are_set(alice, browser_of):
+    agent = make_agent(alice, tools=["memory_insert", "memory_replace"])
+    browser = browser_of(alice)
+
+    save_form(browser, agent, {**open_form(browser, agent), "approval_tools": "memory_replace"})
+
+    agent.refresh_from_db()
+    assert agent.approval_tools == ["memory_replace"]
+
+
+def test_copies_are_counted_by_drift_with_links_to_them(alice, browser_of):
+    agent = make_agent(alice, labels=["human"])
+    conversations = [make_conversation(agent, isolated=["human"]) for _ in range(3)]
+    write_block(conversations[0].isolated_blocks.get(), by=author(alice), value="own")
+    browser = browser_of(alice)
+
+    [(label, counts)] = browser.get(button(agent, "drift")).context["labels"]
+
+    assert label == "human"
+    assert {drift: number for drift, number, _ in counts if number} == {
+        "in_sync": 2,
+        "isolated_changed": 1,
+    }
+    for _, number, url in counts:
+        assert browser.get(url).context["cl"].result_count == number
+
+
+def test_a_label_is_rebased_everywhere_after_a_preview(alice, browser_of):
+    lines = {"label": "human", "value": "one\ntwo\nthree"}
+    agent = make_agent(alice, memory_blocks=[lines])
+    mine, theirs = (make_conversation(agent, isolated=["human"]) for _ in range(2))
+    write_block(mine.isolated_blocks.get(), by=author(alice), value="one\ntwo\nTHREE")
+    write_block(theirs.isolated_blocks.get(), by=author(alice), value="1\ntwo\nthree")
+    write_block(agent.blocks.get(), by=author(alice), value="ONE\ntwo\nthree")
+    browser = browser_of(alice)
+    url = f"{button(agent, 'bulk')}?verb=rebase&label=human"
+
+    asked = browser.get(url)
+    assert asked.context["report"].counts == {"applied": 1, "conflict": 1}
+    assert mine.isolated_blocks.get().value == "one\ntwo\nTHREE"
+
+    done = browser.post(url)
+    assert done.context["report"].counts == {"applied": 1, "conflict": 1}
+    assert mine.isolated_blocks.get().value == "ONE\ntwo\nTHREE"
+    assert theirs.isolated_blocks.get().value == "1\ntwo\nthree"
+
+
+@pytest.mark.parametrize("query", ["verb=reset&label=nope", "verb=destroy&label=human", ""])
+def test_a_wrong_wish_in_bulk_is_an_error_message(query, alice, browser_of):
+    agent = make_agent(alice, labels=["human"])
+
+    reply = browser_of(alice).post(f"{button(agent, 'bulk')}?{query}", follow=True)
+
+    assert reply.redirect_chain
+    assert messages_of(reply)
+
+
+def test_bulk_verbs_are_for_those_who_may_change_conversations(alice, mallory, browser_of):
+    agent = make_agent(alice, labels=["human"])
+    conversation = make_conversation(agent, isolated=["human"])
+    write_block(conversation.isolated_blocks.get(), by=author(alice), value="own")
+    alice.user_permissions.remove(alice.user_permissions.get(codename="change_conversation"))
+    url = f"{button(agent, 'bulk')}?verb=reset&label=human"
+
+    assert browser_of(alice).post(url).status_code == 403
+    assert browser_of(mallory).post(url).status_code == 302
+    assert conversation.isolated_blocks.get().value == "own"
+
+
 def test_only_blocks_that_may_be_attached_are_suggested(alice, browser_of):
     agent = make_agent(alice, labels=["human"])
     make_conversation(agent, isolated=["human"])
@@ -125,8 +206,9 @@ def test_a_stranger_attaches_and_detaches_nothing(alice, mallory, browser_of):
 
     attach = browser.post(button(agent, "attach"), {"block": make_block(mallory, label="x").pk})
     detach = browser.post(button(agent, "detach"), {"block": agent.blocks.get().pk})
+    move = browser.post(button(agent, "move"), {"up": agent.blocks.get().pk})
 
-    assert attach.status_code == detach.status_code == 302
+    assert attach.status_code == detach.status_code == move.status_code == 302
     assert [x.label for x in agent.block_links.all()] == ["human"]
 
 
@@ -141,7 +223,7 @@ def test_an_agent_is_deleted_with_its_conversations_and_restored(alice, browser_
     assert not browser.get(list_url(Agent)).context["cl"].result_list
     assert not browser.get(list_url(type(conversation))).context["cl"].result_list
 
-    bulk = {"action": "restore", "_selected_action": agent.pk}
+    bulk = {"action": "restore", "_selected_action": agent.pk, "confirmed": "Yes"}
     browser.post(f"{list_url(Agent)}?state=deleted", bulk)
     agent.refresh_from_db()
     assert agent.deleted_at is None

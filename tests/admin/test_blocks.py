@@ -1,8 +1,11 @@
+import pytest
+
+from conversations.domain.authors import Source
 from conversations.domain.blocks import write_block
 from conversations.models import Block
 
-from ..factories import author, make_agent, make_block, make_conversation
-from .pages import add_url, change_url, list_url, open_form, save_form
+from ..factories import author, make_agent, make_block, make_conversation, make_run
+from .pages import add_url, change_url, fields_of, list_url, messages_of, open_form, save_form
 
 
 def test_an_edit_leaves_a_revision_from_the_admin(alice, bob, browser_of):
@@ -182,17 +185,108 @@ def test_html_in_a_block_stays_text(alice, browser_of):
         assert bad not in page.content.decode()
 
 
-def test_the_history_shows_the_newest_twenty_with_what_changed(alice, browser_of):
+def button(block, name, query=""):
+    return change_url(block).replace("/change/", f"/{name}/") + query
+
+
+def test_the_history_shows_the_newest_and_older_ones_are_a_link_away(alice, browser_of):
     block = make_block(alice, value="version 1")
     browser = browser_of(alice)
     for number in range(2, 24):
         write_block(block, by=author(alice), value=f"version {number}")
 
-    page = browser.get(change_url(block)).content.decode()
+    page = browser.get(change_url(block))
+    older = browser.get(button(block, "revisions", f"?before={page.context['older_than']}"))
 
-    assert page.count("<ins>") == 20
-    assert "version <del>22</del><ins>23</ins>" in page.replace("<span>", "").replace("</span>", "")
-    assert "<ins>3</ins>" not in page
+    html = page.content.decode().replace("<span>", "").replace("</span>", "")
+    assert [r.number for r, _ in page.context["revisions"]] == list(range(23, 3, -1))
+    assert "version <del>22</del><ins>23</ins>" in html
+    assert [r.number for r, _ in older.context["revisions"]] == [3, 2, 1]
+    assert older.context["older_than"] is None
+
+
+def test_a_revision_tells_who_wrote_it_from_where_and_in_which_turn(alice, browser_of):
+    conversation = make_conversation(make_agent(alice, labels=["human"]), summary="About Ada")
+    run = make_run(conversation)
+    block = conversation.agent.blocks.get()
+    by = author(alice, Source.TOOL)._replace(run=run)
+    write_block(block, by=by, value="<i>new</i>", conversation=conversation, reason="Was told so")
+
+    page = browser_of(alice).get(change_url(block)).content.decode()
+
+    assert change_url(run) in page
+    assert change_url(conversation) in page
+    assert "Was told so" in page
+    assert "tool" in page
+    assert "&lt;i&gt;" in page
+
+
+def test_an_older_revision_is_restored_after_a_look(alice, browser_of):
+    block = make_block(alice, value="one")
+    write_block(block, by=author(alice), value="two")
+    browser = browser_of(alice)
+
+    asked = browser.get(button(block, "restore", "?number=1"))
+    seen = fields_of(asked, "ask")
+    write_block(block, by=author(alice), value="three")
+    refused = browser.post(button(block, "restore", "?number=1"), seen, follow=True)
+    nowhere = browser.get(button(block, "restore", "?number=99"), follow=True)
+    seen = fields_of(browser.get(button(block, "restore", "?number=1")), "ask")
+    browser.post(button(block, "restore", "?number=1"), seen)
+
+    assert "<del>two</del><ins>one</ins>" in asked.content.decode()
+    assert "is at version 3" in messages_of(refused)[0]
+    assert "has no revision 99" in messages_of(nowhere)[0]
+    block.refresh_from_db()
+    assert (block.value, block.version) == ("one", 4)
+
+
+def test_an_edit_is_undone_and_redone(alice, browser_of):
+    block = make_block(alice, value="one")
+    write_block(block, by=author(alice), value="two")
+    browser = browser_of(alice)
+
+    browser.post(button(block, "undo"), {"version": 2})
+    stale = browser.post(button(block, "undo"), {"version": 2}, follow=True)
+    block.refresh_from_db()
+    assert block.value == "one"
+    assert "is at version 3" in messages_of(stale)[-1]
+    browser.post(button(block, "redo"), {"version": 3})
+    block.refresh_from_db()
+    assert block.value == "two"
+
+
+def test_a_change_is_previewed_with_whom_it_reaches_and_then_saved(alice, browser_of):
+    agent = make_agent(alice, labels=["human"])
+    make_conversation(agent)
+    make_conversation(agent, isolated=["human"])
+    block = agent.blocks.get()
+    browser = browser_of(alice)
+    typed = {**open_form(browser, block), "value": "\nabout\r\nAda"}
+
+    asked = browser.post(button(block, "preview"), typed)
+    words = " ".join(asked.content.decode().replace("strong>", "").split())
+    assert "<2 conversations</ of 1 agent read this, <1</ has its own copy." in words
+    block.refresh_from_db()
+    assert block.value == "about human"
+
+    browser.post(change_url(block), fields_of(asked, "ask"))
+    block.refresh_from_db()
+    assert block.value == "\nabout\nAda"
+
+
+@pytest.mark.parametrize("name", ["undo", "redo", "restore", "preview"])
+def test_buttons_of_a_block_are_for_those_who_may_change_it(name, alice, mallory, browser_of):
+    block = make_block(alice, value="one")
+    write_block(block, by=author(alice), value="two")
+    alice.user_permissions.remove(alice.user_permissions.get(codename="change_block"))
+    url = button(block, name, "?number=1")
+
+    assert browser_of(mallory).post(url, {"version": 2}).status_code == 302
+    assert browser_of(alice).post(url, {"version": 2}).status_code == 403
+    assert "Restore…" not in browser_of(alice).get(change_url(block)).content.decode()
+    block.refresh_from_db()
+    assert block.value == "two"
 
 
 def test_a_colleague_may_edit_and_a_stranger_may_not(alice, bob, mallory, browser_of):

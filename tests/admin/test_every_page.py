@@ -112,7 +112,7 @@ def test_a_stranger_is_suggested_only_what_is_theirs(
 QUERIES = {
     "Organization": 4,
     "User": 4,
-    "ApiKey": 5,
+    "ApiKey": 7,  # the first and the last day, the days between
     "Agent": 6,  # the attached labels
     "AgentBlock": 4,
     "Block": 5,

@@ -101,6 +101,7 @@ TURN_ROUTES = [
     Route("post", "agents/{agent_id}/messages/async", SAY),
     Route("post", "agents/{agent_id}/messages/cancel"),
     Route("post", "agents/{agent_id}/summarize"),
+    Route("patch", "agents/{agent_id}/reset-messages"),
     Route("post", "runs/{run_id}/cancel"),
     Route("patch", "agents/{agent_id}/tools/approval/memory_insert", {"requires_approval": True}),
 ]

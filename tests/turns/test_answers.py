@@ -181,6 +181,10 @@ def test_images_reach_the_model(client_for, alice, conversation, model):
         ({"messages": [{"role": "wizard", "content": "x"}]}, "'wizard'"),
         ({"messages": [{"role": "user", "content": 7}]}, "expected a string or an array"),
         ({"messages": [{"role": "user", "content": [{"type": "image"}]}]}, "expected {"),
+        (
+            {"input": [{"type": "image", "source": {"type": ["url"], "url": "x"}}]},
+            "expected {",
+        ),
         ({"messages": [{"role": "user", "content": "a\0b"}]}, "content"),
         ({"input": "x", "max_steps": 0}, "max_steps: expected at least 1"),
         ({"input": "x", "messages": [{"role": "user", "content": "x"}]}, "got both"),

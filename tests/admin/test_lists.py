@@ -1,0 +1,146 @@
+"""What lists do besides listing: keep their order, export, ask before acting on many rows."""
+
+import csv
+import io
+
+from conversations.domain.accounts import issue_key
+from conversations.domain.blocks import write_block
+from conversations.models import ApiKey, Block, Conversation, IsolatedBlock, Run
+
+from ..factories import author, make_agent, make_block, make_conversation, make_run
+from .pages import fields_of, list_url, messages_of
+
+
+def test_a_list_stays_sorted_as_its_reader_sorted_it(alice, bob, browser_of):
+    for label in ("b", "a", "c"):
+        make_block(alice, label=label)
+    browser = browser_of(alice)
+
+    def labels(browser, **query):
+        page = browser.get(list_url(Block), query)
+        return [block.label for block in page.context["cl"].result_list]
+
+    assert labels(browser, o="1") == ["a", "b", "c"]
+    assert labels(browser) == ["a", "b", "c"]
+    assert labels(browser, o="-1") == ["c", "b", "a"]
+    assert labels(browser, q="b") == ["b"]
+    assert labels(browser) == ["c", "b", "a"]
+    assert labels(browser_of(bob)) == ["c", "a", "b"]
+
+
+def test_a_list_is_exported_as_it_stands_and_no_cell_is_a_formula(alice, browser_of):
+    agent = make_agent(alice, labels=["human"], name="Helper")
+    evil = make_conversation(agent, summary='=HYPERLINK("http://evil")', isolated=["human"])
+    plain = make_conversation(agent, summary="<b>plain</b>, and more")
+    data = {"action": "export_as_csv", "_selected_action": [evil.pk, plain.pk]}
+
+    reply = browser_of(alice).post(list_url(Conversation), data)
+
+    rows = list(csv.DictReader(io.StringIO(reply.getvalue().decode())))
+    assert reply.headers["Content-Disposition"] == 'attachment; filename="conversation.csv"'
+    assert {row["conversation"] for row in rows} == {
+        '\'=HYPERLINK("http://evil")',
+        "<b>plain</b>, and more",
+    }
+    assert {row["isolates"] for row in rows} == {"human", ""}
+    assert {row["agent"] for row in rows} == {"Helper"}
+
+
+def test_a_stranger_exports_nothing_of_others(alice, mallory, browser_of):
+    theirs = make_block(alice, label="secret")
+    own = make_block(mallory, label="own")
+    data = {"action": "export_as_csv", "_selected_action": [theirs.pk, own.pk]}
+
+    reply = browser_of(mallory).post(list_url(Block), data)
+
+    assert "own" in reply.getvalue().decode()
+    assert "secret" not in reply.getvalue().decode()
+
+
+def test_keys_are_revoked_after_asking(alice, browser_of):
+    key, _ = issue_key(alice)
+    browser = browser_of(alice)
+
+    asked = browser.post(
+        list_url(ApiKey), {"action": "revoke_selected", "_selected_action": key.pk}
+    )
+    assert key.prefix in asked.content.decode()
+    key.refresh_from_db()
+    assert key.revoked_at is None
+
+    browser.post(list_url(ApiKey), {**fields_of(asked, "ask"), "confirmed": "Yes"})
+    key.refresh_from_db()
+    assert key.revoked_at is not None
+
+
+def test_isolated_blocks_of_several_agents_are_reset_with_a_preview(alice, browser_of):
+    conversations = [
+        make_conversation(make_agent(alice, labels=["human"]), isolated=["human"]) for _ in range(2)
+    ]
+    for conversation in conversations:
+        write_block(conversation.isolated_blocks.get(), by=author(alice), value="own")
+    ids = [conversation.isolations.get().pk for conversation in conversations]
+    browser = browser_of(alice)
+    chosen = {"action": "reset_selected", "_selected_action": ids}
+
+    asked = browser.post(list_url(IsolatedBlock), chosen)
+    assert asked.context["report"].counts == {"applied": 2}
+    assert [c.isolated_blocks.get().value for c in conversations] == ["own", "own"]
+
+    done = browser.post(list_url(IsolatedBlock), {**chosen, "confirmed": "Yes"}, follow=True)
+    assert messages_of(done) == ["Reset: 2 applied."]
+    assert [c.isolated_blocks.get().value for c in conversations] == ["about human"] * 2
+
+
+def test_whoever_may_not_change_conversations_resets_none(alice, mallory, browser_of):
+    conversation = make_conversation(make_agent(alice, labels=["human"]), isolated=["human"])
+    write_block(conversation.isolated_blocks.get(), by=author(alice), value="own")
+    alice.user_permissions.remove(alice.user_permissions.get(codename="change_conversation"))
+    data = {"action": "reset_selected", "_selected_action": conversation.isolations.get().pk}
+
+    for user in (alice, mallory):
+        browser_of(user).post(list_url(IsolatedBlock), {**data, "confirmed": "Yes"})
+
+    assert conversation.isolated_blocks.get().value == "own"
+
+
+def test_conversations_are_archived_after_asking(alice, browser_of):
+    conversation = make_conversation(make_agent(alice))
+    browser = browser_of(alice)
+    data = {"action": "archive_selected", "_selected_action": conversation.pk}
+
+    browser.post(list_url(Conversation), data)
+    conversation.refresh_from_db()
+    assert conversation.archived_at is None
+    browser.post(list_url(Conversation), {**data, "confirmed": "Yes"})
+    conversation.refresh_from_db()
+    assert conversation.archived_at is not None
+
+
+def test_the_index_counts_what_matters_and_links_to_it(alice, mallory, browser_of):
+    agent = make_agent(alice, labels=["human"])
+    edited = make_conversation(agent, isolated=["human"])
+    write_block(edited.isolated_blocks.get(), by=author(alice), value="own", limit=3)
+    make_run(edited, status=Run.Status.FAILED)
+    make_agent(mallory)
+    browser = browser_of(alice)
+
+    figures = {f.title: f for f in browser.get("/admin/counts/").context["figures"]}
+
+    numbers = {title: figure.number for title, figure in figures.items() if figure.number}
+    assert numbers == {
+        "conversations": 2,
+        "isolated: isolated changed": 1,
+        "turns failed": 1,
+        "isolated blocks nearly full": 1,
+    }
+    for figure in figures.values():
+        listed = browser.get(figure.url).context["cl"]
+        assert listed.result_count == figure.number
+
+
+def test_the_index_counts_only_what_one_may_see(alice, browser_of):
+    make_agent(alice)
+    alice.user_permissions.clear()
+
+    assert browser_of(alice).get("/admin/counts/").context["figures"] == []

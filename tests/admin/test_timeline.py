@@ -1,0 +1,187 @@
+"""What a conversation's page tells of its past, and what the model reads now."""
+
+import pytest
+from django.urls import reverse
+
+from conversations.domain.blocks import write_block
+from conversations.domain.context import context_window
+from conversations.models import Conversation, Run
+
+from ..factories import author, make_agent, make_conversation, make_messages, make_run
+from .pages import change_url, fields_of, messages_of
+
+
+def page_of(conversation, name, query=""):
+    url = reverse(f"admin:conversations_conversation_{name}", args=[conversation.pk])
+    return f"{url}{query}"
+
+
+def shown(response) -> list[str]:
+    return [message.text for _, message, *_ in response.context["entries"]]
+
+
+@pytest.fixture
+def conversation(alice) -> Conversation:
+    return make_conversation(make_agent(alice, labels=["human"]), isolated=["human"])
+
+
+def test_the_newest_messages_are_shown_and_older_ones_are_a_link_away(
+    alice, conversation, browser_of
+):
+    make_messages(conversation, *[f"message <{n}>" for n in range(140)])
+    browser = browser_of(alice)
+
+    page = browser.get(change_url(conversation))
+    older = browser.get(page_of(conversation, "timeline", f"?before={page.context['older_than']}"))
+    oldest = browser.get(
+        page_of(conversation, "timeline", f"?before={older.context['older_than']}")
+    )
+
+    assert shown(page) == [f"message <{n}>" for n in range(110, 140)]
+    assert shown(older) == [f"message <{n}>" for n in range(10, 110)]
+    assert shown(oldest)[1:] == [f"message <{n}>" for n in range(10)]
+    assert oldest.context["older_than"] is None
+    assert "message &lt;139&gt;" in page.content.decode()
+
+
+def test_changes_of_memory_stand_between_the_messages_they_came_between(
+    alice, conversation, browser_of
+):
+    block = conversation.isolated_blocks.get()
+    make_messages(conversation, "first")
+    write_block(block, by=author(alice), value="about Ada", reason="She said so")
+    make_messages(conversation, "second")
+    write_block(block, by=author(alice), value="about Grace")
+
+    response = browser_of(alice).get(change_url(conversation))
+
+    between = {
+        message.text: [revision.value for revision, _ in changes]
+        for _, message, _, changes in response.context["entries"]
+    }
+    assert between["first"] == []
+    assert between["second"] == ["about Ada"]
+    assert [revision.value for revision, _ in response.context["later_changes"]] == ["about Grace"]
+    assert "<del>human</del><ins>Ada</ins>" in response.content.decode()
+    assert "She said so" in response.content.decode()
+
+
+def test_no_change_is_told_twice_or_lost_across_pages(alice, conversation, browser_of):
+    block = conversation.isolated_blocks.get()
+    for n in range(70):
+        make_messages(conversation, f"message {n}")
+        write_block(block, by=author(alice), value=f"text {n}")
+    browser = browser_of(alice)
+
+    page = browser.get(change_url(conversation))
+    told = [r.number for r, _ in page.context["later_changes"]]
+    while True:
+        told += [r.number for *_, changes in page.context["entries"] for r, _ in changes]
+        if page.context["older_than"] is None:
+            break
+        query = f"?before={page.context['older_than']}"
+        page = browser.get(page_of(conversation, "timeline", query))
+
+    assert sorted(told) == list(range(1, 72))
+
+
+def test_the_line_is_where_context_begins(alice, conversation, browser_of):
+    make_messages(conversation, "compacted away", "still there", "newest")
+    conversation.message_links.filter(position=1).update(in_context=False)
+
+    response = browser_of(alice).get(change_url(conversation))
+
+    begins = {m.text: entry.context_begins for entry, m, *_ in response.context["entries"]}
+    assert [text for text, is_first in begins.items() if is_first] == ["still there"]
+    assert response.content.decode().count("The model is shown what follows") == 1
+
+
+def test_the_last_turns_are_shown_with_their_errors(alice, conversation, browser_of):
+    make_run(conversation, status=Run.Status.FAILED, error="<b>no answer</b>")
+    make_run(conversation, status=Run.Status.RUNNING)
+
+    page = browser_of(alice).get(change_url(conversation)).content.decode()
+
+    assert "&lt;b&gt;no answer&lt;/b&gt;" in page
+    assert "turn running" in page
+
+
+def test_the_context_page_shows_what_the_model_will_read(alice, conversation, browser_of):
+    write_block(conversation.isolated_blocks.get(), by=author(alice), value="<i>own</i>")
+    make_messages(conversation, "hello")
+
+    page = browser_of(alice).get(page_of(conversation, "context"))
+
+    window = context_window(conversation)
+    parts = {kind: tokens for _, kind, tokens, *_ in page.context["parts"]}
+    assert parts["memory"] == window.tokens_memory
+    assert sum(parts.values()) == window.size_current
+    assert "<i>own</i>" in page.context["window"].prompt.text
+    assert "&lt;i&gt;own&lt;/i&gt;" in page.content.decode()
+
+
+@pytest.mark.parametrize("name", ["timeline", "context"])
+def test_a_stranger_reads_nothing(name, alice, mallory, conversation, browser_of):
+    alice.user_permissions.clear()
+
+    assert browser_of(mallory).get(page_of(conversation, name)).status_code == 302
+    assert browser_of(alice).get(page_of(conversation, name)).status_code == 403
+
+
+def test_a_fork_takes_what_was_chosen_for_each_label(alice, conversation, browser_of):
+    write_block(conversation.isolated_blocks.get(), by=author(alice), value="own")
+    first, second = make_messages(conversation, "first", "second")
+    browser = browser_of(alice)
+
+    asked = browser.get(page_of(conversation, "fork", f"?at={first.pk}"))
+    fields_of(asked, "ask")
+    browser.post(page_of(conversation, "fork", f"?at={first.pk}"), {"choice-human": "share"})
+    browser.post(page_of(conversation, "fork"), {"choice-human": "copy"})
+    wrong = browser.post(page_of(conversation, "fork"), {"choice-human": "nonsense"})
+
+    copied, shared = conversation.forks.order_by("-created_at")
+    assert [c.isolations.count() for c in (copied, shared)] == [1, 0]
+    assert shared.forked_at_message == first
+    assert copied.message_links.filter(message=second).exists()
+    assert "nonsense is not one of the available choices" in wrong.content.decode()
+
+
+def test_archived_and_taken_out_again(alice, conversation, browser_of):
+    browser = browser_of(alice)
+    for is_archived in (True, False):
+        browser.post(page_of(conversation, "archive"))
+        conversation.refresh_from_db()
+        assert (conversation.archived_at is not None) is is_archived
+
+
+def test_a_deleted_conversation_is_restored_on_its_page(alice, bob, conversation, browser_of):
+    browser = browser_of(alice)
+    browser.post(change_url(conversation).replace("/change/", "/delete/"), {"post": "yes"})
+    bob.user_permissions.remove(bob.user_permissions.get(codename="change_conversation"))
+
+    refused = browser_of(bob).post(page_of(conversation, "undelete"))
+    done = browser.post(page_of(conversation, "undelete"), follow=True)
+
+    conversation.refresh_from_db()
+    assert refused.status_code == 403
+    assert messages_of(done)[-1] == "Restored, with its isolated blocks and messages."
+    assert conversation.deleted_at is None
+
+
+def test_fields_that_somebody_else_changed_are_not_written_over(
+    alice, bob, conversation, browser_of
+):
+    browser = browser_of(bob)
+    data = fields_of(browser.get(change_url(conversation)), "conversation_form")
+    alices = browser_of(alice)
+    alices.post(
+        change_url(conversation),
+        {**fields_of(alices.get(change_url(conversation)), "conversation_form"), "summary": "A"},
+    )
+
+    refused = browser.post(change_url(conversation), {**data, "summary": "B"})
+
+    conversation.refresh_from_db()
+    assert conversation.summary == "A"
+    assert "summary: A" in refused.content.decode()
+    assert fields_of(refused, "conversation_form")["summary"] == "B"

@@ -1,0 +1,31 @@
+"""Debian's Chromium, driven by Playwright."""
+
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from playwright.sync_api import Browser, sync_playwright
+
+PHONE = {"width": 390, "height": 844}
+DESKTOP = {"width": 1280, "height": 900}
+
+
+def launch_options() -> dict:
+    path = shutil.which("chromium")
+    if path is None:
+        raise RuntimeError(
+            "No chromium on the PATH, which the console's tests and screenshots need: "
+            "apt-get install --no-install-recommends chromium"
+        )
+    # Its sandbox does not start as root, as in a container.
+    sandbox = [] if os.geteuid() else ["--no-sandbox"]
+    return {"executable_path": path, "args": [*sandbox, "--force-color-profile=srgb"]}
+
+
+@contextmanager
+def chromium() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(**launch_options())
+        yield browser
+        browser.close()
