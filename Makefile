@@ -49,6 +49,7 @@ test-llm: .venv/dev build/llm/stamp ## turns with a real, small language model
 bench: .venv/dev ## what each operation costs, beside the same SQL
 	$(BIN)/python benchmarks/run.py
 	$(BIN)/python benchmarks/turns.py
+	$(BIN)/python benchmarks/letta_import.py
 
 lint: .venv/dev ## style, types, layers, migrations, schema, deployment checks
 	$(BIN)/ruff check .

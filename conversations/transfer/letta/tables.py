@@ -93,6 +93,7 @@ ISOLATED = _table(
     IsolatedBlock,
     "conversation_id block_id label source_block_id base_value base_version created_at",
     key="block_id",
+    untold="source_block_id base_value base_version created_at",
 )
 RUNS = _table(
     Run,

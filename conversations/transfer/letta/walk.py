@@ -247,7 +247,10 @@ def _isolate(
             block_id = derived_id("block", thread, row.id)
             tell(f"{row.id}: others read it too; {thread} has a copy of its own, {block_id}")
         if row.label != row.block_label:
-            tell(f"{row.id}: renamed to {row.label!r} while isolated as {row.block_label!r}, again")
+            tell(
+                f"{row.id}: was renamed to {row.label!r} while isolated; it is "
+                f"{row.block_label!r} again"
+            )
         wanted.append((row, block_id, row.block_label, thread))
         base = (row.source_value, 1) if row.is_base else ("", 0)
         if not row.is_base:
