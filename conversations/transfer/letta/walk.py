@@ -121,8 +121,8 @@ def _put_blocks(
                 version=len(said),
             )
         )
-    for block in sink.put(tables.BLOCKS, rows):
-        sink.put(tables.REVISIONS, revisions[block[0]])
+    fresh = sink.put(tables.BLOCKS, rows)
+    sink.put(tables.REVISIONS, [said for block in fresh for said in revisions[block[0]]])
 
 
 def _revisions(
