@@ -294,7 +294,13 @@ def test_a_text_over_its_limit_is_kept_and_the_limit_raised(v1, bring):
 def test_runs_and_steps(v1, bring):
     agent = v1.agent()
     thread = v1.thread(agent)
-    done = v1.turn(agent, conversation_id=thread, stop_reason="end_turn")
+    v1.run(f"ALTER DATABASE {v1.connection.info.dbname} SET timezone TO 'Asia/Tokyo'")
+    done = v1.turn(
+        agent,
+        conversation_id=thread,
+        stop_reason="end_turn",
+        completed_at="2026-01-01 10:00",
+    )
     step = v1.step(done, prompt_tokens=5, completion_tokens=2, total_tokens=7)
     message = v1.message(agent, "hello", conversation=thread, position=1, run_id=done, step_id=step)
     # V1 never finishes the runs of plain turns, nor says whose they were.
@@ -308,6 +314,7 @@ def test_runs_and_steps(v1, bring):
     run = Run.objects.get(pk=done)
     assert (run.conversation_id, run.status, run.stop_reason) == (thread, "completed", "end_turn")
     assert run.usage["total_tokens"] == 7
+    assert run.completed_at == datetime(2026, 1, 1, 10, tzinfo=UTC)
     assert Step.objects.get(pk=step).model == "a/b"
     assert Message.objects.get(pk=message).step_id == step
     assert Run.objects.get(pk=plain).conversation_id == thread

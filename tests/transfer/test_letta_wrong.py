@@ -24,6 +24,7 @@ ROWS = {
     "a part": ("content", [{"text": "x"}], "content has a part without a type"),
     "no list": ("content", {"a": 1}, 'content is {"a": 1}; expected JSON of another type'),
     "a call": ("tool_calls", [{"id": "x"}], "tool_calls has a call without a name"),
+    "no returns": ("tool_returns", ["x"], "tool_returns has something else than objects"),
     "a NUL": (
         "content",
         [{"type": "text", "text": "a\0b"}],
@@ -48,6 +49,12 @@ def test_a_row_that_cant_be_stored_is_named(v1: V1, column, value, wrong):
     told = refused(v1.url)
 
     assert told.startswith(f"messages {message}: {wrong}")
+
+
+def test_a_zone_that_does_not_exist_is_named(v1):
+    agent = v1.agent(timezone="Mars/Base")
+
+    assert refused(v1.url).startswith(f"agents {agent}: timezone: expected an IANA name")
 
 
 def test_a_label_that_cant_be_one_is_named(v1):

@@ -8,16 +8,16 @@ from typing import Any
 
 import orjson
 
+from ...domain.agents import check_agent
 from ...domain.errors import DomainError
 from ...domain.tools import FUNCTIONS
 from ...ids import is_id
-from ...models import Agent, Message
+from ...models import Agent
 from ...models.blocks import LABEL_LENGTH, LABEL_PATTERN
-from ..documents import check_storable
+from ..documents import MOST_IN_COLUMN, check_storable
 from ..pieces import TOOL_FIELDS
 from .source import RowError
 
-ROLES = {role: role for role in Message.Role.values} | {"function": "tool"}
 # In V1 a row's time may be missing.
 LONG_AGO = datetime(2023, 1, 1, tzinfo=UTC)
 # What a system message says that was compiled from we don't know what: it is stale.
@@ -105,6 +105,11 @@ def agent_row(reader: Reader, row: Any, tools: list[dict[str, Any]]) -> tuple:
         if isinstance(rule, dict) and rule.get("type") == "requires_approval"
     ]
     approval += [tool["name"] for tool in tools if tool.get("default_requires_approval")]
+    zone = reader.text(row, "timezone", 64) or "UTC"
+    try:
+        check_agent({"timezone": zone})
+    except DomainError as error:
+        raise reader.wrong(row, str(error)) from None
     names = list(dict.fromkeys(tool["name"] for tool in tools))
     window = config.get("context_window")
     embedding = (reader.json(row, "embedding_config") or {}).get("handle")
@@ -117,8 +122,8 @@ def agent_row(reader: Reader, row: Any, tools: list[dict[str, Any]]) -> tuple:
         handle,
         dumped(settings) if settings else None,
         embedding,
-        window if isinstance(window, int) and window > 0 else Agent.DEFAULT_CONTEXT_WINDOW,
-        reader.text(row, "timezone", 64) or "UTC",
+        window if window in range(1, MOST_IN_COLUMN) else Agent.DEFAULT_CONTEXT_WINDOW,
+        zone,
         dumped(names),
         dumped([name for name in dict.fromkeys(approval) if name in names]),
         dumped([_own_tool(tool) for tool in tools if tool["name"] not in FUNCTIONS]),
@@ -207,93 +212,3 @@ def own_thread_row(agent: tuple) -> tuple:
         *owned, updated_by, agent_id, True, None, None, None, False, 1, UNKNOWN_PROMPT,
         None, None, None,
     )  # fmt: skip
-
-
-def message_row(reader: Reader, row: Any) -> tuple:
-    role = ROLES.get(row.role)
-    if role is None:
-        raise reader.wrong(row, f"role is {row.role!r}; expected one of {', '.join(ROLES)}")
-    content, content_text = reader.json(row, "content", list), row.content
-    if content is None:
-        content_text = None
-        content = [{"type": "text", "text": row.text}] if row.text else []
-    for part in content:
-        if not (isinstance(part, dict) and isinstance(part.get("type"), str)):
-            raise reader.wrong(row, "content has a part without a type")
-    calls = reader.json(row, "tool_calls", list) or []
-    for call in calls:
-        function = call.get("function") if isinstance(call, dict) else None
-        if not (isinstance(function, dict) and {"name", "arguments"} <= set(function)):
-            raise reader.wrong(row, "tool_calls has a call without a name and arguments")
-    return (
-        *reader.owned(row, "message"),
-        row.agent_id,
-        role,
-        dumped(content) if content_text is None else content_text,
-        reader.json_text(row, "tool_calls", list, default="[]"),
-        reader.text(row, "tool_call_id", 200),
-        reader.json_text(row, "tool_returns", list, default="[]"),
-        reader.text(row, "name", 200),
-        reader.text(row, "otid", 200),
-        reader.text(row, "sender_id", 200),
-        reader.text(row, "group_id", 200),
-        reader.text(row, "model", 200),
-        row.run_id,
-        row.step_id,
-        row.is_err,
-    )
-
-
-def run_row(reader: Reader, row: Any) -> tuple:
-    """V1's plain turns stay `created` for ever. Those that took steps have ended; the others
-    failed."""
-    status, stop_reason, error = row.status, row.stop_reason, ""
-    completed_at = row.completed_at.replace(tzinfo=UTC) if row.completed_at else None
-    if status not in ("completed", "failed", "cancelled"):
-        status = "completed" if row.steps else "failed"
-        stop_reason = stop_reason or ("end_turn" if row.steps else "error")
-        error = "" if row.steps else "V1 never finished this run"
-    usage = {"prompt_tokens": row.prompt, "completion_tokens": row.completion}
-    usage |= {"total_tokens": row.total, "step_count": row.steps}
-    return (
-        *reader.owned(row, "run"),
-        row.agent_id,
-        row.conversation_id or own_thread_id(row.agent_id),
-        status,
-        reader.text(row, "stop_reason", 50) or stop_reason,
-        bool(row.background),
-        reader.json_text(row, "metadata", default="{}"),
-        reader.json_text(row, "request_config", default="{}"),
-        "{}",
-        "",
-        dumped({name: value or 0 for name, value in usage.items()}),
-        error,
-        "",
-        "",
-        row.created_at,
-        completed_at or row.ended_at or row.updated_at,
-        row.ttft_ns,
-        row.total_duration_ns,
-    )
-
-
-def step_row(reader: Reader, row: Any) -> tuple:
-    model = row.model_handle or "/".join(filter(None, [row.provider_name, row.model]))
-    usage = {
-        "prompt_tokens": row.prompt_tokens,
-        "completion_tokens": row.completion_tokens,
-        "total_tokens": row.total_tokens,
-        "cached_input_tokens": row.cached_input_tokens,
-        "reasoning_tokens": row.reasoning_tokens,
-    }
-    error = reader.json(row, "error_data") or {}
-    return (
-        *reader.owned(row, "step"),
-        row.run_id,
-        row.number,
-        model[:200],
-        reader.text(row, "stop_reason", 50),
-        dumped({name: value for name, value in usage.items() if value is not None}),
-        "[]",
-        str(error.get("message") or row.error_type or ""),
-    )

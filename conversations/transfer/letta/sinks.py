@@ -2,9 +2,10 @@
 
 import hashlib
 from collections import Counter, defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager as ContextManager
 from contextlib import nullcontext
+from itertools import pairwise
 from typing import Any, Protocol
 
 import orjson
@@ -19,6 +20,8 @@ from .tables import BLOCKS, MESSAGES, PLACES, REVISIONS, RUNS, STEPS, Table
 from .target import existing_keys, insert_rows, key_of
 
 Tell = Callable[[str], None]
+# A message of a conversation, and whether the model is shown it.
+Place = tuple[str, bool]
 
 IMPORT = Author(None, Source.IMPORT)
 # What of a block follows V1 while nobody has edited it here.
@@ -34,8 +37,8 @@ class Sink(Protocol):
     def put(self, table: Table, rows: list[tuple]) -> list[tuple]:
         """Take rows; answers those that are new."""
 
-    def place(self, thread_id: str, places: list[tuple[str, bool]]) -> None:
-        """Take the messages of a conversation in order, and which of them the model is shown."""
+    def place(self, threads: dict[str, list[Place]]) -> None:
+        """Take the messages of conversations in order."""
 
     def finish(self, agent_ids: list[str], unspoken: list[str]) -> None:
         """After all rows of these agents. `unspoken` conversations had no system message."""
@@ -59,8 +62,8 @@ class Look:
         self.counts[table.name] += len(rows)
         return rows
 
-    def place(self, thread_id: str, places: list[tuple[str, bool]]) -> None:
-        self.counts[PLACES.name] += len(places)
+    def place(self, threads: dict[str, list[Place]]) -> None:
+        self.counts[PLACES.name] += sum(map(len, threads.values()))
 
     def finish(self, agent_ids: list[str], unspoken: list[str]) -> None:
         pass
@@ -82,19 +85,20 @@ class Write(Look):
             _follow_blocks([row for row in rows if key(row) in stored])
         return fresh
 
-    def place(self, thread_id: str, places: list[tuple[str, bool]]) -> None:
-        stored = list(
-            ConversationMessage.objects.filter(conversation=thread_id)
-            .order_by("position")
-            .values_list("message_id", "in_context")
-        )
-        if stored == places or {each for each, _ in stored} - {each for each, _ in places}:
-            return  # Nothing came, or it has gone on here; comparing tells.
-        if stored:
-            ConversationMessage.objects.filter(conversation=thread_id).delete()
-        rows = [(thread_id, each, n, shown) for n, (each, shown) in enumerate(places)]
+    def place(self, threads: dict[str, list[Place]]) -> None:
+        stored = _stored_places(threads)
+        rows: list[tuple] = []
+        again = []
+        for thread_id, places in threads.items():
+            here = stored.get(thread_id, [])
+            if here == places or {each for each, _ in here} - {each for each, _ in places}:
+                continue  # Nothing came, or it has gone on here; comparing tells.
+            if here:
+                again.append(thread_id)
+            rows += [(thread_id, each, n, shown) for n, (each, shown) in enumerate(places)]
+            self.counts[PLACES.name] += len(places) - len(here)
+        ConversationMessage.objects.filter(conversation__in=again).delete()
         insert_rows(PLACES, rows)
-        self.counts[PLACES.name] += len(places) - len(stored)
 
     def finish(self, agent_ids: list[str], unspoken: list[str]) -> None:
         # As everywhere here: an agent's own thread is never stale, the others until their turn.
@@ -106,6 +110,16 @@ class Write(Look):
             .filter(compiled_from__system="")
             .values_list("pk", flat=True)
         )
+
+
+def _stored_places(thread_ids: Iterable[str]) -> dict[str, list[Place]]:
+    found: dict[str, list[Place]] = defaultdict(list)
+    rows = ConversationMessage.objects.filter(conversation__in=list(thread_ids))
+    ordered = rows.order_by("conversation", "position")
+    columns = ("conversation_id", "message_id", "in_context")
+    for thread_id, message_id, is_shown in ordered.values_list(*columns):
+        found[thread_id].append((message_id, is_shown))
+    return found
 
 
 def _follow_blocks(rows: list[tuple]) -> None:
@@ -134,7 +148,7 @@ class Compare(Look):
         super().put(table, rows)
         if table is REVISIONS:
             # The newest is its block's text, which is compared; it may have followed V1.
-            rows = rows[:-1]
+            rows = [row for row, after in pairwise(rows) if row[0] == after[0]]
         key = key_of(table)
         first = table.columns.index(table.key[0])
         found = table.model._default_manager.filter(
@@ -154,12 +168,12 @@ class Compare(Look):
             self._compare(table, key(row), theirs, mine, [table.columns[i] for i in told_here])
         return rows
 
-    def place(self, thread_id: str, places: list[tuple[str, bool]]) -> None:
-        super().place(thread_id, places)
-        stored = ConversationMessage.objects.filter(conversation=thread_id).order_by("position")
-        mine = [list(row) for row in stored.values_list("message_id", "in_context")]
-        theirs = [list(place) for place in places]
-        self._compare(PLACES, (thread_id,), [theirs], [mine], ["order"])
+    def place(self, threads: dict[str, list[Place]]) -> None:
+        super().place(threads)
+        stored = _stored_places(threads)
+        for thread_id, places in threads.items():
+            here = stored.get(thread_id, [])
+            self._compare(PLACES, (thread_id,), [places], [here], ["order"])
 
     def _compare(
         self, table: Table, key: tuple, theirs: list, mine: list | None, columns: list[str]

@@ -105,6 +105,8 @@ def open_source(url: str, scope: Scope, *, accept: str | None = None) -> Iterato
     try:
         connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
         connection.read_only = True
+        # So that times read, and digest, as they do here.
+        connection.execute("SET TIME ZONE 'UTC'")
         _check_tables(connection)
         yield Source(connection, _check_revision(connection, accept), scope)
     except psycopg.Error as error:

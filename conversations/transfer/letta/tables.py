@@ -1,6 +1,7 @@
 """The tables here that a V1 database fills, with the columns that are written, in order."""
 
 from dataclasses import dataclass
+from functools import cached_property
 
 from django.db.models import Field, JSONField, Model
 
@@ -37,12 +38,12 @@ class Table:
     def name(self) -> str:
         return str(self.model._meta.verbose_name_plural)
 
-    @property
+    @cached_property
     def fields(self) -> list[Field]:
         by_column = {field.attname: field for field in self.model._meta.concrete_fields}
         return [by_column[name] for name in self.columns]
 
-    @property
+    @cached_property
     def json_columns(self) -> set[int]:
         return {i for i, field in enumerate(self.fields) if isinstance(field, JSONField)}
 

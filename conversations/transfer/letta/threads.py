@@ -1,5 +1,6 @@
 """The order of messages in conversations of V1, which has positions twice, and lists of ids."""
 
+from collections.abc import Iterator
 from itertools import groupby
 from typing import Any, NamedTuple
 
@@ -7,8 +8,8 @@ from ...models import Message
 from ..parcels import reading_order
 from . import tables
 from .rows import derived_id
-from .sinks import Sink, Tell
-from .source import Source
+from .sinks import Place, Sink, Tell
+from .source import FETCHED, Source
 
 
 class Thread(NamedTuple):
@@ -24,34 +25,50 @@ def place_threads(
     """Put the messages of these conversations in order; the ids of those that V1 gave no system
     message, and that have an empty one now."""
     unspoken = []
-    waiting = dict(threads)
-    found = groupby(source.rows(query, batch=list(threads)), key=lambda place: place.thread)
-    for thread_id, places in found:
-        thread = waiting.pop(thread_id)
-        if _place(sink, tell, thread, list(places)):
-            unspoken.append(thread.row[0])
-    for thread in waiting.values():
-        _place(sink, tell, thread, [])
-        unspoken.append(thread.row[0])
+    ready: dict[str, list[Place]] = {}
+    for thread, places in _places(source, query, threads):
+        order, is_spoken = _order(tell, thread, places)
+        conversation_id = thread.row[0]
+        if not is_spoken:
+            unspoken.append(conversation_id)
+            sink.put(tables.MESSAGES, [_system_row(order[0][0], thread)])
+        ready[conversation_id] = order
+        if sum(map(len, ready.values())) >= FETCHED:
+            sink.place(ready)
+            ready = {}
+    sink.place(ready)
     return unspoken
 
 
-def _place(sink: Sink, tell: Tell, thread: Thread, places: list[Any]) -> bool:
-    conversation_id = thread.row[0]
+def _places(
+    source: Source, query: str, threads: dict[str, Thread]
+) -> Iterator[tuple[Thread, list[Any]]]:
+    waiting = dict(threads)
+    found = groupby(source.rows(query, batch=list(threads)), key=lambda place: place.thread)
+    for thread_id, places in found:
+        yield waiting.pop(thread_id), list(places)
+    for thread in waiting.values():
+        yield thread, []
+
+
+def _order(tell: Tell, thread: Thread, places: list[Any]) -> tuple[list[Place], bool]:
+    """The messages in order, the system message first, and whether V1 has that."""
     context = _context(tell, thread, places)
     ids = reading_order([place.id for place in places], context)
     system = {place.id for place in places if place.role == Message.Role.SYSTEM}
     # V1 compiles it for each conversation, and shows it first.
     first = next((each for each in [*context, *ids] if each in system), None)
-    if first is None:
-        first = derived_id("message", "system", conversation_id)
-        row = thread.row
-        sink.put(tables.MESSAGES, [(first, *row[1:6], row[6], "system", "[]", "[]", None, "[]",
-                                    *[None] * 8)])  # fmt: skip
+    is_spoken = first is not None
+    first = first or derived_id("message", "system", thread.row[0])
     shown = {*context, first}
     order = [first, *(each for each in ids if each != first)]
-    sink.place(conversation_id, [(each, each in shown) for each in order])
-    return first not in system
+    return [(each, each in shown) for each in order], is_spoken
+
+
+def _system_row(message_id: str, thread: Thread) -> tuple:
+    nothing = (None,) * 8
+    owned, agent_id = thread.row[1:6], thread.row[6]
+    return (message_id, *owned, agent_id, "system", "[]", "[]", None, "[]", *nothing)
 
 
 def _context(tell: Tell, thread: Thread, places: list[Any]) -> list[str]:

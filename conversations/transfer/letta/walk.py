@@ -8,7 +8,7 @@ import orjson
 
 from ...domain.errors import DomainError
 from ...models import Organization, User
-from ..documents import check_storable
+from ..documents import MOST_IN_COLUMN, check_storable
 from . import queries, tables
 from .rows import (
     LONG_AGO,
@@ -18,14 +18,12 @@ from .rows import (
     conversation_row,
     derived_id,
     limit_of,
-    message_row,
     own_thread_row,
-    run_row,
-    step_row,
 )
 from .sinks import Sink, Tell
 from .source import RowError, Source, chunks
 from .threads import Thread, place_threads
+from .turn_rows import message_row, run_row, step_row
 
 # Agents that go in together, and conversations whose order is read at once.
 AGENTS_AT_ONCE = 20
@@ -121,8 +119,8 @@ def _put_blocks(
                 version=len(said),
             )
         )
-    for block in sink.put(tables.BLOCKS, rows):
-        sink.put(tables.REVISIONS, revisions[block[0]])
+    fresh = sink.put(tables.BLOCKS, rows)
+    sink.put(tables.REVISIONS, [said for block in fresh for said in revisions[block[0]]])
 
 
 def _revisions(
@@ -138,7 +136,7 @@ def _revisions(
             number,
             value,
             description,
-            max(limit, len(value), 1),
+            min(max(limit, len(value), 1), MOST_IN_COLUMN),
             None,
             "import",
             "",
