@@ -52,6 +52,7 @@ screenshots: .venv/dev ## the console's pictures in docs/, taken by Chromium
 bench: .venv/dev ## what each operation costs, beside the same SQL
 	$(BIN)/python benchmarks/run.py
 	$(BIN)/python benchmarks/turns.py
+	$(BIN)/python benchmarks/letta_import.py
 
 lint: .venv/dev ## style, types, layers, migrations, schema, deployment checks
 	$(BIN)/ruff check .

@@ -72,11 +72,15 @@ if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
     # The threads that serve requests are fixed, so each keeps its connection.
     DATABASES["default"]["CONN_MAX_AGE"] = None
 else:
-    # Kept connections leak under ASGI (one per thread that ever ran); a pool does not.
-    DATABASES["default"].setdefault("OPTIONS", {})["pool"] = {
-        "min_size": 1,
-        "max_size": WEB_THREADS + 4,
-    }
+    # Kept connections leak under ASGI (one per thread that ever ran); a pool does not. Its
+    # connections live long, so that statements are worth preparing, which the server must bind.
+    DATABASES["default"].setdefault("OPTIONS", {}).update(
+        {
+            "pool": {"min_size": 1, "max_size": WEB_THREADS + 4},
+            "server_side_binding": True,
+            "prepare_threshold": 5,
+        }
+    )
 
 # Django's own
 

@@ -13,8 +13,11 @@ Each line of that message is for one request, or goes before the line that is:
     END text            end the stream after this text, without saying why
     BROKEN text         send something that is no JSON after this text
     LENGTH text         stop for want of room
+    CHUNK json          send this as it is, before what the next line says
     ECHO_SYSTEM         repeat the system message
     anything else       mock reply: it
+
+The model FAIL-MODEL refuses whatever it is asked, SLOW-MODEL waits before it answers.
 
 What it was asked is kept in `requests`.
 """
@@ -60,6 +63,8 @@ class ModelServer:
         if request["model"] == "FAIL-MODEL":
             await _fail(send, 400)
             return
+        if request["model"] == "SLOW-MODEL":
+            await asyncio.sleep(5)
         lines, step = _script(request["messages"])
         pause = 0.0
         while lines:
@@ -95,7 +100,7 @@ def _script(messages: list[dict]) -> tuple[list[str], int]:
     for line in text.split("\n"):
         before.append(line)
         word = line.partition(" ")[0]
-        if word not in ("SLEEP", "PAUSE", "THINK", "CALL+") and not FAIL.fullmatch(line):
+        if word not in ("SLEEP", "PAUSE", "THINK", "CALL+", "CHUNK") and not FAIL.fullmatch(line):
             groups.append(before)
             before = []
     if before:
@@ -114,7 +119,7 @@ def _actions(lines: list[str], step: int, messages: list[dict]) -> list[tuple[st
     actions = []
     for line in lines:
         word, _, rest = line.partition(" ")
-        if word in ("SAY", "THINK", "CUT", "END", "BROKEN", "LENGTH"):
+        if word in ("SAY", "THINK", "CUT", "END", "BROKEN", "LENGTH", "CHUNK"):
             actions.append((word, rest))
         elif word in ("CALL", "CALL+"):
             actions.append(("CALL", rest))
@@ -143,6 +148,8 @@ class Stream:
                 reason = "tool_calls"
             elif kind == "THINK":
                 await self._pieces(text, "reasoning_content")
+            elif kind == "CHUNK":
+                await self._write(b"data: " + text.encode() + b"\n\n")
             else:
                 await self._pieces(text, "content")
             if kind == "CUT":

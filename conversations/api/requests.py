@@ -45,6 +45,14 @@ def read_body(
     return serializer.validated_data
 
 
+def read_form(request, serializer_class: type[serializers.Serializer]) -> dict[str, Any]:
+    """The fields of a multipart form, of which a file is one."""
+    # A plain dict, as in a query.
+    serializer = serializer_class(data={name: request.data[name] for name in request.data})
+    serializer.is_valid(raise_exception=True)
+    return serializer.validated_data
+
+
 def _has_body(request) -> bool:
     return (request.META.get("CONTENT_LENGTH") or "0") != "0"
 

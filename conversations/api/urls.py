@@ -13,6 +13,7 @@ from .views import (
     messages,
     runs,
     server,
+    transfer,
     turns,
 )
 
@@ -65,6 +66,7 @@ urlpatterns = [
     path("blocks/<str:block_id>/restore", history.RestoreBlock.as_view()),
     path("agents/", agents.AgentList.as_view()),
     path("agents/count", agents.AgentCount.as_view()),
+    path("agents/import", transfer.ImportAgentFile.as_view()),
     path("agents/<str:agent_id>", agents.AgentDetail.as_view()),
     # Labels may hold slashes.
     path(
@@ -75,12 +77,14 @@ urlpatterns = [
         "agents/<str:agent_id>/isolated-blocks/<path:label>/rebase",
         bulk.RebaseIsolatedBlocks.as_view(),
     ),
+    path("agents/<str:agent_id>/export", transfer.ExportAgent.as_view()),
     path("agents/<str:agent_id>/context", agents.AgentContext.as_view()),
     path("agents/<str:agent_id>/messages", turns.SendToAgent.as_view()),
     path("agents/<str:agent_id>/messages/stream", turns.StreamFromAgent.as_view()),
     path("agents/<str:agent_id>/messages/async", turns.SendToAgentAsync.as_view()),
     path("agents/<str:agent_id>/messages/cancel", turns.CancelAgent.as_view()),
     path("agents/<str:agent_id>/tools/approval/<str:tool_name>", agents.ToolApproval.as_view()),
+    path("agents/<str:agent_id>/reset-messages", agents.ResetMessages.as_view()),
     path("agents/<str:agent_id>/summarize", turns.CompactAgent.as_view()),
     path("agents/<str:agent_id>/recompile", agents.RecompileAgent.as_view()),
     # The older spelling of the one above.

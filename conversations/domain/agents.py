@@ -234,9 +234,14 @@ def _set_policy(agent: Agent, labels: list[str]) -> None:
 
 
 def _check(fields: AgentFields) -> None:
-    """Raise unless an agent can hold these values."""
+    """Raise unless a caller may ask for these values."""
     if "model" in fields:
         check_model_handle(fields["model"])
+    check_agent(fields)
+
+
+def check_agent(fields: AgentFields) -> None:
+    """Raise unless an agent can hold these values, whichever model it names."""
     name = fields.get("name")
     # Letters of any script, digits, spaces, hyphens, underscores and apostrophes, as V1 had it.
     if name is not None and not re.fullmatch(r"[\w '\-]+", name):
@@ -244,6 +249,8 @@ def _check(fields: AgentFields) -> None:
             "name",
             f"expected letters, digits, spaces, hyphens, underscores and apostrophes, got {name!r}",
         )
+    if name is not None and len(name) > 200:
+        raise InvalidValue("name", f"expected at most 200 characters, got {len(name)}")
     if (limit := fields.get("context_window_limit")) is not None and limit < 1:
         raise InvalidValue("context_window_limit", f"expected at least 1 token, got {limit}")
     if (zone := fields.get("timezone")) is not None:

@@ -5,15 +5,13 @@ to find is what other hands can do: SQL, a restored backup, a script that saves 
 """
 
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
 from typing import NamedTuple
-
-from django.db import connection, transaction
 
 from ..models import Organization
 from .check_organizations import ORGANIZATION_RULES
 from .check_prompts import PROMPT_RULES
 from .check_rows import ROW_RULES
+from .moments import one_moment
 
 # Each answers the ids of the rows that break the rule, and what is wrong with them.
 RULES: dict[str, Callable[[Organization | None], Iterator[tuple[str, str]]]] = {
@@ -33,20 +31,7 @@ def find_breaches(
     organization: Organization | None = None, rules: Iterable[str] = tuple(RULES)
 ) -> Iterator[Breach]:
     """Every breach of these rules, in one organization or in all of them. Writes nothing."""
-    with _one_moment():
+    with one_moment():
         for name in rules:
             for row, wrong in RULES[name](organization):
                 yield Breach(name, row, wrong)
-
-
-@contextmanager
-def _one_moment() -> Iterator[None]:
-    """Let all queries see the same data, lest an edit between two of them look like a breach."""
-    # On SQLite a transaction would take the one place of a writer and hold it to the end.
-    if connection.vendor != "postgresql" or connection.in_atomic_block:
-        yield
-        return
-    with transaction.atomic():
-        with connection.cursor() as cursor:
-            cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
-        yield

@@ -19,7 +19,7 @@ from .handles import check_model_handle
 from .isolation import blocks_to_isolate, isolate_blocks
 from .memory import effective_blocks
 from .messages import insert_messages, text_message
-from .runs import abandon_runs
+from .runs import Busy, abandon_runs
 
 
 class ConversationFields(TypedDict, total=False):
@@ -122,6 +122,36 @@ def fork_conversation(
     fork_isolations(source, fork, choices or {}, by=by)
     _begin_thread(fork, [link.message for link in shared], by=by)
     return fork
+
+
+@transaction.atomic
+def reset_conversation(conversation: Conversation, *, by: Author) -> Conversation:
+    """Begin a thread anew. What was said in it moves to a deleted conversation, which is answered:
+    `restore_conversation` brings that back, with what it read, until `purge` removes it.
+
+    Raises Busy during a turn.
+    """
+    runs = list(conversation.runs.select_for_update(no_key=True).order_by("pk"))
+    if active := [run.pk for run in runs if run.status in Run.ACTIVE]:
+        raise Busy(active[0])
+    conversation = _lock(conversation)
+    past = Conversation.objects.create(
+        organization_id=conversation.organization_id,
+        agent=conversation.agent,
+        forked_from=conversation,
+        last_message_at=conversation.last_message_at,
+        deleted_at=timezone.now(),
+        created_by=by.user,
+        last_updated_by=by.user,
+    )
+    fork_isolations(conversation, past, {}, by=by)
+    _begin_thread(past, [], by=by)
+    conversation.message_links.filter(position__gt=0).update(conversation=past)
+    Run.objects.filter(pk__in=[run.pk for run in runs]).update(conversation=past)
+    conversation.last_message_at = None
+    conversation.last_updated_by = by.user
+    conversation.save(update_fields=["last_message_at", "last_updated_by", "updated_at"])
+    return past
 
 
 @transaction.atomic

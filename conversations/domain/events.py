@@ -21,7 +21,7 @@ from collections.abc import AsyncIterator, Iterable
 from functools import cache
 from typing import NamedTuple
 
-from django.db import connection, transaction
+from django.db import IntegrityError, connection, transaction
 
 from ..models import Run, RunEvent
 from .announcements import announce, listen
@@ -38,6 +38,10 @@ class Event(NamedTuple):
 
     seq: int
     data: dict
+
+
+class RunLost(Exception):
+    """The run is no longer this process's: cancelled, failed by another, or deleted."""
 
 
 class Watch:
@@ -114,13 +118,13 @@ async def follow(
     """
     heard = beginning or watch(run_id)
     last, is_over = after, False
-    if beginning is None:
-        # A watch that begins before the look misses nothing in between.
-        stored, is_over = await in_database(stored_events, run_id, after=last)
-        for event in stored:
-            yield event
-            last = event.seq
     try:
+        if beginning is None:
+            # A watch that begins before the look misses nothing in between.
+            stored, is_over = await in_database(stored_events, run_id, after=last)
+            for event in stored:
+                yield event
+                last = event.seq
         while not is_over:
             told = await heard.heard(_patience(run_id))
             events = [event for batch, _ in told for event in batch if event.seq > last]
@@ -185,14 +189,17 @@ def stored_events(run_id: str, *, after: int = 0) -> tuple[list[Event], bool]:
 
 
 def insert_events(events: Iterable[tuple[str, Event]]) -> None:
-    """Store events of any runs in one statement."""
+    """Store events of any runs in one statement, all of them or none.
+
+    IntegrityError where a number is taken. Numbers have no gaps, so whoever writes for a run that
+    another process has ended meets the number of its ending first.
+    """
     rows = [RunEvent(run_id=run_id, seq=event.seq, data=event.data) for run_id, event in events]
-    # A process that was thought dead may come back late: the events of its successor stay.
     if not announces:
-        RunEvent.objects.bulk_create(rows, ignore_conflicts=True)
+        RunEvent.objects.bulk_create(rows)
         return
     with transaction.atomic(savepoint=False):
-        RunEvent.objects.bulk_create(rows, ignore_conflicts=True)
+        RunEvent.objects.bulk_create(rows)
         announce({row.run_id for row in rows})
 
 
@@ -206,23 +213,59 @@ class EventWriter:
     def __init__(self):
         self._waiting: list[tuple[str, Event]] = []
         self._task: asyncio.Task | None = None
+        # What prevented a run's events from being stored: nothing is stored after a gap.
+        self._failed: dict[str, Exception] = {}
 
     def write(self, run_id: str, event: Event) -> None:
+        """Raises what prevented an earlier event of this run from being stored."""
+        self._check(run_id)
         self._waiting.append((run_id, event))
         if self._task is None or self._task.done():
             self._task = asyncio.create_task(self._store())
 
-    async def flush(self) -> None:
-        """Wait until everything written so far is stored; raises what prevented it."""
+    async def flush(self, run_id: str) -> None:
+        """Wait until everything written so far is stored; raises what prevented it for this run,
+        RunLost if another process has ended it."""
+        await self.settle()
+        self._check(run_id)
+
+    async def settle(self) -> None:
+        """Wait until nothing written so far will be stored any more."""
         if self._task is not None:
             await asyncio.shield(self._task)
+
+    def forget(self, run_id: str) -> None:
+        """Nothing more is written for this run."""
+        self._failed.pop(run_id, None)
+
+    def _check(self, run_id: str) -> None:
+        if error := self._failed.get(run_id):
+            raise error
 
     async def _store(self) -> None:
         while self._waiting:
             batch, self._waiting = self._waiting, []
-            await in_database(insert_events, batch)
-            by_run = defaultdict(list)
+            batch = [item for item in batch if item[0] not in self._failed]
+            by_run: dict[str, list[Event]] = defaultdict(list)
             for run_id, event in batch:
                 by_run[run_id].append(event)
+            try:
+                await in_database(insert_events, batch)
+            except Exception:
+                by_run = await self._store_apart(by_run)
             for run_id, events in by_run.items():
                 tell_watchers(run_id, events)
+
+    async def _store_apart(self, by_run: dict[str, list[Event]]) -> dict[str, list[Event]]:
+        """Store run by run, so that what ails one leaves the others alone; those stored."""
+        stored = {}
+        for run_id, events in by_run.items():
+            try:
+                await in_database(insert_events, [(run_id, event) for event in events])
+            except IntegrityError:
+                self._failed[run_id] = RunLost(run_id)
+            except Exception as error:
+                self._failed[run_id] = error
+            else:
+                stored[run_id] = events
+        return stored

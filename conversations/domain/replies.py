@@ -5,10 +5,22 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from ..ids import new_id
-from ..llm.requests import CallPiece, Finish, Piece, ReasoningPiece, TextPiece, Usage
+from ..llm.requests import (
+    CallPiece,
+    Finish,
+    ModelError,
+    Piece,
+    ReasoningPiece,
+    TextPiece,
+    Usage,
+)
 
 # The tool by which V1's older agent types speak.
 SPEAKING_TOOL = "send_message"
+# Of a tool's name and of the id of a call, as messages hold them.
+LONGEST_NAME = 200
+# In characters: a server that never stops must not fill this one's memory.
+LONGEST_ANSWER = 2_000_000
 
 
 def now_text() -> str:
@@ -31,7 +43,10 @@ class Reply:
     usage: Usage | None = None
     _reasoning: list[str] = field(default_factory=list)
     _text: list[str] = field(default_factory=list)
-    _calls: dict[int, dict] = field(default_factory=dict)
+    _calls: list[dict] = field(default_factory=list)
+    # The latest call of each number that pieces have, and the id that it came with.
+    _latest: dict[int, tuple[str, dict]] = field(default_factory=dict)
+    _size: int = 0
     _parts: list[str] = field(default_factory=list)
 
     @property
@@ -45,22 +60,29 @@ class Reply:
     @property
     def calls(self) -> list[dict]:
         """The calls to run here, in the shape they are stored in."""
-        return [call for call in self._calls.values() if call["function"]["name"] not in self.held]
+        return [call for call in self._calls if call["function"]["name"] not in self.held]
 
     @property
     def held_calls(self) -> list[dict]:
-        return [call for call in self._calls.values() if call["function"]["name"] in self.held]
-
-    @property
-    def is_empty(self) -> bool:
-        return not (self._text or self._reasoning or self._calls)
+        return [call for call in self._calls if call["function"]["name"] in self.held]
 
     def drop_calls(self) -> None:
         """Keep what was said; calls that may have been cut off in the middle are not made."""
         self._calls.clear()
 
     def add(self, piece: Piece) -> dict | None:
-        """Take in a piece; the event to send at once, if pieces are sent."""
+        """Take in a piece; the event to send at once, if pieces are sent.
+
+        ModelError when the answer is longer than any should be.
+        """
+        if isinstance(piece, CallPiece):
+            self._size += len(piece.name) + len(piece.arguments)
+        elif isinstance(piece, TextPiece | ReasoningPiece):
+            self._size += len(piece.text)
+        if self._size > LONGEST_ANSWER:
+            detail = f"The answer is longer than {LONGEST_ANSWER} characters"
+            message = "An error occurred with the LLM request."
+            raise ModelError("llm_error", message, detail, status=500)
         if isinstance(piece, TextPiece):
             self._text.append(piece.text)
             return self._event("text", text=piece.text)
@@ -76,22 +98,9 @@ class Reply:
         return None
 
     def _add_call(self, piece: CallPiece) -> dict | None:
-        call = self._calls.get(piece.index)
-        is_new = call is None or (piece.id and call["id"] and piece.id != call["id"])
-        if is_new:
-            # Some servers number every call 0 and tell them apart by their ids.
-            index = piece.index if call is None else max(self._calls) + 1
-            call_id = piece.id or f"call_{secrets.token_hex(12)}"
-            call = {
-                "id": call_id,
-                "type": "function",
-                "function": {"name": "", "arguments": ""},
-            }
-            self._calls[index] = call
-        elif call is None:
-            return None
+        call = self._call_of(piece)
         function = call["function"]
-        function["name"] += piece.name
+        function["name"] = (function["name"] + piece.name)[:LONGEST_NAME]
         function["arguments"] += piece.arguments
         name = function["name"]
         if name == SPEAKING_TOOL:
@@ -99,6 +108,31 @@ class Reply:
         kind = "approval_request" if name in self.held else "tool_call"
         shown = {"id": call["id"], "name": piece.name, "arguments": piece.arguments}
         return self._event(kind, calls=[shown], is_piece=True)
+
+    def _call_of(self, piece: CallPiece) -> dict:
+        """The call that a piece belongs to, which may begin with it."""
+        given_id, call = self._latest.get(piece.index, ("", None))
+        # Some servers number every call 0: then another id, or a name after arguments, begins one.
+        is_another = call is not None and (
+            (piece.id and given_id and piece.id != given_id)
+            or (piece.name and call["function"]["arguments"])
+        )
+        if call is None or is_another:
+            call = {
+                "id": self._free_id(piece.id),
+                "type": "function",
+                "function": {"name": "", "arguments": ""},
+            }
+            self._calls.append(call)
+            self._latest[piece.index] = (piece.id, call)
+        return call
+
+    def _free_id(self, wished: str) -> str:
+        """Results are told apart by the ids of calls; small models write the same one twice."""
+        is_taken = any(call["id"] == wished for call in self._calls)
+        if not wished or is_taken or len(wished) > LONGEST_NAME:
+            return f"call_{secrets.token_hex(12)}"
+        return wished
 
     def _event(self, kind: str, **fields) -> dict | None:
         if not self.stream_tokens:

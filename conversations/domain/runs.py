@@ -21,7 +21,7 @@ from ..models.runs import RunQuerySet
 from .announcements import announce
 from .authors import Author
 from .errors import Conflict, InvalidArgument
-from .events import Event, insert_events
+from .events import Event, RunLost, insert_events
 from .handles import check_model_handle
 
 MOST_STEPS = 50
@@ -89,10 +89,6 @@ class AwaitsClient(Conflict):
         return {"tool_call_ids": self.call_ids}
 
 
-class RunLost(Exception):
-    """The run is no longer this process's: cancelled, failed by another, or deleted."""
-
-
 def start_run(
     conversation: Conversation,
     *,
@@ -113,7 +109,8 @@ def start_run(
     digest = request.digest
     if repeated := _repeated(conversation, digest, otid, idempotency_key):
         return repeated, False
-    check_model_handle(request.model or conversation.model or conversation.agent.model)
+    named = (request.compaction or {}).get("model") or request.model
+    check_model_handle(named or conversation.model or conversation.agent.model)
     if request.compaction is None:
         request = _answering(conversation, request)
     now = timezone.now()
@@ -177,7 +174,9 @@ def _repeated(
 
 def pending_calls(conversation: Conversation) -> list[dict]:
     """The tool calls that wait for the client, in the shape they are stored in."""
-    newest = conversation.message_links.order_by("-position")
+    # A compaction may have put its summary after them.
+    said = conversation.message_links.exclude(message__role=Message.Role.SUMMARY)
+    newest = said.order_by("-position")
     for role, calls in newest.values_list("message__role", "message__tool_calls")[:1]:
         return calls if role == Message.Role.APPROVAL else []
     return []
@@ -190,6 +189,15 @@ def _answering(conversation: Conversation, request: TurnRequest) -> TurnRequest:
         # One decision that names no call is about all of them.
         every = [{**request.decisions[0], "tool_call_id": call_id} for call_id in pending]
         request = replace(request, decisions=every)
+    check_answers(pending, request)
+    return request
+
+
+def check_answers(pending: list[str], request: TurnRequest) -> None:
+    """Refuse a request that does not answer just the calls that wait for the client.
+
+    Asked again when the turn begins: another one may have ended since it was started.
+    """
     answers = [str(decision["tool_call_id"]) for decision in request.decisions]
     answers += [
         item["tool_call_id"]
@@ -197,7 +205,7 @@ def _answering(conversation: Conversation, request: TurnRequest) -> TurnRequest:
         for item in message.get("tool_returns", [])
     ]
     if sorted(answers) == sorted(pending):
-        return request
+        return
     if not answers:
         raise AwaitsClient(pending)
     waiting = ", ".join(pending) or "none"
@@ -297,14 +305,15 @@ def end_locked_run(
     run.request = {}
     if run.started_at:
         run.total_duration_ns = round((now - run.started_at).total_seconds() * 1e9)
-    if ending.status == Run.Status.FAILED and not run.messages.exists():
+    if ending.status != Run.Status.COMPLETED and not run.messages.exists():
         # It left nothing, so that sending the same again is a new attempt.
         run.otid = run.idempotency_key = None
     run.save(update_fields=ENDED)
     if last is None:
-        last = RunEvent.objects.filter(run=run).aggregate(n=Max("seq"))["n"] or 0
-    events = [Event(last + n, data) for n, data in enumerate(ending.events(run), start=1)]
-    insert_events((run.pk, event) for event in [*told, *events])
+        events = _insert_last(run, ending)
+    else:
+        events = _numbered(ending.events(run), after=last)
+        insert_events((run.pk, event) for event in [*told, *events])
     Conversation.objects.filter(pk=run.conversation_id).update(last_run_completed_at=now)
     transaction.on_commit(partial(_note_completion, run.agent_id, now))
     return events
@@ -325,6 +334,23 @@ ENDED = [
     "idempotency_key",
     "updated_at",
 ]
+
+
+def _numbered(data: list[dict], *, after: int) -> list[Event]:
+    return [Event(after + n, each) for n, each in enumerate(data, start=1)]
+
+
+def _insert_last(run: Run, ending: Ending) -> list[Event]:
+    """Store the last events after whatever there is; its process may be writing at this moment."""
+    while True:
+        last = RunEvent.objects.filter(run=run).aggregate(n=Max("seq"))["n"] or 0
+        events = _numbered(ending.events(run), after=last)
+        try:
+            with transaction.atomic():
+                insert_events((run.pk, event) for event in events)
+        except IntegrityError:
+            continue
+        return events
 
 
 def _note_completion(agent_id: str, moment: datetime) -> None:

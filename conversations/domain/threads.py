@@ -16,9 +16,18 @@ _threads = ThreadPoolExecutor(max_workers=4, thread_name_prefix="database")
 
 
 async def in_database(function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
-    """What `function` answers, called on a thread that may use the database."""
+    """What `function` answers, called on a thread that may use the database.
+
+    A caller that is cancelled meanwhile is so when the function has ended: what it writes would
+    otherwise be written behind the caller's back, or not at all.
+    """
     loop = asyncio.get_running_loop()
-    return await loop.run_in_executor(_threads, partial(_call, function, *args, **kwargs))
+    future = loop.run_in_executor(_threads, partial(_call, function, *args, **kwargs))
+    try:
+        return await asyncio.shield(future)
+    except asyncio.CancelledError:
+        await asyncio.wait([future])
+        raise
 
 
 def _call(function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 from django.db import transaction
 
+from ..llm.tokens import shorten
 from ..models import Block, Conversation
 from .authors import Author
 from .blocks import BlockFields, lock_blocks
@@ -14,6 +15,9 @@ from .errors import DomainError, InvalidArgument
 from .memory import effective_blocks
 from .search import search_conversation
 from .tools import FUNCTIONS
+
+# Of each message that a search finds: the model is to read it beside everything else.
+FOUND_TOKENS = 500
 
 TYPES = {"string": str, "integer": int}
 
@@ -39,9 +43,10 @@ def lock_named_blocks(conversation: Conversation, calls: list[dict]) -> None:
 
 def _label(call: dict) -> str | None:
     try:
-        return _arguments(call).get("label")
+        label = _arguments(call).get("label")
     except InvalidArgument:
         return None
+    return label if isinstance(label, str) else None
 
 
 def call_tool(
@@ -64,7 +69,7 @@ def _arguments(call: dict) -> dict[str, Any]:
     text = call["function"]["arguments"] or "{}"
     try:
         arguments = json.loads(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise InvalidArgument(f"The arguments are not valid JSON ({error}): {text[:200]}") from None
     if not isinstance(arguments, dict):
         raise InvalidArgument(f"The arguments must be a JSON object, got {text[:200]}")
@@ -177,7 +182,8 @@ def conversation_search(
     if not 1 <= limit <= 50:
         raise InvalidArgument(f"limit: expected 1 to 50, got {limit}")
     found = [
-        f"[{message.created_at:%Y-%m-%d %H:%M} UTC] {message.role}: {message.text}"
+        f"[{message.created_at:%Y-%m-%d %H:%M} UTC] {message.role}: "
+        f"{shorten(message.text, FOUND_TOKENS, ' […] ')}"
         for message in search_conversation(conversation, query)[:limit]
     ]
     return "\n".join(found) or f"No message of this conversation contains {query!r}"

@@ -14,13 +14,14 @@ from ..llm.requests import ModelError, Piece
 from ..models import Run
 from .compaction import FULL, plan_compaction, store_compaction
 from .errors import DomainError, InvalidArgument, NotFound
-from .events import Event, EventWriter, tell_watchers
+from .events import Event, EventWriter, RunLost, tell_watchers
 from .replies import SPEAKING_TOOL, Reply
-from .runs import CANCELLED, Ending, RunLost, end_run
+from .runs import CANCELLED, Ending, end_run
 from .steps import (
     StepPlan,
     Turn,
     begin_turn,
+    end_cancelled,
     plan_step,
     store_failed_step,
     store_step,
@@ -44,7 +45,7 @@ async def take_turn(run: Run, *, worker: str, writer: EventWriter) -> None:
     try:
         ending = await _ending_of(run, worker, writer)
         if ending is not None:
-            await writer.flush()  # The last events are numbered after those that are stored.
+            await writer.settle()  # The last events are numbered after those that are stored.
             told = await in_database(end_run, run, ending, worker=worker)
     except RunLost:
         logger.info("%s is no longer this process's", run.pk)
@@ -58,9 +59,9 @@ async def take_turn(run: Run, *, worker: str, writer: EventWriter) -> None:
 
 
 async def _end_cancelled(run: Run, worker: str, writer: EventWriter) -> list[Event]:
-    await writer.flush()
+    await writer.settle()
     try:
-        return await in_database(end_run, run, CANCELLED, worker=worker)
+        return await in_database(end_cancelled, run, worker)
     except RunLost:
         return []
 
@@ -140,19 +141,18 @@ async def _ask_model(turn: Turn, plan: StepPlan, writer: EventWriter) -> Reply:
                 if event := reply.add(piece):
                     writer.write(turn.run.pk, turn.next_event(event))
     except TimeoutError:
-        detail = f"The answer took longer than {LONGEST_ANSWER_SECONDS:.0f} s"
-        raise ModelError("llm_timeout", "The LLM request timed out.", detail, status=504) from None
+        raise _too_slow() from None
     except asyncio.CancelledError:
         await asyncio.shield(_store_cut_off(turn, plan, reply, writer))
         raise
-    await writer.flush()
+    await writer.flush(turn.run.pk)
     return reply
 
 
 async def _store_cut_off(turn: Turn, plan: StepPlan, reply: Reply, writer: EventWriter) -> None:
     """Keep what was asked and what the model had said when the turn was cancelled."""
     reply.drop_calls()
-    await writer.flush()
+    await writer.settle()
     try:
         events = await in_database(store_step, turn, plan, reply, ending=CANCELLED)
     except (RunLost, NotFound):
@@ -191,7 +191,15 @@ async def _compact(turn: Turn, *, mode: str = "sliding_window") -> None:
 
 async def _text_of(pieces: AsyncIterator[Piece]) -> str:
     reply = Reply("")
-    async with asyncio.timeout(LONGEST_ANSWER_SECONDS):
-        async for piece in pieces:
-            reply.add(piece)
+    try:
+        async with asyncio.timeout(LONGEST_ANSWER_SECONDS):
+            async for piece in pieces:
+                reply.add(piece)
+    except TimeoutError:
+        raise _too_slow() from None
     return reply.text
+
+
+def _too_slow() -> ModelError:
+    detail = f"The answer took longer than {LONGEST_ANSWER_SECONDS:.0f} s"
+    return ModelError("llm_timeout", "The LLM request timed out.", detail, status=504)

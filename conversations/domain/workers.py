@@ -14,6 +14,7 @@ import time
 from django.conf import settings
 from django.db import close_old_connections
 
+from ..llm.client import close_clients, prepare
 from ..models import Run
 from . import events
 from .announcements import listen
@@ -54,6 +55,7 @@ class Worker:
         self._loop.call_soon_threadsafe(self._begin_to_keep_house)
 
     def _run_loop(self) -> None:
+        prepare()
         asyncio.set_event_loop(self._loop)
         self._loop.run_forever()
 
@@ -80,12 +82,17 @@ class Worker:
         self._turns.pop(run_id, None)
         self._taken.discard(run_id)
         events.taken_here.discard(run_id)
+        self._writer.forget(run_id)
 
     def cancel(self, run_id: str) -> None:
         """End a turn between two events, if this worker takes it."""
         self._loop.call_soon_threadsafe(self._cancel, run_id)
 
     def _cancel(self, run_id: str) -> None:
+        # Not now: a task that is cancelled before its first line never runs the one that ends it.
+        self._loop.call_soon(self._cancel_begun, run_id)
+
+    def _cancel_begun(self, run_id: str) -> None:
         # Once: a second time would cancel the ending in order.
         if (task := self._turns.get(run_id)) and not task.cancelling():
             task.cancel()
@@ -106,6 +113,7 @@ class Worker:
             await asyncio.wait(left, timeout=CANCEL_SECONDS)
         self._house.cancel()
         await asyncio.wait([self._house])
+        await close_clients()
 
     async def _keep_house(self) -> None:
         """Say that this process lives, see what should be cancelled, free what the dead left."""

@@ -1,6 +1,15 @@
 """What a model is asked, and the pieces in which it answers."""
 
+import re
 from dataclasses import dataclass, field
+
+UNSTORABLE = re.compile("[\0\ud800-\udfff]")
+LONGEST_DETAIL = 2_000
+
+
+def storable(text: str) -> str:
+    """The text with a mark in place of what PostgreSQL and UTF-8 have no place for."""
+    return UNSTORABLE.sub("\ufffd", text)
 
 
 @dataclass(frozen=True)
@@ -59,15 +68,16 @@ Piece = TextPiece | ReasoningPiece | CallPiece | Usage | Finish
 class ModelError(Exception):
     """A provider refused, failed or fell silent.
 
-    `type`, `message` and `status` are what V1's clients know such errors by.
+    `type`, `message` and `status` are what V1's clients know such errors by. `detail` is the
+    provider's, of which the beginning is kept: it may be a whole page.
     """
 
     def __init__(self, type: str, message: str, detail: str, *, status: int):
         self.type = type
         self.message = message
-        self.detail = detail
+        self.detail = storable(detail[:LONGEST_DETAIL])
         self.status = status
-        super().__init__(f"{message} {detail}")
+        super().__init__(f"{message} {self.detail}")
 
     @property
     def is_context_overflow(self) -> bool:

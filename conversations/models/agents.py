@@ -47,6 +47,12 @@ class Agent(OrganizationModel):
     approval_tools = models.JSONField(
         default=list, blank=True, help_text="Names of the tools that a person must approve first."
     )
+    tool_definitions = models.JSONField(
+        default=list,
+        blank=True,
+        editable=False,
+        help_text="What was imported of tools that are not known here. Shown, never run.",
+    )
     tags = TagsField()
     metadata = models.JSONField(default=dict, blank=True)
     hidden = models.BooleanField(null=True, blank=True)

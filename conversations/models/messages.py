@@ -56,14 +56,17 @@ class HasPart(models.Lookup):
 class HasWords(models.Lookup):
     """The texts of the parts contain all of these words, in any order and case.
 
-    PostgreSQL searches whole words by its own text search, with an index. SQLite reads the texts,
-    and finds parts of words too.
+    PostgreSQL searches whole words by its own text search, with an index, which has no place for
+    texts of more than half a megabyte. SQLite reads all texts, and finds parts of words too.
     """
 
     lookup_name = "has_words"
     prepare_rhs = False
-    # The same expression as in the index.
-    DOCUMENT = "to_tsvector('simple', jsonb_path_query_array({}, '$[*].text'))"
+    # The same expressions as in the index. Words take twice their length there, and a megabyte is
+    # the most it takes of one row; what is longer could not be stored at all.
+    TEXTS = "jsonb_path_query_array({}, '$[*].text')"
+    INDEXED = f"octet_length({TEXTS}::text) < 500000"
+    DOCUMENT = f"to_tsvector('simple', {TEXTS})"
 
     def get_db_prep_lookup(self, value, connection):
         if connection.vendor == "postgresql":
@@ -82,8 +85,9 @@ class HasWords(models.Lookup):
     def as_postgresql(self, compiler, connection):
         lhs, lhs_params = self.process_lhs(compiler, connection)
         rhs, rhs_params = self.process_rhs(compiler, connection)
-        document = self.DOCUMENT.format(lhs)
-        return f"{document} @@ plainto_tsquery('simple', {rhs})", (*lhs_params, *rhs_params)
+        indexed, document = self.INDEXED.format(lhs), self.DOCUMENT.format(lhs)
+        condition = f"({indexed} AND {document} @@ plainto_tsquery('simple', {rhs}))"
+        return condition, (*lhs_params, *lhs_params, *rhs_params)
 
 
 class Message(OrganizationModel):

@@ -70,6 +70,7 @@ ROUTES = [
     Route("post", "agents/{agent_id}/isolated-blocks/human/reset"),
     Route("post", "agents/{agent_id}/isolated-blocks/human/rebase"),
     Route("get", "agents/{agent_id}/context"),
+    Route("get", "agents/{agent_id}/export"),
     Route("get", "agents/{agent_id}/messages"),
     Route("post", "agents/{agent_id}/recompile"),
     Route("post", "agents/{agent_id}/system-prompt/recompile"),
@@ -100,6 +101,7 @@ TURN_ROUTES = [
     Route("post", "agents/{agent_id}/messages/async", SAY),
     Route("post", "agents/{agent_id}/messages/cancel"),
     Route("post", "agents/{agent_id}/summarize"),
+    Route("patch", "agents/{agent_id}/reset-messages"),
     Route("post", "runs/{run_id}/cancel"),
     Route("patch", "agents/{agent_id}/tools/approval/memory_insert", {"requires_approval": True}),
 ]

@@ -1,8 +1,11 @@
 """POST /v1/messages/search, by the database's own text search."""
 
 import pytest
+from django.db import connection, transaction
 
 from conversations.domain.conversations import delete_conversation
+from conversations.domain.search import search_messages
+from conversations.models import Message
 
 from ..factories import author, make_agent, make_conversation, make_messages
 
@@ -77,6 +80,32 @@ def test_a_deleted_conversation_is_not_searched(client_for, alice, conversation)
     delete_conversation(conversation, by=author(alice))
 
     assert search(client_for(alice), "zebra") == []
+
+
+@pytest.mark.parametrize("words", [1, 200_000])
+def test_a_query_that_is_too_long_is_named(client_for, alice, conversation, words):
+    reply = client_for(alice).post("/v1/messages/search", {"query": "zebra" * 200 + " a" * words})
+
+    assert reply.status_code == 422
+    assert reply.json()["detail"] == "query: expected at most 1000 characters"
+    assert search(client_for(alice), "called " * 142) == ["The zebra is called Ada"]
+
+
+def test_a_message_longer_than_any_index_takes_is_stored(client_for, alice, conversation):
+    """PostgreSQL's takes a megabyte of words of one row."""
+    make_messages(conversation, " ".join(f"word{n}" for n in range(200_000)), "a giraffe")
+
+    assert search(client_for(alice), "giraffe") == ["a giraffe"]
+    assert search(client_for(alice), "zebra called") == ["The zebra is called Ada"]
+
+
+@pytest.mark.postgres_only
+def test_the_index_is_used(conversation):
+    found = search_messages(Message.objects.all(), "zebra").order_by()
+
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute("SET LOCAL enable_seqscan = off")
+        assert "message_texts" in found.explain()
 
 
 def test_a_key_that_may_only_read_may_search(client_for, alice, conversation):

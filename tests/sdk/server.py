@@ -39,7 +39,7 @@ def live_server(**variables: str) -> Iterator[Server]:
     """A server with an empty database of the kind that DATABASE_URL names, for a while."""
     with (
         tempfile.TemporaryDirectory(prefix="conversations-sdk-") as folder,
-        _database(Path(folder)) as database_url,
+        database(Path(folder)) as database_url,
     ):
         environment = {
             **os.environ,
@@ -96,7 +96,7 @@ def _wait_until_running(process: subprocess.Popen, log: Path) -> str:
 
 
 @contextmanager
-def _database(folder: Path) -> Iterator[str]:
+def database(folder: Path) -> Iterator[str]:
     given = os.environ.get("DATABASE_URL", "")
     if not given.startswith("postgres"):
         yield f"sqlite:///{folder / 'db.sqlite3'}"

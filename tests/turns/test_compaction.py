@@ -7,6 +7,7 @@ from conversations.domain.conversations import fork_conversation
 from conversations.models import Conversation, Run
 
 from ..factories import author, make_agent, make_conversation, make_messages
+from .processes import until
 from .streams import said, send, stream, types
 
 LONG = "word " * 400  # some 500 tokens
@@ -88,6 +89,21 @@ def test_a_turn_makes_room_for_itself(client_for, alice, model):
     assert "no longer shown to you" in shown[1]["content"]
     assert shown[-1]["content"] == "SAY fits"
     assert list(find_breaches()) == []
+
+
+def test_what_is_summed_up_fits_the_window_too(client_for, alice, model):
+    """A conversation may have outgrown it many times: by an import, or with a smaller model."""
+    conversation = make_conversation(make_agent(alice, context_window_limit=2000))
+    make_messages(conversation, "the first", *[LONG] * 20)
+
+    answer = send(client_for(alice), conversation, "SAY fits")
+
+    assert answer.status_code == 200, answer.content
+    for asked in model.requests:
+        assert len(str(asked["messages"])) < 2000 * 4
+    summed_up = model.requests[0]["messages"][1]["content"]
+    assert "the first" in summed_up
+    assert "\n[…]\n" in summed_up
 
 
 def test_a_provider_that_says_it_is_too_much(client_for, alice, conversation, model):
@@ -172,3 +188,73 @@ def test_a_fork_goes_on_from_the_summary(client_for, alice):
 
     assert in_context(fork)[1:] == in_context(conversation)[1:]
     assert list(find_breaches()) == []
+
+
+def test_one_that_is_cancelled_says_so(client_for, alice, conversation, in_thread, model):
+    make_messages(conversation, "one", "two", "three", "four")
+    before = in_context(conversation)
+    answer = in_thread(
+        compact, client_for(alice), conversation, mode="all", model="openai/SLOW-MODEL"
+    )
+    until(lambda: model.requests, seconds=20, what="the model is asked")
+
+    client_for(alice).post(f"/v1/conversations/{conversation.pk}/cancel")
+
+    assert answer().status_code == 409
+    assert answer().json()["detail"] == "CONFLICT: The compaction was cancelled"
+    assert answer().json()["run_id"] == Run.objects.get().pk
+    assert in_context(conversation) == before
+
+
+@pytest.mark.parametrize(
+    ("handle", "status", "expected"),
+    [("nobody/x", 404, "Handle nobody/x not found"), ("nobody", 400, "provider/model-name")],
+)
+def test_an_unknown_model_is_refused(client_for, alice, conversation, handle, status, expected):
+    make_messages(conversation, "one", "two", "three", "four")
+
+    answer = compact(client_for(alice), conversation, mode="all", model=handle)
+
+    assert answer.status_code == status
+    assert expected in answer.json()["detail"]
+    assert not Run.objects.exists()
+
+
+@pytest.mark.parametrize("mode", ["all", "sliding_window"])
+def test_a_call_that_waits_for_the_client_still_waits(client_for, alice, conversation, model, mode):
+    client = client_for(alice)
+    make_messages(conversation, "one", "two", "three", "four")
+    tools = [{"name": "weather"}]
+    send(client, conversation, "CALL weather {}\nSAY It rains", client_tools=tools)
+
+    assert compact(client, conversation, mode=mode).status_code == 200
+
+    assert send(client, conversation, "SAY hello").json()["tool_call_ids"] == ["call_0"]
+    fork = fork_conversation(conversation, by=author(alice))
+    for thread in (conversation, fork):
+        result = {"tool_call_id": "call_0", "tool_return": "rain"}
+        body = {"messages": [{"type": "tool_return", "tool_returns": [result]}]}
+        path = f"/v1/conversations/{thread.pk}/messages"
+        answer = client.post(path, {**body, "streaming": False})
+        assert answer.status_code == 200, answer.content
+        *_, called, returned = model.requests[-1]["messages"]
+        assert [call["id"] for call in called["tool_calls"]] == ["call_0"]
+        assert (returned["role"], returned["content"]) == ("tool", "rain")
+    assert list(find_breaches()) == []
+
+
+def test_making_room_for_a_result_keeps_its_call(client_for, alice, model):
+    client = client_for(alice)
+    conversation = make_conversation(make_agent(alice, context_window_limit=2000))
+    tools = [{"name": "weather"}]
+    make_messages(conversation, "one", "two")
+    # What was asked alone is more than what a compaction keeps.
+    send(client, conversation, f"CALL weather {{}}\n{LONG * 2}", client_tools=tools)
+    result = {"tool_call_id": "call_0", "tool_return": LONG * 2}
+    body = {"messages": [{"type": "tool_return", "tool_returns": [result]}], "streaming": False}
+
+    answer = client.post(f"/v1/conversations/{conversation.pk}/messages", body)
+
+    assert answer.status_code == 200, answer.content
+    shown = [message["role"] for message in model.requests[-1]["messages"]]
+    assert shown == ["system", "user", "assistant", "tool"]

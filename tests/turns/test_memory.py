@@ -3,14 +3,16 @@
 import json
 
 import pytest
+from django.contrib.auth.models import Permission
+from django.test import Client
 
-from conversations.domain.authors import Author, Source
 from conversations.domain.blocks import write_block
 from conversations.domain.check import find_breaches
 from conversations.domain.tools import BASE_TOOLS
-from conversations.models import BlockRevision, Step
+from conversations.models import BlockRevision, Step, User
 
-from ..factories import author, make_agent, make_conversation
+from ..admin.pages import open_form, save_form
+from ..factories import author, make_agent, make_conversation, make_messages
 from .streams import send, types
 
 
@@ -71,8 +73,13 @@ def test_an_edit_by_the_api_reaches_both_at_the_next_turn(
 
 
 def test_an_edit_in_the_admin_reaches_the_model(client_for, alice, agent, shared, model):
+    User.objects.filter(pk=alice.pk).update(is_staff=True)
+    alice.user_permissions.set(Permission.objects.all())
+    browser = Client()
+    browser.force_login(alice)
     human = agent.blocks.get(label="human")
-    write_block(human, by=Author(alice, Source.ADMIN), value="edited by an operator")
+    form = open_form(browser, human)
+    save_form(browser, human, {**form, "value": "edited by an operator"})
 
     send(client_for(alice), shared, "SAY ok")
 
@@ -270,6 +277,18 @@ def test_searching_the_conversation(client_for, alice, agent, shared):
     returned = answer.json()["messages"][1]["tool_return"]
     assert "assistant: The zebra is called Ada" in returned
     assert "Eve" not in returned
+
+
+def test_what_a_search_finds_fits_beside_everything_else(client_for, alice, agent, shared):
+    make_messages(shared, *(f"zebra {n} {'ö' * 50_000} the end" for n in range(3)))
+
+    answer = send(
+        client_for(alice), shared, f"{call('conversation_search', query='zebra')}\nSAY ok"
+    )
+
+    returned = answer.json()["messages"][1]["tool_return"]
+    assert len(returned) < 4_000
+    assert returned.count("the end") == 3
 
 
 def test_an_older_agent_speaks_by_a_tool(client_for, alice):

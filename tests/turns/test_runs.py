@@ -1,11 +1,15 @@
 """One turn at a time, that can be watched, left, found again and ended."""
 
+import asyncio
 import threading
 import time
+from contextlib import aclosing
 
 import pytest
 from django.utils import timezone
 
+from conversations.domain import events
+from conversations.domain.events import follow
 from conversations.domain.runs import free_silent_runs
 from conversations.domain.tools import BASE_TOOLS
 from conversations.models import Conversation, Run
@@ -315,3 +319,100 @@ def test_runs_of_whole_answers_end(client_for, alice, conversation):
     assert client.get("/v1/runs/?active=true").json() == []
     by_run = "/v1/conversations/?order_by=last_run_completion"
     assert client.get(by_run).json()[0]["id"] == conversation.pk
+
+
+def test_a_watcher_who_leaves_while_old_events_are_told_is_forgotten(
+    client_for, alice, conversation
+):
+    stream(client_for(alice), conversation, "SAY one two three", stream_tokens=True)
+    run = Run.objects.get()
+
+    async def look_once():
+        async with aclosing(follow(run.pk)) as followed:
+            async for _ in followed:
+                break
+
+    asyncio.run(look_once())
+
+    assert run.pk not in events._watches
+
+
+def test_watching_from_beyond_the_end(client_for, alice, conversation, in_thread, running_run):
+    answer = in_thread(stream, client_for(alice), conversation, "SLEEP 0.5\nSAY a b")
+    run = running_run()
+    path = f"/v1/runs/{run.pk}/stream"
+    during = in_thread(client_for(alice).post, path, {"starting_after": 1000})
+    answer()
+
+    assert events_of(during()) == []
+    assert events_of(client_for(alice).post(path, {"starting_after": 2**31 - 1})) == []
+
+
+def test_pings_while_nothing_is_said(client_for, alice, conversation, monkeypatch):
+    monkeypatch.setattr("conversations.api.answers.PING_SECONDS", 0.2)
+    monkeypatch.setattr("conversations.domain.events.IDLE_SECONDS", 0.1)
+    text = "SLEEP 0.7\nSAY hi"
+
+    with_pings = send(client_for(alice), conversation, text, streaming=True)
+    without = send(client_for(alice), conversation, text, streaming=True, include_pings=False)
+
+    assert with_pings.content.count(b'"message_type":"ping"') >= 3
+    assert b'"message_type":"ping"' not in without.content
+
+
+@pytest.mark.parametrize("background", [True, False])
+@pytest.mark.parametrize("path", ["messages", "messages/stream", "messages/async", "summarize"])
+def test_one_turn_at_a_time_at_the_agents_routes_too(
+    client_for, alice, in_thread, running_run, path, background
+):
+    agent = make_agent(alice)
+    own = Conversation.objects.get(agent=agent, is_default=True)
+    answer = in_thread(send, client_for(alice), own, "SLEEP 0.7\nSAY slow", background=background)
+    run = running_run()
+
+    refused = client_for(alice).post(f"/v1/agents/{agent.pk}/{path}", {"input": "SAY quick"})
+
+    assert refused.status_code == 409
+    assert refused.json()["run_id"] == run.pk
+    assert answer().status_code == 200
+
+
+def test_the_same_key_at_the_same_time_for_other_words(client_for, alice, conversation, in_thread):
+    path = f"/v1/conversations/{conversation.pk}/messages"
+    posts = [
+        in_thread(
+            client_for(alice).post,
+            path,
+            {"input": f"SLEEP 0.3\nSAY {n}", "streaming": False},
+            HTTP_IDEMPOTENCY_KEY="k1",
+        )
+        for n in range(4)
+    ]
+
+    answers = [post() for post in posts]
+
+    assert sorted(answer.status_code for answer in answers) == [200, 400, 400, 400]
+    assert Run.objects.count() == 1
+    assert len(texts(conversation)) == 2
+
+
+def test_otids_and_keys_are_each_conversations_own(client_for, alice, mallory, conversation):
+    """What a stranger has sent under the same words is neither answered nor found."""
+    others = [make_conversation(conversation.agent), make_conversation(make_agent(mallory))]
+    message = {"role": "user", "content": "SAY hi", "otid": "my-1"}
+    body = {"messages": [message], "streaming": False}
+    for thread, user in [(conversation, alice), (others[0], alice), (others[1], mallory)]:
+        answer = client_for(user).post(
+            f"/v1/conversations/{thread.pk}/messages", body, HTTP_IDEMPOTENCY_KEY="k"
+        )
+        assert answer.status_code == 200
+        assert len(texts(thread)) == 2
+    theirs = others[1].runs.get()
+    path = f"/v1/conversations/{conversation.pk}/stream"
+    assert client_for(alice).post(path, {"run_id": theirs.pk}).status_code == 404
+    # Not by the id of a run of a sibling either.
+    assert client_for(alice).post(path, {"run_id": others[0].runs.get().pk}).status_code == 404
+    cancelled = client_for(alice).post(
+        f"/v1/agents/{conversation.agent_id}/messages/cancel", {"run_ids": [theirs.pk]}
+    )
+    assert cancelled.status_code == 409

@@ -237,7 +237,6 @@ def _pair(block: dict) -> list[str]:
 # Routes that are not here, and why. A test says when one is: then take it out here.
 OPERATORS = "operators make organizations and users: in the admin, with manage.py"
 NOT_YET = {
-    "PATCH agents/{id}/reset-messages": "messages are never removed; begin a conversation instead",
     "POST agents/messages/search": "an older name of messages/search, in no client",
     "POST admin/orgs/": OPERATORS,
     "POST admin/users/": OPERATORS,

@@ -2,10 +2,9 @@ from rest_framework import serializers
 
 from ...domain import tools
 from ...models import Agent, ConversationMessage
-from ..pagination import PageQuery
 from .blocks import BlockSerializer, CreateBlockBody
 from .conversations import ModelSettings
-from .fields import Choice, Flag, Id, JsonObject, Label, Listed, Repeated, Text, WholeNumber
+from .fields import Choice, Flag, JsonObject, Label, Listed, Text, WholeNumber
 
 RELATIONS = [
     "agent.blocks",
@@ -30,17 +29,26 @@ class ToolSerializer(serializers.Serializer):
     source_code = serializers.CharField(allow_null=True)
     tags = serializers.ListField(child=serializers.CharField())
 
-    def to_representation(self, name):
+
+def represent_tools(agent: Agent) -> list[dict]:
+    """The agent's tools: those known here, and what was imported of others, which is never run."""
+    imported = {tool["name"]: tool for tool in agent.tool_definitions}
+    represented = []
+    for name in agent.tools:
         function = tools.FUNCTIONS.get(name)
-        return {
-            "id": tools.tool_id(name),
-            "name": name,
-            "tool_type": "letta_core" if function else "custom",
-            "description": function and function["description"],
-            "json_schema": function,
-            "source_code": None,
-            "tags": [],
-        }
+        told = imported.get(name, {})
+        represented.append(
+            {
+                "id": tools.tool_id(name),
+                "name": name,
+                "tool_type": "letta_core" if function else "custom",
+                "description": function["description"] if function else told.get("description"),
+                "json_schema": function or told.get("json_schema"),
+                "source_code": told.get("source_code"),
+                "tags": told.get("tags") or [],
+            }
+        )
+    return represented
 
 
 class MemorySerializer(serializers.Serializer):
@@ -145,7 +153,6 @@ def represent_blocks(agent: Agent) -> list[dict]:
 
 def _represent(agent: Agent, message_ids: list[str], filled: set[str]) -> dict:
     blocks = represent_blocks(agent) if "agent.blocks" in filled else []
-    names = agent.tools if "agent.tools" in filled else []
     provider, _, model = agent.model.partition("/")
     return {
         "id": agent.pk,
@@ -171,7 +178,7 @@ def _represent(agent: Agent, message_ids: list[str], filled: set[str]) -> dict:
         "memory": represent_memory(agent, blocks),
         "isolated_labels": agent.isolated_labels,
         "message_ids": message_ids,
-        "tools": [ToolSerializer().to_representation(name) for name in names],
+        "tools": represent_tools(agent) if "agent.tools" in filled else [],
         "tool_rules": [
             {"type": "requires_approval", "tool_name": name} for name in agent.approval_tools
         ],
@@ -272,46 +279,17 @@ class UpdateAgentBody(AgentBody):
     """The body of PATCH /v1/agents/{id}; `block_ids` and `tags` replace the whole list."""
 
 
+class ResetMessagesBody(serializers.Serializer):
+    """The body of PATCH /v1/agents/{id}/reset-messages."""
+
+    add_default_initial_messages = Flag(
+        default=False, help_text="Agents begin with their system message only, which stays."
+    )
+
+
 class ApprovalQuery(serializers.Serializer):
     requires_approval = Flag(required=False)
 
 
 class ApprovalBody(ApprovalQuery):
     """The body of PATCH /v1/agents/{id}/tools/approval/{tool_name}."""
-
-
-class IncludeQuery(serializers.Serializer):
-    include = Repeated(child=Choice(RELATIONS), required=False, help_text="Relations to fill.")
-
-
-class AgentFilters(serializers.Serializer):
-    """What the list and the count of agents filter by."""
-
-    name = Text(required=False)
-    query_text = Text(required=False, help_text="Part of the name, in any case.")
-    tags = Repeated(child=Text(), default=list)
-    match_all_tags = Flag(default=False)
-    created_by_id = Id("user", required=False)
-    project_id = Text(required=False, help_text="Projects are not kept: matches no agent.")
-    template_id = Text(required=False, help_text="Templates are not kept: matches no agent.")
-    base_template_id = Text(required=False, help_text="As `template_id`.")
-    identity_id = Text(required=False, help_text="Identities are not kept: matches no agent.")
-    identifier_keys = Repeated(child=Text(), default=list, help_text="As `identity_id`.")
-    last_stop_reason = Text(required=False)
-    show_hidden_agents = Flag(default=False)
-
-
-class ListAgentsQuery(AgentFilters, IncludeQuery, PageQuery):
-    """The query of GET /v1/agents/."""
-
-    order_by = Choice(["created_at", "updated_at", "last_run_completion"], default="created_at")
-    sort_by = Choice(
-        ["created_at", "updated_at", "last_run_completion"],
-        required=False,
-        help_text="The older name of `order_by`.",
-    )
-    ascending = Flag(required=False, help_text="The older name of `order`.")
-
-
-class BlockAgentsQuery(IncludeQuery, PageQuery):
-    """The query of the agents a block is attached to."""

@@ -138,7 +138,7 @@ def speech_of(arguments: str) -> str:
     """What a call of send_message says; the arguments themselves where they are broken."""
     try:
         return str(json.loads(arguments)["message"])
-    except (ValueError, TypeError, KeyError):
+    except (ValueError, TypeError, KeyError, RecursionError):
         return arguments
 
 

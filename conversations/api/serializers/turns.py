@@ -91,10 +91,11 @@ def _read_part(part: dict) -> dict:
         return {"type": "text", "text": Text().run_validation(part.get("text"))}
     source = part.get("source")
     if part["type"] == "image" and isinstance(source, dict):
-        keys = {"url": ["url"], "base64": ["data", "media_type"]}.get(source.get("type", "url"))
+        kind = str(source.get("type", "url"))
+        keys = {"url": ["url"], "base64": ["data", "media_type"]}.get(kind)
         if keys and all(isinstance(source.get(key), str) for key in keys):
             kept = {key: Text().run_validation(source[key]) for key in keys}
-            return {"type": "image", "source": {"type": source.get("type", "url"), **kept}}
+            return {"type": "image", "source": {"type": kind, **kept}}
     raise serializers.ValidationError(
         'expected {"type": "text", "text"} or {"type": "image", "source": {"type": "url", "url"} '
         'or {"type": "base64", "media_type", "data"}}'

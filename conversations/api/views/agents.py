@@ -6,6 +6,7 @@ from rest_framework.views import APIView
 from ...domain import tools
 from ...domain.agents import create_agent, delete_agent, update_agent
 from ...domain.context import context_window, preview_prompt, recompile
+from ...domain.conversations import reset_conversation
 from ...domain.errors import NotFound
 from ...domain.messages import text_message
 from ...models import Agent
@@ -15,14 +16,13 @@ from ..filters import matching_agents
 from ..pagination import Order, page
 from ..requests import read_body, read_query
 from ..schema import OBJECT_OF_STRINGS
+from ..serializers.agent_queries import AgentFilters, IncludeQuery, ListAgentsQuery
 from ..serializers.agents import (
-    AgentFilters,
     AgentSerializer,
     ApprovalBody,
     ApprovalQuery,
     CreateAgentBody,
-    IncludeQuery,
-    ListAgentsQuery,
+    ResetMessagesBody,
     UpdateAgentBody,
     represent_agents,
 )
@@ -148,6 +148,19 @@ class ToolApproval(APIView):
         if wanted["requires_approval"]:
             names.append(tool_name)
         return respond(request, update_agent(agent, by=author_of(request), approval_tools=names))
+
+
+class ResetMessages(APIView):
+    """Begins the agent's own thread anew; what was said can be brought back until it is purged."""
+
+    @extend_schema(
+        operation_id="agents_messages_reset", request=ResetMessagesBody, responses=AgentSerializer
+    )
+    def patch(self, request, agent_id):
+        read_body(request, ResetMessagesBody, required=False)
+        agent = find_agent(request, agent_id)
+        reset_conversation(find_thread_of(request, agent, None), by=author_of(request))
+        return respond(request, agent)
 
 
 class AgentContext(APIView):

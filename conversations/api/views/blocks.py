@@ -11,7 +11,8 @@ from ..filters import matching_blocks
 from ..pagination import page
 from ..requests import read_body, read_query
 from ..schema import NULL
-from ..serializers.agents import AgentSerializer, BlockAgentsQuery, represent_agents
+from ..serializers.agent_queries import BlockAgentsQuery
+from ..serializers.agents import AgentSerializer, represent_agents
 from ..serializers.blocks import (
     BlockFilters,
     BlockSerializer,

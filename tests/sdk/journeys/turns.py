@@ -112,6 +112,9 @@ run = own.create_async(agent.id, messages=user("SAY later"))
 equal(said(list(client.runs.messages.stream(run.id))), "later")
 equal(client.runs.retrieve(run.id).status, "completed")
 
+own.reset(agent.id, add_default_initial_messages=False)
+equal([m.message_type for m in own.list(agent.id, conversation_id="default")], ["system_message"])
+
 # Compaction, and finding what it took out of context.
 compacted = messages.compact(conversation.id, compaction_settings={"mode": "all", "model": MODEL})
 equal(compacted.num_messages_after, 2)

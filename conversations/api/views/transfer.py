@@ -1,0 +1,83 @@
+import json
+
+from django.http import HttpResponse
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import OpenApiParameter, extend_schema
+from rest_framework.parsers import MultiPartParser
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from ...domain.authors import Author, Source
+from ...domain.errors import InvalidArgument
+from ...transfer.documents import MOST_BYTES
+from ...transfer.exporting import export_agent
+from ...transfer.importing import ImportOptions, import_parcel
+from ...transfer.reading import read_agent_file
+from ..exceptions import BodyTooLarge
+from ..requests import read_form, read_query
+from ..serializers.transfer import ExportQuery, ImportedAgentsSerializer, ImportForm
+from .lookups import find_agent, find_thread_of
+
+
+class ImportAgentFile(APIView):
+    parser_classes = [MultiPartParser]
+
+    @extend_schema(
+        operation_id="agents_import",
+        request={"multipart/form-data": ImportForm},
+        parameters=[
+            OpenApiParameter(
+                "X-Override-Embedding-Model",
+                location=OpenApiParameter.HEADER,
+                description="The oldest name of `embedding`.",
+            )
+        ],
+        responses=ImportedAgentsSerializer,
+    )
+    def post(self, request):
+        # Before any of it is read. Multipart says its length; without one it is empty.
+        if int(request.META.get("CONTENT_LENGTH") or 0) > MOST_BYTES:
+            raise BodyTooLarge(
+                f"file: expected at most {MOST_BYTES} bytes ({MOST_BYTES >> 20} MiB)"
+            )
+        form = read_form(request, ImportForm)
+        name = form.get("name", form.get("override_name"))
+        options = ImportOptions(
+            name=name,
+            suffix="_copy" if form["append_copy_suffix"] and name is None else "",
+            model=form.get("model", form.get("override_model_handle")),
+            embedding=form.get("embedding")
+            or form.get("override_embedding_handle")
+            or request.headers.get("X-Override-Embedding-Model"),
+            with_messages=not form["strip_messages"],
+        )
+        parcel = read_agent_file(form["file"].read())
+        by = Author(request.user, Source.IMPORT)
+        agents = import_parcel(request.auth.organization, parcel, by=by, options=options)
+        return Response({"agent_ids": [agent.pk for agent in agents]})
+
+
+class ExportAgent(APIView):
+    @extend_schema(
+        operation_id="agents_export", parameters=[ExportQuery], responses=OpenApiTypes.OBJECT
+    )
+    def get(self, request, agent_id):
+        query = read_query(request, ExportQuery)
+        agent = find_agent(request, agent_id)
+        if query["use_legacy_format"]:
+            raise InvalidArgument(
+                "use_legacy_format: the older shape has no place for conversations; it is read "
+                "here, and not written"
+            )
+        conversation = None
+        if "conversation_id" in query:
+            conversation = find_thread_of(request, agent, query["conversation_id"])
+        document = export_agent(
+            agent,
+            conversation=conversation,
+            with_messages=not query["scrub_messages"],
+            with_revisions=query["include_revisions"],
+        )
+        # The client hands out the text as it comes, for people to read and to keep in a file.
+        text = json.dumps(document, indent=2, ensure_ascii=False)
+        return HttpResponse(text, content_type="application/json")

@@ -1,0 +1,155 @@
+"""Agent files over HTTP."""
+
+import json
+
+import pytest
+from django.core.files.uploadedfile import SimpleUploadedFile
+
+from conversations.api.views import transfer
+from conversations.models import Agent
+
+from ..factories import make_agent, make_conversation, make_messages
+from ..transfer.files import NEWER, changed, encoded, told
+from .snapshot import stored
+
+
+def upload(client, document, **fields):
+    data = document if isinstance(document, bytes) else encoded(document)
+    form = {"file": SimpleUploadedFile("agent.af", data), **fields}
+    return client.post("/v1/agents/import", form, format="multipart")
+
+
+def test_an_agent_goes_out_and_comes_in(client_for, alice, mallory):
+    agent = make_agent(alice, labels=["human"])
+    make_messages(make_conversation(agent, isolated=["human"]), "hello")
+
+    exported = client_for(alice).get(f"/v1/agents/{agent.pk}/export?include_revisions=true")
+    reply = upload(client_for(mallory), exported.content, append_copy_suffix="false")
+
+    assert exported.headers["Content-Type"] == "application/json"
+    [agent_id] = reply.json()["agent_ids"]
+    imported = Agent.objects.get(pk=agent_id)
+    assert told(imported, revisions=True) == told(agent, revisions=True)
+    assert imported.organization_id == mallory.organization_id
+
+
+@pytest.mark.parametrize(
+    ("fields", "name"),
+    [
+        ({}, "Newer_copy"),
+        ({"append_copy_suffix": "false"}, "Newer"),
+        ({"name": "Other"}, "Other"),
+        ({"override_name": "Older spelling"}, "Older spelling"),
+    ],
+)
+def test_names(client_for, alice, fields, name):
+    upload(client_for(alice), NEWER, **fields)
+
+    assert Agent.objects.get().name == name
+
+
+def test_what_the_caller_wants_otherwise(client_for, alice):
+    client = client_for(alice)
+    client.credentials(**client._credentials, HTTP_X_OVERRIDE_EMBEDDING_MODEL="openai/e2")
+
+    upload(client, NEWER, model="scripted/demo", strip_messages="true", secrets="{}")
+
+    agent = Agent.objects.get()
+    assert (agent.model, agent.embedding) == ("scripted/demo", "openai/e2")
+    assert agent.messages.count() == 1
+
+
+def test_a_model_that_the_caller_names_must_be_there(client_for, alice):
+    reply = upload(client_for(alice), NEWER, model="nothing")
+
+    assert reply.status_code == 400
+    assert "provider/model-name, got 'nothing'" in reply.json()["detail"]
+    assert not Agent.objects.exists()
+
+
+@pytest.mark.parametrize(
+    ("document", "status", "detail"),
+    [
+        (b"{", 400, "Expected JSON"),
+        (changed(NEWER, "blocks.0.label", 7), 422, "blocks.0.label: expected a string, got 7"),
+    ],
+)
+def test_a_wrong_file_is_told_and_changes_nothing(client_for, alice, document, status, detail):
+    before = stored()
+
+    reply = upload(client_for(alice), document)
+
+    assert reply.status_code == status
+    assert detail in reply.json()["detail"]
+    assert stored() == before
+
+
+def test_a_form_without_a_file(client_for, alice):
+    reply = client_for(alice).post("/v1/agents/import", {"name": "x"}, format="multipart")
+
+    assert (reply.status_code, reply.json()["detail"]) == (422, "file: No file was submitted.")
+
+
+def test_a_file_of_200_megabytes_is_refused_unread(client_for, alice):
+    reply = client_for(alice).post(
+        "/v1/agents/import",
+        b"--x--",
+        content_type="multipart/form-data; boundary=x",
+        headers={"content-length": str(200 * 2**20)},
+    )
+
+    assert reply.status_code == 413
+    assert reply.json()["detail"] == "file: expected at most 67108864 bytes (64 MiB)"
+    assert transfer.MOST_BYTES == 64 * 2**20
+
+
+def test_json_is_no_form(client_for, alice):
+    reply = client_for(alice).post("/v1/agents/import", NEWER, format="json")
+
+    assert reply.status_code == 415
+
+
+def test_the_older_shape_is_not_written(client_for, alice):
+    agent = make_agent(alice)
+
+    reply = client_for(alice).get(f"/v1/agents/{agent.pk}/export?use_legacy_format=true")
+
+    assert reply.status_code == 400
+    assert "the older shape has no place for conversations" in reply.json()["detail"]
+
+
+def test_another_agents_conversation_is_not_exported(client_for, alice):
+    agent, other = make_agent(alice), make_agent(alice)
+    thread = make_conversation(other)
+
+    path = f"/v1/agents/{agent.pk}/export?conversation_id={thread.pk}"
+
+    assert client_for(alice).get(path).status_code == 404
+
+
+def test_a_template_has_no_messages(client_for, alice):
+    agent = make_agent(alice, labels=["human"])
+    make_messages(make_conversation(agent), "secret")
+
+    reply = client_for(alice).get(f"/v1/agents/{agent.pk}/export?scrub_messages=true")
+
+    assert "secret" not in reply.content.decode()
+    assert json.loads(reply.content)["conversations"] == []
+
+
+@pytest.mark.parametrize("count", [1, 5])
+def test_exporting_costs_the_same_queries_however_many_conversations_there_are(
+    client_for, alice, django_assert_num_queries, count
+):
+    agent = make_agent(alice, labels=["human"])
+    for _ in range(count):
+        make_messages(make_conversation(agent, isolated=["human"]), "hello")
+    client = client_for(alice)
+    client.get(f"/v1/agents/{agent.pk}")
+
+    # The key, the agent, again at one moment, its blocks, conversations, isolated blocks,
+    # messages, revisions.
+    with django_assert_num_queries(8):
+        reply = client.get(f"/v1/agents/{agent.pk}/export?include_revisions=true")
+
+    assert len(json.loads(reply.content)["conversations"]) == count + 1

@@ -1,0 +1,69 @@
+import os
+
+import pytest
+from django.core.management import CommandError, call_command
+
+from conversations.models import Agent
+from conversations.transfer.documents import MOST_BYTES
+
+from ..factories import make_agent, make_conversation, make_messages
+from ..transfer.files import FLAT, encoded, told
+
+
+def test_an_agent_goes_into_a_file_and_back(alice, mallory, tmp_path, capsys):
+    agent = make_agent(alice, labels=["human"])
+    make_messages(make_conversation(agent, isolated=["human"]), "hello")
+    file = tmp_path / "agent.af"
+
+    call_command("export_agent", agent.pk, "--revisions")
+    file.write_text(capsys.readouterr().out)
+    call_command(
+        "import_agent_file", str(file), "--organization", "Elsewhere", "--username", "mallory"
+    )
+
+    imported = Agent.objects.get(pk=capsys.readouterr().out.strip())
+    assert told(imported, revisions=True) == told(agent, revisions=True)
+    assert (imported.organization, imported.created_by) == (mallory.organization, mallory)
+
+
+def test_a_dry_run_tells_and_writes_nothing(alice, tmp_path, capsys):
+    file = tmp_path / "flat.af"
+    file.write_bytes(encoded(FLAT))
+
+    call_command("import_agent_file", str(file), "--organization", "Acme", "--dry-run")
+
+    output = capsys.readouterr()
+    assert output.out == ""
+    assert "core_memory.0: the limit 2 is raised" in output.err
+    assert "The file is sound and has 'Flat'; a dry run, nothing was written." in output.err
+    assert not Agent.objects.exists()
+
+
+def test_a_large_file_is_refused_unread(alice, tmp_path):
+    file = tmp_path / "large.af"
+    file.touch()
+    os.truncate(file, 200 * 2**20)
+
+    with pytest.raises(CommandError, match=f"209715200 bytes; expected at most {MOST_BYTES}"):
+        call_command("import_agent_file", str(file), "--organization", "Acme")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "complaint"),
+    [
+        (["--organization", "Acme"], "Can't read 'nowhere.af': No such file"),
+        (["--organization", "Nobody"], "No organization is called 'Nobody'"),
+        (
+            ["--organization", "Acme", "--username", "mallory"],
+            "'Acme' has no user called 'mallory'",
+        ),
+    ],
+)
+def test_wrong_arguments_are_told(alice, mallory, arguments, complaint):
+    with pytest.raises(CommandError, match=complaint):
+        call_command("import_agent_file", "nowhere.af", *arguments)
+
+
+def test_an_unknown_agent_is_told(db):
+    with pytest.raises(CommandError, match="No agent has the id 'agent-1'"):
+        call_command("export_agent", "agent-1")

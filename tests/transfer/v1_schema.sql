@@ -1,0 +1,100 @@
+-- The tables of a Letta V1 database that are read, with the columns that are read and the indexes
+-- that help. Everything else that V1 has is left out.
+CREATE TABLE alembic_version (version_num text PRIMARY KEY);
+CREATE TABLE organizations (
+    id text PRIMARY KEY, name text NOT NULL, created_at timestamptz, is_deleted boolean NOT NULL DEFAULT false
+);
+CREATE TABLE users (
+    id text PRIMARY KEY, name text NOT NULL, created_at timestamptz,
+    is_deleted boolean NOT NULL DEFAULT false, organization_id text NOT NULL
+);
+CREATE TABLE agents (
+    id text PRIMARY KEY, name text, created_at timestamptz DEFAULT now(), description text,
+    message_ids json, system text, agent_type text, llm_config json, embedding_config json,
+    metadata_ json, tool_rules json, updated_at timestamptz DEFAULT now(),
+    is_deleted boolean NOT NULL DEFAULT false, _created_by_id text, _last_updated_by_id text,
+    organization_id text NOT NULL REFERENCES organizations, last_run_completion timestamptz,
+    timezone text, hidden boolean
+);
+CREATE TABLE agents_tags (agent_id text NOT NULL REFERENCES agents, tag text NOT NULL);
+CREATE TABLE tools (
+    id text PRIMARY KEY, name text NOT NULL, description text, source_type text, source_code text,
+    json_schema json, tags json, tool_type text, default_requires_approval boolean,
+    organization_id text NOT NULL
+);
+CREATE TABLE tools_agents (agent_id text NOT NULL REFERENCES agents, tool_id text NOT NULL REFERENCES tools);
+CREATE TABLE block (
+    id text PRIMARY KEY, value text NOT NULL, "limit" integer NOT NULL DEFAULT 1000,
+    template_name text, label text NOT NULL, metadata_ json, description text,
+    is_template boolean NOT NULL DEFAULT false, organization_id text NOT NULL REFERENCES organizations,
+    created_at timestamptz DEFAULT now(), updated_at timestamptz DEFAULT now(),
+    is_deleted boolean NOT NULL DEFAULT false, _created_by_id text, _last_updated_by_id text,
+    read_only boolean NOT NULL DEFAULT false, project_id text, hidden boolean
+);
+CREATE TABLE block_history (
+    id text PRIMARY KEY, description text, label text, value text NOT NULL, "limit" bigint NOT NULL,
+    metadata_ json, block_id text NOT NULL REFERENCES block, sequence_number integer NOT NULL,
+    created_at timestamptz DEFAULT now()
+);
+CREATE TABLE blocks_tags (block_id text NOT NULL REFERENCES block, tag text NOT NULL, is_deleted boolean NOT NULL DEFAULT false);
+CREATE TABLE blocks_agents (
+    agent_id text NOT NULL REFERENCES agents, block_id text NOT NULL REFERENCES block,
+    block_label text NOT NULL, UNIQUE (agent_id, block_label)
+);
+CREATE TABLE identities_blocks (identity_id text NOT NULL, block_id text NOT NULL REFERENCES block);
+CREATE TABLE conversations (
+    id text PRIMARY KEY, agent_id text NOT NULL REFERENCES agents, summary text,
+    created_at timestamptz DEFAULT now(), updated_at timestamptz DEFAULT now(),
+    is_deleted boolean NOT NULL DEFAULT false, _created_by_id text, _last_updated_by_id text,
+    organization_id text NOT NULL REFERENCES organizations, model text, model_settings json,
+    last_message_at timestamptz
+);
+CREATE TABLE blocks_conversations (
+    conversation_id text NOT NULL REFERENCES conversations, block_id text NOT NULL REFERENCES block,
+    block_label text NOT NULL, UNIQUE (conversation_id, block_label)
+);
+CREATE TABLE runs (
+    id text PRIMARY KEY, status text NOT NULL, completed_at timestamp, stop_reason text,
+    background boolean, metadata_ json, request_config json, agent_id text NOT NULL REFERENCES agents,
+    callback_url text, ttft_ns bigint, total_duration_ns bigint, created_at timestamptz DEFAULT now(),
+    updated_at timestamptz DEFAULT now(), is_deleted boolean NOT NULL DEFAULT false,
+    _created_by_id text, _last_updated_by_id text, organization_id text NOT NULL, conversation_id text
+);
+CREATE TABLE steps (
+    id text PRIMARY KEY, run_id text REFERENCES runs, model text, model_handle text,
+    provider_name text, stop_reason text, error_type text, error_data json, feedback text,
+    completion_tokens integer NOT NULL DEFAULT 0, prompt_tokens integer NOT NULL DEFAULT 0,
+    total_tokens integer NOT NULL DEFAULT 0, cached_input_tokens integer, reasoning_tokens integer,
+    created_at timestamptz DEFAULT now(), updated_at timestamptz DEFAULT now(),
+    is_deleted boolean NOT NULL DEFAULT false, _created_by_id text, _last_updated_by_id text,
+    organization_id text
+);
+CREATE SEQUENCE message_seq_id;
+CREATE TABLE messages (
+    id text PRIMARY KEY, agent_id text NOT NULL REFERENCES agents, role text NOT NULL, text text,
+    model text, name text, tool_calls json NOT NULL DEFAULT '[]', tool_call_id text,
+    created_at timestamptz DEFAULT now(), updated_at timestamptz DEFAULT now(),
+    is_deleted boolean NOT NULL DEFAULT false, _created_by_id text, _last_updated_by_id text,
+    organization_id text NOT NULL REFERENCES organizations, step_id text REFERENCES steps, otid text,
+    tool_returns json, group_id text, content json,
+    sequence_id bigint NOT NULL UNIQUE DEFAULT nextval('message_seq_id'), sender_id text,
+    is_err boolean, approve boolean, run_id text REFERENCES runs, approvals json, conversation_id text
+);
+CREATE TABLE conversation_messages (
+    id text PRIMARY KEY DEFAULT gen_random_uuid()::text,
+    conversation_id text REFERENCES conversations, agent_id text NOT NULL,
+    message_id text NOT NULL REFERENCES messages, position integer NOT NULL,
+    in_context boolean NOT NULL DEFAULT true, is_deleted boolean NOT NULL DEFAULT false,
+    UNIQUE (conversation_id, message_id)
+);
+CREATE INDEX ON block_history (block_id);
+CREATE INDEX ON blocks_agents (block_id);
+CREATE INDEX ON blocks_conversations (block_id);
+CREATE INDEX ON conversations (agent_id);
+CREATE INDEX ON messages (agent_id, conversation_id, sequence_id);
+CREATE INDEX ON messages (conversation_id);
+CREATE INDEX ON messages (run_id, sequence_id);
+CREATE INDEX ON conversation_messages (conversation_id, position);
+CREATE INDEX ON conversation_messages (message_id);
+CREATE INDEX ON runs (agent_id);
+CREATE INDEX ON steps (run_id);
