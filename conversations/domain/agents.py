@@ -17,6 +17,7 @@ from .authors import Author
 from .blocks import BlockFields, insert_blocks, lock_blocks
 from .context import DEFAULT_SYSTEM_PROMPT, recompile, recompile_default_conversations
 from .conversations import create_conversation
+from .endings import abandon_runs
 from .errors import (
     BelongsToConversation,
     InvalidArgument,
@@ -29,7 +30,6 @@ from .errors import (
 from .handles import check_model_handle
 from .messages import append_messages
 from .reading import begin_reading, end_reading
-from .runs import abandon_runs
 
 
 class AgentFields(TypedDict, total=False):

@@ -13,13 +13,14 @@ from ..models import Agent, Conversation, ConversationMessage, Message, Run
 from .authors import Author
 from .context import compile_prompt, fingerprint
 from .diffs import unified
+from .endings import abandon_runs
 from .errors import Conflict, InvalidValue, NotFound, StaleVersion
 from .forks import ForkChoice, fork_isolations
 from .handles import check_model_handle
 from .isolation import blocks_to_isolate, isolate_blocks
 from .memory import effective_blocks
 from .messages import insert_messages, text_message
-from .runs import Busy, abandon_runs
+from .runs import Busy
 
 
 class ConversationFields(TypedDict, total=False):

@@ -7,7 +7,7 @@ from ..llm.requests import ModelRequest
 from ..llm.tokens import count_tokens
 from ..models import Conversation, Message
 from . import tools
-from .runs import TurnRequest
+from .turn_requests import TurnRequest
 
 Role = Message.Role
 

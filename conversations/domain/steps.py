@@ -12,27 +12,22 @@ from django.db.models import Case, F, When
 
 from ..ids import new_id
 from ..llm.requests import ModelRequest
-from ..llm.tokens import count_tokens
 from ..models import Conversation, Message, Run, Step
 from .authors import Author, Source
 from .context import context_window, is_stale, recompile
+from .endings import CANCELLED, Ending, end_locked_run
 from .errors import NotFound
 from .events import Event, insert_events
 from .handles import check_model_handle
 from .memory import block_versions_of
 from .messages import append_messages
 from .model_requests import model_request, request_tokens
-from .replies import Reply, now_text
-from .runs import (
-    CANCELLED,
-    Ending,
-    TurnRequest,
-    check_answers,
-    end_locked_run,
-    lock_run,
-    pending_calls,
-)
+from .replies import Reply
+from .runs import lock_run
 from .tool_calls import ToolResult, call_tool, lock_named_blocks
+from .turn_messages import assistant_message, input_message, result_event, result_message
+from .turn_requests import TurnRequest, check_answers, pending_calls
+from .usage import add_usage, step_usage
 
 Role = Message.Role
 
@@ -91,7 +86,7 @@ def begin_turn(run: Run, worker: str) -> tuple[Turn, list[Event]]:
         conversation,
         request,
         worker,
-        input=[_input_message(message) for message in request.input],
+        input=[input_message(message) for message in request.input],
         held=asking | frozenset(conversation.agent.approval_tools),
     )
     versions = block_versions_of([conversation])[conversation.pk]
@@ -137,7 +132,7 @@ def preview_request(conversation: Conversation, request: TurnRequest) -> ModelRe
     """What the model would be sent if this were asked now. Stores nothing."""
     check_model_handle(request.model or conversation.model or conversation.agent.model)
     window = context_window(conversation)
-    messages = [*window.messages, *(_input_message(message) for message in request.input)]
+    messages = [*window.messages, *(input_message(message) for message in request.input)]
     return model_request(conversation, messages, request, labels=window.labels)
 
 
@@ -151,7 +146,7 @@ def store_step(turn: Turn, plan: StepPlan, reply: Reply, *, ending: Ending | Non
     """
     run = lock_run(turn.run, turn.worker)
     lock_named_blocks(turn.conversation, reply.calls)
-    usage = _usage(plan, reply)
+    usage = step_usage(reply, estimated_prompt=plan.tokens)
     step = Step.objects.create(
         id=plan.step_id,
         organization_id=run.organization_id,
@@ -166,7 +161,7 @@ def store_step(turn: Turn, plan: StepPlan, reply: Reply, *, ending: Ending | Non
     )
     messages = [*turn.input] if turn.step == 0 else []
     if reply.text or reply.reasoning or reply.calls:
-        messages.append(_assistant_message(reply, plan.request.handle))
+        messages.append(assistant_message(reply, plan.request.handle))
     events = reply.whole_events()
     results, told = _run_calls(turn, reply.calls, plan.step_id)
     messages += results
@@ -177,7 +172,7 @@ def store_step(turn: Turn, plan: StepPlan, reply: Reply, *, ending: Ending | Non
     for message in messages:
         message.step = step
     append_messages(turn.conversation, messages, by=turn.by)
-    run.usage = _sum(run.usage, usage, step_count=plan.number)
+    run.usage = add_usage(run.usage, usage, step_count=plan.number)
     run.ttft_ns = turn.run.ttft_ns
     # Told in the order in which they happened, and stored with what they tell of.
     numbered = [turn.next_event(data) for data in [*events, *told]]
@@ -219,7 +214,7 @@ def end_cancelled(run: Run, worker: str) -> list[Event]:
     if is_live and not locked.steps.exists():
         carried_out = locked.messages.exists()  # And the results of the client's tools with it.
         asked = [
-            _input_message(message)
+            input_message(message)
             for message in TurnRequest.of(locked).input
             if not (carried_out and message["role"] == Role.TOOL)
         ]
@@ -233,35 +228,10 @@ def _run_calls(turn: Turn, calls: list[dict], step_id: str) -> tuple[list[Messag
     allowed = turn.conversation.agent.tools
     for call in calls:
         result = call_tool(turn.conversation, call, allowed=allowed, by=turn.by)
-        message = _result_message(call, result)
+        message = result_message(call, result)
         messages.append(message)
-        events.append(_result_event(call, message, result, step_id))
+        events.append(result_event(call, message, result, step_id))
     return messages, events
-
-
-def _result_message(call: dict, result: ToolResult) -> Message:
-    status = "error" if result.is_error else "success"
-    return Message(
-        id=new_id("message"),
-        role=Role.TOOL,
-        name=call["function"]["name"],
-        tool_call_id=call["id"],
-        content=[{"type": "text", "text": result.text}],
-        tool_returns=[{"tool_call_id": call["id"], "status": status, "func_response": result.text}],
-    )
-
-
-def _result_event(call: dict, message: Message, result: ToolResult, step_id: str | None) -> dict:
-    return {
-        "type": "tool_return",
-        "message": message.pk,
-        "step": step_id,
-        "name": call["function"]["name"],
-        "call_id": call["id"],
-        "status": "error" if result.is_error else "success",
-        "text": result.text,
-        "at": now_text(),
-    }
 
 
 @transaction.atomic
@@ -283,9 +253,9 @@ def _carry_out(turn: Turn) -> list[Event]:
             reason = decisions[call["id"]].get("reason")
             text = "Error: the user declined this call" + (f": {reason}" if reason else "")
             result = ToolResult(text, is_error=True)
-        message = _result_message(call, result)
+        message = result_message(call, result)
         messages.append(message)
-        told.append(_result_event(call, message, result, None))
+        told.append(result_event(call, message, result, None))
     # What the client's own tools returned is as final as what these did.
     messages += [message for message in turn.input if message.role == Role.TOOL]
     turn.input = [message for message in turn.input if message.role != Role.TOOL]
@@ -293,62 +263,3 @@ def _carry_out(turn: Turn) -> list[Event]:
     numbered = [turn.next_event(data) for data in told]
     insert_events((run.pk, event) for event in numbered)
     return numbered
-
-
-def _input_message(given: dict) -> Message:
-    """An unsaved message of what the caller sent."""
-    fields = {name: given.get(name) for name in ("otid", "name", "sender_id", "group_id")}
-    return Message(
-        id=new_id("message"),
-        role=given["role"],
-        content=given.get("content") or [],
-        tool_returns=given.get("tool_returns") or [],
-        tool_call_id=given.get("tool_call_id"),
-        **fields,
-    )
-
-
-def _assistant_message(reply: Reply, handle: str) -> Message:
-    content = []
-    if reply.reasoning:
-        content.append(
-            {"type": "reasoning", "reasoning": reply.reasoning, "source": "reasoner_model"}
-        )
-    if reply.text:
-        content.append({"type": "text", "text": reply.text})
-    return Message(
-        id=reply.message_id,
-        role=Role.ASSISTANT,
-        content=content,
-        tool_calls=reply.calls,
-        model=handle,
-    )
-
-
-def _usage(plan: StepPlan, reply: Reply) -> dict:
-    """Tokens as the provider counts them; an estimate where it does not say."""
-    if reply.usage:
-        prompt, completion = reply.usage.prompt_tokens, reply.usage.completion_tokens
-        cached, reasoning = reply.usage.cached_input_tokens, reply.usage.reasoning_tokens
-    else:
-        prompt = plan.tokens
-        completion = count_tokens(reply.text) + count_tokens(reply.reasoning)
-        completion += sum(count_tokens(str(call)) for call in [*reply.calls, *reply.held_calls])
-        cached = reasoning = None
-    return {
-        "prompt_tokens": prompt,
-        "completion_tokens": completion,
-        "total_tokens": prompt + completion,
-        "cached_input_tokens": cached,
-        "reasoning_tokens": reasoning,
-    }
-
-
-def _sum(total: dict, step: dict, *, step_count: int) -> dict:
-    counts = {
-        name: (total.get(name) or 0) + (step[name] or 0)
-        if total.get(name) is not None or step[name] is not None
-        else None
-        for name in step
-    }
-    return {**counts, "step_count": step_count, "context_tokens": step["total_tokens"]}

@@ -13,10 +13,10 @@ from ..llm.client import ask
 from ..llm.requests import ModelError, Piece
 from ..models import Run
 from .compaction import FULL, plan_compaction, store_compaction
+from .endings import CANCELLED, Ending, end_run
 from .errors import DomainError, InvalidArgument, NotFound
 from .events import Event, EventWriter, RunLost, tell_watchers
 from .replies import SPEAKING_TOOL, Reply
-from .runs import CANCELLED, Ending, end_run
 from .steps import (
     StepPlan,
     Turn,

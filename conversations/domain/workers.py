@@ -18,15 +18,9 @@ from ..llm.client import close_clients, prepare
 from ..models import Run
 from . import events
 from .announcements import listen
+from .endings import force_cancel, free_silent_runs, request_cancel
 from .events import EventWriter
-from .runs import (
-    beat,
-    claim_run,
-    force_cancel,
-    free_silent_runs,
-    request_cancel,
-    unwanted_runs,
-)
+from .runs import beat, claim_run, unwanted_runs
 from .threads import in_database
 from .turns import take_turn
 

@@ -17,6 +17,7 @@ from .requests import (
     Piece,
     ReasoningPiece,
     TextPiece,
+    UnknownModel,
     Usage,
     storable,
 )
@@ -40,7 +41,13 @@ async def ask(request: ModelRequest) -> AsyncIterator[Piece]:
 
     Raises ModelError; also when the answer breaks off.
     """
-    provider, _ = resolve(request.handle)
+    try:
+        provider, _ = resolve(request.handle)
+    except UnknownModel as error:
+        # Known where the turn was asked for, or when it was, and not here and now.
+        kind, message, status = ERRORS[404]
+        detail = f"No provider of this process answers for {error}"
+        raise ModelError(kind, message, detail, status=status) from None
     if provider is None:
         async for piece in answer(request):
             yield piece
@@ -94,7 +101,7 @@ def _client(provider: Provider) -> "AsyncOpenAI":
             api_key=provider.api_key,
             base_url=provider.base_url,
             max_retries=RETRIES,
-            http_client=openai.DefaultAioHttpClient(),  # a third cheaper than its usual one
+            http_client=openai.DefaultAioHttpClient(),  # less work than its usual one
         )
     return clients[provider]
 

@@ -7,8 +7,8 @@ import pytest
 from conversations.domain import turns
 from conversations.domain.authors import Author, Source
 from conversations.domain.check import find_breaches
-from conversations.domain.runs import TurnRequest, start_run
 from conversations.domain.tools import BASE_TOOLS
+from conversations.domain.turn_requests import TurnRequest, start_run
 from conversations.domain.workers import cancel_run, this_worker
 from conversations.models import Conversation, Run
 

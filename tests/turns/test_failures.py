@@ -1,5 +1,7 @@
 """Whatever a provider does, a turn ends in a clear state, and nothing half of it is stored."""
 
+import time
+
 import pytest
 
 from conversations.domain.check import find_breaches
@@ -113,6 +115,25 @@ def test_a_provider_that_is_not_there(client_for, alice, conversation, settings)
 
     assert response.status_code == 500
     assert response.json()["error"]["type"] == "llm_connection_error"
+
+
+def test_a_provider_that_was_taken_away_meanwhile(
+    client_for, alice, conversation, settings, model, in_thread, running_run
+):
+    settings.MODEL_PROVIDERS = {"other": {"base_url": model.url}}
+    text = 'SLEEP 0.5\nCALL memory_insert {"label": "human", "new_string": "tall"}\nSAY done'
+    answer = in_thread(send, client_for(alice), conversation, text, override_model="other/large")
+    running_run()
+    deadline = time.monotonic() + 10
+    while not model.requests and time.monotonic() < deadline:
+        time.sleep(0.01)
+    settings.MODEL_PROVIDERS = {}
+
+    error = answer().json()["error"]
+
+    assert error["type"] == "llm_not_found"
+    assert error["detail"] == "No provider of this process answers for other/large"
+    assert conversation.agent.blocks.get().value == "about human\ntall"
 
 
 def test_steps_that_were_finished_are_kept(client_for, alice, conversation):

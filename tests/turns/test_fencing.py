@@ -7,8 +7,8 @@ import time
 import pytest
 from django.db import connection, transaction
 
+from conversations.domain.endings import SILENT, end_locked_run, force_cancel
 from conversations.domain.events import Event, EventWriter, insert_events
-from conversations.domain.runs import SILENT, end_locked_run, force_cancel
 from conversations.models import Conversation, Run, RunEvent
 
 from ..factories import make_agent, make_conversation, make_run

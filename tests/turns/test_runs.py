@@ -9,8 +9,8 @@ import pytest
 from django.utils import timezone
 
 from conversations.domain import events
+from conversations.domain.endings import free_silent_runs
 from conversations.domain.events import follow
-from conversations.domain.runs import free_silent_runs
 from conversations.domain.tools import BASE_TOOLS
 from conversations.models import Conversation, Run
 

@@ -9,8 +9,8 @@ from rest_framework.views import APIView
 
 from ...domain import events
 from ...domain.errors import Conflict, InvalidArgument, NotFound
-from ...domain.runs import TurnRequest, start_run
 from ...domain.steps import preview_request
+from ...domain.turn_requests import TurnRequest, start_run
 from ...domain.workers import cancel_run, this_worker
 from ...llm.client import payload
 from ...models import Conversation, Run

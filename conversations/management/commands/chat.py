@@ -10,8 +10,8 @@ from conversations.domain.diffs import unified
 from conversations.domain.errors import DomainError
 from conversations.domain.isolation import isolate_label
 from conversations.domain.memory import effective_blocks
-from conversations.domain.runs import TurnRequest, pending_calls, start_run
 from conversations.domain.threads import in_database
+from conversations.domain.turn_requests import TurnRequest, pending_calls, start_run
 from conversations.domain.workers import cancel_run, drain, this_worker
 from conversations.ids import is_id
 from conversations.llm.requests import storable
