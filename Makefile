@@ -7,7 +7,7 @@ JOBS ?= 2
 -include .env
 export
 
-.PHONY: help run test test-llm lint bench
+.PHONY: help run test test-llm lint bench screenshots
 help:
 	@grep -E '^[a-z-]+:.*## ' Makefile | sed -E 's/:.*## /\t/'
 
@@ -34,9 +34,9 @@ build/sdk/stamp: tests/sdk/versions.txt .venv/dev
 	$(BIN)/python tests/sdk/install.py
 	touch $@
 
-test: .venv/dev build/sdk/stamp ## the whole suite, on SQLite and on PostgreSQL
+test: .venv/dev build/sdk/stamp ## the whole suite, on SQLite and on PostgreSQL; the console in Chromium
 	DATABASE_URL=sqlite:///:memory: $(BIN)/pytest -n $(JOBS)
-	$(BIN)/python tests/postgres.py $(BIN)/pytest -n $(JOBS)
+	$(BIN)/python tests/postgres.py $(BIN)/pytest -n $(JOBS) -m "not browser"
 
 build/llm/stamp: tests/llm/requirements.txt
 	$(PYTHON) -m venv build/llm
@@ -45,6 +45,9 @@ build/llm/stamp: tests/llm/requirements.txt
 
 test-llm: .venv/dev build/llm/stamp ## turns with a real, small language model
 	DATABASE_URL=sqlite:///:memory: $(BIN)/pytest tests/llm
+
+screenshots: .venv/dev ## the console's pictures in docs/, taken by Chromium
+	$(BIN)/python tests/browser/screenshots.py
 
 bench: .venv/dev ## what each operation costs, beside the same SQL
 	$(BIN)/python benchmarks/run.py

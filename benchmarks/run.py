@@ -34,6 +34,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--sizes", type=int, nargs="+", default=[2_000, 200_000])
     parser.add_argument("--seconds", type=float, default=2.0, help="per operation and size")
+    parser.add_argument("--console", action="store_true", help="time the console's pages only")
     options = parser.parse_args()
     with postgres() as url:
         administer(url, f"DROP DATABASE IF EXISTS {DATABASE}", f"CREATE DATABASE {DATABASE}")
@@ -74,6 +75,8 @@ def run(url: str, options) -> None:
         for size in options.sizes:
             world.grow_to(size, direct)
             print(f"\n{size:,} conversations of one agent, one client\n")
+            if options.console:
+                continue
             print(f"{'':32}{'p50 ms':>8}{'p95 ms':>8}{'per s':>8}{'SQL p50':>9}{'ratio':>7}")
             for name, prepare in world.operations():
                 over_http = measure(http_caller(port, world.secret, prepare), options.seconds)
@@ -81,6 +84,21 @@ def run(url: str, options) -> None:
                 by_hand = measure(sql_caller(direct, statements), options.seconds / 2)
                 print(row(name, over_http, by_hand), flush=True)
             rebase_in_bulk(world)
+        pages_of_console(world, port, options.seconds)
+
+
+def pages_of_console(world, port: int, seconds: float) -> None:
+    """The console's pages, with as many conversations as there are by now."""
+    from benchmarks.console import BLOCKS, MESSAGES, Console  # noqa: PLC0415 (as above)
+    from benchmarks.operations import TEXT  # noqa: PLC0415
+
+    console = Console(world, TEXT)
+    print(f"\nthe console: {MESSAGES:,} messages, {BLOCKS} isolated blocks\n")
+    print(f"{'':32}{'p50 ms':>8}{'p95 ms':>8}")
+    for name, path in console.pages:
+        times = measure(console.caller(port, path), seconds)
+        p50, p95 = (statistics.quantiles(times, n=20)[i] * 1000 for i in (9, 18))
+        print(f"{name:32}{p50:8.2f}{p95:8.2f}", flush=True)
 
 
 def rebase_in_bulk(world) -> None:

@@ -186,8 +186,7 @@ class AgentAdmin(ConsoleAdmin):
     @button("view", "GET")
     def drift(self, request, agent):
         """How far its conversations' copies have drifted, label by label."""
-        context = {"title": "Isolated blocks", "labels": drift_counts(agent)}
-        context |= {"drifts": Drift, "may": self.permitted(request, agent)}
+        context = {"title": "Isolated blocks", "labels": drift_counts(agent), "drifts": Drift}
         return self.page(request, "drift", agent, context)
 
     @button("bulk", "GET", "POST")

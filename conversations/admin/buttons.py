@@ -94,6 +94,7 @@ class Buttons:
                 "opts": self.opts,
                 "original": row,
                 "subtitle": str(row),
+                "may": self.permitted(request, row),
                 **context,
             },
         )

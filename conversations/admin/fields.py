@@ -1,6 +1,7 @@
 """Form fields that give back exactly what was stored when nobody touched them."""
 
 from django import forms
+from django.contrib.admin.widgets import AdminSplitDateTime
 from django.core.exceptions import ValidationError
 
 
@@ -63,3 +64,12 @@ class ObjectField(forms.JSONField):
         if not isinstance(value, dict):
             raise ValidationError('Enter a JSON object, like {"key": "value"}.')
         return value
+
+
+class DateTimeWidget(AdminSplitDateTime):
+    """Django's two boxes, each with a name for those who can't see the word before it."""
+
+    def __init__(self, attrs=None):
+        super().__init__(attrs)
+        for widget, name in zip(self.widgets, ("Date", "Time"), strict=True):
+            widget.attrs["aria-label"] = name

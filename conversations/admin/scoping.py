@@ -6,6 +6,7 @@ from django.contrib.admin.views.main import ORDER_VAR, ChangeList
 from django.core.paginator import Paginator
 from django.db import models, transaction
 from django.db.models import Q
+from django.forms import SplitDateTimeField
 from django.http import HttpResponseRedirect
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
@@ -15,7 +16,7 @@ from ..domain.authors import Author, Source
 from ..domain.errors import DomainError
 from ..ids import is_id
 from .buttons import Buttons
-from .fields import PlainTextField
+from .fields import DateTimeWidget, PlainTextField
 from .filters import StateFilter
 
 SHOWN = 20  # rows named on a page that asks about many
@@ -88,7 +89,10 @@ class ConsoleAdmin(FoundById, OrganizationScope, Buttons, admin.ModelAdmin):
     show_full_result_count = False
     paginator = CappedPaginator
     list_per_page = 50
-    formfield_overrides = {models.TextField: {"form_class": PlainTextField}}
+    formfield_overrides = {
+        models.TextField: {"form_class": PlainTextField},
+        models.DateTimeField: {"form_class": SplitDateTimeField, "widget": DateTimeWidget},
+    }
     asks_organization = True  # a superuser who adds a row; else it follows from what else is asked
     add_fieldsets: list = []  # where adding asks for other fields than changing
     states: dict[str, Q] = {}  # for StateFilter

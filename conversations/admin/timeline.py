@@ -18,7 +18,6 @@ class TimelinePages:
         """Older messages: those before the position that the query names."""
         position = number_in(request.GET, "before")
         context = {"title": "Messages", **timeline_of(conversation, position, size=OLDER)}
-        context["may"] = self.permitted(request, conversation)
         return self.page(request, "timeline", conversation, context)
 
     @button("view", "GET")

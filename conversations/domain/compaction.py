@@ -8,6 +8,7 @@ from django.db import transaction
 
 from ..ids import new_id
 from ..llm.requests import ModelRequest
+from ..llm.tokens import shorten
 from ..models import ConversationMessage, Message
 from .context import message_tokens
 from .errors import InvalidArgument
@@ -23,6 +24,8 @@ Role = Message.Role
 # The part of the window beyond which a conversation is compacted, and the part that is kept then.
 FULL = 0.9
 KEPT = 0.4
+# What is summed up may be longer than any window: of that much the middle is left out.
+SHOWN = 0.7
 
 INSTRUCTION = """\
 Summarize the conversation below for the assistant who will go on with it and can no longer read \
@@ -64,7 +67,7 @@ def plan_compaction(turn: Turn, *, mode: str = "sliding_window") -> CompactionPl
         handle=handle or conversation.agent.model,
         messages=[
             {"role": "system", "content": settings.get("prompt") or INSTRUCTION},
-            {"role": "user", "content": _transcript(replaced)},
+            {"role": "user", "content": _transcript(replaced, round(turn.limit * SHOWN))},
         ],
     )
     return CompactionPlan(
@@ -93,7 +96,7 @@ def _cut(messages: Sequence[Message], budget: int) -> int:
     return len(messages)
 
 
-def _transcript(messages: Sequence[Message]) -> str:
+def _transcript(messages: Sequence[Message], budget: int) -> str:
     lines = []
     for shown in chat_messages(messages):
         text = shown.get("content") or ""
@@ -103,7 +106,8 @@ def _transcript(messages: Sequence[Message]) -> str:
         ]
         said = text if isinstance(text, str) else json.dumps(text, ensure_ascii=False)
         lines.append(f"{shown['role']}: {' '.join([said, *calls]).strip()}")
-    return "<transcript>\n" + "\n".join(lines) + "\n</transcript>"
+    text = shorten("\n".join(lines), budget, "\n[…]\n")
+    return f"<transcript>\n{text}\n</transcript>"
 
 
 @transaction.atomic

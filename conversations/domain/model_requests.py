@@ -30,7 +30,8 @@ def model_request(
     shown = chat_messages(messages)
     if request.system is not None:
         shown = [{"role": "system", "content": request.system}, *shown[1:]]
-    functions = tools.definitions(agent.tools, labels)
+    own = {tool["name"] for tool in request.client_tools}
+    functions = tools.definitions([name for name in agent.tools if name not in own], labels)
     functions += [tools.client_definition(tool) for tool in request.client_tools]
     return ModelRequest(
         handle=request.model or conversation.model or agent.model,
@@ -55,7 +56,7 @@ def model_settings(*layers: dict | None) -> dict:
     reasoning = merged.get("reasoning")
     if isinstance(reasoning, dict) and reasoning.get("reasoning_effort"):
         settings["reasoning_effort"] = reasoning["reasoning_effort"]
-    if settings.get("response_format", {}).get("type") == "text":
+    if settings.get("response_format") == {"type": "text"}:
         del settings["response_format"]
     return settings
 

@@ -5,12 +5,22 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from ..ids import new_id
-from ..llm.requests import CallPiece, Finish, Piece, ReasoningPiece, TextPiece, Usage
+from ..llm.requests import (
+    CallPiece,
+    Finish,
+    ModelError,
+    Piece,
+    ReasoningPiece,
+    TextPiece,
+    Usage,
+)
 
 # The tool by which V1's older agent types speak.
 SPEAKING_TOOL = "send_message"
 # Of a tool's name and of the id of a call, as messages hold them.
 LONGEST_NAME = 200
+# In characters: a server that never stops must not fill this one's memory.
+LONGEST_ANSWER = 2_000_000
 
 
 def now_text() -> str:
@@ -36,6 +46,7 @@ class Reply:
     _calls: list[dict] = field(default_factory=list)
     # The latest call of each number that pieces have, and the id that it came with.
     _latest: dict[int, tuple[str, dict]] = field(default_factory=dict)
+    _size: int = 0
     _parts: list[str] = field(default_factory=list)
 
     @property
@@ -60,7 +71,18 @@ class Reply:
         self._calls.clear()
 
     def add(self, piece: Piece) -> dict | None:
-        """Take in a piece; the event to send at once, if pieces are sent."""
+        """Take in a piece; the event to send at once, if pieces are sent.
+
+        ModelError when the answer is longer than any should be.
+        """
+        if isinstance(piece, CallPiece):
+            self._size += len(piece.name) + len(piece.arguments)
+        elif isinstance(piece, TextPiece | ReasoningPiece):
+            self._size += len(piece.text)
+        if self._size > LONGEST_ANSWER:
+            detail = f"The answer is longer than {LONGEST_ANSWER} characters"
+            message = "An error occurred with the LLM request."
+            raise ModelError("llm_error", message, detail, status=500)
         if isinstance(piece, TextPiece):
             self._text.append(piece.text)
             return self._event("text", text=piece.text)

@@ -189,6 +189,15 @@ def _answering(conversation: Conversation, request: TurnRequest) -> TurnRequest:
         # One decision that names no call is about all of them.
         every = [{**request.decisions[0], "tool_call_id": call_id} for call_id in pending]
         request = replace(request, decisions=every)
+    check_answers(pending, request)
+    return request
+
+
+def check_answers(pending: list[str], request: TurnRequest) -> None:
+    """Refuse a request that does not answer just the calls that wait for the client.
+
+    Asked again when the turn begins: another one may have ended since it was started.
+    """
     answers = [str(decision["tool_call_id"]) for decision in request.decisions]
     answers += [
         item["tool_call_id"]
@@ -196,7 +205,7 @@ def _answering(conversation: Conversation, request: TurnRequest) -> TurnRequest:
         for item in message.get("tool_returns", [])
     ]
     if sorted(answers) == sorted(pending):
-        return request
+        return
     if not answers:
         raise AwaitsClient(pending)
     waiting = ", ".join(pending) or "none"

@@ -23,7 +23,15 @@ from .memory import block_versions_of
 from .messages import append_messages
 from .model_requests import model_request, request_tokens
 from .replies import Reply, now_text
-from .runs import CANCELLED, Ending, TurnRequest, end_locked_run, lock_run, pending_calls
+from .runs import (
+    CANCELLED,
+    Ending,
+    TurnRequest,
+    check_answers,
+    end_locked_run,
+    lock_run,
+    pending_calls,
+)
 from .tool_calls import ToolResult, call_tool, lock_named_blocks
 
 Role = Message.Role
@@ -99,6 +107,10 @@ def plan_step(turn: Turn) -> StepPlan:
     compiled_from = Case(When(position=0, then=F("conversation__compiled_from")))
     links = turn.conversation.message_links.in_context().annotate(compiled_from=compiled_from)
     shown = list(links.select_related("message"))
+    sends = turn.request.compaction is None and not turn.request.decisions
+    if turn.step == 0 and sends:
+        newest = [link.message for link in shown[-1:] if link.message.role == Role.APPROVAL]
+        check_answers([call["id"] for each in newest for call in each.tool_calls], turn.request)
     if shown:
         turn.blocks_seen = _blocks_seen(shown[0].compiled_from or {}, turn.isolated)
     messages = [link.message for link in shown]
@@ -205,7 +217,12 @@ def end_cancelled(run: Run, worker: str) -> list[Event]:
     # Deleting a conversation waits for the lock of its run.
     is_live = Conversation.objects.live().filter(pk=run.conversation_id).exists()
     if is_live and not locked.steps.exists():
-        asked = [_input_message(message) for message in TurnRequest.of(locked).input]
+        carried_out = locked.messages.exists()  # And the results of the client's tools with it.
+        asked = [
+            _input_message(message)
+            for message in TurnRequest.of(locked).input
+            if not (carried_out and message["role"] == Role.TOOL)
+        ]
         append_messages(run.conversation, asked, by=Author(run.created_by, Source.TOOL, run))
     return end_locked_run(locked, CANCELLED)
 
@@ -252,7 +269,9 @@ def _carry_out(turn: Turn) -> list[Event]:
     """Run the tools that were approved; tell the model of those that were not."""
     run = lock_run(turn.run, turn.worker)
     decisions = {decision["tool_call_id"]: decision for decision in turn.request.decisions}
-    calls = [call for call in pending_calls(turn.conversation) if call["id"] in decisions]
+    pending = pending_calls(turn.conversation)
+    check_answers([call["id"] for call in pending], turn.request)
+    calls = [call for call in pending if call["id"] in decisions]
     approved = [call for call in calls if decisions[call["id"]]["approve"]]
     lock_named_blocks(turn.conversation, approved)
     messages, told = [], []
@@ -267,6 +286,9 @@ def _carry_out(turn: Turn) -> list[Event]:
         message = _result_message(call, result)
         messages.append(message)
         told.append(_result_event(call, message, result, None))
+    # What the client's own tools returned is as final as what these did.
+    messages += [message for message in turn.input if message.role == Role.TOOL]
+    turn.input = [message for message in turn.input if message.role != Role.TOOL]
     append_messages(turn.conversation, messages, by=turn.by)
     numbered = [turn.next_event(data) for data in told]
     insert_events((run.pk, event) for event in numbered)

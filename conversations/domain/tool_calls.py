@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 from django.db import transaction
 
+from ..llm.tokens import shorten
 from ..models import Block, Conversation
 from .authors import Author
 from .blocks import BlockFields, lock_blocks
@@ -14,6 +15,9 @@ from .errors import DomainError, InvalidArgument
 from .memory import effective_blocks
 from .search import search_conversation
 from .tools import FUNCTIONS
+
+# Of each message that a search finds: the model is to read it beside everything else.
+FOUND_TOKENS = 500
 
 TYPES = {"string": str, "integer": int}
 
@@ -178,7 +182,8 @@ def conversation_search(
     if not 1 <= limit <= 50:
         raise InvalidArgument(f"limit: expected 1 to 50, got {limit}")
     found = [
-        f"[{message.created_at:%Y-%m-%d %H:%M} UTC] {message.role}: {message.text}"
+        f"[{message.created_at:%Y-%m-%d %H:%M} UTC] {message.role}: "
+        f"{shorten(message.text, FOUND_TOKENS, ' […] ')}"
         for message in search_conversation(conversation, query)[:limit]
     ]
     return "\n".join(found) or f"No message of this conversation contains {query!r}"

@@ -141,8 +141,7 @@ async def _ask_model(turn: Turn, plan: StepPlan, writer: EventWriter) -> Reply:
                 if event := reply.add(piece):
                     writer.write(turn.run.pk, turn.next_event(event))
     except TimeoutError:
-        detail = f"The answer took longer than {LONGEST_ANSWER_SECONDS:.0f} s"
-        raise ModelError("llm_timeout", "The LLM request timed out.", detail, status=504) from None
+        raise _too_slow() from None
     except asyncio.CancelledError:
         await asyncio.shield(_store_cut_off(turn, plan, reply, writer))
         raise
@@ -192,7 +191,15 @@ async def _compact(turn: Turn, *, mode: str = "sliding_window") -> None:
 
 async def _text_of(pieces: AsyncIterator[Piece]) -> str:
     reply = Reply("")
-    async with asyncio.timeout(LONGEST_ANSWER_SECONDS):
-        async for piece in pieces:
-            reply.add(piece)
+    try:
+        async with asyncio.timeout(LONGEST_ANSWER_SECONDS):
+            async for piece in pieces:
+                reply.add(piece)
+    except TimeoutError:
+        raise _too_slow() from None
     return reply.text
+
+
+def _too_slow() -> ModelError:
+    detail = f"The answer took longer than {LONGEST_ANSWER_SECONDS:.0f} s"
+    return ModelError("llm_timeout", "The LLM request timed out.", detail, status=504)

@@ -9,6 +9,8 @@ import json
 import sys
 from pathlib import Path
 
+from playwright.sync_api import expect
+
 ROOT = Path(__file__).resolve().parent.parent.parent
 sys.path.insert(0, str(ROOT))
 
@@ -57,7 +59,7 @@ def take(browser, url, world, path, name, size, theme, height) -> None:
     page.get_by_label("Password").fill(world["password"])
     page.get_by_role("button", name="Log in").click()
     page.goto(f"{url}{world['pages'][name]}")
-    page.wait_for_load_state("networkidle")
+    expect(page.locator("[aria-busy]")).to_have_count(0)
     if "#" in world["pages"][name]:
         page.screenshot(path=path)
     elif height:

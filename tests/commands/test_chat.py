@@ -1,15 +1,20 @@
 """manage.py chat, as a person uses it."""
 
 import io
+import signal
+import threading
+import time
 
 import pytest
 from django.core.management import call_command
 from django.core.management.base import CommandError
 
+from conversations.domain.agents import update_agent
 from conversations.domain.tools import BASE_TOOLS
 from conversations.models import Conversation, Run
 
-from ..factories import make_agent, make_conversation
+from ..factories import author, make_agent, make_conversation
+from ..turns.processes import until
 
 
 @pytest.fixture
@@ -60,6 +65,81 @@ def test_an_error_is_shown_and_the_conversation_goes_on(chat, agent):
 
     assert "Authentication failed with the LLM model provider." in printed
     assert "still here" in printed
+
+
+INSERT = 'CALL memory_insert {"label": "human", "new_string": "likes tea"}\nSAY I see'
+
+
+@pytest.mark.parametrize(
+    ("answer", "value", "told"),
+    [
+        ("yes", "about human\nlikes tea", "+likes tea"),
+        ("not that", "about human", "the user declined this call: not that"),
+        ("", "about human", "the user declined this call\n"),
+    ],
+)
+def test_a_tool_that_needs_approval_is_asked_about(chat, agent, answer, value, told):
+    agent.approval_tools = ["memory_insert"]
+    agent.save()
+
+    printed, _ = chat(agent.pk, lines=[INSERT, answer, "SAY more"])
+
+    assert agent.blocks.get().value == value
+    assert told in printed
+    assert "I see" in printed
+    assert "more" in printed
+
+
+def test_a_call_that_nobody_decides_about_waits(chat, agent):
+    agent.approval_tools = ["memory_insert"]
+    agent.save()
+    chat(agent.pk, "--conversation", "default", lines=[INSERT])
+
+    printed, _ = chat(agent.pk, "--conversation", "default", lines=["yes"])
+
+    assert "I see" in printed
+    assert agent.blocks.get().value == "about human\nlikes tea"
+
+
+def test_what_was_changed_meanwhile_is_heeded(chat, agent, model):
+    def lines():
+        yield "SAY a"
+        update_agent(agent, by=author(), system="Speak like a pirate.", model="openai/other")
+        yield "SAY b"
+
+    chat(agent.pk, lines=lines())
+
+    assert model.requests[-1]["messages"][0]["content"].startswith("Speak like a pirate.")
+    assert model.requests[-1]["model"] == "other"
+
+
+def test_what_is_no_utf_8_is_not_sent(chat, agent):
+    printed, remarked = chat(agent.pk, lines=["SAY \udcff", "SAY fine"])
+
+    assert "That is no UTF-8; nothing was sent." in remarked
+    assert "fine" in printed
+    assert Run.objects.count() == 1
+
+
+def test_ctrl_c_cancels_a_reply_and_the_conversation_goes_on(chat, agent, model):
+    """As the terminal sends it, in the middle of an answer."""
+
+    def interrupt():
+        until(lambda: model.requests, seconds=20, what="the model is asked")
+        signal.raise_signal(signal.SIGINT)
+
+    def lines():
+        threading.Timer(0, interrupt).start()
+        yield "SLEEP 20\nSAY late"
+        yield "SAY fine"
+
+    began = time.monotonic()
+    printed, remarked = chat(agent.pk, lines=lines())
+
+    assert time.monotonic() - began < 15
+    assert "(cancelled)" in remarked
+    assert printed.strip() == "fine"
+    assert [run.status for run in Run.objects.order_by("created_at")] == ["cancelled", "completed"]
 
 
 def test_going_on_with_a_conversation(chat, agent):

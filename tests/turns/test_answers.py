@@ -110,6 +110,14 @@ def test_model_settings_of_agent_and_conversation(client_for, alice, model):
     assert model.requests[-1]["max_tokens"] == 77
 
 
+@pytest.mark.parametrize("wrong", ["json", ["x"], {"type": ["x"]}, 7])
+def test_settings_of_any_shape_are_the_providers_to_judge(client_for, alice, model, wrong):
+    agent = make_agent(alice, model_settings={"response_format": wrong, "reasoning": wrong})
+
+    assert send(client_for(alice), make_conversation(agent), "SAY ok").status_code == 200
+    assert model.requests[-1]["response_format"] == wrong
+
+
 def test_an_unknown_model_is_refused_before_anything_is_stored(client_for, alice, conversation):
     response = send(client_for(alice), conversation, "hello", override_model="nobody/x")
 

@@ -2,6 +2,7 @@
 
 import pytest
 
+from conversations.domain.check import find_breaches
 from conversations.domain.tools import BASE_TOOLS
 from conversations.models import Conversation
 
@@ -188,3 +189,93 @@ def test_approval_is_asked_no_more(client_for, alice, careful):
 
     assert answer["stop_reason"]["stop_reason"] == "end_turn"
     assert client.patch(f"{path}x", {"requires_approval": True}).status_code == 404
+
+
+def test_a_clients_tool_stands_in_for_the_servers_of_that_name(
+    client_for, alice, conversation, model
+):
+    """A provider that is told two functions of one name refuses both."""
+    tools = [{"name": "memory_insert", "description": "Mine."}]
+
+    asked = send(client_for(alice), conversation, INSERT, client_tools=tools).json()
+
+    functions = [tool["function"] for tool in model.requests[-1]["tools"]]
+    [shown] = [function for function in functions if function["name"] == "memory_insert"]
+    assert shown["description"] == "Mine."
+    assert types(asked["messages"]) == ["approval_request_message"]
+    assert conversation.agent.blocks.get().value == "about human"
+
+
+def test_some_answers_to_several_calls_are_refused_and_all_are_taken(
+    client_for, alice, careful, model
+):
+    """One call is the client's to run, the other is the server's and needs approval."""
+    client = client_for(alice)
+    text = f"CALL+ weather {{}}\n{INSERT}"
+    asked = send(client, careful, text, client_tools=[WEATHER]).json()
+    ids = [call["tool_call_id"] for call in asked["messages"][0]["tool_calls"]]
+    assert len(ids) == 2
+    result = {"type": "tool", "tool_call_id": ids[0], "tool_return": "rain"}
+    decision = {"type": "approval", "tool_call_id": ids[1], "approve": True}
+
+    for some in ([result], [decision], [result, result], [result, decision, decision]):
+        refused = reply(client, careful, {"type": "approval", "approvals": some})
+        assert refused.status_code == 400
+        assert "one answer for each call that waits" in refused.json()["detail"]
+    both = {"type": "approval", "approvals": [decision, result]}
+    answer = reply(client, careful, both).json()
+
+    assert said(answer["messages"]) == "I see"
+    called, *returned = model.requests[-1]["messages"][-3:]
+    assert [call["id"] for call in called["tool_calls"]] == ids
+    assert {message["tool_call_id"] for message in returned} == set(ids)
+    assert careful.agent.blocks.get().value == "about human\nx"
+    assert list(find_breaches()) == []
+
+
+def test_results_that_came_with_a_decision_are_kept_when_the_model_then_fails(
+    client_for, alice, careful, model
+):
+    client = client_for(alice)
+    text = 'CALL+ weather {}\nCALL memory_insert {"label": "human", "new_string": "x"}\nFAIL 400 x1'
+    send(client, careful, text, client_tools=[WEATHER])
+    result = {"type": "tool", "tool_call_id": "call_0", "tool_return": "rain"}
+    decision = {"type": "approval", "tool_call_id": "call_1", "approve": True}
+
+    failed = reply(client, careful, {"type": "approval", "approvals": [result, decision]})
+
+    assert failed.status_code == 400
+    assert send(client, careful, "SAY on").status_code == 200
+    shown = {m["tool_call_id"]: m["content"] for m in model.requests[-1]["messages"][-3:-1]}
+    assert shown == {"call_0": "rain", "call_1": "about human\nx"}
+
+
+def test_deleting_while_a_call_waits(client_for, alice, conversation):
+    client = client_for(alice)
+    send(client, conversation, CALL, client_tools=[WEATHER])
+    path = f"/v1/conversations/{conversation.pk}"
+
+    client.delete(path)
+    result = {"tool_call_id": "call_0", "tool_return": "rain"}
+    assert (
+        reply(client, conversation, {"type": "tool_return", "tool_returns": [result]}).status_code
+        == 404
+    )
+    client.post(f"{path}/restore")
+    answer = reply(client, conversation, {"type": "tool_return", "tool_returns": [result]})
+
+    assert said(answer.json()["messages"]) == "It rains"
+
+
+def test_the_same_result_twice_at_once_is_one_turn(client_for, alice, conversation, in_thread):
+    send(client_for(alice), conversation, f"{CALL}", client_tools=[WEATHER])
+    result = {"tool_call_id": "call_0", "tool_return": "rain"}
+    body = {"type": "tool_return", "tool_returns": [result]}
+
+    answers = [in_thread(reply, client_for(alice), conversation, body) for _ in range(5)]
+
+    statuses = sorted(answer().status_code for answer in answers)
+    assert statuses[0] == 200
+    assert set(statuses[1:]) <= {400, 409}
+    roles = [message.message.role for message in conversation.message_links.order_by("position")]
+    assert roles == ["system", "user", "approval", "tool", "assistant"]

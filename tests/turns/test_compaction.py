@@ -91,6 +91,21 @@ def test_a_turn_makes_room_for_itself(client_for, alice, model):
     assert list(find_breaches()) == []
 
 
+def test_what_is_summed_up_fits_the_window_too(client_for, alice, model):
+    """A conversation may have outgrown it many times: by an import, or with a smaller model."""
+    conversation = make_conversation(make_agent(alice, context_window_limit=2000))
+    make_messages(conversation, "the first", *[LONG] * 20)
+
+    answer = send(client_for(alice), conversation, "SAY fits")
+
+    assert answer.status_code == 200, answer.content
+    for asked in model.requests:
+        assert len(str(asked["messages"])) < 2000 * 4
+    summed_up = model.requests[0]["messages"][1]["content"]
+    assert "the first" in summed_up
+    assert "\n[…]\n" in summed_up
+
+
 def test_a_provider_that_says_it_is_too_much(client_for, alice, conversation, model):
     make_messages(conversation, *(f"note {n}" for n in range(8)))
 

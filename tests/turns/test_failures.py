@@ -6,7 +6,7 @@ from conversations.domain.check import find_breaches
 from conversations.domain.tools import BASE_TOOLS
 from conversations.models import Conversation, Run, Step
 
-from ..factories import make_agent, make_conversation
+from ..factories import make_agent, make_conversation, make_messages
 from .streams import send, stream, texts, types
 
 
@@ -88,6 +88,22 @@ def test_a_provider_that_falls_silent(client_for, alice, conversation, settings,
     assert response.json()["error"]["type"] == "llm_timeout"
     # What had begun to answer is not asked again: its tools might run twice.
     assert len(model.requests) == 1
+
+
+@pytest.mark.parametrize("path", ["messages", "compact"])
+def test_an_answer_that_goes_on_and_on(client_for, alice, conversation, monkeypatch, model, path):
+    make_messages(conversation, "one", "two", "three", "four")
+    monkeypatch.setattr("conversations.domain.turns.LONGEST_ANSWER_SECONDS", 0.5)
+    settings = {"mode": "all", "model": "openai/SLOW-MODEL"}
+    body = {"input": "PAUSE 0.2\nSAY a b c d e f g", "compaction_settings": settings}
+
+    response = client_for(alice).post(
+        f"/v1/conversations/{conversation.pk}/{path}", {**body, "streaming": False}
+    )
+
+    assert response.status_code == 504
+    assert response.json()["error"]["type"] == "llm_timeout"
+    assert len(texts(conversation)) == 4
 
 
 def test_a_provider_that_is_not_there(client_for, alice, conversation, settings):

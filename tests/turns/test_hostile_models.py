@@ -194,6 +194,18 @@ def test_pieces_of_any_shape_are_passed_over_or_the_providers_failure(
     assert send(client, conversation, "SAY on").status_code == 200
 
 
+def test_an_answer_without_end(client_for, alice, conversation):
+    client = client_for(alice)
+    text = chunk(content="x" * 2_000_001)
+
+    answer = send(client, conversation, f"{text}\nSAY ok")
+
+    assert answer.status_code == 500
+    assert answer.json()["error"]["detail"] == "The answer is longer than 2000000 characters"
+    assert texts(conversation) == []
+    assert send(client, conversation, "SAY on").status_code == 200
+
+
 def test_an_answer_of_nothing(client_for, alice, conversation):
     client = client_for(alice)
 

@@ -12,7 +12,7 @@ from conversations.domain.tools import BASE_TOOLS
 from conversations.models import BlockRevision, Step, User
 
 from ..admin.pages import open_form, save_form
-from ..factories import author, make_agent, make_conversation
+from ..factories import author, make_agent, make_conversation, make_messages
 from .streams import send, types
 
 
@@ -277,6 +277,18 @@ def test_searching_the_conversation(client_for, alice, agent, shared):
     returned = answer.json()["messages"][1]["tool_return"]
     assert "assistant: The zebra is called Ada" in returned
     assert "Eve" not in returned
+
+
+def test_what_a_search_finds_fits_beside_everything_else(client_for, alice, agent, shared):
+    make_messages(shared, *(f"zebra {n} {'ö' * 50_000} the end" for n in range(3)))
+
+    answer = send(
+        client_for(alice), shared, f"{call('conversation_search', query='zebra')}\nSAY ok"
+    )
+
+    returned = answer.json()["messages"][1]["tool_return"]
+    assert len(returned) < 4_000
+    assert returned.count("the end") == 3
 
 
 def test_an_older_agent_speaks_by_a_tool(client_for, alice):

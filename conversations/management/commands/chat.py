@@ -10,10 +10,11 @@ from conversations.domain.diffs import unified
 from conversations.domain.errors import DomainError
 from conversations.domain.isolation import isolate_label
 from conversations.domain.memory import effective_blocks
-from conversations.domain.runs import TurnRequest, start_run
+from conversations.domain.runs import TurnRequest, pending_calls, start_run
 from conversations.domain.threads import in_database
 from conversations.domain.workers import cancel_run, drain, this_worker
 from conversations.ids import is_id
+from conversations.llm.requests import storable
 from conversations.models import Agent, Conversation, Run
 
 from ._command import OperatorCommand
@@ -24,7 +25,8 @@ BY = Author(None, Source.COMMAND)
 class Command(OperatorCommand):
     help = (
         "Talk with an agent: replies as they come, tool calls, and what changed in memory. "
-        "An empty line or the end of input ends it; Ctrl-C cancels a reply."
+        "An empty line or the end of input ends it; Ctrl-C cancels a reply. A tool that needs "
+        "approval is asked about."
     )
 
     def add_arguments(self, parser):
@@ -46,8 +48,8 @@ class Command(OperatorCommand):
         thread = self._thread(self._agent(agent), conversation, isolate)
         self.remark(f"Conversation {thread.pk}")
         try:
-            while text := self._ask():
-                self._turn(thread, text)
+            while request := self._next(thread):
+                self._turn(self._fresh(thread), request)
         finally:
             drain(0)
 
@@ -72,20 +74,50 @@ class Command(OperatorCommand):
             isolate_label(thread, label, by=BY)
         return thread
 
-    def _ask(self) -> str:
-        try:
-            return input("> ").strip()
-        except (EOFError, KeyboardInterrupt):
-            return ""
+    def _fresh(self, thread: Conversation) -> Conversation:
+        """Others may have changed it or its agent while the person was thinking."""
+        found = Conversation.objects.live().select_related("agent").find(pk=thread.pk)
+        if found is None:
+            raise CommandError(f"Conversation {thread.pk} was deleted.")
+        return found
 
-    def _turn(self, conversation: Conversation, text: str) -> None:
-        message = {"role": "user", "content": [{"type": "text", "text": text}]}
+    def _next(self, thread: Conversation) -> TurnRequest | None:
+        """What the person says, or decides about the calls that wait for it; None at the end."""
+        if calls := pending_calls(thread):
+            return self._decide(calls)
+        while text := self._ask("> "):
+            if storable(text) == text:
+                message = {"role": "user", "content": [{"type": "text", "text": text}]}
+                return TurnRequest(input=[message], stream_tokens=True)
+            self.remark("That is no UTF-8; nothing was sent.")
+        return None
+
+    def _decide(self, calls: list[dict]) -> TurnRequest | None:
+        decisions = []
+        for call in calls:
+            name, arguments = call["function"]["name"], call["function"]["arguments"]
+            answer = self._ask(f"Call {name} {arguments}? yes, or why not: ")
+            if answer is None:
+                return None
+            is_yes = answer.lower() in ("y", "yes")
+            reason = None if answer.lower() in ("", "n", "no") else storable(answer)
+            decisions.append({"tool_call_id": call["id"], "approve": is_yes, "reason": reason})
+        return TurnRequest(decisions=decisions, stream_tokens=True)
+
+    def _ask(self, prompt: str) -> str | None:
+        """A line that was typed; None at the end of input."""
+        try:
+            return input(prompt).strip()
+        except (EOFError, KeyboardInterrupt):
+            return None
+
+    def _turn(self, conversation: Conversation, request: TurnRequest) -> None:
         worker = this_worker() if settings.WEB_TAKES_TURNS else None
         try:
             run, _ = start_run(
                 conversation,
                 by=BY,
-                request=TurnRequest(input=[message], stream_tokens=True),
+                request=request,
                 worker=worker.name if worker else None,
                 kind="chat",
             )

@@ -18,6 +18,22 @@
       .finally(() => place.removeAttribute("aria-busy"));
   }
 
+  // The search box is labelled by an image, which not every reader takes for a label.
+  document.getElementById("searchbar")?.setAttribute("aria-label", "Search");
+
+  // Django's fields with suggestions are no <select> any more, so their labels name nothing.
+  window.django?.jQuery?.(() => {
+    for (const select of document.querySelectorAll("select.admin-autocomplete")) {
+      const label = document.querySelector(`label[for="${select.id}"]`);
+      const shown = select.nextElementSibling?.querySelector("[role=combobox]");
+      if (!label || !shown) continue;
+      label.id ||= `label-of-${select.id}`;
+      const text = shown.querySelector("[role=textbox]");
+      text.setAttribute("aria-labelledby", label.id);
+      shown.setAttribute("aria-labelledby", `${label.id} ${text.id}`);
+    }
+  });
+
   // <a data-older> puts what the page behind it lists before (or, newest first, after) this list.
   document.addEventListener("click", async (event) => {
     const link = event.target.closest("a[data-older]");

@@ -1,0 +1,81 @@
+"""What the console's pages cost: a conversation of 10,000 messages and 20 isolated blocks.
+
+Part of `make bench`.
+"""
+
+import http.client
+
+from django.conf import settings
+from django.contrib.auth.models import Permission
+from django.test import Client
+
+from conversations.domain.agents import create_agent
+from conversations.domain.blocks import write_block
+from conversations.domain.conversations import create_conversation
+from conversations.domain.messages import append_messages, text_message
+
+BLOCKS = 20
+MESSAGES = 10_000
+
+
+class Console:
+    """A member of staff, and the conversation they look at. Every second block is edited on one
+    side, every fourth on both."""
+
+    def __init__(self, world, text: str):
+        labels = [f"label_{n}" for n in range(BLOCKS)]
+        memory = [{"label": label, "value": f"{label}: {text}"} for label in labels]
+        agent = create_agent(
+            world.agent.organization, by=world.by, model="scripted/demo", memory_blocks=memory
+        )
+        conversation = create_conversation(agent, by=world.by, isolated_labels=labels)
+        for label in labels[::2]:
+            own = conversation.isolations.get(label=label).block
+            write_block(own, by=world.by, value=f"{own.value} And this was learnt here.")
+        for label in labels[::4]:
+            shared = agent.blocks.get(label=label)
+            write_block(shared, by=world.by, value=f"Everybody. {shared.value}")
+        for start in range(0, MESSAGES, 1000):
+            append_messages(
+                conversation,
+                [
+                    text_message(["user", "assistant"][n % 2], f"Message {n}. {text}")
+                    for n in range(start, start + 1000)
+                ],
+                by=world.by,
+            )
+        self.cookie = login(world.by.user)
+        at = f"/admin/conversations/conversation/{conversation.pk}"
+        shared = world.agent.block_links.get(label="policy").block_id
+        self.pages = [
+            ("conversation", f"{at}/change/"),
+            ("its older messages", f"{at}/timeline/?before=5000"),
+            ("its context window", f"{at}/context/"),
+            ("shared block, history", f"/admin/conversations/block/{shared}/change/"),
+            ("list of conversations", "/admin/conversations/conversation/"),
+            ("agent", f"/admin/conversations/agent/{world.agent.pk}/change/"),
+            ("agent, drift counts", f"/admin/conversations/agent/{world.agent.pk}/drift/"),
+            ("index, counts", "/admin/counts/"),
+        ]
+
+    def caller(self, port: int, path: str):
+        connection = http.client.HTTPConnection("127.0.0.1", port)
+
+        def call():
+            connection.request("GET", path, headers={"Cookie": self.cookie})
+            response = connection.getresponse()
+            page = response.read()
+            if response.status != 200:
+                raise SystemExit(f"GET {path}: {response.status} {page[:300]!r}")
+
+        return call
+
+
+def login(user) -> str:
+    """The cookie of somebody who may see and change everything of their organization."""
+    user.is_staff = True
+    user.save(update_fields=["is_staff"])
+    user.user_permissions.set(Permission.objects.all())
+    client = Client()
+    client.force_login(user)
+    return f"{settings.SESSION_COOKIE_NAME}={client.cookies[settings.SESSION_COOKIE_NAME].value}"

@@ -1,0 +1,95 @@
+"""A real browser on a live server. Whatever a test does, no page asks anybody else for anything,
+breaks the content security policy or fails in its script."""
+
+import os
+from collections.abc import Iterator
+from urllib.parse import urlsplit
+
+import pytest
+from django.conf import settings
+from django.contrib.auth.models import Permission
+from django.test import Client
+from playwright.sync_api import Browser, Page
+
+from conversations.models import User
+
+from .chromium import DESKTOP, chromium
+
+
+@pytest.fixture(scope="module")
+def running_chromium() -> Iterator[Browser]:
+    # Playwright keeps an event loop in this thread, which Django takes for a mistake. Not for the
+    # whole session: other tests want the thread without one.
+    os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"
+    with chromium() as browser:
+        yield browser
+    del os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"]
+
+
+@pytest.fixture
+def page_for(running_chromium, live_server):
+    """`page_for(user)` is a page of a browser in which that user has logged in."""
+    contexts, complaints = [], []
+    own = urlsplit(live_server.url).netloc
+
+    def make(user: User | None = None, **options) -> Page:
+        options = {"viewport": DESKTOP, "base_url": live_server.url, **options}
+        context = running_chromium.new_context(**options)
+        contexts.append(context)
+        context.set_default_timeout(10_000)
+        if user:
+            client = Client()
+            client.force_login(user)
+            session = client.cookies[settings.SESSION_COOKIE_NAME].value
+            cookie = {"name": settings.SESSION_COOKIE_NAME, "value": session}
+            context.add_cookies([{**cookie, "url": live_server.url}])
+        context.on("request", lambda request: check_origin(request.url))
+        page = context.new_page()
+        page.on("console", lambda message: check_console(message))
+        page.on("pageerror", lambda error: complaints.append(f"script: {error}"))
+        return page
+
+    def check_origin(url):
+        if urlsplit(url).scheme in ("http", "https", "ws") and urlsplit(url).netloc != own:
+            complaints.append(f"a request to {url}")
+
+    def check_console(message):
+        if message.type == "error":
+            complaints.append(f"console: {message.text} {message.location}")
+
+    yield make
+    for context in contexts:
+        context.close()
+    assert complaints == []
+
+
+def make_staff(user: User, *codenames: str) -> User:
+    """With these permissions, or with all of them."""
+    user.is_staff = True
+    user.save()
+    permissions = Permission.objects.all()
+    chosen = permissions.filter(codename__in=codenames) if codenames else permissions
+    user.user_permissions.set(chosen)
+    return user
+
+
+@pytest.fixture
+def alice(alice):
+    return make_staff(alice)
+
+
+@pytest.fixture
+def bob(bob):
+    """Alice's colleague, who may look at everything and change nothing."""
+    views = Permission.objects.filter(codename__startswith="view_")
+    return make_staff(bob, *views.values_list("codename", flat=True))
+
+
+@pytest.fixture
+def mallory(mallory):
+    return make_staff(mallory)
+
+
+@pytest.fixture(autouse=True)
+def _rows_are_flushed(transactional_db):
+    """The server has connections of its own: it sees only what was committed."""

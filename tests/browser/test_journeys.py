@@ -1,0 +1,272 @@
+"""What operators come to the console for, done with a mouse and a keyboard."""
+
+import re
+
+import pytest
+from django.urls import reverse
+from playwright.sync_api import Page, expect
+
+from conversations.domain.blocks import write_block
+from conversations.models import ApiKey, Conversation
+
+from ..factories import author, make_agent, make_conversation, make_messages
+
+pytestmark = pytest.mark.browser
+
+LINES = "Refunds: 24 hours\nCalls: 9 to 17\nTone: warm"
+
+
+def path_of(row) -> str:
+    return reverse(f"admin:conversations_{row._meta.model_name}_change", args=[row.pk])
+
+
+def section(page: Page, label: str):
+    """The part of the memory panel about one label."""
+    heading = page.get_by_role("heading", name=label, exact=True)
+    return page.locator("section.label").filter(has=heading)
+
+
+def text_of(conversation: Conversation, label: str) -> str:
+    return conversation.isolations.get(label=label).block.value
+
+
+@pytest.fixture
+def conversation(alice) -> Conversation:
+    agent = make_agent(
+        alice,
+        name="Concierge",
+        labels=["persona"],
+        memory_blocks=[{"label": "policy", "value": LINES}],
+    )
+    return make_conversation(agent, summary="A large customer")
+
+
+def write(conversation, by, *, own=None, shared=None):
+    if own is not None:
+        write_block(conversation.isolations.get(label="policy").block, by=author(by), value=own)
+    if shared is not None:
+        write_block(conversation.agent.blocks.get(label="policy"), by=author(by), value=shared)
+
+
+def test_a_conversation_is_found_a_label_isolated_and_edited(alice, conversation, page_for):
+    alice.set_password("correct horse")
+    alice.save()
+    make_conversation(conversation.agent, summary="Somebody else")
+    page = page_for()
+
+    page.goto("/admin/")
+    page.get_by_label("Username").fill("alice")
+    page.get_by_label("Password").fill("correct horse")
+    page.get_by_role("button", name="Log in").click()
+    page.locator("#figures").get_by_role("link", name="conversations").click()
+    page.locator("#searchbar").fill("large")
+    page.locator("#searchbar").press("Enter")
+    expect(page.get_by_role("link", name="Somebody else")).to_have_count(0)
+    page.get_by_role("link", name="A large customer").click()
+
+    page.get_by_role("button", name="Isolate policy").click()
+    expect(page.get_by_text("Isolated policy: this conversation now")).to_be_visible()
+    policy = section(page, "policy")
+    expect(policy.get_by_text("in sync")).to_be_visible()
+    policy.get_by_role("textbox").fill(LINES.replace("24", "72"))
+    policy.get_by_role("button", name="Save").click()
+
+    expect(policy.get_by_text("isolated changed")).to_be_visible()
+    expect(policy.locator("ins")).to_have_text("72")
+    expect(policy.locator("del")).to_have_text("24")
+    expect(page.get_by_text("The stored prompt is older than this memory")).to_be_visible()
+    page.get_by_role("button", name="Recompile now").click()
+    expect(page.get_by_text("The stored prompt is older than this memory")).to_have_count(0)
+    assert text_of(conversation, "policy") == LINES.replace("24", "72")
+    policy.get_by_role("button", name="Undo").click()
+    expect(policy.get_by_text("in sync")).to_be_visible()
+
+
+def test_a_save_that_comes_too_late_is_refused_and_nothing_typed_is_lost(
+    alice, conversation, page_for
+):
+    page = page_for(alice)
+    page.goto(path_of(conversation))
+    page.get_by_role("button", name="Isolate policy").click()
+    policy = section(page, "policy")
+    policy.get_by_role("textbox").fill(LINES.replace("warm", "brisk"))
+    write(conversation, alice, own=LINES.replace("9 to 17", "8 to 20"))
+
+    policy.get_by_role("button", name="Save").click()
+
+    expect(policy.get_by_text("Not saved: it changed while you were editing")).to_be_visible()
+    expect(policy.get_by_text("What changed since you opened this page")).to_be_visible()
+    expect(policy.locator(".meanwhile ins").first).to_have_text("8")
+    expect(policy.get_by_role("textbox")).to_have_value(LINES.replace("warm", "brisk"))
+    assert text_of(conversation, "policy") == LINES.replace("9 to 17", "8 to 20")
+    policy.get_by_role("textbox").fill(LINES.replace("9 to 17", "8 to 20").replace("warm", "brisk"))
+    policy.get_by_role("button", name="Save").click()
+    expect(page.get_by_text("was changed successfully")).to_be_visible()
+    assert text_of(conversation, "policy").endswith("Calls: 8 to 20\nTone: brisk")
+
+
+def test_promoting_says_whom_it_reaches(alice, conversation, page_for):
+    page = page_for(alice)
+    page.goto(path_of(conversation))
+    page.get_by_role("button", name="Isolate policy").click()
+    write(conversation, alice, own=LINES.replace("24", "72"))
+    page.reload()
+
+    page.get_by_role("link", name="Promote policy").click()
+    # The default conversation reads it; this one has its own copy.
+    expect(page.get_by_text("1 conversation of 1 agent")).to_be_visible()
+    expect(page.locator("ins")).to_have_text("72")
+    page.get_by_role("button", name="Promote").click()
+
+    expect(page.get_by_text("Promoted policy")).to_be_visible()
+    expect(section(page, "policy").get_by_text("in sync")).to_be_visible()
+    assert conversation.agent.blocks.get(label="policy").value == LINES.replace("24", "72")
+
+
+def test_a_conflict_is_resolved_on_the_merge_page(alice, conversation, page_for):
+    page = page_for(alice)
+    page.goto(path_of(conversation))
+    page.get_by_role("button", name="Isolate policy").click()
+    write(conversation, alice, own=LINES.replace("24", "72"), shared=LINES.replace("24", "48"))
+    page.reload()
+    expect(section(page, "policy").get_by_text("diverged")).to_be_visible()
+
+    page.get_by_role("link", name="Rebase policy").click()
+    expect(page.get_by_text("changed the same lines, in 1 place")).to_be_visible()
+    page.get_by_role("button", name="Rebase").click()
+    expect(page.get_by_text("still marks a conflict")).to_be_visible()
+    page.get_by_label("Text to keep").fill(LINES.replace("24", "48 to 72"))
+    page.get_by_role("button", name="Rebase").click()
+
+    expect(page.get_by_text("Rebased policy")).to_be_visible()
+    expect(section(page, "policy").get_by_text("isolated changed")).to_be_visible()
+    assert text_of(conversation, "policy") == LINES.replace("24", "48 to 72")
+
+
+def test_an_older_revision_is_restored(alice, conversation, page_for):
+    block = conversation.agent.blocks.get(label="policy")
+    for number in range(30):
+        write_block(block, by=author(alice), value=f"version {number}")
+    page = page_for(alice)
+    page.goto(path_of(block))
+
+    page.get_by_role("link", name="Load older revisions").click()
+    page.get_by_role("link", name="Restore revision 1", exact=True).click()
+    expect(page.get_by_text("2 conversations of 1 agent read this")).to_be_visible()
+    page.get_by_role("button", name="Restore").click()
+
+    expect(page.get_by_text("Restored what revision 1 said")).to_be_visible()
+    block.refresh_from_db()
+    assert (block.value, block.version) == (LINES, 32)
+
+
+def test_a_change_is_previewed_and_saved(alice, conversation, page_for):
+    block = conversation.agent.blocks.get(label="policy")
+    page = page_for(alice)
+    page.goto(path_of(block))
+
+    page.get_by_label("Value").fill(LINES.replace("24", "36"))
+    page.get_by_role("button", name="Preview the change").click()
+    expect(page.locator("ins")).to_have_text("36")
+    page.get_by_role("button", name="Save").click()
+
+    expect(page.get_by_text("was changed successfully")).to_be_visible()
+    block.refresh_from_db()
+    assert block.value == LINES.replace("24", "36")
+
+
+def test_a_label_is_reset_in_all_conversations(alice, conversation, page_for):
+    others = [make_conversation(conversation.agent, isolated=["policy"]) for _ in range(3)]
+    for other in others[:2]:
+        write(other, alice, own="their own")
+    page = page_for(alice)
+    page.goto(path_of(conversation.agent))
+
+    page.get_by_role("link", name="Reset policy in all conversations").click()
+    expect(page.get_by_text("Nothing was written yet")).to_be_visible()
+    assert text_of(others[0], "policy") == "their own"
+    page.get_by_role("button", name="Reset").click()
+
+    expect(page.get_by_text("Done. This became of each conversation.")).to_be_visible()
+    expect(page.locator("ul.figures")).to_contain_text("2 applied")
+    assert [text_of(other, "policy") for other in others] == [LINES] * 3
+
+
+def test_a_key_is_made_shown_once_and_revoked(alice, page_for):
+    page = page_for(alice)
+    page.goto("/admin/conversations/apikey/add/")
+
+    page.get_by_role("combobox", name="User").click()
+    page.locator(".select2-search__field").fill("alice")
+    page.get_by_role("option", name="alice").click()
+    page.get_by_label("Name").fill("nightly")
+    page.get_by_role("button", name="Save", exact=True).click()
+    secret = page.locator(".messagelist code").inner_text()
+    page.reload()
+    expect(page.get_by_text(secret)).to_have_count(0)
+    page.get_by_role("link", name=re.compile("^ic-")).click()
+    expect(page.get_by_text(secret)).to_have_count(0)
+    page.get_by_role("button", name="Revoke").click()
+
+    expect(page.get_by_text("Revoked: programs that send it")).to_be_visible()
+    key = ApiKey.objects.get()
+    assert key.digest == ApiKey.digest_of(secret)
+    assert key.revoked_at is not None
+
+
+def test_a_colleague_who_may_only_look_finds_nothing_to_press(bob, conversation, page_for):
+    page = page_for(bob)
+
+    for row in (conversation, conversation.agent, conversation.agent.blocks.first()):
+        page.goto(path_of(row))
+        expect(page.locator("main").get_by_role("textbox")).to_have_count(0)
+        expect(page.locator("main").get_by_role("button")).to_have_count(0)
+    page.goto(path_of(conversation))
+    expect(section(page, "policy").get_by_text("Refunds: 24 hours")).to_be_visible()
+    expect(page.locator("#window")).to_be_visible()
+
+
+def test_a_stranger_is_told_that_there_is_nothing(mallory, conversation, page_for):
+    page = page_for(mallory)
+    paths = [path_of(conversation), path_of(conversation.agent)]
+    paths += [path_of(conversation).replace("/change/", "/timeline/")]
+
+    for path in paths:
+        page.goto(path)
+        expect(page.get_by_text("Perhaps it was deleted?")).to_be_visible()
+        expect(page.get_by_text("A large customer")).to_have_count(0)
+
+
+def test_older_messages_are_loaded_into_the_page(alice, conversation, page_for):
+    make_messages(conversation, *[f"message {n}" for n in range(140)])
+    page = page_for(alice)
+    page.goto(path_of(conversation))
+    messages = page.locator(".thread .message")
+    expect(messages).to_have_count(30)
+
+    page.get_by_role("link", name="Load older messages").press("Enter")
+    expect(messages).to_have_count(130)
+    expect(messages.first).to_be_focused()
+    page.get_by_role("link", name="Load older messages").click()
+
+    expect(messages).to_have_count(141)  # with the system message
+    expect(page.get_by_role("link", name="Load older messages")).to_have_count(0)
+    assert "message 0" in messages.nth(1).inner_text()
+
+
+def test_everything_works_without_scripts(alice, conversation, page_for):
+    make_messages(conversation, *[f"message {n}" for n in range(40)])
+    page = page_for(alice, java_script_enabled=False)
+    page.goto(path_of(conversation))
+
+    page.get_by_role("button", name="Isolate policy").click()
+    section(page, "policy").get_by_role("textbox").fill("mine")
+    section(page, "policy").get_by_role("button", name="Save").click()
+    page.get_by_role("link", name="Show what the model reads").click()
+    page.get_by_text("The text the model will read first").click()
+    expect(page.locator("pre").first).to_contain_text("mine")
+    page.go_back()
+    page.get_by_role("link", name="Load older messages").click()
+
+    expect(page.get_by_text("message 9", exact=True)).to_be_visible()
+    assert text_of(conversation, "policy") == "mine"
