@@ -58,7 +58,7 @@ def _read_flat(document: Node) -> Parcel:
     for index, node in enumerate(document.each("messages")):
         message_ids.append(f"message-{index}")
         parcel.messages[message_ids[-1]] = read_message(node, parcel.remarks)
-    context = []
+    context = [] if document.has("in_context_message_indices") else list(message_ids)
     for node in document.each("in_context_message_indices"):
         if node.as_number() >= len(message_ids):
             raise node.wrong(f"the index of one of {len(message_ids)} messages")
@@ -90,7 +90,7 @@ def _read_agent(node: Node, parcel: Parcel, tools: dict[str, dict]) -> ParcelAge
     for message in node.each("messages"):
         _add(parcel.messages, message, read_message(message, parcel.remarks))
         message_ids.append(message.needed_text("id"))
-    context = []
+    context = [] if node.has("in_context_message_ids") else list(message_ids)
     for message in node.each("in_context_message_ids"):
         if message.as_text() not in message_ids:
             raise message.wrong("the id of one of the agent's messages")

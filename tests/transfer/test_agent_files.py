@@ -104,6 +104,14 @@ def test_the_order_of_the_context_is_the_order_the_model_read(alice):
     assert texts_of(own_thread(agent)) == ["one", "found", "", "two"]
 
 
+def test_a_file_that_does_not_say_what_is_in_context_means_all_of_it(alice):
+    [flat] = bring(alice, changed(FLAT, "in_context_message_indices", None))
+    [newer] = bring(alice, changed(NEWER, "agents.0.in_context_message_ids", None))
+
+    assert texts_of(own_thread(flat), in_context=True) == ["one", "two", "", "found"]
+    assert texts_of(own_thread(newer), in_context=True) == ["hello"]
+
+
 @pytest.mark.skipif(not FOREIGN, reason="the files of others are not here")
 @pytest.mark.parametrize("path", FOREIGN, ids=lambda path: path.stem)
 def test_files_of_others_are_read_and_exported_without_loss(alice, path):

@@ -2,14 +2,23 @@
 
 import json
 import stat
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 from django.core.management import CommandError, call_command
 
-from conversations.domain.blocks import write_block
+from conversations.domain.agents import attach_block
+from conversations.domain.blocks import create_block, write_block
 from conversations.domain.check import find_breaches
-from conversations.models import Agent, Block, Conversation, ConversationMessage, Organization
+from conversations.models import (
+    Agent,
+    Block,
+    Conversation,
+    ConversationMessage,
+    Organization,
+    Run,
+)
 
 from ..api.snapshot import stored
 from ..factories import author, make_messages
@@ -57,6 +66,8 @@ def test_later_rows_follow(v1, bring, thread):
     bring()
     v1.message(agent, "two", conversation=thread, position=2)
     v1.run("UPDATE conversation_messages SET in_context = false WHERE position = 1")
+    v1.run("UPDATE conversations SET last_message_at = '2026-05-05', summary = 'Named since'")
+    v1.run("UPDATE runs SET status = 'failed', stop_reason = 'error'")
     later = v1.thread(agent, "later")
     another = v1.agent(name="Another")
 
@@ -67,6 +78,10 @@ def test_later_rows_follow(v1, bring, thread):
         ("one", False),
         ("two", True),
     ]
+    followed = Conversation.objects.get(pk=thread)
+    assert followed.last_message_at == datetime(2026, 5, 5, tzinfo=UTC)
+    assert followed.summary == "Named since"
+    assert Run.objects.get().status == "failed"
     assert Conversation.objects.filter(pk=later).exists()
     assert Agent.objects.filter(pk=another).exists()
 
@@ -110,6 +125,20 @@ def test_a_conversation_that_went_on_here_stays(v1, bring, thread, capsys):
     assert f"conversation messages {thread}: order differ from V1" in capsys.readouterr().out
     held = ConversationMessage.objects.filter(conversation=thread).order_by("position")
     assert [link.message.text for link in held][1:] == ["one", "said here"]
+
+
+def test_a_label_that_was_taken_here_meanwhile_is_told(v1, bring, thread):
+    [(agent,)] = v1.run("SELECT id FROM agents")
+    bring()
+    ours = Agent.objects.get()
+    block = create_block(ours.organization, by=author(), label="notes", value="ours")
+    attach_block(ours, block, by=author())
+    v1.block("notes", "theirs", agent=agent)
+
+    with pytest.raises(CommandError, match="conflicts with one that was made here since"):
+        bring()
+
+    assert ours.blocks.get(label="notes").value == "ours"
 
 
 @pytest.fixture

@@ -3,8 +3,10 @@
 from collections.abc import Callable
 from typing import Any
 
+from django.db import IntegrityError
+
 from .sinks import Compare, Look, Write
-from .source import Source
+from .source import Source, SourceError
 from .walk import walk
 
 
@@ -26,7 +28,12 @@ def write(source: Source, *, advance: Callable[[int], Any]) -> Write:
     the next call brings the others.
     """
     sink = Write()
-    walk(source, sink, _silent, advance)
+    try:
+        walk(source, sink, _silent, advance)
+    except IntegrityError as error:
+        raise SourceError(
+            f"A row of V1 conflicts with one that was made here since: {str(error).strip()}"
+        ) from error
     return sink
 
 

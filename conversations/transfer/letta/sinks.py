@@ -11,21 +11,16 @@ from typing import Any, Protocol
 import orjson
 from django.db import transaction
 
-from ...domain.authors import Author, Source
-from ...domain.blocks import write_block
 from ...domain.context import recompile_all
 from ...domain.staleness import stale_conversations
-from ...models import Block, BlockRevision, Conversation, ConversationMessage, Message
-from .tables import BLOCKS, MESSAGES, PLACES, REVISIONS, RUNS, STEPS, Table
-from .target import existing_keys, insert_rows, key_of
+from ...models import Conversation, ConversationMessage, Message
+from .following import follow
+from .tables import MESSAGES, PLACES, REVISIONS, RUNS, STEPS, Table
+from .target import existing_keys, insert_rows, key_of, plain
 
 Tell = Callable[[str], None]
 # A message of a conversation, and whether the model is shown it.
 Place = tuple[str, bool]
-
-IMPORT = Author(None, Source.IMPORT)
-# What of a block follows V1 while nobody has edited it here.
-FOLLOWED = ("value", "limit", "description")
 
 
 class Sink(Protocol):
@@ -81,8 +76,8 @@ class Write(Look):
         fresh = [row for row in rows if key(row) not in stored]
         insert_rows(table, fresh)
         self.counts[table.name] += len(fresh)
-        if table is BLOCKS and len(fresh) < len(rows):
-            _follow_blocks([row for row in rows if key(row) in stored])
+        if len(fresh) < len(rows):
+            follow(table, [row for row in rows if key(row) in stored])
         return fresh
 
     def place(self, threads: dict[str, list[Place]]) -> None:
@@ -122,17 +117,6 @@ def _stored_places(thread_ids: Iterable[str]) -> dict[str, list[Place]]:
     return found
 
 
-def _follow_blocks(rows: list[tuple]) -> None:
-    stored = Block.objects.in_bulk([row[0] for row in rows])
-    for row in rows:
-        block, wanted = stored[row[0]], dict(zip(BLOCKS.columns, row, strict=True))
-        changes = {name: wanted[name] for name in FOLLOWED if getattr(block, name) != wanted[name]}
-        if changes and block.deleted_at is None:
-            others = BlockRevision.objects.filter(block=block).exclude(source=Source.IMPORT)
-            if not others.exists():
-                write_block(block, by=IMPORT, reason="changed in V1 since", **changes)
-
-
 class Compare(Look):
     """Compares with what is stored, and digests both sides."""
 
@@ -163,7 +147,7 @@ class Compare(Look):
                 told_here = [i for i in told if table.columns[i] != "content"]
             else:
                 told_here = told
-            theirs = [_plain(table, i, row[i]) for i in told_here]
+            theirs = [plain(table, i, row[i]) for i in told_here]
             mine = None if ours is None else [ours[i] for i in told_here]
             self._compare(table, key(row), theirs, mine, [table.columns[i] for i in told_here])
         return rows
@@ -188,10 +172,3 @@ class Compare(Look):
             return
         names = [name for name, a, b in zip(columns, theirs, mine, strict=True) if a != b]
         self.tell(f"{table.name} {key[0]}: {', '.join(names)} differ from V1")
-
-
-def _plain(table: Table, index: int, value: Any) -> Any:
-    """A value as the database gives it back: JSON read."""
-    if value is not None and index in table.json_columns:
-        return orjson.loads(value)
-    return value

@@ -17,7 +17,7 @@ _numbers = count()
 # The schema's version, as V1's migrations name it, and the server that had it last.
 KNOWN_REVISIONS = {"1c28e167b74f": "0.16.8"}
 # What is read at once from a cursor of the server.
-FETCHED = 2000
+FETCHED = 1000
 CONNECT_SECONDS = 10
 # The tables that are mapped, with the columns read of them.
 NEEDED = {

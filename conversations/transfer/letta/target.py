@@ -4,6 +4,7 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
+import orjson
 from django.db import connection, models
 from psycopg import sql
 
@@ -70,3 +71,10 @@ def _converter(field: models.Field) -> Callable[[Any], Any] | None:
 
 def _adapted(moment: datetime) -> str | None:
     return connection.ops.adapt_datetimefield_value(moment)
+
+
+def plain(table: Table, index: int, value: Any) -> Any:
+    """A value as the database gives it back: JSON read."""
+    if value is not None and index in table.json_columns:
+        return orjson.loads(value)
+    return value
