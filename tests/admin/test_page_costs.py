@@ -17,7 +17,7 @@ QUERIES = {
     (
         "conversation",
         "promote",
-    ): 16,  # the comparison, the preview, what each sets out from; readers
+    ): 16,  # the comparison, the preview; the readers
     ("conversation", "rebase"): 10,  # the comparison
     ("conversation", "fork"): 7,
     ("agent", "change"): 10,  # the blocks, the conversations; then what the record names
