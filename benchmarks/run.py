@@ -12,6 +12,7 @@ import http.client
 import json
 import os
 import resource
+import secrets
 import socket
 import statistics
 import subprocess
@@ -59,6 +60,7 @@ def run(url: str, options) -> None:
     os.environ |= {
         "DATABASE_URL": url,
         "DJANGO_SETTINGS_MODULE": "project.settings",
+        "SECRET_KEY": secrets.token_urlsafe(50),  # the server reads sessions made here
         "LOG_LEVEL": "WARNING",
         "PYTHONWARNINGS": "ignore",  # no static files are collected
     }
@@ -93,7 +95,7 @@ def pages_of_console(world, port: int, seconds: float) -> None:
     from benchmarks.operations import TEXT  # noqa: PLC0415
 
     console = Console(world, TEXT)
-    print(f"\nthe console: {MESSAGES:,} messages, {BLOCKS} isolated blocks\n")
+    print(f"\nthe console: {MESSAGES:,} messages, {BLOCKS} isolated blocks\n", flush=True)
     print(f"{'':32}{'p50 ms':>8}{'p95 ms':>8}")
     for name, path in console.pages:
         times = measure(console.caller(port, path), seconds)

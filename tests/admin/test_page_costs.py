@@ -1,0 +1,73 @@
+"""The console's own pages cost the same queries, however much they show."""
+
+import pytest
+from django.contrib.contenttypes.models import ContentType
+from django.urls import reverse
+
+from conversations.domain.blocks import write_block
+from conversations.models import Conversation
+
+from ..factories import author, make_agent, make_conversation, make_messages, make_run
+
+# The session, the user, their permissions (2) and the row; of a conversation also its agent and the
+# labels it isolated. Then what the comment names.
+QUERIES = {
+    ("conversation", "timeline"): 9,  # the messages, the changes
+    ("conversation", "context"): 12,  # the effective blocks (2), the messages and their counts
+    (
+        "conversation",
+        "promote",
+    ): 16,  # the comparison, the preview; the readers
+    ("conversation", "rebase"): 10,  # the comparison
+    ("conversation", "fork"): 7,
+    ("agent", "change"): 10,  # the blocks, the conversations; then what the record names
+    ("agent", "drift"): 7,  # one for all labels and drifts
+    ("agent", "bulk"): 17,  # a batch of conversations at a time
+    ("block", "change"): 12,  # the revisions, the readers; then what the record names
+    ("block", "revisions"): 6,
+}
+
+
+@pytest.mark.parametrize("count", [1, 5])
+@pytest.mark.parametrize(("model", "name"), QUERIES)
+def test_a_page_costs_the_same_queries_however_much_it_shows(
+    model, name, count, alice, browser_of, django_assert_num_queries
+):
+    labels = [f"label{n}" for n in range(count)]
+    agent = make_agent(alice, labels=labels)
+    conversations = [make_conversation(agent, isolated=labels) for _ in range(count)]
+    conversation = conversations[0]
+    for number in range(count):
+        make_messages(conversation, "hello")
+        make_run(conversation, status="completed")
+        for label in labels:
+            block = conversation.isolations.get(label=label).block
+            write_block(block, by=author(alice), value=f"own {number}")
+    row = {
+        "conversation": conversation,
+        "agent": agent,
+        "block": agent.blocks.get(label="label0"),
+    }[model]
+    browser = browser_of(alice)
+    ContentType.objects.get_for_model(type(row))
+    url = reverse(f"admin:conversations_{model}_{name}", args=[row.pk])
+
+    with django_assert_num_queries(QUERIES[model, name]):
+        reply = browser.get(f"{url}?label=label0&verb=reset")
+
+    assert reply.status_code == 200
+
+
+@pytest.mark.parametrize("count", [1, 5])
+def test_the_index_counts_with_one_query_for_each_kind(
+    count, alice, browser_of, django_assert_num_queries
+):
+    for _ in range(count):
+        make_conversation(make_agent(alice, labels=["human"]), isolated=["human"])
+    browser = browser_of(alice)
+
+    # The session, the user and their permissions (2); conversations, drifts, runs, blocks twice.
+    with django_assert_num_queries(9):
+        browser.get("/admin/counts/")
+
+    assert Conversation.objects.count() == 2 * count
