@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import NamedTuple
 
-from ..models import BlockRevision, Conversation, ConversationMessage
+from ..models import BlockRevision, Conversation, ConversationMessage, Message
 
 SIZE = 30  # messages of a stretch
 MOST_CHANGES = 100  # between them; a block's history has them all
@@ -42,12 +42,19 @@ def stretch(conversation: Conversation, *, before: int | None = None, size: int 
     entries = []
     previous = older
     for link in newest:
-        earlier = [change for change in changes if change.written_at <= link.message.created_at]
-        changes = changes[len(earlier) :]
+        earlier = [change for change in changes if _stands_before(link.message, change)]
+        changes = [change for change in changes if change not in earlier]
         begins = bool(previous and link.in_context and not previous.in_context)
         entries.append(Entry(link, earlier, begins))
         previous = link
     return Stretch(entries, changes, newest[0].position if older else None)
+
+
+def _stands_before(message: Message, change: BlockRevision) -> bool:
+    # A step is stored when it is over, its messages after what its tools did: that is shown
+    # between the call and its result.
+    waits = change.run_id == message.run_id is not None and message.role != Message.Role.TOOL
+    return change.written_at <= message.created_at and not waits
 
 
 def _changes(

@@ -8,6 +8,7 @@ from django.test import Client
 
 from conversations.domain.blocks import write_block
 from conversations.domain.check import find_breaches
+from conversations.domain.timeline import stretch
 from conversations.domain.tools import BASE_TOOLS
 from conversations.models import BlockRevision, Step, User
 
@@ -84,6 +85,20 @@ def test_an_edit_in_the_admin_reaches_the_model(client_for, alice, agent, shared
     send(client_for(alice), shared, "SAY ok")
 
     assert "edited by an operator" in system_text(model)
+
+
+def test_the_timeline_shows_a_change_between_the_call_and_its_result(
+    client_for, alice, agent, isolated
+):
+    text = f"{call('memory_insert', label='human', new_string='likes tea')}\nSAY noted"
+    send(client_for(alice), isolated, text)
+    send(client_for(alice), isolated, "SAY again")
+
+    shown = stretch(isolated)
+
+    changed = [entry.link.message.role for entry in shown.entries if entry.changes]
+    assert changed == ["system", "tool"]  # The system message comes after the isolation.
+    assert shown.changes == []
 
 
 def test_a_tool_of_another_conversation_edits_what_is_shared_and_nothing_else(
