@@ -192,5 +192,5 @@ class ApiKeyAdmin(ConsoleAdmin):
 
     def render_change_form(self, request, context, **kwargs):
         if key := kwargs.get("obj"):
-            context["may"] = self.permitted(request, key)
+            context |= {"may": self.permitted(request, key), "address": self.addresses(key)}
         return super().render_change_form(request, context, **kwargs)

@@ -229,6 +229,7 @@ class AgentAdmin(ConsoleAdmin):
                 "conversation_count": live.count(),
                 "conversations_url": conversations_of(agent),
                 "may": self.permitted(request, agent),
+                "address": self.addresses(agent),
                 "media": context["media"] + attach.media,
             }
         return super().render_change_form(request, context, **kwargs)

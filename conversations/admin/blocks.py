@@ -206,6 +206,7 @@ class BlockAdmin(ConsoleAdmin):
                 "reading_agents": [link.agent for link in links.order_by("id")[:READERS]],
                 "readers_url": list_url("agentblock", f"?block__id__exact={block.pk}"),
                 "may": self.permitted(request, block),
+                "address": self.addresses(block),
             }
         return super().render_change_form(request, context, **kwargs)
 

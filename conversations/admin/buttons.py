@@ -8,7 +8,7 @@ from django.core.exceptions import PermissionDenied
 from django.http import HttpResponseNotAllowed
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
-from django.urls import path
+from django.urls import path, reverse
 
 from ..domain.errors import DomainError
 
@@ -67,6 +67,11 @@ class Buttons:
             if getattr(self, f"has_{getattr(self, name).permission}_permission")(request, row)
         }
 
+    def addresses(self, row) -> dict[str, str]:
+        """Of the buttons, for templates: looked up once, however often a page shows them."""
+        named = f"admin:{self.opts.app_label}_{self.opts.model_name}"
+        return {name: reverse(f"{named}_{name}", args=[quote(row.pk)]) for name in self.buttons}
+
     def press(self, request, row, verb):
         """Apply `verb` to the row, say what it did, and show `row`."""
         try:
@@ -95,6 +100,7 @@ class Buttons:
                 "original": row,
                 "subtitle": str(row),
                 "may": self.permitted(request, row),
+                "address": self.addresses(row),
                 **context,
             },
         )

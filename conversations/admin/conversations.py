@@ -249,6 +249,7 @@ class ConversationAdmin(LabelPages, TimelinePages, ConsoleAdmin):
                 "lost": lost_texts(panel.formset),
                 "stale": is_stale(conversation, blocks),
                 "may": self.permitted(request, conversation),
+                "address": self.addresses(conversation),
                 "show_delete": False,  # among the buttons above
                 "window_size": conversation.context_window_limit
                 or conversation.agent.context_window_limit,
