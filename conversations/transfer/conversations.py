@@ -6,11 +6,19 @@ the file's metadata tells its format.
 
 from typing import Any
 
+from ..domain.blocks import ATTRIBUTES
 from ..domain.errors import InvalidArgument, InvalidValue
 from ..models import BlockRevision
 from .documents import Node
-from .parcels import Parcel, ParcelAgent, ParcelConversation, ParcelIsolation, reading_order
-from .pieces import read_message
+from .parcels import (
+    Parcel,
+    ParcelAgent,
+    ParcelBlock,
+    ParcelConversation,
+    ParcelIsolation,
+    reading_order,
+)
+from .pieces import read_block, read_message
 
 FORMAT_KEY = "x_conversations_schema"
 FORMAT = "1"
@@ -31,7 +39,7 @@ def read_details(document: Node, agents: dict[str, ParcelAgent], parcel: Parcel)
         block.fields["tags"] = node.texts("tags")
         block.fields["copy_on_write"] = node.flag("copy_on_write") or False
         block.revisions = [_read_revision(revision) for revision in node.each("revisions")]
-        _check_revisions(node, block.revisions)
+        _check_revisions(node, block)
 
 
 def read_conversations(document: Node, agents: dict[str, ParcelAgent], parcel: Parcel) -> None:
@@ -149,7 +157,7 @@ def _read_revision(node: Node) -> dict[str, Any]:
         "value": node.needed_text("value"),
         "description": node.text("description"),
         "limit": node.get("limit").as_number(least=1),
-        "attributes": node.object("attributes"),
+        "attributes": _read_attributes(node),
         "restored_number": node.number("restored_number", least=1),
         "base_version": node.number("base_version"),
         "source": source,
@@ -159,10 +167,33 @@ def _read_revision(node: Node) -> dict[str, Any]:
     }
 
 
-def _check_revisions(node: Node, revisions: list[dict[str, Any]]) -> None:
-    numbers = [revision["number"] for revision in revisions]
+def _read_attributes(node: Node) -> dict[str, Any] | None:
+    """A block's other fields, which undoing would give it again: none but those, and sound."""
+    if not node.has("attributes"):
+        return None
+    attributes = node.get("attributes")
+    if unknown := attributes.fields.keys() - set(ATTRIBUTES):
+        raise attributes.wrong(
+            f"no {', '.join(map(repr, sorted(unknown)))}; known are {', '.join(ATTRIBUTES)}"
+        )
+    fields = read_block(attributes, "", []).fields
+    fields["copy_on_write"] = attributes.flag("copy_on_write") or False
+    return {name: value for name, value in fields.items() if name in ATTRIBUTES}
+
+
+def _check_revisions(node: Node, block: ParcelBlock) -> None:
+    numbers = [revision["number"] for revision in block.revisions]
     if numbers != list(range(1, len(numbers) + 1)):
         raise InvalidValue(f"{node.path}.revisions", "expected numbers from 1 on, without gaps")
+    for revision in block.revisions:
+        if (revision["restored_number"] or 0) >= revision["number"]:
+            raise InvalidValue(f"{node.path}.revisions", "expected to restore earlier ones only")
+    for revision in block.revisions[-1:]:
+        for name in ("value", "description", "limit"):
+            if revision[name] != block.fields[name]:
+                raise InvalidValue(
+                    f"{node.path}.revisions", f"expected the newest to have the block's {name}"
+                )
 
 
 def _one_of(found: dict[str, Any], node: Node, what: str) -> Any:

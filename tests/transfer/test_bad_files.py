@@ -152,6 +152,23 @@ OWN_CASES = {
         {"block_details.0.revisions.0.number": 2},
         "block_details.0.revisions: expected numbers from 1 on, without gaps",
     ),
+    "a newest revision that says something else": (
+        {"block_details.0.revisions.0.value": "another"},
+        "block_details.0.revisions: expected the newest to have the block's value",
+    ),
+    "a revision that restores itself": (
+        {"block_details.0.revisions.0.restored_number": 1},
+        "block_details.0.revisions: expected to restore earlier ones only",
+    ),
+    # Undoing would write it.
+    "a revision with more than a block's fields": (
+        {"block_details.0.revisions.0.attributes": {"organization_id": "org-1", "label": "x"}},
+        "block_details.0.revisions.0.attributes: expected no 'organization_id'; known are label",
+    ),
+    "a revision with a wrong label": (
+        {"block_details.0.revisions.0.attributes": {"label": "two words"}},
+        "block_details.0.revisions.0.attributes.label: expected letters",
+    ),
     "an unknown source": (
         {"block_details.0.revisions.0.source": "magic"},
         "block_details.0.revisions.0.source: expected one of api",

@@ -82,6 +82,15 @@ def test_an_agent_with_its_memory_and_conversations(v1, bring):
     assert texts_of(thread) == ["hello", "again"]
 
 
+@pytest.mark.parametrize("config", [None, {}, {"context_window": "wide"}, {"context_window": -1}])
+def test_an_agent_that_does_not_say_how_much_its_model_reads(v1, bring, config):
+    v1.agent(llm_config=config)
+
+    bring()
+
+    assert Agent.objects.get().context_window_limit == Agent.DEFAULT_CONTEXT_WINDOW
+
+
 def test_accounts(v1, bring):
     other = v1.insert("organizations", id="org-11111111-0000-4000-8000-000000000001", name="Acme")
     user = "user-11111111-0000-4000-8000-000000000001"

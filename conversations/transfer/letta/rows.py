@@ -112,6 +112,7 @@ def agent_row(reader: Reader, row: Any, tools: list[dict[str, Any]]) -> tuple:
         raise reader.wrong(row, str(error)) from None
     names = list(dict.fromkeys(tool["name"] for tool in tools))
     window = config.get("context_window")
+    is_sound = isinstance(window, int) and 0 < window <= MOST_IN_COLUMN
     embedding = (reader.json(row, "embedding_config") or {}).get("handle")
     return (
         *reader.owned(row, "agent"),
@@ -122,7 +123,7 @@ def agent_row(reader: Reader, row: Any, tools: list[dict[str, Any]]) -> tuple:
         handle,
         dumped(settings) if settings else None,
         embedding,
-        window if window in range(1, MOST_IN_COLUMN) else Agent.DEFAULT_CONTEXT_WINDOW,
+        window if is_sound else Agent.DEFAULT_CONTEXT_WINDOW,
         zone,
         dumped(names),
         dumped([name for name in dict.fromkeys(approval) if name in names]),
