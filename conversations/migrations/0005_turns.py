@@ -3,12 +3,18 @@
 from django.db import migrations, models
 
 
+TEXTS = "jsonb_path_query_array(content, '$[*].text')"
+
+
 def search_index(apps, schema_editor):
-    """The index of Message.content__has_words. SQLite has no such search and reads the rows."""
+    """The index of Message.content__has_words. SQLite has no such search and reads the rows.
+
+    A row of more than a megabyte of words could not be stored, for want of place in the index.
+    """
     if schema_editor.connection.vendor == "postgresql":
         schema_editor.execute(
             "CREATE INDEX message_texts ON conversations_message USING gin "
-            "(to_tsvector('simple', jsonb_path_query_array(content, '$[*].text')))"
+            f"(to_tsvector('simple', {TEXTS})) WHERE octet_length({TEXTS}::text) < 500000"
         )
 
 

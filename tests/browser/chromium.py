@@ -1,4 +1,4 @@
-"""Debian's Chromium, driven by Playwright."""
+"""The machine's Chromium, driven by Playwright."""
 
 import os
 import shutil
@@ -11,13 +11,20 @@ PHONE = {"width": 390, "height": 844}
 DESKTOP = {"width": 1280, "height": 900}
 
 
+NAMES = ("chromium", "chromium-browser", "google-chrome")
+MISSING = (
+    f"none of {', '.join(NAMES)} is on the PATH: apt-get install --no-install-recommends chromium"
+)
+
+
+def chromium_path() -> str | None:
+    return next(filter(None, map(shutil.which, NAMES)), None)
+
+
 def launch_options() -> dict:
-    path = shutil.which("chromium")
+    path = chromium_path()
     if path is None:
-        raise RuntimeError(
-            "No chromium on the PATH, which the console's tests and screenshots need: "
-            "apt-get install --no-install-recommends chromium"
-        )
+        raise RuntimeError(MISSING)
     # Its sandbox does not start as root, as in a container.
     sandbox = [] if os.geteuid() else ["--no-sandbox"]
     return {"executable_path": path, "args": [*sandbox, "--force-color-profile=srgb"]}

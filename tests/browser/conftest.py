@@ -9,15 +9,21 @@ import pytest
 from django.conf import settings
 from django.contrib.auth.models import Permission
 from django.test import Client
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Browser, Page, expect
 
 from conversations.models import User
 
-from .chromium import DESKTOP, chromium
+from .chromium import DESKTOP, MISSING, chromium, chromium_path
+
+# Milliseconds; a machine may be busy.
+PATIENCE = 30_000
+expect.set_options(timeout=PATIENCE)
 
 
 @pytest.fixture(scope="module")
 def running_chromium() -> Iterator[Browser]:
+    if chromium_path() is None:
+        pytest.skip(MISSING)
     # Playwright keeps an event loop in this thread, which Django takes for a mistake. Not for the
     # whole session: other tests want the thread without one.
     os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"
@@ -36,7 +42,7 @@ def page_for(running_chromium, live_server):
         options = {"viewport": DESKTOP, "base_url": live_server.url, **options}
         context = running_chromium.new_context(**options)
         contexts.append(context)
-        context.set_default_timeout(10_000)
+        context.set_default_timeout(PATIENCE)
         if user:
             client = Client()
             client.force_login(user)
