@@ -125,7 +125,7 @@ def test_ctrl_c_cancels_a_reply_and_the_conversation_goes_on(chat, agent, model)
     """As the terminal sends it, in the middle of an answer."""
 
     def interrupt():
-        until(lambda: model.requests, seconds=20, what="the model is asked")
+        until(lambda: model.requests, seconds=60, what="the model is asked")
         signal.raise_signal(signal.SIGINT)
 
     def lines():

@@ -57,7 +57,7 @@ def test_the_client_gets_what_it_expects(server, worlds, version, journey):
         env=environment,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=120,
     )
 
     if done.returncode:

@@ -21,7 +21,7 @@ def test_the_readmes_program_prints_what_the_readme_says():
             env={**os.environ, "API_KEY": key, "PYTHONPATH": str(client_folder(VERSIONS[-1]))},
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=120,
         )
 
     assert (done.stdout, done.stderr) == (printed, "")

@@ -52,7 +52,7 @@ def running_run() -> Callable[[], Run]:
     """Waits until a run is taken, and until its model is asked."""
 
     def wait() -> Run:
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + 60
         while time.monotonic() < deadline:
             if run := Run.objects.filter(status=Run.Status.RUNNING).first():
                 return run

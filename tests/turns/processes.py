@@ -60,7 +60,7 @@ def process(*arguments: str, variables: dict[str, str], says: str):
 
     threading.Thread(target=read, daemon=True).start()
     try:
-        assert found.wait(30), "".join(lines)
+        assert found.wait(60), "".join(lines)
         running.lines = lines
         yield running
     finally:
@@ -93,7 +93,7 @@ def kill(running: subprocess.Popen) -> None:
     running.wait()
 
 
-def post(url: str, secret: str, path: str, body: dict | None = None, *, seconds: float = 30):
+def post(url: str, secret: str, path: str, body: dict | None = None, *, seconds: float = 60):
     headers = {"Authorization": f"Bearer {secret}"}
     return httpx.post(f"{url}/v1/{path}", json=body, headers=headers, timeout=seconds)
 

@@ -53,7 +53,7 @@ def test_in_the_middle_of_a_verb(client_for, alice, conversation, in_thread, slo
     entered = slow(verb)
     text = "FAIL 400" if verb == "end_run" else "SAY hello"
     answer = in_thread(send, client_for(alice), conversation, text)
-    until(lambda: entered, seconds=20, what="it is under way")
+    until(lambda: entered, seconds=60, what="it is under way")
     began = time.monotonic()
 
     client_for(alice).post(f"/v1/conversations/{conversation.pk}/cancel")
@@ -94,7 +94,7 @@ def test_while_old_messages_are_summed_up(client_for, alice, in_thread, running_
     conversation = make_conversation(agent)
     make_messages(conversation, *(f"{n} {'word ' * 400}" for n in range(6)))
     answer = in_thread(send, client_for(alice), conversation, "SAY fits")
-    until(lambda: model.requests, seconds=20, what="the summary is asked for")
+    until(lambda: model.requests, seconds=60, what="the summary is asked for")
 
     client_for(alice).post(f"/v1/conversations/{conversation.pk}/cancel")
 
@@ -106,7 +106,7 @@ def test_while_old_messages_are_summed_up(client_for, alice, in_thread, running_
 def test_a_call_that_was_half_said_is_not_made(client_for, alice, conversation, in_thread, model):
     text = 'PAUSE 0.3\nCALL memory_insert {"label": "human", "new_string": "x"}'
     answer = in_thread(send, client_for(alice), conversation, text)
-    until(lambda: model.requests, seconds=20, what="the model is asked")
+    until(lambda: model.requests, seconds=60, what="the model is asked")
     time.sleep(0.5)
 
     client_for(alice).post(f"/v1/conversations/{conversation.pk}/cancel")

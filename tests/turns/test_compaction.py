@@ -196,7 +196,7 @@ def test_one_that_is_cancelled_says_so(client_for, alice, conversation, in_threa
     answer = in_thread(
         compact, client_for(alice), conversation, mode="all", model="openai/SLOW-MODEL"
     )
-    until(lambda: model.requests, seconds=20, what="the model is asked")
+    until(lambda: model.requests, seconds=60, what="the model is asked")
 
     client_for(alice).post(f"/v1/conversations/{conversation.pk}/cancel")
 

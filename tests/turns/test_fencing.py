@@ -36,7 +36,7 @@ def test_a_process_that_was_thought_dead_writes_nothing_more(
     text = "PAUSE 0.1\nSAY a b c d e f g h i j k l"
     answer = in_thread(stream, client_for(alice), conversation, text, stream_tokens=True)
     run = running_run()
-    until(lambda: run.events.count() > 2, seconds=20, what="some of the answer is told")
+    until(lambda: run.events.count() > 2, seconds=60, what="some of the answer is told")
 
     with transaction.atomic():
         end_locked_run(Run.objects.select_for_update().get(pk=run.pk), SILENT)
