@@ -8,8 +8,8 @@ from typing import Literal, NamedTuple
 Change = Literal["same", "added", "removed"]
 
 # Comparing takes time that grows with the product of both lengths. A diff compares this many pairs
-# of lines, and of words in all its lines; what is beyond counts as replaced. A page with twenty diffs
-# of long texts must still answer.
+# of lines, and of words in all its lines; what is beyond counts as replaced. A page with twenty
+# diffs of long texts must still answer.
 MOST_PAIRS = 250_000
 
 
