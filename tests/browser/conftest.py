@@ -11,9 +11,11 @@ from django.contrib.auth.models import Permission
 from django.test import Client
 from playwright.sync_api import Browser, Page, expect
 
-from conversations.models import User
+from conversations.models import Conversation, User
 
+from ..factories import make_agent, make_conversation
 from .chromium import DESKTOP, MISSING, chromium, chromium_path
+from .conversation import LINES
 
 # Milliseconds; a machine may be busy.
 PATIENCE = 30_000
@@ -99,3 +101,14 @@ def mallory(mallory):
 @pytest.fixture(autouse=True)
 def _rows_are_flushed(transactional_db):
     """The server has connections of its own: it sees only what was committed."""
+
+
+@pytest.fixture
+def conversation(alice) -> Conversation:
+    agent = make_agent(
+        alice,
+        name="Concierge",
+        labels=["persona"],
+        memory_blocks=[{"label": "policy", "value": LINES}],
+    )
+    return make_conversation(agent, summary="A large customer")

@@ -3,49 +3,15 @@
 import re
 
 import pytest
-from django.urls import reverse
-from playwright.sync_api import Page, expect
+from playwright.sync_api import expect
 
 from conversations.domain.blocks import write_block
-from conversations.models import ApiKey, Conversation
+from conversations.models import ApiKey
 
-from ..factories import author, make_agent, make_conversation, make_messages
+from ..factories import author, make_conversation, make_messages
+from .conversation import LINES, path_of, section, text_of, write
 
 pytestmark = pytest.mark.browser
-
-LINES = "Refunds: 24 hours\nCalls: 9 to 17\nTone: warm"
-
-
-def path_of(row) -> str:
-    return reverse(f"admin:conversations_{row._meta.model_name}_change", args=[row.pk])
-
-
-def section(page: Page, label: str):
-    """The part of the memory panel about one label."""
-    heading = page.get_by_role("heading", name=label, exact=True)
-    return page.locator("section.label").filter(has=heading)
-
-
-def text_of(conversation: Conversation, label: str) -> str:
-    return conversation.isolations.get(label=label).block.value
-
-
-@pytest.fixture
-def conversation(alice) -> Conversation:
-    agent = make_agent(
-        alice,
-        name="Concierge",
-        labels=["persona"],
-        memory_blocks=[{"label": "policy", "value": LINES}],
-    )
-    return make_conversation(agent, summary="A large customer")
-
-
-def write(conversation, by, *, own=None, shared=None):
-    if own is not None:
-        write_block(conversation.isolations.get(label="policy").block, by=author(by), value=own)
-    if shared is not None:
-        write_block(conversation.agent.blocks.get(label="policy"), by=author(by), value=shared)
 
 
 def test_a_conversation_is_found_a_label_isolated_and_edited(alice, conversation, page_for):

@@ -34,6 +34,27 @@
     }
   });
 
+  // Whoever cannot see the page is told first why it was not saved.
+  const refusal = document.querySelector(".errornote, #ask .errorlist");
+  refusal?.setAttribute("tabindex", "-1");
+  refusal?.focus();
+
+  // What was typed is not lost to a link, or to a button that saves something else.
+  const keeps = "form[id$=_form], #ask:has(.merge)";
+  let unsaved = refusal && document.querySelector(keeps);
+  document.addEventListener("input", ({ target }) => {
+    if (target.form?.matches(keeps)) unsaved = target.form;
+  });
+  window.addEventListener("beforeunload", (event) => unsaved && event.preventDefault());
+
+  // A double click is one click.
+  document.addEventListener("submit", (event) => {
+    const form = event.target;
+    if (event.timeStamp - form.dataset.sent < 2000) event.preventDefault();
+    else form.dataset.sent = event.timeStamp;
+    if (form === unsaved) unsaved = null;
+  });
+
   // <a data-older> puts what the page behind it lists before (or, newest first, after) this list.
   document.addEventListener("click", async (event) => {
     const link = event.target.closest("a[data-older]");

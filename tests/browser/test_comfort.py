@@ -1,0 +1,72 @@
+"""What console.js and console.css spare an operator."""
+
+import pytest
+from playwright.sync_api import expect
+
+from conversations.domain.agents import attach_block
+from conversations.domain.isolation import isolate_label
+
+from ..factories import author, make_block
+from .conversation import path_of, section, write
+
+pytestmark = pytest.mark.browser
+
+
+def test_typed_text_is_not_lost_to_another_button(alice, conversation, page_for):
+    isolate_label(conversation, "policy", by=author(alice))
+    attach_block(conversation.agent, make_block(alice, label="tone"), by=author(alice))
+    page = page_for(alice)
+    page.goto(path_of(conversation))
+    asked = []
+
+    def stay(dialog):
+        asked.append(dialog.type)
+        dialog.dismiss()
+
+    page.on("dialog", stay)
+    policy = section(page, "policy")
+    policy.get_by_role("textbox").fill("half a thought")
+    page.get_by_role("button", name="Isolate tone").click()
+    expect(policy.get_by_role("textbox")).to_have_value("half a thought")
+    assert asked == ["beforeunload"]
+    assert [i.label for i in conversation.isolations.all()] == ["policy"]
+
+    policy.get_by_role("button", name="Save").click()
+    expect(policy.get_by_text("isolated changed")).to_be_visible()
+    page.get_by_role("link", name="Shared block of policy").click()
+    expect(page.get_by_role("heading", name="Change block")).to_be_visible()
+    assert asked == ["beforeunload"]
+
+
+def test_a_refused_save_is_told_first(alice, conversation, page_for):
+    isolate_label(conversation, "policy", by=author(alice))
+    page = page_for(alice)
+    page.goto(path_of(conversation))
+    write(conversation, alice, own="faster")
+
+    section(page, "policy").get_by_role("textbox").fill("slower")
+    section(page, "policy").get_by_role("button", name="Save").press("Enter")
+
+    expect(page.locator(".errornote")).to_be_focused()
+
+
+def test_a_double_click_is_one_click(alice, conversation, page_for):
+    page = page_for(alice)
+    page.goto(f"{path_of(conversation).removesuffix('change/')}fork/")
+
+    sent = []
+    page.on("request", lambda request: request.method == "POST" and sent.append(request.url))
+    page.get_by_role("button", name="Fork").dblclick()
+
+    expect(page.get_by_text("Forked from A large customer")).to_be_visible()
+    assert len(sent) == conversation.forks.count() == 1
+
+
+def test_the_index_uses_the_width_of_the_page(alice, page_for):
+    page = page_for(alice)
+    page.goto("/admin/")
+
+    tiles = page.locator("#figures li")
+    expect(tiles).to_have_count(10)
+    rows = {tile.bounding_box()["y"] for tile in tiles.all()}
+    assert len(rows) == 2
