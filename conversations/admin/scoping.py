@@ -3,6 +3,7 @@
 from django.contrib import admin, messages
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.contrib.admin.views.main import ORDER_VAR, ChangeList
+from django.core.exceptions import ValidationError
 from django.core.paginator import Paginator
 from django.db import models, transaction
 from django.db.models import Q
@@ -75,6 +76,15 @@ class FoundById:
             if is_id(prefix, search_term.strip()):
                 return queryset.filter(**{lookup: search_term.strip()}), False
         return super().get_search_results(request, queryset, search_term)
+
+    def response_action(self, request, queryset):
+        try:
+            for pk in request.POST.getlist(ACTION_CHECKBOX_NAME):
+                self.opts.pk.to_python(pk)
+        except ValidationError as error:
+            self.message_user(request, " ".join(error.messages), messages.ERROR)
+            return HttpResponseRedirect(request.get_full_path())
+        return super().response_action(request, queryset)
 
     def names_a_row(self, request):
         """Whether the operator searches for one row by its id."""

@@ -1,5 +1,8 @@
+from functools import wraps
+
 from django.contrib import admin
 from django.contrib.admin.views.autocomplete import AutocompleteJsonView
+from django.core.exceptions import BadRequest
 from django.db.models import Q
 from django.template.response import TemplateResponse
 from django.urls import path, reverse
@@ -39,6 +42,16 @@ class ConsoleSite(admin.AdminSite):
     def __init__(self, name="admin"):
         super().__init__(name)
         self.add_action(export_as_csv)
+
+    def admin_view(self, view, cacheable=False):
+        @wraps(view)
+        def checked(request, *args, **kwargs):
+            # Filters and searches would ask the database, and PostgreSQL has no words for it.
+            if any("\0" in value for _, values in request.GET.lists() for value in values):
+                raise BadRequest("A query holds a NUL character")
+            return view(request, *args, **kwargs)
+
+        return super().admin_view(checked, cacheable)
 
     def get_urls(self):
         return [path("counts/", self.admin_view(self.counts), name="counts"), *super().get_urls()]

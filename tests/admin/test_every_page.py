@@ -3,9 +3,9 @@
 import pytest
 from django.contrib import admin
 
-from conversations.models import Agent, Block, Conversation, Organization, User
+from conversations.models import Agent, Block, Conversation, IsolatedBlock, Organization, User
 
-from .pages import add_url, change_url, list_url
+from .pages import add_url, change_url, list_url, messages_of
 from .world import MODELS, WRITABLE, make_world
 
 every_model = pytest.mark.parametrize("model", MODELS, ids=lambda model: model.__name__)
@@ -48,6 +48,29 @@ def test_every_list_can_be_searched_and_found_by_id(model, root, alice, browser_
     assert searched.context["cl"].result_count == 0
     if isinstance(row.pk, str):
         assert [r.pk for r in found.context["cl"].result_list] == [row.pk]
+
+
+@pytest.mark.parametrize(
+    "query", ["label__exact=%00", "drift=%00", "q=%00", "conversation__agent__id__exact=%00"]
+)
+def test_a_filter_that_no_database_understands_is_refused(query, alice, browser_of):
+    make_world(alice)
+
+    reply = browser_of(alice).get(f"{list_url(IsolatedBlock)}?{query}")
+
+    assert reply.status_code == 400
+    assert "malformed" in reply.content.decode()
+
+
+@every_model
+def test_an_action_on_something_that_is_no_id_says_so(model, root, alice, browser_of):
+    make_world(alice)
+    chosen = {"action": "export_as_csv", "_selected_action": ["nonsense"]}
+
+    reply = browser_of(root).post(list_url(model), chosen, follow=True)
+
+    assert reply.status_code == 200
+    assert "nonsense" in messages_of(reply)[0]
 
 
 @every_model
