@@ -189,7 +189,8 @@ class ConversationAdmin(LabelPages, TimelinePages, ConsoleAdmin):
     # Buttons and pages
 
     def has_fork_permission(self, request, conversation):
-        return self.has_add_permission(request) and not is_hidden(conversation)
+        may_read = self.has_view_permission(request, conversation)
+        return may_read and self.has_add_permission(request) and not is_hidden(conversation)
 
     def has_restore_permission(self, request, conversation):
         return bool(conversation.deleted_at) and super().has_change_permission(request)

@@ -1,0 +1,87 @@
+"""Which permissions each button needs: the table in docs/console.md, pressed one by one."""
+
+import pytest
+from django.contrib import admin
+from django.contrib.auth.models import Permission
+from django.urls import reverse
+
+from conversations.domain.conversations import delete_conversation
+from conversations.models import Agent, ApiKey, Block, Conversation
+
+from ..factories import author
+from .world import make_world
+
+BUTTONS = [
+    *[(Conversation, name, ["change_conversation"]) for name in ("isolate", "bring_back")],
+    *[(Conversation, name, ["change_conversation"]) for name in ("undo", "redo", "release")],
+    *[(Conversation, name, ["change_conversation"]) for name in ("reset", "rebase")],
+    *[(Conversation, name, ["change_conversation"]) for name in ("recompile", "archive")],
+    (Conversation, "undelete", ["change_conversation"]),
+    (Conversation, "promote", ["change_conversation", "change_block"]),
+    (Conversation, "fork", ["add_conversation", "view_conversation"]),
+    (Conversation, "timeline", ["view_conversation"]),
+    (Conversation, "context", ["view_conversation"]),
+    *[(Block, name, ["change_block"]) for name in ("undo", "redo", "restore", "preview")],
+    (Block, "revisions", ["view_block"]),
+    *[(Agent, name, ["change_agent"]) for name in ("attach", "detach", "move")],
+    (Agent, "drift", ["view_agent"]),
+    (Agent, "bulk", ["change_conversation", "view_agent"]),
+    (ApiKey, "revoke", ["change_apikey"]),
+]
+every_button = pytest.mark.parametrize(
+    ("model", "name", "needed"), BUTTONS, ids=[f"{m.__name__}-{name}" for m, name, _ in BUTTONS]
+)
+
+
+def press(user, row, name, browser_of):
+    """By GET where it only shows something; the label and the number are those of the world."""
+    url = reverse(f"admin:conversations_{row._meta.model_name}_{name}", args=[row.pk])
+    url += "?label=human&verb=reset&number=1"
+    browser = browser_of(user)
+    reply = browser.post(url, {"version": 1})
+    return browser.get(url) if reply.status_code == 405 else reply
+
+
+def row_for(model, name, user):
+    row = make_world(user)[model]
+    if name == "undelete":
+        delete_conversation(row, by=author(user))
+    return row
+
+
+def test_every_button_is_named_here():
+    registered = {
+        (model, name)
+        for model, model_admin in admin.site._registry.items()
+        for name in getattr(model_admin, "buttons", ())
+    }
+
+    assert {(model, name) for model, name, _ in BUTTONS} == registered
+
+
+@every_button
+def test_a_button_needs_no_more_than_its_permissions(model, name, needed, alice, browser_of):
+    row = row_for(model, name, alice)
+    alice.user_permissions.set(Permission.objects.filter(codename__in=needed))
+
+    assert press(alice, row, name, browser_of).status_code in (200, 302)
+
+
+@every_button
+def test_a_button_needs_each_of_its_permissions(model, name, needed, alice, browser_of):
+    row = row_for(model, name, alice)
+    for codename in needed:
+        # Whoever may change something may also look at it.
+        missing = {codename, codename.replace("view_", "change_")}
+        alice.user_permissions.set(Permission.objects.exclude(codename__in=missing))
+
+        assert press(alice, row, name, browser_of).status_code == 403, codename
+
+
+@every_button
+def test_a_stranger_presses_no_button(model, name, needed, alice, mallory, browser_of):
+    row = row_for(model, name, alice)
+
+    reply = press(mallory, row, name, browser_of)
+
+    assert (reply.status_code, reply.url) == (302, reverse("admin:index"))
