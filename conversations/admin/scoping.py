@@ -28,6 +28,12 @@ def by(request) -> Author:
     return Author(request.user, Source.ADMIN)
 
 
+def some_of(rows) -> list[str]:
+    """The first rows by name, and how many there are when that is not all."""
+    more = [f"and others, {len(rows)} in all"] if len(rows) > SHOWN else []
+    return [str(row) for row in rows[:SHOWN]] + more
+
+
 class CappedPaginator(Paginator):
     """Counts no further than anybody would page, so that long tables open as fast as short ones."""
 
@@ -241,8 +247,8 @@ class ConsoleAdmin(FoundById, OrganizationScope, Buttons, admin.ModelAdmin):
 
     def get_deleted_objects(self, objs, request):
         """Deleting hides: nothing cascades, so there is nothing to collect."""
-        refused = [str(obj) for obj in objs if not self.has_delete_permission(request, obj)]
-        return [str(obj) for obj in objs], {}, set(), refused
+        refused = [obj for obj in objs if not self.has_delete_permission(request, obj)]
+        return some_of(objs), {}, set(), some_of(refused)
 
     def delete_view(self, request, object_id, extra_context=None):
         context = {"consequence": self.consequence, **(extra_context or {})}

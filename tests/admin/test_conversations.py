@@ -271,6 +271,16 @@ def test_deleting_asks_first_and_says_what_will_happen(alice, conversation, brow
     assert conversation.deleted_at is None
 
 
+def test_deleting_many_names_some_and_counts_all(alice, conversation, browser_of):
+    pks = [make_conversation(conversation.agent, summary=f"talk {n}").pk for n in range(30)]
+    bulk = {"action": "delete_selected", "_selected_action": pks}
+
+    asked = browser_of(alice).post(list_url(Conversation), bulk).content.decode()
+
+    assert asked.count("<li>talk ") == 20
+    assert "and others, 30 in all" in asked
+
+
 def test_deleting_hides_and_restoring_brings_back(alice, conversation, browser_of):
     browser = browser_of(alice)
     pks = {"_selected_action": conversation.pk}
