@@ -5,6 +5,7 @@ from django.contrib import admin, messages
 from django.contrib.admin.widgets import AutocompleteSelect
 from django.db.models import Count, Prefetch, Q
 from django.utils.html import format_html
+from django.utils.http import urlencode
 
 from ..domain.agents import (
     AgentFields,
@@ -275,12 +276,21 @@ def drift_counts(agent):
     counts = defaultdict(dict)
     for group in groups.order_by("label"):
         counts[group["label"]][group["drift"]] = group["number"]
-    base = list_url("isolatedblock", f"?conversation__agent__id__exact={agent.pk}")
+
+    def address(**lookups):
+        return list_url("isolatedblock", f"?{urlencode(lookups)}")
+
     return [
         (
             label,
             [
-                (drift, of_label.get(drift, 0), f"{base}&label__exact={label}&drift={drift}")
+                (
+                    drift,
+                    of_label.get(drift, 0),
+                    address(
+                        conversation__agent__id__exact=agent.pk, label__exact=label, drift=drift
+                    ),
+                )
                 for drift in Drift
             ],
         )

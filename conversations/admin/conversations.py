@@ -1,5 +1,5 @@
 from django import forms
-from django.contrib import admin
+from django.contrib import admin, messages
 from django.db.models import Prefetch, Q
 from django.utils import timezone
 
@@ -12,7 +12,7 @@ from ..domain.conversations import (
     restore_conversation,
     update_conversation,
 )
-from ..domain.errors import DomainError
+from ..domain.errors import DomainError, NotFound
 from ..domain.forks import ForkChoice
 from ..domain.memory import effective_blocks
 from ..ids import is_id
@@ -222,7 +222,11 @@ class ConversationAdmin(LabelPages, TimelinePages, ConsoleAdmin):
     @button("fork", "GET", "POST")
     def fork(self, request, conversation):
         """Asks what the fork shall do with each label that this conversation has isolated."""
-        at = find_message(conversation, request.GET.get("at", ""))
+        try:
+            at = message_named(conversation, request.GET.get("at", ""))
+        except DomainError as error:
+            self.message_user(request, str(error), messages.ERROR)
+            return self.show(conversation)
         labels = [isolation.label for isolation in conversation.isolations.all()]
         form = ForkForm(labels, request.POST if request.method == "POST" else None)
         if form.is_valid():
@@ -262,9 +266,14 @@ class ConversationAdmin(LabelPages, TimelinePages, ConsoleAdmin):
         return super().render_change_form(request, context, **kwargs)
 
 
-def find_message(conversation, message_id):
-    """A message of this conversation, or None."""
-    return conversation.messages.find(pk=message_id) if is_id("message", message_id) else None
+def message_named(conversation, message_id):
+    """The message of this conversation that an address names, or None where it names none."""
+    if not message_id:
+        return None
+    found = conversation.messages.find(pk=message_id) if is_id("message", message_id) else None
+    if found is None:
+        raise NotFound(f"Conversation '{conversation.pk}' has no message {message_id!r}")
+    return found
 
 
 def is_hidden(conversation):

@@ -2,6 +2,7 @@
 
 import csv
 from datetime import datetime
+from html import unescape
 
 from django.contrib import admin
 from django.contrib.admin.utils import label_for_field, lookup_field
@@ -48,7 +49,7 @@ def cell(row, name, model_admin) -> str:
     if isinstance(value, datetime):
         return value.isoformat()
     if isinstance(value, SafeString):
-        value = strip_tags(value)
+        value = unescape(strip_tags(value))
     return escaped(value) if isinstance(value, str) else str(value)
 
 

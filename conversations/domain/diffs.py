@@ -7,9 +7,23 @@ from typing import Literal, NamedTuple
 
 Change = Literal["same", "added", "removed"]
 
-# Comparing takes time that grows with the product of both lengths. Beyond this many pairs the
-# whole stretch counts as replaced: a page with twenty diffs of long texts must still answer.
+# Comparing takes time that grows with the product of both lengths. A diff compares this many pairs
+# of lines, and of words in all its lines; what is beyond counts as replaced. A page with twenty
+# diffs of long texts must still answer.
 MOST_PAIRS = 250_000
+
+
+class _Patience:
+    """How many pairs a diff may still compare."""
+
+    def __init__(self):
+        self.pairs = MOST_PAIRS
+
+    def lasts(self, pairs: int) -> bool:
+        if pairs > self.pairs:
+            return False
+        self.pairs -= pairs
+        return True
 
 
 class Piece(NamedTuple):
@@ -25,11 +39,13 @@ def text_diff(old: str, new: str) -> list[Piece]:
     The pieces that are not added make up `old` again, those that are not removed make up `new`.
     """
     pieces: list[Piece] = []
-    for before, after in _aligned(old.splitlines(keepends=True), new.splitlines(keepends=True)):
+    for_words = _Patience()
+    lines = old.splitlines(keepends=True), new.splitlines(keepends=True)
+    for before, after in _aligned(*lines, _Patience()):
         if before == after:
             _add(pieces, "same", before)
         else:
-            for old_words, new_words in _rewording(before, after):
+            for old_words, new_words in _rewording(before, after, for_words):
                 if old_words == new_words:
                     _add(pieces, "same", old_words)
                 else:
@@ -38,17 +54,17 @@ def text_diff(old: str, new: str) -> list[Piece]:
     return pieces
 
 
-def _rewording(before: str, after: str) -> list[tuple[str, str]]:
+def _rewording(before: str, after: str, patience: _Patience) -> list[tuple[str, str]]:
     """By words when most of the shorter text was kept, else as a whole.
 
     Texts that have only an "is" and a "the" in common are read sooner one after the other.
     """
-    words = list(_aligned(_words(before), _words(after)))
+    words = list(_aligned(_words(before), _words(after), patience))
     kept = sum(len(old) for old, new in words if old == new)
     return words if 2 * kept > min(len(before), len(after)) else [(before, after)]
 
 
-def _aligned(old: list[str], new: list[str]) -> Iterator[tuple[str, str]]:
+def _aligned(old: list[str], new: list[str], patience: _Patience) -> Iterator[tuple[str, str]]:
     """Stretches of both that stand for each other, equal ones among them."""
     start = 0
     while start < min(len(old), len(new)) and old[start] == new[start]:
@@ -59,7 +75,7 @@ def _aligned(old: list[str], new: list[str]) -> Iterator[tuple[str, str]]:
     head, tail = "".join(old[:start]), "".join(old[len(old) - end :])
     old, new = old[start : len(old) - end], new[start : len(new) - end]
     yield head, head
-    if len(old) * len(new) > MOST_PAIRS:
+    if not patience.lasts(len(old) * len(new)):
         yield "".join(old), "".join(new)
     else:
         for _, i1, i2, j1, j2 in SequenceMatcher(None, old, new, autojunk=False).get_opcodes():

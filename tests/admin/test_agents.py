@@ -110,15 +110,16 @@ def test_tools_to_approve_are_set(alice, browser_of):
     assert agent.approval_tools == ["memory_replace"]
 
 
-def test_copies_are_counted_by_drift_with_links_to_them(alice, browser_of):
-    agent = make_agent(alice, labels=["human"])
-    conversations = [make_conversation(agent, isolated=["human"]) for _ in range(3)]
+@pytest.mark.parametrize("name", ["human", "q&a #1/100%", "a+b=é"])
+def test_copies_are_counted_by_drift_with_links_to_them(name, alice, browser_of):
+    agent = make_agent(alice, labels=[name])
+    conversations = [make_conversation(agent, isolated=[name]) for _ in range(3)]
     write_block(conversations[0].isolated_blocks.get(), by=author(alice), value="own")
     browser = browser_of(alice)
 
     [(label, counts)] = browser.get(button(agent, "drift")).context["labels"]
 
-    assert label == "human"
+    assert label == name
     assert {drift: number for drift, number, _ in counts if number} == {
         "in_sync": 2,
         "isolated_changed": 1,

@@ -29,7 +29,7 @@ def test_a_list_stays_sorted_as_its_reader_sorted_it(alice, bob, browser_of):
 
 
 def test_a_list_is_exported_as_it_stands_and_no_cell_is_a_formula(alice, browser_of):
-    agent = make_agent(alice, labels=["human"], name="Helper")
+    agent = make_agent(alice, labels=["human"], name="Ada's helper")
     evil = make_conversation(agent, summary='=HYPERLINK("http://evil")', isolated=["human"])
     plain = make_conversation(agent, summary="<b>plain</b>, and more")
     data = {"action": "export_as_csv", "_selected_action": [evil.pk, plain.pk]}
@@ -43,7 +43,7 @@ def test_a_list_is_exported_as_it_stands_and_no_cell_is_a_formula(alice, browser
         "<b>plain</b>, and more",
     }
     assert {row["isolates"] for row in rows} == {"human", ""}
-    assert {row["agent"] for row in rows} == {"Helper"}
+    assert {row["agent"] for row in rows} == {"Ada's helper"}
 
 
 def test_a_stranger_exports_nothing_of_others(alice, mallory, browser_of):

@@ -1,7 +1,10 @@
 """What browsers are told that pages may load. tests/browser looks whether they need more."""
 
 import pytest
+from django.test import Client
+from django.urls import path
 
+import project.urls
 from project.security import CONTENT_SECURITY_POLICY
 
 
@@ -18,3 +21,44 @@ def test_the_policy_allows_nothing_inline_and_nobody_else():
     assert "default-src 'none'" in CONTENT_SECURITY_POLICY
     assert "unsafe" not in CONTENT_SECURITY_POLICY
     assert "http" not in CONTENT_SECURITY_POLICY
+
+
+def fails(request):
+    raise RuntimeError("on purpose")
+
+
+urlpatterns = [path("admin/fails/", fails), *project.urls.urlpatterns]
+
+
+@pytest.mark.urls(__name__)
+@pytest.mark.parametrize(
+    ("ask", "status", "says"),
+    [
+        (lambda b: b.get("/nowhere/"), 404, "Page not found"),
+        (lambda b: b.get("/admin/nowhere/"), 404, "Page not found"),
+        (lambda b: b.get("/admin/conversations/group/add/"), 404, "Page not found"),
+        (lambda b: b.get("/admin/conversations/user/add/"), 403, "Not permitted"),
+        (lambda b: b.post("/admin/logout/"), 403, "Not saved"),
+        (lambda b: b.post("/admin/login/", {"username": "x" * 6_000_000}), 400, "Not understood"),
+        (lambda b: b.get("/admin/fails/"), 500, "Something went wrong"),
+    ],
+)
+def test_an_error_page_keeps_to_the_policy_and_shows_a_way_on(ask, status, says, alice):
+    browser = Client(enforce_csrf_checks=status != 400, raise_request_exception=False)
+    browser.force_login(alice)
+
+    reply = ask(browser)
+
+    page = reply.content.decode()
+    assert (reply.status_code, says in page) == (status, True)
+    assert '<a href="/admin/">To the console</a>' in page
+    assert reply.headers["Content-Security-Policy"] == CONTENT_SECURITY_POLICY
+    assert "<style" not in page
+    assert "on purpose" not in page
+
+
+def test_browsers_that_ask_for_an_icon_find_one(client):
+    reply = client.get("/favicon.ico")
+
+    assert reply.status_code == 302
+    assert client.get(reply.url).headers["Content-Type"] == "image/svg+xml"

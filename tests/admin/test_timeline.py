@@ -128,6 +128,21 @@ def test_a_stranger_reads_nothing(name, alice, mallory, conversation, browser_of
     assert browser_of(alice).get(page_of(conversation, name)).status_code == 403
 
 
+@pytest.mark.parametrize("method", ["get", "post"])
+@pytest.mark.parametrize("at", ["nonsense", "message-00000000-0000-4000-8000-000000000000"])
+def test_a_fork_from_a_message_that_is_not_there_is_refused(
+    at, method, alice, conversation, browser_of
+):
+    url = page_of(conversation, "fork", f"?at={at}")
+    data = {"choice-human": "copy"} if method == "post" else None
+
+    reply = getattr(browser_of(alice), method)(url, data, follow=True)
+
+    assert f"has no message {at!r}" in " ".join(messages_of(reply))
+    assert reply.request["PATH_INFO"] == change_url(conversation)
+    assert not conversation.forks.exists()
+
+
 def test_a_fork_takes_what_was_chosen_for_each_label(alice, conversation, browser_of):
     write_block(conversation.isolated_blocks.get(), by=author(alice), value="own")
     first, second = make_messages(conversation, "first", "second")

@@ -47,6 +47,18 @@ def test_long_texts_take_no_longer_than_a_page_may():
     assert "".join(p.text for p in pieces if p.change != "added") == old
 
 
+def test_many_long_lines_take_no_longer_than_one():
+    old = "".join("a " * 240 + f"{n}\nkept {n}\n" for n in range(200))
+    new = "".join(" a" * 240 + f"{n}x\nkept {n}\n" for n in range(200))
+
+    started = time.perf_counter()
+    pieces = text_diff(old, new)
+
+    assert time.perf_counter() - started < 1
+    assert "".join(p.text for p in pieces if p.change != "added") == old
+    assert "".join(p.text for p in pieces if p.change != "removed") == new
+
+
 def test_texts_with_little_in_common_are_shown_one_after_the_other():
     pieces = text_diff("Nothing is known about her yet.", "Her name is Ada.")
 
