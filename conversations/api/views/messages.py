@@ -25,7 +25,11 @@ from .lookups import (
 
 def list_thread(conversation, query: dict) -> Response:
     """The messages of one conversation by their positions, compacted ones included."""
-    links = conversation.message_links.select_related("message")
+    return list_links(conversation.message_links.select_related("message"), query)
+
+
+def list_links(links, query: dict) -> Response:
+    """Messages of one conversation, given with their positions."""
     found = page(
         matching_messages(links, query, path="message__"),
         query,

@@ -5,11 +5,11 @@ from rest_framework.views import APIView
 from ...domain.errors import NotFound
 from ...domain.runs import delete_run, messages_of_run
 from ...models import Run, Step
-from ..filters import matching_messages, matching_runs, matching_steps
+from ..filters import matching_runs, matching_steps
 from ..pagination import Order, page
 from ..requests import path_id, read_query
 from ..schema import NULL
-from ..serializers.messages import ListMessagesQuery, MessageSerializer, represent_messages
+from ..serializers.messages import ListMessagesQuery, MessageSerializer
 from ..serializers.runs import (
     ListRunsQuery,
     ListStepsQuery,
@@ -19,6 +19,7 @@ from ..serializers.runs import (
     StepSerializer,
 )
 from .lookups import find_run, runs_of, steps_of
+from .messages import list_links
 
 
 class RunList(APIView):
@@ -59,17 +60,7 @@ class RunMessages(APIView):
     )
     def get(self, request, run_id):
         query = read_query(request, ListMessagesQuery)
-        links = messages_of_run(find_run(request, run_id))
-        found = page(
-            matching_messages(links, query, path="message__"),
-            query,
-            cursors=links,
-            prefix="message",
-            order=Order("position", query["order"] == "desc", tie="position"),
-            id_field="message",
-        )
-        messages = [link.message for link in found]
-        return Response(represent_messages(messages, query["include_return_message_types"]))
+        return list_links(messages_of_run(find_run(request, run_id)), query)
 
 
 class RunUsage(APIView):
@@ -125,17 +116,7 @@ class StepMessages(APIView):
     def get(self, request, step_id):
         query = read_query(request, ListMessagesQuery)
         step = _find_step(request, step_id)
-        links = messages_of_run(step.run).filter(message__step=step)
-        found = page(
-            matching_messages(links, query, path="message__"),
-            query,
-            cursors=links,
-            prefix="message",
-            order=Order("position", query["order"] == "desc", tie="position"),
-            id_field="message",
-        )
-        messages = [link.message for link in found]
-        return Response(represent_messages(messages, query["include_return_message_types"]))
+        return list_links(messages_of_run(step.run).filter(message__step=step), query)
 
 
 def _find_step(request, step_id: str) -> Step:

@@ -45,7 +45,8 @@ def insert_rows(table: Table, rows: list[tuple]) -> None:
         if connection.vendor == "postgresql":
             names = sql.SQL(", ").join([sql.Identifier(column) for column in columns])
             into = sql.SQL("COPY {} ({}) FROM STDIN").format(sql.Identifier(name), names)
-            with cursor.copy(into) as copy:
+            # Django wraps the errors of statements, not those of COPY.
+            with connection.wrap_database_errors, cursor.copy(into) as copy:
                 for row in ready:
                     copy.write_row(row)
             return
