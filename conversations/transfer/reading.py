@@ -205,7 +205,7 @@ def _add(found: dict[str, Any], node: Node, item: Any) -> None:
 def _remarks_on(document: Node) -> list[str]:
     counts = {name: len(document.each(name)) for name in ELSEWHERE}
     counts["environment variables"] = sum(
-        len(agent.fields.get("tool_exec_environment_variables") or [])
+        len(agent.each("tool_exec_environment_variables"))
         for agent in [document, *document.each("agents")]
     )
     return [f"{count} {name} have no place here" for name, count in counts.items() if count]
