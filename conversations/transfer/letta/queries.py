@@ -40,36 +40,40 @@ _SHARED = """(
     OR (SELECT count(*) FROM blocks_conversations x WHERE x.block_id = b.id) > 1
 )"""
 # V1 left copies behind whose conversation it deleted or failed to make. Nothing marks them; they
-# read like a shared block of the organization, are younger, and nothing refers to them.
+# read like a shared block of the organization, are younger, and nothing refers to them. Grouped
+# once, since a look among all attached blocks for each block takes their product.
+_FIRST_ATTACHED = """(
+    SELECT o.organization_id, link.block_label AS label, o."limit", '=' || o.description AS said,
+        min(o.created_at) AS created_at
+    FROM blocks_agents link JOIN block o ON o.id = link.block_id GROUP BY 1, 2, 3, 4
+)"""
 _LEFT_BEHIND = """(
     NOT b.is_template
     AND NOT EXISTS (SELECT FROM blocks_agents x WHERE x.block_id = b.id)
     AND NOT EXISTS (SELECT FROM blocks_conversations x WHERE x.block_id = b.id)
     AND NOT EXISTS (SELECT FROM identities_blocks x WHERE x.block_id = b.id)
-    AND EXISTS (
-        SELECT FROM blocks_agents link JOIN block o ON o.id = link.block_id
-        WHERE link.block_label = b.label AND o.organization_id = b.organization_id
-        AND o.description IS NOT DISTINCT FROM b.description AND o."limit" = b."limit"
-        AND o.created_at < b.created_at
-    )
+    AND coalesce(first.created_at < b.created_at, false)
 )"""
-_BLOCK = f"""
+_BLOCK = """
     b.id, b.created_at, b.updated_at, b._created_by_id AS created_by,
     b._last_updated_by_id AS updated_by, b.label, b.value, b."limit", b.description,
     b.metadata_::text AS metadata, b.read_only, b.hidden, b.is_template, b.template_name,
-    b.project_id, b.is_deleted, {_LEFT_BEHIND} AS left_behind,
+    b.project_id, b.is_deleted,
     (SELECT json_agg(tag ORDER BY tag)::text FROM blocks_tags t WHERE t.block_id = b.id
      AND NOT t.is_deleted) AS tags
-"""  # noqa: S608 (put together of constants, as all below)
+"""
 BLOCKS = f"""
-    SELECT b.organization_id, {_BLOCK} FROM block b
+    SELECT b.organization_id, {_BLOCK}, {_LEFT_BEHIND} AS left_behind
+    FROM block b LEFT JOIN {_FIRST_ATTACHED} first ON first.organization_id = b.organization_id
+        AND first.label = b.label AND first."limit" = b."limit"
+        AND coalesce(first.said, '') = coalesce('=' || b.description, '')
     WHERE b.organization_id = ANY(%(found)s) AND (%(deleted)s OR NOT b.is_deleted)
     AND (%(agents)s::text[] IS NULL OR EXISTS (
         SELECT FROM blocks_agents x WHERE x.block_id = b.id AND x.agent_id = ANY(%(agents)s)))
     AND (b.is_deleted OR {_SHARED}
         OR NOT EXISTS (SELECT FROM blocks_conversations x WHERE x.block_id = b.id))
     ORDER BY b.id
-"""  # noqa: S608
+"""  # noqa: S608 (put together of constants, as all below)
 HISTORY = """
     SELECT block_id, value, "limit", description, created_at FROM block_history
     WHERE block_id = ANY(%(batch)s) ORDER BY block_id, sequence_number
@@ -91,7 +95,7 @@ CONVERSATIONS = """
     WHERE c.agent_id = ANY(%(batch)s) AND (%(deleted)s OR NOT c.is_deleted) ORDER BY c.id
 """
 ISOLATED = f"""
-    SELECT a.organization_id, {_BLOCK}, x.conversation_id, x.block_label,
+    SELECT a.organization_id, {_BLOCK}, false AS left_behind, x.conversation_id, x.block_label,
         c.created_at AS since, {_SHARED} AS shared,
         o.id AS source_id, o.value AS source_value,
         o.updated_at <= greatest(c.created_at, b.created_at) AS is_base

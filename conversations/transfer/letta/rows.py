@@ -169,7 +169,7 @@ def block_row(
         reader.json_text(row, "metadata", default="{}"),
         row.read_only,
         False,
-        row.hidden or (True if row.left_behind and conversation_id is None else None),
+        row.hidden or (True if row.left_behind else None),
         row.tags or "[]",
         version,
         row.is_template,
