@@ -25,8 +25,10 @@ from .source import RowError, Source, chunks
 from .threads import Thread, place_threads
 from .turn_rows import message_row, run_row, step_row
 
-# Agents that go in together, and conversations whose order is read at once.
+# Agents that go in together; blocks that do, with all texts they had, which may be long; and
+# conversations whose order is read at once.
 AGENTS_AT_ONCE = 20
+BLOCKS_AT_ONCE = 100
 CONVERSATIONS_AT_ONCE = 500
 
 
@@ -83,7 +85,7 @@ def _shared_blocks(
     source: Source, sink: Sink, tell: Tell, organizations: list[str], users: dict[str, str]
 ) -> None:
     reader = Reader("block", users)
-    for batch in chunks(source.rows(queries.BLOCKS, found=organizations)):
+    for batch in chunks(source.rows(queries.BLOCKS, found=organizations), BLOCKS_AT_ONCE):
         for row in batch:
             if row.left_behind:
                 tell(f"{row.id}: a copy of {row.label!r} that nothing refers to; it is hidden")
