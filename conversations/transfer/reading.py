@@ -202,10 +202,16 @@ def _add(found: dict[str, Any], node: Node, item: Any) -> None:
     found[item_id] = item
 
 
+def _count_of_variables(agent: Node) -> int:
+    """Older files list them, newer ones map keys to values."""
+    name = "tool_exec_environment_variables"
+    found = agent.fields.get(name)
+    return len(found) if isinstance(found, dict) else len(agent.each(name))
+
+
 def _remarks_on(document: Node) -> list[str]:
     counts = {name: len(document.each(name)) for name in ELSEWHERE}
     counts["environment variables"] = sum(
-        len(agent.fields.get("tool_exec_environment_variables") or [])
-        for agent in [document, *document.each("agents")]
+        _count_of_variables(agent) for agent in [document, *document.each("agents")]
     )
     return [f"{count} {name} have no place here" for name, count in counts.items() if count]

@@ -82,6 +82,10 @@ CASES = {
         "blocks.0.limit: expected an integer from 1 to 2147483647, got -1",
     ),
     "a text for a list": (changed(NEWER, "blocks", "none"), "blocks: expected an array"),
+    "a number for a list": (
+        changed(FLAT, "tool_exec_environment_variables", -1),
+        "tool_exec_environment_variables: expected an array, got -1",
+    ),
 }
 
 

@@ -3,7 +3,6 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-import orjson
 from django.core.management.base import CommandError
 from tqdm import tqdm
 
@@ -95,13 +94,15 @@ class Command(OperatorCommand):
     def _keep(self, source: Source, path: str) -> None:
         """V1 keeps keys and tokens in some of these rows: the file is for its owner alone."""
         try:
-            descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+            flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW
+            descriptor = os.open(path, flags, 0o600)
+            os.fchmod(descriptor, 0o600)  # One that was there keeps its own mode otherwise.
         except OSError as error:
             raise CommandError(f"--sidecar: can't write {path!r}: {error.strerror}.") from None
         kept = 0
-        with os.fdopen(descriptor, "wb") as file:
+        with os.fdopen(descriptor, "w", encoding="utf-8", newline="") as file:
             for row in leftover_rows(source):
-                file.write(orjson.dumps(row, option=orjson.OPT_APPEND_NEWLINE))
+                file.write(row)
                 kept += 1
         self.remark(f"{kept} rows without a place here are in {path}.")
 

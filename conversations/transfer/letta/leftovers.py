@@ -1,7 +1,7 @@
 """What a V1 database has that has no place here: counted, and kept in a file if wanted."""
 
 from collections.abc import Iterator
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from psycopg import sql
 
@@ -47,7 +47,9 @@ TABLES = (
 PARTS = {
     "agents": "true",
     "messages": "approvals::text NOT IN ('null', '[]') OR approve IS NOT NULL "
-    "OR is_deleted AND NOT %(deleted)s",
+    "OR is_deleted AND NOT %(deleted)s OR conversation_id IS NOT NULL AND NOT EXISTS ("
+    "SELECT FROM conversations c WHERE c.id = t.conversation_id AND c.agent_id = t.agent_id "
+    "AND (%(deleted)s OR NOT c.is_deleted))",
     "runs": "callback_url IS NOT NULL",
     "steps": "run_id IS NULL OR feedback IS NOT NULL",
     "conversations": "is_deleted AND NOT %(deleted)s",
@@ -74,14 +76,17 @@ def leftovers(source: Source) -> Iterator[Leftover]:
             yield Leftover(table, what, row.rows)
 
 
-def leftover_rows(source: Source) -> Iterator[dict[str, Any]]:
-    """The rows themselves, whole: {"table", "row"}. They hold secrets where V1's do."""
+def leftover_rows(source: Source) -> Iterator[str]:
+    """The rows themselves, whole: {"table", "row"} on a line each, as V1 wrote them. They hold
+    secrets where V1's do."""
     for table, condition, _ in _wanted(source):
-        statement = sql.SQL("SELECT row_to_json(t) AS row FROM {} AS t WHERE {}").format(
+        statement = sql.SQL("SELECT row_to_json(t)::text AS row FROM {} AS t WHERE {}").format(
             sql.Identifier(table), condition
         )
         for row in source.rows(statement.as_string(source.connection)):
-            yield {"table": table, "row": row.row}
+            # A line break in JSON is between values; in a text it is written as an escape.
+            line = row.row.replace("\r", " ").replace("\n", " ")
+            yield f'{{"table": "{table}", "row": {line}}}\n'
 
 
 def _wanted(source: Source) -> Iterator[tuple[str, sql.Composable, str]]:

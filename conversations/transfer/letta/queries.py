@@ -1,4 +1,7 @@
-"""What is read of a V1 database. Every query keeps to the scope."""
+"""What is read of a V1 database. Every query keeps to the scope.
+
+What is an agent's comes into the organization of the agent, whichever its own row names.
+"""
 
 ORGANIZATIONS = """
     SELECT id, name, created_at FROM organizations
@@ -37,35 +40,40 @@ _SHARED = """(
     OR (SELECT count(*) FROM blocks_conversations x WHERE x.block_id = b.id) > 1
 )"""
 # V1 left copies behind whose conversation it deleted or failed to make. Nothing marks them; they
-# read like a shared block of the organization, are younger, and nothing refers to them.
+# read like a shared block of the organization, are younger, and nothing refers to them. Grouped
+# once, since a look among all attached blocks for each block takes their product.
+_FIRST_ATTACHED = """(
+    SELECT o.organization_id, link.block_label AS label, o."limit", '=' || o.description AS said,
+        min(o.created_at) AS created_at
+    FROM blocks_agents link JOIN block o ON o.id = link.block_id GROUP BY 1, 2, 3, 4
+)"""
 _LEFT_BEHIND = """(
     NOT b.is_template
     AND NOT EXISTS (SELECT FROM blocks_agents x WHERE x.block_id = b.id)
     AND NOT EXISTS (SELECT FROM blocks_conversations x WHERE x.block_id = b.id)
     AND NOT EXISTS (SELECT FROM identities_blocks x WHERE x.block_id = b.id)
-    AND EXISTS (
-        SELECT FROM blocks_agents link JOIN block o ON o.id = link.block_id
-        WHERE link.block_label = b.label AND o.organization_id = b.organization_id
-        AND o.description IS NOT DISTINCT FROM b.description AND o."limit" = b."limit"
-        AND o.created_at < b.created_at
-    )
+    AND coalesce(first.created_at < b.created_at, false)
 )"""
-_BLOCK = f"""
-    b.id, b.organization_id, b.created_at, b.updated_at, b._created_by_id AS created_by,
+_BLOCK = """
+    b.id, b.created_at, b.updated_at, b._created_by_id AS created_by,
     b._last_updated_by_id AS updated_by, b.label, b.value, b."limit", b.description,
     b.metadata_::text AS metadata, b.read_only, b.hidden, b.is_template, b.template_name,
-    b.project_id, b.is_deleted, {_LEFT_BEHIND} AS left_behind,
+    b.project_id, b.is_deleted,
     (SELECT json_agg(tag ORDER BY tag)::text FROM blocks_tags t WHERE t.block_id = b.id
      AND NOT t.is_deleted) AS tags
-"""  # noqa: S608 (put together of constants, as all below)
+"""
 BLOCKS = f"""
-    SELECT {_BLOCK} FROM block b
+    SELECT b.organization_id, {_BLOCK}, {_LEFT_BEHIND} AS left_behind
+    FROM block b LEFT JOIN {_FIRST_ATTACHED} first ON first.organization_id = b.organization_id
+        AND first.label = b.label AND first."limit" = b."limit"
+        AND coalesce(first.said, '') = coalesce('=' || b.description, '')
     WHERE b.organization_id = ANY(%(found)s) AND (%(deleted)s OR NOT b.is_deleted)
     AND (%(agents)s::text[] IS NULL OR EXISTS (
         SELECT FROM blocks_agents x WHERE x.block_id = b.id AND x.agent_id = ANY(%(agents)s)))
-    AND ({_SHARED} OR NOT EXISTS (SELECT FROM blocks_conversations x WHERE x.block_id = b.id))
+    AND (b.is_deleted OR {_SHARED}
+        OR NOT EXISTS (SELECT FROM blocks_conversations x WHERE x.block_id = b.id))
     ORDER BY b.id
-"""  # noqa: S608
+"""  # noqa: S608 (put together of constants, as all below)
 HISTORY = """
     SELECT block_id, value, "limit", description, created_at FROM block_history
     WHERE block_id = ANY(%(batch)s) ORDER BY block_id, sequence_number
@@ -73,36 +81,38 @@ HISTORY = """
 ATTACHED = """
     SELECT x.agent_id, x.block_id, x.block_label AS label,
         row_number() OVER (PARTITION BY x.agent_id ORDER BY b.created_at, b.id) - 1 AS position,
-        greatest(a.created_at, b.created_at) AS since
+        greatest(a.created_at, b.created_at) AS since, b.organization_id,
+        b.organization_id = a.organization_id AS is_own
     FROM blocks_agents x JOIN block b ON b.id = x.block_id JOIN agents a ON a.id = x.agent_id
-    WHERE x.agent_id = ANY(%(batch)s) AND (%(deleted)s OR NOT b.is_deleted)
-    AND b.organization_id = a.organization_id
+    WHERE x.agent_id = ANY(%(batch)s) AND NOT b.is_deleted
     ORDER BY x.agent_id, position
 """
 CONVERSATIONS = """
-    SELECT id, organization_id, agent_id, created_at, updated_at, _created_by_id AS created_by,
-        _last_updated_by_id AS updated_by, summary, model, model_settings::text, last_message_at,
-        is_deleted
-    FROM conversations
-    WHERE agent_id = ANY(%(batch)s) AND (%(deleted)s OR NOT is_deleted) ORDER BY id
+    SELECT c.id, a.organization_id, c.agent_id, c.created_at, c.updated_at,
+        c._created_by_id AS created_by, c._last_updated_by_id AS updated_by, c.summary, c.model,
+        c.model_settings::text, c.last_message_at, c.is_deleted
+    FROM conversations c JOIN agents a ON a.id = c.agent_id
+    WHERE c.agent_id = ANY(%(batch)s) AND (%(deleted)s OR NOT c.is_deleted) ORDER BY c.id
 """
 ISOLATED = f"""
-    SELECT {_BLOCK}, x.conversation_id, x.block_label, c.created_at AS since, {_SHARED} AS shared,
+    SELECT a.organization_id, {_BLOCK}, false AS left_behind, x.conversation_id, x.block_label,
+        c.created_at AS since, {_SHARED} AS shared,
         o.id AS source_id, o.value AS source_value,
         o.updated_at <= greatest(c.created_at, b.created_at) AS is_base
     FROM blocks_conversations x
     JOIN block b ON b.id = x.block_id
     JOIN conversations c ON c.id = x.conversation_id
+    JOIN agents a ON a.id = c.agent_id
     LEFT JOIN blocks_agents link ON link.agent_id = c.agent_id AND link.block_label = x.block_label
         AND link.block_id <> x.block_id
     LEFT JOIN block o ON o.id = link.block_id AND (%(deleted)s OR NOT o.is_deleted)
-        AND o.organization_id = c.organization_id
-    WHERE x.conversation_id = ANY(%(batch)s)
+        AND o.organization_id = a.organization_id
+    WHERE x.conversation_id = ANY(%(batch)s) AND NOT b.is_deleted
     ORDER BY x.conversation_id, b.created_at, b.id
 """  # noqa: S608
 # A run of a plain turn names no conversation; its messages do.
 RUNS = """
-    SELECT r.id, r.organization_id, r.agent_id, r.created_at, r.updated_at,
+    SELECT r.id, a.organization_id, r.agent_id, r.created_at, r.updated_at,
         r._created_by_id AS created_by, r._last_updated_by_id AS updated_by, r.status,
         r.stop_reason, r.background, r.metadata_::text AS metadata, r.request_config::text,
         r.completed_at AT TIME ZONE 'UTC' AS completed_at, r.ttft_ns, r.total_duration_ns,
@@ -111,7 +121,7 @@ RUNS = """
                 AND (%(deleted)s OR NOT mc.is_deleted)
             WHERE m.run_id = r.id)) AS conversation_id,
         s.steps, s.ended_at, s.prompt, s.completion, s.total
-    FROM runs r
+    FROM runs r JOIN agents a ON a.id = r.agent_id
     LEFT JOIN conversations c ON c.id = r.conversation_id AND c.agent_id = r.agent_id
     LEFT JOIN LATERAL (
         SELECT count(*) AS steps, max(updated_at) AS ended_at, sum(prompt_tokens) AS prompt,
@@ -123,12 +133,12 @@ RUNS = """
     ORDER BY r.id
 """
 STEPS = """
-    SELECT s.id, r.organization_id, s.created_at, s.updated_at, s._created_by_id AS created_by,
+    SELECT s.id, a.organization_id, s.created_at, s.updated_at, s._created_by_id AS created_by,
         s._last_updated_by_id AS updated_by, s.run_id, s.model, s.model_handle, s.provider_name,
         s.stop_reason, s.error_type, s.error_data::text, s.prompt_tokens, s.completion_tokens,
         s.total_tokens, s.cached_input_tokens, s.reasoning_tokens,
         row_number() OVER (PARTITION BY s.run_id ORDER BY s.created_at, s.id) AS number
-    FROM steps s JOIN runs r ON r.id = s.run_id
+    FROM steps s JOIN runs r ON r.id = s.run_id JOIN agents a ON a.id = r.agent_id
     LEFT JOIN conversations c ON c.id = r.conversation_id AND c.agent_id = r.agent_id
     WHERE r.agent_id = ANY(%(batch)s) AND (%(deleted)s OR NOT (r.is_deleted OR s.is_deleted))
     AND (%(deleted)s OR c.id IS NULL OR NOT c.is_deleted)
@@ -146,13 +156,13 @@ _LOST = """
     AND (%(deleted)s OR NOT (c.is_deleted OR m.is_deleted))
 """
 MESSAGES = f"""
-    SELECT m.id, m.organization_id, m.created_at, m.updated_at, m._created_by_id AS created_by,
+    SELECT m.id, a.organization_id, m.created_at, m.updated_at, m._created_by_id AS created_by,
         m._last_updated_by_id AS updated_by, m.agent_id, m.role, m.content::text,
         m.tool_calls::text, m.tool_call_id, m.tool_returns::text, m.name, m.otid, m.sender_id,
         m.group_id, m.model, CASE WHEN c.is_deleted AND NOT %(deleted)s THEN NULL ELSE r.id END
         AS run_id, CASE WHEN c.is_deleted AND NOT %(deleted)s THEN NULL ELSE s.id END AS step_id,
         m.is_err, m.text
-    FROM messages m
+    FROM messages m JOIN agents a ON a.id = m.agent_id
     LEFT JOIN runs r ON r.id = m.run_id AND r.agent_id = m.agent_id
         AND (%(deleted)s OR NOT r.is_deleted)
     LEFT JOIN conversations c ON c.id = r.conversation_id AND c.agent_id = r.agent_id
@@ -172,7 +182,8 @@ PLACES = """
     FROM messages m JOIN conversations c ON c.id = m.conversation_id AND c.agent_id = m.agent_id
     WHERE m.conversation_id = ANY(%(batch)s) AND (%(deleted)s OR NOT m.is_deleted)
     AND NOT EXISTS (SELECT FROM conversation_messages x WHERE x.message_id = m.id
-                    AND x.conversation_id = m.conversation_id)
+                    AND x.conversation_id = m.conversation_id
+                    AND (%(deleted)s OR NOT x.is_deleted))
     ORDER BY 1, 6
 """
 OWN_PLACES = """

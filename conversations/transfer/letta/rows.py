@@ -114,6 +114,8 @@ def agent_row(reader: Reader, row: Any, tools: list[dict[str, Any]]) -> tuple:
     window = config.get("context_window")
     is_sound = isinstance(window, int) and 0 < window <= MOST_IN_COLUMN
     embedding = (reader.json(row, "embedding_config") or {}).get("handle")
+    if embedding is not None and not (isinstance(embedding, str) and len(embedding) <= 200):
+        raise reader.wrong(row, "embedding_config has a handle that is no text of 200 characters")
     return (
         *reader.owned(row, "agent"),
         reader.text(row, "name", 200) or row.id,
@@ -133,7 +135,7 @@ def agent_row(reader: Reader, row: Any, tools: list[dict[str, Any]]) -> tuple:
         row.hidden,
         "[]",
         row.last_run_completion,
-        row.updated_at if row.is_deleted else None,
+        deleted_at(row),
     )
 
 
@@ -167,15 +169,19 @@ def block_row(
         reader.json_text(row, "metadata", default="{}"),
         row.read_only,
         False,
-        row.hidden or (True if row.left_behind and conversation_id is None else None),
+        row.hidden or (True if row.left_behind else None),
         row.tags or "[]",
         version,
         row.is_template,
         reader.text(row, "template_name", 200),
         reader.text(row, "project_id", 200),
         conversation_id,
-        row.updated_at if row.is_deleted else None,
+        deleted_at(row),
     )
+
+
+def deleted_at(row: Any) -> datetime | None:
+    return (row.updated_at or row.created_at or LONG_AGO) if row.is_deleted else None
 
 
 def limit_of(row: Any) -> int:
@@ -197,7 +203,7 @@ def conversation_row(reader: Reader, row: Any) -> tuple:
         UNKNOWN_PROMPT,
         row.last_message_at,
         None,
-        (row.updated_at or row.created_at or LONG_AGO) if row.is_deleted else None,
+        deleted_at(row),
     )
 
 

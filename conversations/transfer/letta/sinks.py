@@ -1,6 +1,7 @@
 """Where the rows of a walk go: they are looked at, written, or compared with what is stored."""
 
 import hashlib
+import json
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager as ContextManager
@@ -117,6 +118,13 @@ def _stored_places(thread_ids: Iterable[str]) -> dict[str, list[Place]]:
     return found
 
 
+def _digestible(values: list | None) -> bytes:
+    try:
+        return orjson.dumps(values, default=str, option=orjson.OPT_SORT_KEYS)
+    except orjson.JSONEncodeError:  # An integer of more than 64 bits.
+        return json.dumps(values, default=str, sort_keys=True).encode()
+
+
 class Compare(Look):
     """Compares with what is stored, and digests both sides."""
 
@@ -163,7 +171,7 @@ class Compare(Look):
         self, table: Table, key: tuple, theirs: list, mine: list | None, columns: list[str]
     ) -> None:
         for digest, values in zip(self.digests[table.name], (theirs, mine), strict=True):
-            digest.update(orjson.dumps(values, default=str, option=orjson.OPT_SORT_KEYS))
+            digest.update(_digestible(values))
         if theirs == mine:
             return
         self.differences += 1

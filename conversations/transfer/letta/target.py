@@ -1,10 +1,10 @@
 """Writing rows with the columns of V1, ids and times included, past the models' own defaults."""
 
+import json
 from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
-import orjson
 from django.db import connection, models
 from psycopg import sql
 
@@ -77,5 +77,6 @@ def _adapted(moment: datetime) -> str | None:
 def plain(table: Table, index: int, value: Any) -> Any:
     """A value as the database gives it back: JSON read."""
     if value is not None and index in table.json_columns:
-        return orjson.loads(value)
+        # Not orjson, which rounds integers of more than 64 bits.
+        return json.loads(value)
     return value

@@ -25,8 +25,10 @@ from .source import RowError, Source, chunks
 from .threads import Thread, place_threads
 from .turn_rows import message_row, run_row, step_row
 
-# Agents that go in together, and conversations whose order is read at once.
+# Agents that go in together; blocks that do, with all texts they had, which may be long; and
+# conversations whose order is read at once.
 AGENTS_AT_ONCE = 20
+BLOCKS_AT_ONCE = 100
 CONVERSATIONS_AT_ONCE = 500
 
 
@@ -83,7 +85,7 @@ def _shared_blocks(
     source: Source, sink: Sink, tell: Tell, organizations: list[str], users: dict[str, str]
 ) -> None:
     reader = Reader("block", users)
-    for batch in chunks(source.rows(queries.BLOCKS, found=organizations)):
+    for batch in chunks(source.rows(queries.BLOCKS, found=organizations), BLOCKS_AT_ONCE):
         for row in batch:
             if row.left_behind:
                 tell(f"{row.id}: a copy of {row.label!r} that nothing refers to; it is hidden")
@@ -166,7 +168,7 @@ def _agents(
     reader = Reader("agents", users)
     agents = [agent_row(reader, row, tools[row.id]) for row in batch]
     sink.put(tables.AGENTS, agents)
-    _attach(source, sink, ids)
+    _attach(source, sink, tell, ids)
     unspoken = _conversations(source, sink, tell, batch, agents, users)
     for table, query, read, name in (
         (tables.RUNS, queries.RUNS, run_row, "runs"),
@@ -198,9 +200,17 @@ def _tell_of_runs(rows: list[Any], tell: Tell) -> None:
             tell(f"{row.id}: V1 left it {row.status!r}; it is {became}")
 
 
-def _attach(source: Source, sink: Sink, agent_ids: list[str]) -> None:
-    links = source.all(queries.ATTACHED, batch=agent_ids)
-    since = {(link.agent_id, link.block_id): link.since for link in links}
+def _attach(source: Source, sink: Sink, tell: Tell, agent_ids: list[str]) -> None:
+    links = []
+    for link in source.all(queries.ATTACHED, batch=agent_ids):
+        if link.is_own:
+            links.append(link)
+        else:
+            tell(
+                f"{link.block_id}: is of {link.organization_id}, so it is not attached to "
+                f"{link.agent_id}"
+            )
+    since = {(link.agent_id, link.block_id): link.since or LONG_AGO for link in links}
     rows = [(link.agent_id, link.block_id, link.label, link.position) for link in links]
     fresh = sink.put(tables.ATTACHED, rows)
     sink.put(
@@ -253,7 +263,8 @@ def _isolate(
         base = (row.source_value, 1) if row.is_base else ("", 0)
         if not row.is_base:
             tell(f"{block_id}: the base of {row.block_label!r} in {thread} is unknown in V1")
-        links[block_id] = (thread, block_id, row.block_label, row.source_id, *base, row.since)
+        since = row.since or LONG_AGO
+        links[block_id] = (thread, block_id, row.block_label, row.source_id, *base, since)
     _put_blocks(source, sink, tell, Reader("block", users), wanted)
     fresh = sink.put(tables.ISOLATED, list(links.values()))
     periods = [(None, thread, block, label, 0, since) for thread, block, label, *_, since in fresh]
