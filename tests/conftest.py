@@ -1,4 +1,4 @@
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import pytest
 from django.db import connection
@@ -51,12 +51,13 @@ def running_model_server():
 
 
 @pytest.fixture
-def model(running_model_server, settings) -> ModelServer:
+def model(running_model_server, settings) -> Iterator[ModelServer]:
     """A provider that does what messages say, set up for this test; what it was asked is new."""
     settings.OPENAI_BASE_URL = running_model_server.url
     settings.OPENAI_API_KEY = "test"
-    running_model_server.requests.clear()
-    return running_model_server
+    running_model_server.start_over()
+    yield running_model_server
+    running_model_server.go_on()
 
 
 @pytest.fixture(autouse=True)

@@ -6,6 +6,7 @@ Each line of that message is for one request, or goes before the line that is:
     THINK text          reasoning before it
     CALL name {json}    call a tool; several lines of CALL+ make one answer of several calls
     SLEEP seconds       before the next line
+    HOLD                the same, until the test calls `go_on`
     PAUSE seconds       between the pieces of the next line
     FAIL status         an error of that status; FAIL 503 x2 only for the first two requests
     OVERFLOW x1         the same, saying that the conversation is too long
@@ -40,7 +41,16 @@ class ModelServer:
     def __init__(self):
         self.requests: list[dict] = []
         self.url = ""
+        self.may_go_on = threading.Event()
         self._failures: Counter[str] = Counter()
+
+    def start_over(self) -> None:
+        self.requests.clear()
+        self.may_go_on.clear()
+
+    def go_on(self) -> None:
+        """Answer what a HOLD has kept waiting, and what follows until `start_over`."""
+        self.may_go_on.set()
 
     async def __call__(self, scope, receive, send):
         if scope["type"] != "http":
@@ -72,6 +82,9 @@ class ModelServer:
             word, _, rest = line.partition(" ")
             if word == "SLEEP":
                 await asyncio.sleep(float(rest))
+            elif line == "HOLD":
+                while not self.may_go_on.is_set():
+                    await asyncio.sleep(0.01)
             elif word == "PAUSE":
                 pause = float(rest)
             elif failure := FAIL.fullmatch(line):
@@ -100,7 +113,9 @@ def _script(messages: list[dict]) -> tuple[list[str], int]:
     for line in text.split("\n"):
         before.append(line)
         word = line.partition(" ")[0]
-        if word not in ("SLEEP", "PAUSE", "THINK", "CALL+", "CHUNK") and not FAIL.fullmatch(line):
+        if word not in ("SLEEP", "HOLD", "PAUSE", "THINK", "CALL+", "CHUNK") and not FAIL.fullmatch(
+            line
+        ):
             groups.append(before)
             before = []
     if before:

@@ -31,7 +31,6 @@ def environment(model, **variables: str) -> dict[str, str]:
         "DATABASE_URL": url,
         "SECRET_KEY": "only-for-tests",
         "OPENAI_BASE_URL": model.url,
-        "RUN_SILENCE": "5",
         "PYTHONUNBUFFERED": "1",
         "PYTHONWARNINGS": "ignore",
         **variables,

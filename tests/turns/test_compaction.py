@@ -151,12 +151,13 @@ def test_a_summary_that_fails_leaves_all_as_it_was(client_for, alice, conversati
     assert Run.objects.get().status == "failed"
 
 
-def test_only_one_at_a_time(client_for, alice, conversation, in_thread, running_run):
+def test_only_one_at_a_time(client_for, alice, conversation, in_thread, running_run, model):
     make_messages(conversation, "one", "two", "three", "four")
-    answer = in_thread(send, client_for(alice), conversation, "SLEEP 0.6\nSAY slow")
+    answer = in_thread(send, client_for(alice), conversation, "HOLD\nSAY slow")
     running_run()
 
     assert compact(client_for(alice), conversation, mode="all").status_code == 409
+    model.go_on()
     assert answer().status_code == 200
 
 

@@ -121,13 +121,14 @@ def test_a_provider_that_was_taken_away_meanwhile(
     client_for, alice, conversation, settings, model, in_thread, running_run
 ):
     settings.MODEL_PROVIDERS = {"other": {"base_url": model.url}}
-    text = 'SLEEP 0.5\nCALL memory_insert {"label": "human", "new_string": "tall"}\nSAY done'
+    text = 'HOLD\nCALL memory_insert {"label": "human", "new_string": "tall"}\nSAY done'
     answer = in_thread(send, client_for(alice), conversation, text, override_model="other/large")
     running_run()
     deadline = time.monotonic() + 10
     while not model.requests and time.monotonic() < deadline:
         time.sleep(0.01)
     settings.MODEL_PROVIDERS = {}
+    model.go_on()
 
     error = answer().json()["error"]
 
@@ -152,7 +153,7 @@ def test_a_conversation_deleted_during_its_turn_stays_as_it_was(
     client_for, alice, conversation, in_thread, running_run
 ):
     client = client_for(alice)
-    answer = in_thread(send, client_for(alice), conversation, "SLEEP 1\nSAY too late")
+    answer = in_thread(send, client_for(alice), conversation, "HOLD\nSAY too late")
     run = running_run()
 
     client.delete(f"/v1/conversations/{conversation.pk}")

@@ -19,12 +19,13 @@ from .processes import kill, post, until, web_server, worker
 from .streams import texts
 
 TURNS = 20
+SILENCE = "5"  # seconds until a killed process counts as dead
 # A step that edits memory, a slow answer, another edit, another slow answer.
 SCRIPT = "\n".join(
     [
         'CALL memory_insert {"label": "human", "new_string": "first"}',
         "PAUSE 0.2",
-        "SAY a b c d e f",
+        "SAY a b c d e f g h i j k l m n o",
     ]
 )
 
@@ -76,7 +77,7 @@ def check_everything(conversations) -> None:
 
 
 def test_a_web_process_is_killed_in_the_middle_of_twenty_turns(model, secret, conversations):
-    with web_server(model) as (running, url):
+    with web_server(model, RUN_SILENCE=SILENCE) as (running, url):
         threads = start_all(url, secret, conversations)
         until(in_the_middle, seconds=60, what="the turns are under way")
         kill(running)
@@ -85,7 +86,7 @@ def test_a_web_process_is_killed_in_the_middle_of_twenty_turns(model, secret, co
         thread.join()
     assert Run.objects.active().exists()
 
-    with web_server(model) as (_, url):
+    with web_server(model, RUN_SILENCE=SILENCE) as (_, url):
         until(lambda: not Run.objects.active().exists(), seconds=15, what="the runs are failed")
         # Silent for five seconds, looked for every second, and the start of a process.
         assert time.monotonic() - died < 20
@@ -101,11 +102,11 @@ def test_a_web_process_is_killed_in_the_middle_of_twenty_turns(model, secret, co
 
 def test_a_worker_is_killed_and_another_goes_on(model, secret, conversations):
     with web_server(model, WEB_TAKES_TURNS="false") as (_, url):
-        with worker(model) as running:
+        with worker(model, RUN_SILENCE=SILENCE) as running:
             threads = start_all(url, secret, conversations)
             until(in_the_middle, seconds=60, what="the turns are under way")
             kill(running)
-        with worker(model):
+        with worker(model, RUN_SILENCE=SILENCE):
             until(lambda: not Run.objects.active().exists(), seconds=60, what="all is over")
         for thread in threads:
             thread.join()
@@ -160,7 +161,7 @@ def test_a_process_that_is_told_to_stop_ends_its_turns_first(model, secret, conv
     path = f"conversations/{conversations[0].pk}/messages"
 
     def send(url):
-        answers.append(post(url, secret, path, {"input": "SLEEP 2\nSAY done", "streaming": False}))
+        answers.append(post(url, secret, path, {"input": "HOLD\nSAY done", "streaming": False}))
 
     with web_server(model, WEB_TAKES_TURNS=takes) as (web, url), worker(model) as working:
         thread = threading.Thread(target=send, args=(url,))
@@ -168,6 +169,9 @@ def test_a_process_that_is_told_to_stop_ends_its_turns_first(model, secret, conv
         until(lambda: Run.objects.filter(status="running").exists(), seconds=60, what="it runs")
         stopped = web if kind == "web" else working
         stopped.send_signal(signal.SIGTERM)
+        time.sleep(1)
+        assert stopped.poll() is None
+        model.go_on()
         thread.join()
         assert stopped.wait(40) in (0, -signal.SIGTERM)
 

@@ -75,14 +75,15 @@ def test_what_was_sent_before_may_be_sent_again(client_for, alice, agent, thread
     assert texts(thread) == [("user", "SAY hello"), ("assistant", "hello")]
 
 
-def test_not_during_a_turn(client_for, alice, agent, thread, in_thread, running_run):
+def test_not_during_a_turn(client_for, alice, agent, thread, in_thread, running_run, model):
     client = client_for(alice)
-    answer = in_thread(send, client_for(alice), thread, "SLEEP 0.5\nSAY slow")
+    answer = in_thread(send, client_for(alice), thread, "HOLD\nSAY slow")
     run = running_run()
 
     refused = reset(client, agent)
 
     assert refused.status_code == 409
     assert refused.json()["run_id"] == run.pk
+    model.go_on()
     assert answer().status_code == 200
     assert len(texts(thread)) == 2
