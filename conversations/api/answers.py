@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from uuid import uuid4
 
-import orjson
 from asgiref.sync import async_to_sync
 from django.http import HttpResponse
 
@@ -21,6 +20,7 @@ from ..domain.events import Watch, follow
 from ..domain.runs import messages_of_run
 from ..domain.threads import in_database
 from ..models import Message, Run
+from .rendering import dumped
 from .serializers.events import (
     represent_compaction,
     represent_event,
@@ -67,7 +67,7 @@ class RunAnswer:
             # No view is there any more to answer for it.
             logger.exception("The answer to %s failed", self.run_id)
             status, body = 500, {"detail": "An unknown error occurred"}
-        return status, orjson.dumps(body)
+        return status, dumped(body)
 
     def lines(self) -> AsyncIterator[bytes]:
         """Server-sent events, as they happen."""
@@ -154,7 +154,7 @@ async def _lines(run_id: str, form: Form, beginning: Watch | None) -> AsyncItera
         quiet_since = time.monotonic()
         for item in represent_event(run_id, event, types=form.types, speech=form.speech):
             name = b"event: error\n" if item["message_type"] == "error_message" else b""
-            yield name + b"data: " + orjson.dumps(item) + b"\n\n"
+            yield name + b"data: " + dumped(item) + b"\n\n"
     yield DONE
 
 
@@ -171,7 +171,7 @@ def _ping(run_id: str) -> bytes:
         "seq_id": None,
         "run_id": run_id,
     }
-    return b"data: " + orjson.dumps(ping) + b"\n\n"
+    return b"data: " + dumped(ping) + b"\n\n"
 
 
 def whole_answer(run_id: str, form: Form) -> tuple[int, dict]:

@@ -15,6 +15,7 @@ from rest_framework.response import Response
 
 from ..models import Block
 from .exceptions import InvalidRequest
+from .rendering import dumped
 from .serializers.blocks import BlockSerializer
 
 TAG = re.compile(r'"(?P<version>[0-9]{1,9})(?:-[0-9a-f]{8})?"')
@@ -63,7 +64,7 @@ def must_be_new(request) -> bool:
 
 def tagged(request, representation: dict, version: int) -> Response | HttpResponseNotModified:
     """Answer what says more than its version counts."""
-    rest = orjson.dumps(representation, option=orjson.OPT_UTC_Z | orjson.OPT_SORT_KEYS, default=str)
+    rest = dumped(representation, option=orjson.OPT_SORT_KEYS)
     return _answer(request, representation, f'"{version}-{hashlib.sha256(rest).hexdigest()[:8]}"')
 
 

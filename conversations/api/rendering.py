@@ -1,4 +1,5 @@
 import json
+from typing import Any
 
 import orjson
 from rest_framework.negotiation import DefaultContentNegotiation
@@ -6,20 +7,27 @@ from rest_framework.renderers import BaseRenderer
 from rest_framework.utils.encoders import JSONEncoder
 
 
+def dumped(data: Any, *, option: int = 0) -> bytes:
+    """JSON of what is stored, which may hold any JSON. Times end in Z."""
+    try:
+        return orjson.dumps(data, option=option | orjson.OPT_UTC_Z)
+    except orjson.JSONEncodeError:
+        # An integer of more than 64 bits in somebody's metadata; PostgreSQL also makes one of
+        # 1e300.
+        in_order = bool(option & orjson.OPT_SORT_KEYS)
+        text = json.dumps(data, cls=JSONEncoder, ensure_ascii=False, sort_keys=in_order)
+        return text.encode()
+
+
 class JSONRenderer(BaseRenderer):
-    """orjson: ten times faster than DRF's own on a page of messages, and times end in Z."""
+    """orjson: ten times faster than DRF's own on a page of messages."""
 
     media_type = "application/json"
     format = "json"
     charset = None
 
     def render(self, data, accepted_media_type=None, renderer_context=None):
-        try:
-            return orjson.dumps(data, option=orjson.OPT_UTC_Z)
-        except orjson.JSONEncodeError:
-            # An integer of more than 64 bits in somebody's metadata; PostgreSQL also makes one of
-            # 1e300.
-            return json.dumps(data, cls=JSONEncoder, ensure_ascii=False).encode()
+        return dumped(data)
 
 
 class WhateverIsAccepted(DefaultContentNegotiation):

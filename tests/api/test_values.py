@@ -150,6 +150,19 @@ def test_an_object_at_its_limits_comes_back_as_it_was(client_for, alice):
     assert client.get(f"/v1/blocks/{made['id']}").json() == made
 
 
+def test_numbers_of_any_size_have_a_tag(client_for, alice):
+    client = client_for(alice)
+    conversation = make_conversation(make_agent(alice, labels=["human"]), isolated=["human"])
+    path = f"/v1/conversations/{conversation.pk}"
+    metadata = {"a": 10**400}
+    client.patch(f"{path}/isolated-blocks/human", {"metadata": metadata})
+
+    read = client.get(f"{path}/isolated-blocks/human")
+
+    assert read.json()["block"]["metadata"] == metadata
+    assert read.headers["ETag"] == client.get(f"{path}/isolated-blocks/human").headers["ETag"]
+
+
 def test_the_largest_double_comes_back_even_from_a_database_that_spells_it_out(client_for, alice):
     client = client_for(alice)
 
