@@ -18,6 +18,7 @@ from conversations.models import (
     ConversationMessage,
     Organization,
     Run,
+    Step,
 )
 
 from ..api.snapshot import stored
@@ -209,3 +210,26 @@ def test_what_has_no_place_is_kept_for_its_owner_alone(v1, bring, thread, elsewh
     # Whose the contents of files are is not said there, so they might be anybody's.
     assert "theirs" not in sidecar.read_text()
     assert stat.S_IMODE(Path(sidecar).stat().st_mode) == 0o600
+
+
+def test_what_was_left_out_as_deleted_follows_when_it_is_wanted(v1, bring):
+    agent = v1.agent()
+    for label in ("human", "persona", "notes"):
+        v1.block(label, f"about {label}", agent=agent)
+    thread = v1.thread(agent, "one", "two", "three")
+    run = v1.turn(agent)
+    steps = [v1.step(run) for _ in range(3)]
+    v1.run("UPDATE steps SET is_deleted = true WHERE id = %s", steps[1])
+    v1.run("UPDATE block SET is_deleted = true WHERE label = 'persona'")
+    v1.run(
+        "UPDATE conversation_messages SET is_deleted = true WHERE conversation_id = %s "
+        "AND position = 2",
+        thread,
+    )
+    bring()
+    assert Step.objects.count() == 2
+
+    bring("--deleted")
+
+    assert list(Step.objects.order_by("created_at", "pk").values_list("pk", flat=True)) == steps
+    assert list(find_breaches()) == []

@@ -132,13 +132,16 @@ RUNS = """
     AND (%(deleted)s OR c.id IS NULL OR NOT c.is_deleted)
     ORDER BY r.id
 """
+# Numbers count those that are left out too, so that these can follow later.
 STEPS = """
     SELECT s.id, a.organization_id, s.created_at, s.updated_at, s._created_by_id AS created_by,
         s._last_updated_by_id AS updated_by, s.run_id, s.model, s.model_handle, s.provider_name,
         s.stop_reason, s.error_type, s.error_data::text, s.prompt_tokens, s.completion_tokens,
-        s.total_tokens, s.cached_input_tokens, s.reasoning_tokens,
-        row_number() OVER (PARTITION BY s.run_id ORDER BY s.created_at, s.id) AS number
-    FROM steps s JOIN runs r ON r.id = s.run_id JOIN agents a ON a.id = r.agent_id
+        s.total_tokens, s.cached_input_tokens, s.reasoning_tokens, s.number
+    FROM (
+        SELECT *, row_number() OVER (PARTITION BY run_id ORDER BY created_at, id) AS number
+        FROM steps WHERE run_id IN (SELECT id FROM runs WHERE agent_id = ANY(%(batch)s))
+    ) s JOIN runs r ON r.id = s.run_id JOIN agents a ON a.id = r.agent_id
     LEFT JOIN conversations c ON c.id = r.conversation_id AND c.agent_id = r.agent_id
     WHERE r.agent_id = ANY(%(batch)s) AND (%(deleted)s OR NOT (r.is_deleted OR s.is_deleted))
     AND (%(deleted)s OR c.id IS NULL OR NOT c.is_deleted)
