@@ -8,6 +8,8 @@ import pytest
 from django.core.management import call_command
 from django.core.management.base import SystemCheckError
 
+from project.static import StaticStorage
+
 ROOT = Path(__file__).resolve().parent.parent
 README = (ROOT / "README.md").read_text()
 
@@ -56,3 +58,11 @@ def test_no_view_looks_up_outside_the_callers_organization():
     """Every lookup starts at `in_organization`: no view takes a row by its id alone."""
     for path in (ROOT / "conversations" / "api" / "views").glob("*.py"):
         assert not re.search(r"\.objects\.(get|filter|all|exclude)\(", path.read_text()), path
+
+
+def test_a_file_that_is_newer_than_the_collected_ones_has_its_plain_name(tmp_path):
+    storage = StaticStorage(location=tmp_path, base_url="/static/")
+    storage.hashed_files = {"admin/css/base.css": "admin/css/base.0123.css"}
+
+    assert storage.url("admin/css/base.css") == "/static/admin/css/base.0123.css"
+    assert storage.url("conversations/icon.svg") == "/static/conversations/icon.svg"
