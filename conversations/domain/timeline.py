@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from ..models import BlockRevision, Conversation, ConversationMessage, Message
 
-SIZE = 30  # messages of a stretch
+SIZE = 20  # messages of a stretch
 MOST_CHANGES = 100  # between them; a block's history has them all
 
 
