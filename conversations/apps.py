@@ -6,7 +6,7 @@ from django.contrib.admin.apps import AdminConfig
 
 class ConversationsConfig(AppConfig):
     name = "conversations"
-    verbose_name = "Conversations"
+    verbose_name = "Console"  # stands in breadcrumbs before the name of a list
 
     def ready(self):
         import_module("conversations.checks")
