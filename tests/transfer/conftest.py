@@ -1,7 +1,10 @@
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import psycopg
 import pytest
+from django.core.management import call_command
+
+from conversations.domain.check import find_breaches
 
 from ..postgres import postgres
 from .v1 import DUMP, V1, load_dump, new_database
@@ -20,6 +23,18 @@ def v1(v1_server) -> Iterator[V1]:
         database = V1(url)
         yield database
         database.connection.close()
+
+
+@pytest.fixture
+def bring(v1: V1, capsys) -> Callable[..., str]:
+    """`bring("--deleted")` imports, finds the rules kept, and answers what was printed."""
+
+    def run(*arguments: str) -> str:
+        call_command("import_letta", "--from", v1.url, *arguments)
+        assert list(find_breaches()) == []
+        return capsys.readouterr().out
+
+    return run
 
 
 @pytest.fixture(scope="session")

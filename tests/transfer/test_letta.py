@@ -5,7 +5,6 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from django.core.management import CommandError, call_command
 
-from conversations.domain.check import find_breaches
 from conversations.domain.history import undo
 from conversations.domain.isolation import release_label
 from conversations.domain.memory import effective_blocks
@@ -22,21 +21,9 @@ from conversations.models import (
 from conversations.transfer.letta.source import Scope, open_source
 
 from ..factories import author
-from .v1 import ORGANIZATION, USER, V1
+from .v1 import ORGANIZATION, USER
 
 pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture
-def bring(v1: V1, capsys):
-    """`bring("--deleted")` imports, finds the rules kept, and answers what was printed."""
-
-    def run(*arguments: str) -> str:
-        call_command("import_letta", "--from", v1.url, *arguments)
-        assert list(find_breaches()) == []
-        return capsys.readouterr().out
-
-    return run
 
 
 def texts_of(conversation_id: str, **conditions) -> list[str]:

@@ -20,6 +20,8 @@ from conversations.models import (
     Run,
     Step,
 )
+from conversations.transfer.letta.migration import write
+from conversations.transfer.letta.source import Scope, SourceError, open_source
 
 from ..api.snapshot import stored
 from ..factories import author, make_messages
@@ -233,3 +235,28 @@ def test_what_was_left_out_as_deleted_follows_when_it_is_wanted(v1, bring):
 
     assert list(Step.objects.order_by("created_at", "pk").values_list("pk", flat=True)) == steps
     assert list(find_breaches()) == []
+
+
+def test_a_connection_that_v1_closes_leaves_whole_agents_and_the_next_import_the_rest(v1, bring):
+    for number in range(45):  # Three batches.
+        v1.thread(v1.agent(), f"message {number}")
+    brought = []
+
+    def advance(rows: int) -> None:
+        brought.append(rows)
+        if sum(brought) > 50:
+            v1.run(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+                "WHERE datname = current_database() AND pid <> pg_backend_pid()"
+            )
+
+    with (
+        pytest.raises(SourceError, match="The V1 database failed"),
+        open_source(v1.url, Scope(None, None, False)) as source,
+    ):
+        write(source, advance=advance)
+
+    assert 0 < Agent.objects.count() < 45
+    assert list(find_breaches()) == []
+    bring()
+    assert Agent.objects.count() == 45

@@ -5,23 +5,12 @@ import json
 import pytest
 from django.core.management import CommandError, call_command
 
-from conversations.domain.check import find_breaches
 from conversations.ids import new_id
 from conversations.models import Agent, Block, Conversation, IsolatedBlock, Message, Run, Step
 
-from .v1 import ORGANIZATION, V1
+from .v1 import ORGANIZATION
 
 pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture
-def bring(v1: V1, capsys):
-    def run(*arguments: str) -> str:
-        call_command("import_letta", "--from", v1.url, *arguments)
-        assert list(find_breaches()) == []
-        return capsys.readouterr().out
-
-    return run
 
 
 def test_all_that_may_be_empty_is_empty(v1, bring):

@@ -24,6 +24,11 @@ ROWS = {
     "a part": ("content", [{"text": "x"}], "content has a part without a type"),
     "no list": ("content", {"a": 1}, 'content is {"a": 1}; expected JSON of another type'),
     "a call": ("tool_calls", [{"id": "x"}], "tool_calls has a call without a name"),
+    "a call without id": (
+        "tool_calls",
+        [{"function": {"name": "x", "arguments": "{}"}}],
+        "tool_calls has a call without an id",
+    ),
     "no returns": ("tool_returns", ["x"], "tool_returns has something else than objects"),
     "a NUL": (
         "content",

@@ -20,9 +20,7 @@ def message_row(reader: Reader, row: Any) -> tuple:
     calls = reader.json(row, "tool_calls", list) or []
     for call in calls:
         function = call.get("function") if isinstance(call, dict) else None
-        if not (
-            isinstance(function, dict) and {"name", "arguments"} <= set(function) and "id" in call
-        ):
+        if not (isinstance(function, dict) and {"name", "arguments"} <= set(function)):
             raise reader.wrong(row, "tool_calls has a call without a name and arguments")
         if "id" not in call:
             raise reader.wrong(row, "tool_calls has a call without an id")
