@@ -9,10 +9,10 @@ from django.conf import settings
 from django.contrib.auth.models import Permission
 from django.test import Client
 
-from conversations.domain.agents import create_agent
-from conversations.domain.blocks import write_block
-from conversations.domain.conversations import create_conversation
-from conversations.domain.messages import append_messages, text_message
+from conversations.domain.conversations.agents import create_agent
+from conversations.domain.conversations.conversations import create_conversation
+from conversations.domain.conversations.messages import append_messages, text_message
+from conversations.domain.memory.blocks import write_block
 
 BLOCKS = 20
 MESSAGES = 10_000

@@ -103,7 +103,7 @@ def main() -> None:
 
 def generate(url: str, messages: int) -> int:
     """Fill a V1 database; answers how many conversations it has."""
-    from tests.transfer.v1 import SCHEMA  # noqa: PLC0415
+    from tests.transfer.letta_database.v1 import SCHEMA  # noqa: PLC0415
 
     conversations = messages // MESSAGES_EACH
     values = {

@@ -9,13 +9,13 @@ from django.db import connection, transaction
 from django.test.utils import CaptureQueriesContext
 from rest_framework.test import APIClient
 
-from conversations.domain.accounts import create_organization, create_user, issue_key
-from conversations.domain.agents import create_agent
-from conversations.domain.authors import Author, Source
-from conversations.domain.blocks import write_block
-from conversations.domain.bulk import rebase_all
-from conversations.domain.conversations import create_conversation
-from conversations.domain.messages import append_messages, text_message
+from conversations.domain.actor import Author, Source
+from conversations.domain.conversations.accounts import create_organization, create_user, issue_key
+from conversations.domain.conversations.agents import create_agent
+from conversations.domain.conversations.conversations import create_conversation
+from conversations.domain.conversations.messages import append_messages, text_message
+from conversations.domain.memory.blocks import write_block
+from conversations.domain.memory.bulk import rebase_all
 from conversations.models import Conversation, IsolatedBlock
 
 SEED = (Path(__file__).parent / "seed.sql").read_text()

@@ -57,7 +57,7 @@ def measure_turns(url: str, *, turns: int = 100, streams: int = STREAMS) -> None
     from django.db import connection  # noqa: PLC0415
 
     from benchmarks.run import server  # noqa: PLC0415
-    from conversations.domain.accounts import issue_key  # noqa: PLC0415
+    from conversations.domain.conversations.accounts import issue_key  # noqa: PLC0415
     from tests.factories import make_agent, make_conversation, make_user  # noqa: PLC0415
 
     user = make_user()

@@ -21,9 +21,9 @@ bridge = WSGIMiddleware(
 )
 
 # Not before Django is set up.
-from conversations.api.answers import ANSWER  # noqa: E402
-from conversations.domain.events import stop_listening  # noqa: E402
-from conversations.domain.workers import DRAIN_SECONDS, drain, this_worker  # noqa: E402
+from conversations.api.run_response import ANSWER  # noqa: E402
+from conversations.runtime.broker import stop_listening  # noqa: E402
+from conversations.runtime.worker import DRAIN_SECONDS, drain, this_worker  # noqa: E402
 
 
 async def application(scope, receive, send):

@@ -44,7 +44,7 @@ if PROMPT_REFRESH not in ("on_change", "manual"):
     raise ImproperlyConfigured(
         f"PROMPT_REFRESH: expected on_change or manual, got {PROMPT_REFRESH!r}"
     )
-# Whether this process takes the turns it is asked for, or leaves them to `manage.py work`.
+# Whether this process takes the turns it is asked for, or leaves them to `manage.py run_worker`.
 WEB_TAKES_TURNS = env.bool("WEB_TAKES_TURNS", default=True)
 # A run whose process is silent for so many seconds is failed, and its conversation is free.
 RUN_SILENCE = env.float("RUN_SILENCE", default=30.0)
@@ -170,11 +170,11 @@ LOGGING = {
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": ["conversations.api.auth.ApiKeyAuthentication"],
     "DEFAULT_PERMISSION_CLASSES": ["conversations.api.auth.KeyAllowsMethod"],
-    "DEFAULT_RENDERER_CLASSES": ["conversations.api.rendering.JSONRenderer"],
-    "DEFAULT_PARSER_CLASSES": ["conversations.api.parsing.JSONParser"],
-    "DEFAULT_CONTENT_NEGOTIATION_CLASS": "conversations.api.rendering.WhateverIsAccepted",
+    "DEFAULT_RENDERER_CLASSES": ["conversations.api.http.rendering.JSONRenderer"],
+    "DEFAULT_PARSER_CLASSES": ["conversations.api.http.parsing.JSONParser"],
+    "DEFAULT_CONTENT_NEGOTIATION_CLASS": "conversations.api.http.rendering.WhateverIsAccepted",
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
-    "EXCEPTION_HANDLER": "conversations.api.errors.exception_handler",
+    "EXCEPTION_HANDLER": "conversations.api.http.errors.exception_handler",
     "UNAUTHENTICATED_USER": None,
 }
 SPECTACULAR_SETTINGS = {

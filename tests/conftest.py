@@ -4,10 +4,10 @@ import pytest
 from django.db import connection
 from rest_framework.test import APIClient
 
-from conversations.domain.accounts import issue_key
-from conversations.domain.events import stop_listening
-from conversations.domain.workers import drain
+from conversations.domain.conversations.accounts import issue_key
 from conversations.models import User
+from conversations.runtime.broker import stop_listening
+from conversations.runtime.worker import drain
 
 from .factories import make_organization, make_user
 from .model_server import ModelServer, model_server

@@ -2,9 +2,10 @@
 
 from itertools import count
 
-from conversations.domain import accounts, agents, blocks, conversations
-from conversations.domain.authors import Author, Source
-from conversations.domain.messages import append_messages, text_message
+from conversations.domain.actor import Author, Source
+from conversations.domain.conversations import accounts, agents, conversations
+from conversations.domain.conversations.messages import append_messages, text_message
+from conversations.domain.memory import blocks
 from conversations.models import Agent, Block, Conversation, Message, Organization, Run, User
 
 numbers = count(1)

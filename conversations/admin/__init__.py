@@ -4,4 +4,4 @@
 here would be too early: Django imports this package to find the site they register on.
 """
 
-MODULES = ["accounts", "agents", "blocks", "conversations", "isolation", "messages", "runs"]
+MODULES = ["accounts", "agents", "blocks", "conversations", "isolated_blocks", "messages", "runs"]

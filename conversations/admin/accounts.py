@@ -4,11 +4,11 @@ from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
 from django.contrib.auth.models import Group
 from django.utils.html import format_html
 
-from ..domain.accounts import create_organization, issue_key, revoke_key
+from ..domain.conversations.accounts import create_organization, issue_key, revoke_key
 from ..models import ApiKey, Organization, User
 from .buttons import button
 from .display import badge
-from .refusals import RefusableForm, refusable
+from .domain_errors import RefusableForm, refusable
 from .scoping import ConsoleAdmin, FoundById, OrganizationScope
 
 admin.site.unregister(Group)

@@ -7,7 +7,7 @@ from django.db.models import Count, Prefetch, Q
 from django.utils.html import format_html
 from django.utils.http import urlencode
 
-from ..domain.agents import (
+from ..domain.conversations.agents import (
     AgentFields,
     attach_block,
     create_agent,
@@ -17,17 +17,17 @@ from ..domain.agents import (
     restore_agent,
     update_agent,
 )
-from ..domain.bulk import isolations_of
-from ..domain.context import DEFAULT_SYSTEM_PROMPT
 from ..domain.errors import DomainError, InvalidArgument
-from ..domain.tools import BASE_TOOLS
+from ..domain.memory.bulk import isolations_of
+from ..domain.memory.prompt import DEFAULT_SYSTEM_PROMPT
+from ..domain.tools.definitions import BASE_TOOLS
 from ..models import Agent, AgentBlock, Block, IsolatedBlock
 from ..models.conversations import Drift
 from .bulk import VERBS, report_on
 from .buttons import button
 from .display import link, list_url
+from .domain_errors import RefusableForm, refusable
 from .fields import ObjectField, WordsField
-from .refusals import RefusableForm, refusable
 from .scoping import ConsoleAdmin, ReadOnly, by
 
 SETTINGS = ["context_window_limit", "timezone", "model_settings", "agent_type", "embedding"]

@@ -3,17 +3,17 @@ from django.contrib import admin, messages
 from django.db.models import Q
 from django.db.models.functions import Left, Length
 
-from ..domain.blocks import BlockFields, create_block, delete_block, write_block
 from ..domain.errors import DomainError
-from ..domain.history import find_revision, redo, restore_revision, undo
-from ..domain.readers import readers_of
+from ..domain.memory.audience import readers_of
+from ..domain.memory.blocks import BlockFields, create_block, delete_block, write_block
+from ..domain.memory.revisions import find_revision, redo, restore_revision, undo
 from ..models import Block, BlockRevision
 from .buttons import button, number_in
 from .conversations import is_hidden
 from .display import badge, diff, link, list_url
+from .domain_errors import RefusableForm, refusable
 from .fields import ObjectField, WordsField, unix_lines
 from .filters import FillFilter
-from .refusals import RefusableForm, refusable
 from .scoping import ConsoleAdmin, ReadOnly, by
 
 HISTORY = 20  # revisions shown on a block's page

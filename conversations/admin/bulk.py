@@ -3,7 +3,7 @@
 from collections import Counter, defaultdict
 from typing import NamedTuple
 
-from ..domain.bulk import Outcome, rebase_all, reset_all
+from ..domain.memory.bulk import Outcome, rebase_all, reset_all
 from ..models import Agent, Conversation
 from .scoping import by
 

@@ -3,8 +3,7 @@ from django.contrib import admin, messages
 from django.db.models import Prefetch, Q
 from django.utils import timezone
 
-from ..domain.context import is_stale, recompile
-from ..domain.conversations import (
+from ..domain.conversations.conversations import (
     ConversationFields,
     create_conversation,
     delete_conversation,
@@ -13,16 +12,17 @@ from ..domain.conversations import (
     update_conversation,
 )
 from ..domain.errors import DomainError, NotFound
-from ..domain.forks import ForkChoice
-from ..domain.memory import effective_blocks
+from ..domain.memory.effective import effective_blocks
+from ..domain.memory.forks import ForkChoice
+from ..domain.memory.prompt import is_stale, recompile
 from ..ids import is_id
 from ..models import Conversation, IsolatedBlock, Run
 from .buttons import button
 from .display import badge, link, list_url, tokens_of
+from .domain_errors import RefusableForm, refusable
 from .fields import ObjectField, WordsField
-from .labels import LabelPages
+from .isolated_block_views import LabelPages
 from .memory import MemoryInline, lost_texts, rows, save_texts
-from .refusals import RefusableForm, refusable
 from .scoping import ConsoleAdmin, by
 from .timeline import TimelinePages, timeline_of
 

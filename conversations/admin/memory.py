@@ -5,14 +5,14 @@ from dataclasses import dataclass
 from django import forms
 from django.contrib import admin
 
-from ..domain.blocks import write_block
-from ..domain.memory import EffectiveBlock
+from ..domain.memory.blocks import write_block
+from ..domain.memory.effective import EffectiveBlock
 from ..llm.tokens import count_tokens
 from ..models import IsolatedBlock
 from ..models.blocks import NEARLY_FULL
 from .display import diff
+from .domain_errors import RefusableForm, refusable
 from .fields import PlainTextField
-from .refusals import RefusableForm, refusable
 from .scoping import by
 
 

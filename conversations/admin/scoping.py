@@ -13,7 +13,7 @@ from django.shortcuts import redirect
 from django.template.response import TemplateResponse
 from django.utils.functional import cached_property
 
-from ..domain.authors import Author, Source
+from ..domain.actor import Author, Source
 from ..domain.errors import DomainError
 from ..ids import is_id
 from .buttons import Buttons

@@ -1,7 +1,7 @@
 """What was said in a conversation, what changed in its memory meanwhile, and what is in context."""
 
-from ..domain.context import context_window
-from ..domain.timeline import stretch
+from ..domain.conversations.timeline import stretch
+from ..domain.memory.prompt import context_window
 from .buttons import button, number_in
 from .display import diff, pretty
 

@@ -8,8 +8,8 @@ from rest_framework.authentication import BaseAuthentication
 from rest_framework.exceptions import AuthenticationFailed, PermissionDenied
 from rest_framework.permissions import SAFE_METHODS, BasePermission
 
-from ..domain.accounts import note_use
-from ..domain.authors import Author, Source
+from ..domain.actor import Author, Source
+from ..domain.conversations.accounts import note_use
 from ..models import ApiKey
 
 BEARER = re.compile(r"(?i:bearer) +(?P<secret>(?P<prefix>ic-[0-9a-f]{12})-[A-Za-z0-9_-]{43}) *")

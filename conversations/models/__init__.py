@@ -3,7 +3,7 @@ from .agents import Agent, AgentBlock
 from .blocks import Block, BlockRevision
 from .conversations import Conversation, IsolatedBlock
 from .messages import ConversationMessage, Message
-from .reading import ReadingPeriod
+from .periods import ReadingPeriod
 from .runs import Run, RunEvent, Step
 
 __all__ = [

@@ -4,7 +4,7 @@ import pytest
 from django.contrib.auth.models import Group, Permission
 from django.test import Client
 
-from conversations.domain.accounts import issue_key
+from conversations.domain.conversations.accounts import issue_key
 from conversations.models import ApiKey, Organization, User
 
 from .pages import add_url, change_url, list_url, messages_of

@@ -1,7 +1,7 @@
 import pytest
 from django.urls import reverse
 
-from conversations.domain.blocks import delete_block, write_block
+from conversations.domain.memory.blocks import delete_block, write_block
 from conversations.models import Agent
 
 from ..factories import author, make_agent, make_block, make_conversation

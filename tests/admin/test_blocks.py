@@ -1,7 +1,7 @@
 import pytest
 
-from conversations.domain.authors import Source
-from conversations.domain.blocks import write_block
+from conversations.domain.actor import Source
+from conversations.domain.memory.blocks import write_block
 from conversations.models import Block
 
 from ..factories import author, make_agent, make_block, make_conversation, make_run

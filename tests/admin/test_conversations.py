@@ -1,9 +1,9 @@
 import pytest
 from django.urls import reverse
 
-from conversations.domain.agents import delete_agent
-from conversations.domain.blocks import write_block
-from conversations.domain.memory import effective_blocks
+from conversations.domain.conversations.agents import delete_agent
+from conversations.domain.memory.blocks import write_block
+from conversations.domain.memory.effective import effective_blocks
 from conversations.models import Conversation, IsolatedBlock
 
 from ..factories import author, make_agent, make_conversation, make_messages

@@ -3,8 +3,8 @@
 import csv
 import io
 
-from conversations.domain.accounts import issue_key
-from conversations.domain.blocks import write_block
+from conversations.domain.conversations.accounts import issue_key
+from conversations.domain.memory.blocks import write_block
 from conversations.models import ApiKey, Block, Conversation, IsolatedBlock, Run
 
 from ..factories import author, make_agent, make_block, make_conversation, make_run

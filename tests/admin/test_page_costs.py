@@ -4,7 +4,7 @@ import pytest
 from django.contrib.contenttypes.models import ContentType
 from django.urls import reverse
 
-from conversations.domain.blocks import write_block
+from conversations.domain.memory.blocks import write_block
 from conversations.models import Conversation
 
 from ..factories import author, make_agent, make_conversation, make_messages, make_run

@@ -5,7 +5,7 @@ from django.contrib import admin
 from django.contrib.auth.models import Permission
 from django.urls import reverse
 
-from conversations.domain.conversations import delete_conversation
+from conversations.domain.conversations.conversations import delete_conversation
 from conversations.models import Agent, ApiKey, Block, Conversation
 
 from ..factories import author

@@ -3,8 +3,8 @@
 import pytest
 from django.urls import reverse
 
-from conversations.domain.blocks import write_block
-from conversations.domain.context import context_window
+from conversations.domain.memory.blocks import write_block
+from conversations.domain.memory.prompt import context_window
 from conversations.models import Conversation, Run
 
 from ..factories import author, make_agent, make_conversation, make_messages, make_run

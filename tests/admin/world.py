@@ -1,6 +1,6 @@
 """One row of every registered model, for tests that visit them all."""
 
-from conversations.domain.accounts import issue_key
+from conversations.domain.conversations.accounts import issue_key
 from conversations.models import (
     Agent,
     AgentBlock,

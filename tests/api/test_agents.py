@@ -1,6 +1,6 @@
 import pytest
 
-from conversations.domain.tools import BASE_TOOLS, tool_id
+from conversations.domain.tools.definitions import BASE_TOOLS, tool_id
 from conversations.models import Agent, Block, Conversation
 
 from ..factories import make_agent, make_block, make_conversation

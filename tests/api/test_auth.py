@@ -6,7 +6,7 @@ import pytest
 from django.utils import timezone
 from rest_framework.test import APIClient
 
-from conversations.domain.accounts import issue_key, revoke_key
+from conversations.domain.conversations.accounts import issue_key, revoke_key
 from conversations.ids import new_id
 from conversations.models import ApiKey
 

@@ -1,8 +1,8 @@
 import pytest
 
-from conversations.domain.agents import detach_block
-from conversations.domain.blocks import write_block
-from conversations.domain.conversations import delete_conversation
+from conversations.domain.conversations.agents import detach_block
+from conversations.domain.conversations.conversations import delete_conversation
+from conversations.domain.memory.blocks import write_block
 from conversations.models import Block, Conversation
 
 from ..factories import author, make_agent, make_conversation, make_messages

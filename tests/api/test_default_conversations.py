@@ -2,8 +2,8 @@
 
 import pytest
 
-from conversations.domain.agents import attach_block, detach_block
-from conversations.domain.blocks import write_block
+from conversations.domain.conversations.agents import attach_block, detach_block
+from conversations.domain.memory.blocks import write_block
 
 from ..factories import author, make_agent, make_block, make_conversation
 from .snapshot import stored

@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from conversations.domain.blocks import write_block
+from conversations.domain.memory.blocks import write_block
 from conversations.models import Conversation
 
 from ..factories import author, make_agent, make_conversation, make_messages

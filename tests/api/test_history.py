@@ -1,7 +1,7 @@
 import pytest
 
-from conversations.domain.blocks import write_block
-from conversations.domain.isolation import release_label
+from conversations.domain.memory.blocks import write_block
+from conversations.domain.memory.isolation import release_label
 
 from ..factories import author, make_agent, make_block, make_conversation, make_messages
 

@@ -1,6 +1,6 @@
 import pytest
 
-from conversations.domain.blocks import write_block
+from conversations.domain.memory.blocks import write_block
 
 from ..factories import author, make_agent, make_conversation
 

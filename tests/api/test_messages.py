@@ -1,6 +1,6 @@
 import pytest
 
-from conversations.domain.messages import append_messages, text_message
+from conversations.domain.conversations.messages import append_messages, text_message
 from conversations.models import Message
 
 from ..factories import author, make_agent, make_conversation, make_messages, make_run

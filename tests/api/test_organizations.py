@@ -2,8 +2,8 @@
 
 import pytest
 
-from conversations.domain.blocks import write_block
-from conversations.domain.history import undo
+from conversations.domain.memory.blocks import write_block
+from conversations.domain.memory.revisions import undo
 from conversations.ids import new_id
 from conversations.models import Block, Step
 

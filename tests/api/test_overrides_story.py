@@ -1,6 +1,6 @@
 """The story that docs/overrides.md tells, call by call."""
 
-from conversations.domain.blocks import write_block
+from conversations.domain.memory.blocks import write_block
 
 from ..factories import author, make_agent, make_conversation
 

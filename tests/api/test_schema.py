@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis.errors import Unsatisfiable
 from schemathesis import GenerationMode
 
-from conversations.domain.accounts import issue_key
+from conversations.domain.conversations.accounts import issue_key
 from conversations.ids import new_id
 
 from ..factories import make_agent, make_conversation, make_messages, make_run

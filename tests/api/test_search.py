@@ -3,8 +3,8 @@
 import pytest
 from django.db import connection, transaction
 
-from conversations.domain.conversations import delete_conversation
-from conversations.domain.search import search_messages
+from conversations.domain.conversations.conversations import delete_conversation
+from conversations.domain.conversations.search import search_messages
 from conversations.models import Message
 
 from ..factories import author, make_agent, make_conversation, make_messages

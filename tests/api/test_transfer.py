@@ -9,7 +9,7 @@ from conversations.api.views import transfer
 from conversations.models import Agent
 
 from ..factories import make_agent, make_conversation, make_messages
-from ..transfer.files import NEWER, changed, encoded, told
+from ..transfer.agent_files.files import NEWER, changed, encoded, told
 from .snapshot import stored
 
 

@@ -3,7 +3,7 @@
 from django.urls import reverse
 from playwright.sync_api import Page
 
-from conversations.domain.blocks import write_block
+from conversations.domain.memory.blocks import write_block
 from conversations.models import Conversation
 
 from ..factories import author

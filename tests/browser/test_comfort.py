@@ -3,8 +3,8 @@
 import pytest
 from playwright.sync_api import expect
 
-from conversations.domain.agents import attach_block
-from conversations.domain.isolation import isolate_label
+from conversations.domain.conversations.agents import attach_block
+from conversations.domain.memory.isolation import isolate_label
 
 from ..factories import author, make_block
 from .conversation import path_of, section, write

@@ -5,7 +5,7 @@ import re
 import pytest
 from playwright.sync_api import expect
 
-from conversations.domain.blocks import write_block
+from conversations.domain.memory.blocks import write_block
 from conversations.models import ApiKey
 
 from ..factories import author, make_conversation, make_messages

@@ -8,8 +8,8 @@ import pytest
 from django.urls import reverse
 from playwright.sync_api import expect
 
-from conversations.domain.accounts import issue_key
-from conversations.domain.blocks import write_block
+from conversations.domain.conversations.accounts import issue_key
+from conversations.domain.memory.blocks import write_block
 from conversations.models import Run
 
 from ..admin.pages import list_url

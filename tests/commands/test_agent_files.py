@@ -4,10 +4,10 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from conversations.models import Agent
-from conversations.transfer.documents import MOST_BYTES
+from conversations.transfer.agent_files.json_reader import MOST_BYTES
 
 from ..factories import make_agent, make_conversation, make_messages
-from ..transfer.files import FLAT, encoded, told
+from ..transfer.agent_files.files import FLAT, encoded, told
 
 
 def test_an_agent_goes_into_a_file_and_back(alice, mallory, tmp_path, capsys):

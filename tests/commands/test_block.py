@@ -3,7 +3,7 @@ from io import StringIO
 import pytest
 from django.core.management import CommandError, call_command
 
-from conversations.domain.blocks import write_block
+from conversations.domain.memory.blocks import write_block
 from conversations.ids import new_id
 
 from ..factories import author, make_block

@@ -9,12 +9,12 @@ import pytest
 from django.core.management import call_command
 from django.core.management.base import CommandError
 
-from conversations.domain.agents import update_agent
-from conversations.domain.tools import BASE_TOOLS
+from conversations.domain.conversations.agents import update_agent
+from conversations.domain.tools.definitions import BASE_TOOLS
 from conversations.models import Conversation, Run
 
 from ..factories import author, make_agent, make_conversation
-from ..turns.processes import until
+from ..runtime.processes import until
 
 
 @pytest.fixture

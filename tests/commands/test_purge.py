@@ -4,7 +4,7 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.utils import timezone
 
-from conversations.domain.conversations import delete_conversation
+from conversations.domain.conversations.conversations import delete_conversation
 from conversations.models import Conversation
 
 from ..factories import author, make_agent, make_conversation, make_messages

@@ -1,8 +1,8 @@
 import pytest
 from django.core.management import CommandError, call_command
 
-from conversations.domain.blocks import write_block
-from conversations.domain.conversations import delete_conversation
+from conversations.domain.conversations.conversations import delete_conversation
+from conversations.domain.memory.blocks import write_block
 from conversations.models import Conversation
 
 from ..factories import author, make_agent, make_conversation, make_user

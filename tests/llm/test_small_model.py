@@ -12,11 +12,11 @@ from pathlib import Path
 
 import pytest
 
-from conversations.domain.check import find_breaches
+from conversations.domain.integrity.check import find_breaches
 from conversations.models import Run
 
 from ..factories import make_agent, make_conversation
-from ..turns.streams import said, send, stream, types
+from ..runtime.streams import said, send, stream, types
 
 PYTHON = Path(__file__).resolve().parents[2] / "build" / "llm" / "bin" / "python"
 SECONDS = 120

@@ -16,7 +16,7 @@ def main(names: list[str]) -> None:
 
 
 def make_world(name: str) -> dict:
-    from conversations.domain.accounts import issue_key  # noqa: PLC0415 (after django.setup)
+    from conversations.domain.conversations.accounts import issue_key  # noqa: PLC0415 (after django.setup)
     from tests.factories import make_agent, make_organization, make_user  # noqa: PLC0415
 
     user = make_user(make_organization(name), f"alice-{name}")

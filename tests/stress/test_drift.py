@@ -2,9 +2,9 @@
 
 import pytest
 
-from conversations.domain.blocks import write_block
-from conversations.domain.drift import SharedMoved, promote, rebase, reset
-from conversations.domain.isolation import release_label
+from conversations.domain.memory.blocks import write_block
+from conversations.domain.memory.drift import SharedMoved, promote, rebase, reset
+from conversations.domain.memory.isolation import release_label
 from conversations.models import Block
 
 from ..factories import author, make_agent, make_conversation, make_user

@@ -7,12 +7,12 @@ from collections import Counter
 import pytest
 from django.db import connection, transaction
 
-from conversations.domain.blocks import write_block
-from conversations.domain.check import find_breaches
-from conversations.domain.edits import edit_label, edit_own
 from conversations.domain.errors import DomainError
-from conversations.domain.isolation import isolate_label, release_label
-from conversations.domain.memory import effective_blocks
+from conversations.domain.integrity.check import find_breaches
+from conversations.domain.memory.blocks import write_block
+from conversations.domain.memory.effective import effective_blocks
+from conversations.domain.memory.isolation import isolate_label, release_label
+from conversations.domain.memory.label_edits import edit_label, edit_own
 from conversations.models import Block
 
 from ..factories import author, make_agent, make_conversation, make_user

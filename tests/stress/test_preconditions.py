@@ -4,12 +4,12 @@ from itertools import count
 
 import pytest
 
-from conversations.domain.blocks import write_block
-from conversations.domain.bulk import rebase_all
-from conversations.domain.check import find_breaches
-from conversations.domain.edits import edit_label
-from conversations.domain.history import redo, undo
-from conversations.domain.isolation import bring_back, isolate_label, release_label
+from conversations.domain.integrity.check import find_breaches
+from conversations.domain.memory.blocks import write_block
+from conversations.domain.memory.bulk import rebase_all
+from conversations.domain.memory.isolation import bring_back, isolate_label, release_label
+from conversations.domain.memory.label_edits import edit_label
+from conversations.domain.memory.revisions import redo, undo
 
 from ..factories import author, make_agent, make_block, make_conversation, make_user
 from .threads import WRITERS, at_once

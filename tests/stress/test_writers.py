@@ -2,17 +2,17 @@
 
 import pytest
 
-from conversations.domain.agents import attach_block, detach_block
-from conversations.domain.blocks import write_block
-from conversations.domain.conversations import (
+from conversations.domain.conversations.agents import attach_block, detach_block
+from conversations.domain.conversations.conversations import (
     create_conversation,
     delete_conversation,
     fork_conversation,
 )
+from conversations.domain.conversations.messages import append_messages, text_message
 from conversations.domain.errors import LabelTaken, NotFound, StaleVersion
-from conversations.domain.isolation import isolate_label
-from conversations.domain.memory import effective_blocks
-from conversations.domain.messages import append_messages, text_message
+from conversations.domain.memory.blocks import write_block
+from conversations.domain.memory.effective import effective_blocks
+from conversations.domain.memory.isolation import isolate_label
 from conversations.models import Agent, Block, Conversation
 
 from ..factories import author, make_agent, make_block, make_conversation, make_messages, make_user

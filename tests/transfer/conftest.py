@@ -4,10 +4,10 @@ import psycopg
 import pytest
 from django.core.management import call_command
 
-from conversations.domain.check import find_breaches
+from conversations.domain.integrity.check import find_breaches
 
 from ..postgres import postgres
-from .v1 import DUMP, V1, load_dump, new_database
+from .letta_database.v1 import DUMP, V1, load_dump, new_database
 
 
 @pytest.fixture(scope="session")

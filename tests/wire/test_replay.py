@@ -5,8 +5,8 @@ Each test is one recorded story. What was there before it began is made first.
 
 import pytest
 
-from conversations.domain.accounts import issue_key
-from conversations.domain.tools import BASE_TOOLS
+from conversations.domain.conversations.accounts import issue_key
+from conversations.domain.tools.definitions import BASE_TOOLS
 
 from ..factories import make_agent, make_conversation, make_messages
 from . import differences, recordings

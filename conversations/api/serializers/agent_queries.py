@@ -2,7 +2,7 @@
 
 from rest_framework import serializers
 
-from ..pagination import PageQuery
+from ..http.pagination import PageQuery
 from .agents import RELATIONS
 from .fields import Choice, Flag, Id, Repeated, Text
 

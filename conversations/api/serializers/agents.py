@@ -1,6 +1,6 @@
 from rest_framework import serializers
 
-from ...domain import tools
+from ...domain.tools import definitions as tools
 from ...models import Agent, ConversationMessage
 from .blocks import BlockSerializer, CreateBlockBody
 from .conversations import ModelSettings

@@ -1,6 +1,6 @@
 from rest_framework import serializers
 
-from ..pagination import PageQuery
+from ..http.pagination import PageQuery
 from .fields import Choice, Flag, JsonObject, Label, Listed, Repeated, Text, WholeNumber
 
 

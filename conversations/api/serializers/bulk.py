@@ -3,7 +3,7 @@ from collections.abc import Iterable
 
 from rest_framework import serializers
 
-from ...domain.bulk import Outcome
+from ...domain.memory.bulk import Outcome
 from ...models.conversations import Drift
 from .fields import Choice, Flag, Id, Listed
 

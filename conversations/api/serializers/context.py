@@ -1,6 +1,6 @@
 from rest_framework import serializers
 
-from ...domain.context import ContextWindow
+from ...domain.memory.prompt import ContextWindow
 from .fields import Flag, Text
 from .messages import represent_internal_message
 

@@ -1,12 +1,12 @@
 from django.utils import timezone
 from rest_framework import serializers
 
-from ...domain.context import is_stale
-from ...domain.forks import ForkChoice
-from ...domain.memory import block_versions_of
+from ...domain.memory.effective import block_versions_of
+from ...domain.memory.forks import ForkChoice
+from ...domain.memory.prompt import is_stale
 from ...models import ConversationMessage
 from ...models.conversations import Drift
-from ..pagination import PageQuery
+from ..http.pagination import PageQuery
 from .fields import Choice, Flag, Id, JsonObject, Label, Listed, Moment, Repeated, Text, WholeNumber
 
 PROVIDER_TYPES = [

@@ -1,7 +1,7 @@
 """A run's events as the wire has them."""
 
-from ...domain.events import Event
-from ...domain.replies import SPEAKING_TOOL
+from ...domain.runs.events import Event
+from ...domain.turns.reply import SPEAKING_TOOL
 from ...models import Run
 from .messages import otid_of, speech_of
 

@@ -4,7 +4,7 @@ from django.utils.dateparse import parse_datetime
 from django.utils.timezone import is_naive
 from rest_framework import serializers
 
-from ...domain.history import Change
+from ...domain.memory.revisions import Change
 from ...ids import is_id
 from ...models import BlockRevision
 from .fields import Choice, Id, Text, WholeNumber

@@ -1,7 +1,7 @@
 from rest_framework import serializers
 
-from ...domain.drift import Comparison, Promotion
-from ...domain.memory import EffectiveBlock
+from ...domain.memory.drift import Comparison, Promotion
+from ...domain.memory.effective import EffectiveBlock
 from .blocks import BlockSerializer
 from .fields import Flag, Id, Text
 

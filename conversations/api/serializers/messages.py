@@ -2,9 +2,9 @@ import json
 
 from rest_framework import serializers
 
-from ...domain.replies import SPEAKING_TOOL
+from ...domain.turns.reply import SPEAKING_TOOL
 from ...models import Message
-from ..pagination import PageQuery
+from ..http.pagination import PageQuery
 from .fields import Choice, Flag, Id, Repeated, Text, WholeNumber
 
 Role = Message.Role

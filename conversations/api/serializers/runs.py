@@ -1,7 +1,7 @@
 from rest_framework import serializers
 
 from ...models import Run
-from ..pagination import PageQuery
+from ..http.pagination import PageQuery
 from .fields import Choice, Flag, Id, Moment, Repeated, Text, WholeNumber
 
 

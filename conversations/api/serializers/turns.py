@@ -2,7 +2,7 @@
 
 from rest_framework import serializers
 
-from ...domain.turn_requests import MOST_STEPS, TurnRequest
+from ...domain.runs.start import MOST_STEPS, TurnRequest
 from .fields import Choice, Flag, Id, JsonObject, Listed, Text, WholeNumber
 from .messages import MESSAGE_TYPES, MessageSerializer
 

@@ -3,18 +3,18 @@ from drf_spectacular.utils import extend_schema
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from ...domain import tools
-from ...domain.agents import create_agent, delete_agent, update_agent
-from ...domain.context import context_window, preview_prompt, recompile
-from ...domain.conversations import reset_conversation
+from ...domain.conversations.agents import create_agent, delete_agent, update_agent
+from ...domain.conversations.conversations import reset_conversation
+from ...domain.conversations.messages import text_message
 from ...domain.errors import NotFound
-from ...domain.messages import text_message
+from ...domain.memory.prompt import context_window, preview_prompt, recompile
+from ...domain.tools import definitions as tools
 from ...models import Agent
 from ..auth import author_of
-from ..exceptions import InvalidRequest
-from ..filters import matching_agents
-from ..pagination import Order, page
-from ..requests import read_body, read_query
+from ..http.exceptions import InvalidRequest
+from ..http.filters import matching_agents
+from ..http.pagination import Order, page
+from ..http.requests import read_body, read_query
 from ..schema import OBJECT_OF_STRINGS
 from ..serializers.agent_queries import AgentFilters, IncludeQuery, ListAgentsQuery
 from ..serializers.agents import (
@@ -31,7 +31,7 @@ from ..serializers.context import (
     ContextWindowSerializer,
     RecompileAgentQuery,
 )
-from .lookups import agents_of, find_agent, find_blocks, find_thread_of
+from .finders import agents_of, find_agent, find_blocks, find_thread_of
 
 ORDER_FIELDS = {
     "created_at": "created_at",

@@ -3,13 +3,13 @@ from drf_spectacular.utils import extend_schema
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from ...domain.blocks import create_block, delete_block, write_block
+from ...domain.memory.blocks import create_block, delete_block, write_block
 from ...models import Agent, Block
 from ..auth import author_of
-from ..etags import IF_MATCH, IF_NONE_MATCH, expected_version, tagged_block
-from ..filters import matching_blocks
-from ..pagination import page
-from ..requests import read_body, read_query
+from ..http.etags import IF_MATCH, IF_NONE_MATCH, expected_version, tagged_block
+from ..http.filters import matching_blocks
+from ..http.pagination import page
+from ..http.requests import read_body, read_query
 from ..schema import NULL
 from ..serializers.agent_queries import BlockAgentsQuery
 from ..serializers.agents import AgentSerializer, represent_agents
@@ -21,7 +21,7 @@ from ..serializers.blocks import (
     UpdateBlockBody,
 )
 from .agents import relations_asked
-from .lookups import find_block
+from .finders import find_block
 
 
 def edit_block(request, block: Block) -> Response:

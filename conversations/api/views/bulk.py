@@ -2,11 +2,11 @@ from drf_spectacular.utils import extend_schema
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from ...domain.bulk import rebase_all, reset_all
+from ...domain.memory.bulk import rebase_all, reset_all
 from ..auth import author_of
-from ..requests import read_body
+from ..http.requests import read_body
 from ..serializers.bulk import BulkBody, BulkSerializer, represent_outcomes
-from .lookups import find_agent
+from .finders import find_agent
 
 
 def bring_together(request, verb, agent_id: str, label: str) -> Response:

@@ -3,8 +3,7 @@ from drf_spectacular.utils import extend_schema
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from ...domain.context import preview_prompt, recompile
-from ...domain.conversations import (
+from ...domain.conversations.conversations import (
     create_conversation,
     delete_conversation,
     fork_conversation,
@@ -12,13 +11,14 @@ from ...domain.conversations import (
     update_conversation,
 )
 from ...domain.errors import NotFound
+from ...domain.memory.prompt import preview_prompt, recompile
 from ...ids import is_id
 from ...models import Conversation
 from ..auth import author_of
-from ..etags import IF_MATCH, IF_NONE_MATCH, expected_version, tagged
-from ..filters import matching_conversations
-from ..pagination import Order, page
-from ..requests import path_id, read_body, read_query
+from ..http.etags import IF_MATCH, IF_NONE_MATCH, expected_version, tagged
+from ..http.filters import matching_conversations
+from ..http.pagination import Order, page
+from ..http.requests import path_id, read_body, read_query
 from ..schema import NULL
 from ..serializers.conversations import (
     ConversationSerializer,
@@ -32,7 +32,7 @@ from ..serializers.conversations import (
     UpdateConversationBody,
     represent_conversations,
 )
-from .lookups import agents_of, find_conversation, find_thread, messages_of
+from .finders import agents_of, find_conversation, find_thread, messages_of
 
 ORDER_FIELDS = {
     "created_at": "created_at",

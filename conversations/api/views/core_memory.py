@@ -4,13 +4,13 @@ from drf_spectacular.utils import extend_schema
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from ...domain.agents import attach_block, detach_block
+from ...domain.conversations.agents import attach_block, detach_block
 from ...domain.errors import NotFound
 from ...models import Agent, Block
 from ..auth import author_of
-from ..etags import IF_MATCH, IF_NONE_MATCH, tagged_block
-from ..pagination import Order, page
-from ..requests import read_query
+from ..http.etags import IF_MATCH, IF_NONE_MATCH, tagged_block
+from ..http.pagination import Order, page
+from ..http.requests import read_query
 from ..serializers.agents import (
     AgentSerializer,
     MemorySerializer,
@@ -20,7 +20,7 @@ from ..serializers.agents import (
 from ..serializers.blocks import AttachedBlocksQuery, BlockSerializer, UpdateBlockBody
 from .agents import respond
 from .blocks import edit_block
-from .lookups import agents_of, find_agent, find_block
+from .finders import agents_of, find_agent, find_block
 
 
 class CoreMemory(APIView):

@@ -2,12 +2,12 @@ from drf_spectacular.utils import extend_schema
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from ...domain.history import change_between, redo, restore_revision, undo
+from ...domain.memory.revisions import change_between, redo, restore_revision, undo
 from ..auth import author_of
-from ..etags import IF_MATCH, expected_version, tagged_block
-from ..filters import matching_revisions
-from ..pagination import page_by_number
-from ..requests import read_body, read_query
+from ..http.etags import IF_MATCH, expected_version, tagged_block
+from ..http.filters import matching_revisions
+from ..http.pagination import page_by_number
+from ..http.requests import read_body, read_query
 from ..serializers.blocks import BlockSerializer
 from ..serializers.history import (
     ChangeQuery,
@@ -17,7 +17,7 @@ from ..serializers.history import (
     RestoreRevisionBody,
     RevisionSerializer,
 )
-from .lookups import find_block
+from .finders import find_block
 
 
 def take_state(request, verb, block_id: str, body_class):

@@ -4,7 +4,7 @@ from drf_spectacular.utils import extend_schema
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from ...domain.drift import (
+from ...domain.memory.drift import (
     compare,
     preview_promotion,
     preview_rebase,
@@ -13,13 +13,13 @@ from ...domain.drift import (
     rebase,
     reset,
 )
-from ...domain.edits import edit_own
-from ...domain.isolation import bring_back, isolate_label, release_label
-from ...domain.memory import EffectiveBlock, effective_blocks
-from ...domain.reading import effective_blocks_at, moment_of
+from ...domain.memory.effective import EffectiveBlock, effective_blocks
+from ...domain.memory.isolation import bring_back, isolate_label, release_label
+from ...domain.memory.label_edits import edit_own
+from ...domain.memory.periods import effective_blocks_at, moment_of
 from ..auth import author_of
-from ..etags import IF_MATCH, IF_NONE, IF_NONE_MATCH, expected_version, must_be_new, tagged
-from ..requests import read_body, read_query
+from ..http.etags import IF_MATCH, IF_NONE, IF_NONE_MATCH, expected_version, must_be_new, tagged
+from ..http.requests import read_body, read_query
 from ..serializers.blocks import BlockSerializer, UpdateBlockBody
 from ..serializers.history import EffectiveBlocksQuery
 from ..serializers.isolated_blocks import (
@@ -35,7 +35,7 @@ from ..serializers.isolated_blocks import (
     represent_promotion,
     represent_rebase,
 )
-from .lookups import find_conversation
+from .finders import find_conversation
 
 
 def respond(request, effective: EffectiveBlock) -> Response:

@@ -2,12 +2,12 @@ from drf_spectacular.utils import extend_schema
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from ...domain.conversations.search import SPOKEN, search_messages
 from ...domain.errors import NotFound
-from ...domain.search import SPOKEN, search_messages
 from ...models import Message
-from ..filters import matching_messages
-from ..pagination import Order, page
-from ..requests import path_id, read_body, read_query
+from ..http.filters import matching_messages
+from ..http.pagination import Order, page
+from ..http.requests import path_id, read_body, read_query
 from ..serializers.messages import (
     ConversationMessagesQuery,
     MessageSerializer,
@@ -15,7 +15,7 @@ from ..serializers.messages import (
     represent_messages,
 )
 from ..serializers.search import FoundMessageSerializer, SearchBody, represent_found
-from .lookups import (
+from .finders import (
     find_agent,
     find_thread,
     find_thread_of,

@@ -3,11 +3,11 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from ...domain.errors import NotFound
-from ...domain.runs import delete_run, messages_of_run
+from ...domain.runs.leases import delete_run, messages_of_run
 from ...models import Run, Step
-from ..filters import matching_runs, matching_steps
-from ..pagination import Order, page
-from ..requests import path_id, read_query
+from ..http.filters import matching_runs, matching_steps
+from ..http.pagination import Order, page
+from ..http.requests import path_id, read_query
 from ..schema import NULL
 from ..serializers.messages import ListMessagesQuery, MessageSerializer
 from ..serializers.runs import (
@@ -18,7 +18,7 @@ from ..serializers.runs import (
     RunUsageSerializer,
     StepSerializer,
 )
-from .lookups import find_run, runs_of, steps_of
+from .finders import find_run, runs_of, steps_of
 from .messages import list_links
 
 

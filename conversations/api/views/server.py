@@ -11,7 +11,7 @@ from rest_framework.views import APIView
 from ... import __version__
 from ...llm.catalog import available_models
 from ...models import Agent
-from ..requests import read_query
+from ..http.requests import read_query
 from ..schema import ARRAY_OF_STRINGS
 from ..serializers.server import ModelSerializer, StatusSerializer, TagsQuery
 

@@ -7,16 +7,16 @@ from rest_framework.parsers import MultiPartParser
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from ...domain.authors import Author, Source
+from ...domain.actor import Author, Source
 from ...domain.errors import InvalidArgument
-from ...transfer.documents import MOST_BYTES
-from ...transfer.exporting import export_agent
-from ...transfer.importing import ImportOptions, import_parcel
-from ...transfer.reading import read_agent_file
-from ..exceptions import BodyTooLarge
-from ..requests import read_form, read_query
+from ...transfer.agent_files.json_reader import MOST_BYTES
+from ...transfer.agent_files.parse import read_agent_file
+from ...transfer.agent_files.store import ImportOptions, import_parcel
+from ...transfer.agent_files.write import export_agent
+from ..http.exceptions import BodyTooLarge
+from ..http.requests import read_form, read_query
 from ..serializers.transfer import ExportQuery, ImportedAgentsSerializer, ImportForm
-from .lookups import find_agent, find_thread_of
+from .finders import find_agent, find_thread_of
 
 
 class ImportAgentFile(APIView):

@@ -7,17 +7,17 @@ from drf_spectacular.utils import OpenApiResponse, extend_schema
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from ...domain import events
 from ...domain.errors import Conflict, InvalidArgument, NotFound
-from ...domain.steps import preview_request
-from ...domain.turn_requests import TurnRequest, start_run
-from ...domain.workers import cancel_run, this_worker
+from ...domain.runs.start import TurnRequest, start_run
+from ...domain.turns.steps import preview_request
 from ...llm.client import payload
 from ...models import Conversation, Run
-from ..answers import Form, answer_run
+from ...runtime import broker
+from ...runtime.worker import cancel_run, this_worker
 from ..auth import author_of
-from ..exceptions import InvalidRequest
-from ..requests import read_body, read_query
+from ..http.exceptions import InvalidRequest
+from ..http.requests import read_body, read_query
+from ..run_response import Form, answer_run
 from ..schema import OBJECT_OF_STRINGS
 from ..serializers.runs import RunSerializer
 from ..serializers.turns import (
@@ -30,7 +30,7 @@ from ..serializers.turns import (
     StreamBody,
     turn_request,
 )
-from .lookups import find_agent, find_run, find_thread, find_thread_of, runs_of
+from .finders import find_agent, find_run, find_thread, find_thread_of, runs_of
 from .messages import AgentMessages, ConversationMessages
 
 ANSWER = {
@@ -58,7 +58,7 @@ def send(
 
 def begin(
     request, conversation: Conversation, body: dict, *, kind: str, background: bool = False
-) -> tuple[Run, events.Watch | None]:
+) -> tuple[Run, broker.Watch | None]:
     """A run for what the body asks, taken at once; and a watch from before its first event."""
     otids = [message["otid"] for message in body["messages"] if message.get("otid")]
     config = {
@@ -80,7 +80,7 @@ def begin(
 
 def _start(
     request, conversation: Conversation, wanted: TurnRequest, **fields
-) -> tuple[Run, events.Watch | None]:
+) -> tuple[Run, broker.Watch | None]:
     key = request.headers.get("Idempotency-Key") or None
     if key and len(key) > 255:
         raise InvalidRequest(f"Idempotency-Key: expected at most 255 characters, got {len(key)}")
@@ -95,7 +95,7 @@ def _start(
     )
     if not (is_new and worker):
         return run, None
-    beginning = events.watch(run.pk)
+    beginning = broker.watch(run.pk)
     worker.take(run)
     return run, beginning
 

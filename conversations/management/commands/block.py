@@ -1,8 +1,8 @@
 from django.core.management.base import CommandError
 
-from conversations.domain.authors import Author, Source
+from conversations.domain.actor import Author, Source
 from conversations.domain.diffs import unified
-from conversations.domain.history import find_revision, restore_revision
+from conversations.domain.memory.revisions import find_revision, restore_revision
 from conversations.ids import is_id
 from conversations.models import Block
 

@@ -3,19 +3,19 @@ import asyncio
 from django.conf import settings
 from django.core.management.base import CommandError
 
-from conversations.domain import events
-from conversations.domain.authors import Author, Source
-from conversations.domain.conversations import create_conversation
+from conversations.domain.actor import Author, Source
+from conversations.domain.conversations.conversations import create_conversation
 from conversations.domain.diffs import unified
 from conversations.domain.errors import DomainError
-from conversations.domain.isolation import isolate_label
-from conversations.domain.memory import effective_blocks
-from conversations.domain.threads import in_database
-from conversations.domain.turn_requests import TurnRequest, pending_calls, start_run
-from conversations.domain.workers import cancel_run, drain, this_worker
+from conversations.domain.memory.effective import effective_blocks
+from conversations.domain.memory.isolation import isolate_label
+from conversations.domain.runs.start import TurnRequest, pending_calls, start_run
 from conversations.ids import is_id
 from conversations.llm.requests import storable
 from conversations.models import Agent, Conversation, Run
+from conversations.runtime import broker
+from conversations.runtime.database import in_database
+from conversations.runtime.worker import cancel_run, drain, this_worker
 
 from ._command import OperatorCommand
 
@@ -125,7 +125,7 @@ class Command(OperatorCommand):
             # The conversation goes on; whoever types may have meant something else.
             self.remark(str(error))
             return
-        beginning = events.watch(run.pk) if worker else None
+        beginning = broker.watch(run.pk) if worker else None
         if worker:
             worker.take(run)
         try:
@@ -134,10 +134,10 @@ class Command(OperatorCommand):
             cancel_run(run)
             self.remark("\n(cancelled)")
 
-    async def _show(self, run: Run, beginning: events.Watch | None, memory: dict[str, str]) -> None:
+    async def _show(self, run: Run, beginning: broker.Watch | None, memory: dict[str, str]) -> None:
         """Print events as they happen, and what each tool changed in `memory`."""
         last = ""
-        async for event in events.follow(run.pk, beginning=beginning):
+        async for event in broker.follow(run.pk, beginning=beginning):
             if event is None:
                 continue
             kind = event.data["type"]

@@ -2,7 +2,7 @@ import sys
 
 from tqdm import tqdm
 
-from conversations.domain.check import RULES, find_breaches
+from conversations.domain.integrity.check import RULES, find_breaches
 
 from ._arguments import find_organization
 from ._command import OperatorCommand

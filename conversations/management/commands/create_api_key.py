@@ -4,7 +4,7 @@ from django.core.management.base import CommandError
 from django.db import transaction
 from django.utils import timezone
 
-from conversations.domain.accounts import create_organization, create_user, issue_key
+from conversations.domain.conversations.accounts import create_organization, create_user, issue_key
 from conversations.models import ApiKey, Organization, User
 
 from ._arguments import days, text_for

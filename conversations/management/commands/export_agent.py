@@ -4,7 +4,7 @@ from django.core.management.base import CommandError
 
 from conversations.ids import is_id
 from conversations.models import Agent, Conversation
-from conversations.transfer.exporting import export_agent
+from conversations.transfer.agent_files.write import export_agent
 
 from ._command import OperatorCommand
 

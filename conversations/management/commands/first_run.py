@@ -4,8 +4,8 @@ import secrets
 from django.core.management.base import CommandError
 from django.db import transaction
 
-from conversations.domain.accounts import issue_key
-from conversations.domain.demo import ORGANIZATION, USERNAME
+from conversations.demo.seed import ORGANIZATION, USERNAME
+from conversations.domain.conversations.accounts import issue_key
 from conversations.models import ApiKey, User
 
 from ._command import OperatorCommand

@@ -2,11 +2,11 @@ from pathlib import Path
 
 from django.core.management.base import CommandError
 
-from conversations.domain.authors import Author, Source
+from conversations.domain.actor import Author, Source
 from conversations.models import User
-from conversations.transfer.documents import check_size
-from conversations.transfer.importing import ImportOptions, import_parcel
-from conversations.transfer.reading import read_agent_file
+from conversations.transfer.agent_files.json_reader import check_size
+from conversations.transfer.agent_files.parse import read_agent_file
+from conversations.transfer.agent_files.store import ImportOptions, import_parcel
 
 from ._arguments import find_organization
 from ._command import OperatorCommand

@@ -7,15 +7,15 @@ from django.core.management.base import CommandError
 from tqdm import tqdm
 
 from conversations.ids import is_id
-from conversations.transfer.letta.leftovers import leftover_rows, leftovers
-from conversations.transfer.letta.migration import compare, look, write
-from conversations.transfer.letta.source import (
+from conversations.transfer.letta_database.migration import compare, look, write
+from conversations.transfer.letta_database.source import (
     KNOWN_REVISIONS,
     Scope,
     Source,
     open_source,
     resolve_organizations,
 )
+from conversations.transfer.letta_database.unmapped import leftover_rows, leftovers
 
 from ._command import OperatorCommand
 

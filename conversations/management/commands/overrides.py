@@ -4,12 +4,18 @@ from pathlib import Path
 from django.core.management.base import CommandError
 from tqdm import tqdm
 
-from conversations.domain.authors import Author, Source
+from conversations.domain.actor import Author, Source
 from conversations.domain.batches import in_batches
-from conversations.domain.bulk import rebase_all, reset_all
-from conversations.domain.drift import compare, preview_promotion, preview_rebase, promote, rebase
 from conversations.domain.errors import DomainError
-from conversations.domain.isolation import release_label
+from conversations.domain.memory.bulk import rebase_all, reset_all
+from conversations.domain.memory.drift import (
+    compare,
+    preview_promotion,
+    preview_rebase,
+    promote,
+    rebase,
+)
+from conversations.domain.memory.isolation import release_label
 from conversations.ids import is_id
 from conversations.models import Agent, Conversation, IsolatedBlock
 from conversations.models.conversations import Drift

@@ -4,7 +4,7 @@ from datetime import timedelta
 from django.utils import timezone
 from tqdm import tqdm
 
-from conversations.domain.purge import KINDS, count_purgeable, purge
+from conversations.domain.conversations.purge import KINDS, count_purgeable, purge
 
 from ._arguments import days
 from ._command import OperatorCommand

@@ -1,8 +1,8 @@
 from django.core.management.base import CommandError
 from tqdm import tqdm
 
-from conversations.domain.context import recompile_all
-from conversations.domain.staleness import stale_conversations
+from conversations.domain.memory.prompt import recompile_all
+from conversations.domain.memory.staleness import stale_conversations
 from conversations.ids import is_id
 from conversations.models import Agent, Conversation
 

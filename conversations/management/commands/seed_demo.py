@@ -1,4 +1,4 @@
-from conversations.domain.demo import ORGANIZATION, seed_demo
+from conversations.demo.seed import ORGANIZATION, seed_demo
 
 from ._command import OperatorCommand
 

@@ -1,0 +1,136 @@
+"""What lists filter by: the wire's parameters, as conditions on our rows."""
+
+from django.db.models import Q
+
+from ...models import Message
+
+Role = Message.Role
+
+
+def matching_conversations(rows, query: dict):
+    rows = rows.live().filter(is_default=False)
+    if not query["show_hidden"]:
+        rows = rows.filter(hidden=False)
+    if "agent_id" in query:
+        rows = rows.filter(agent=query["agent_id"])
+    if query["archive_status"] != "all":
+        rows = rows.archived(query["archive_status"] == "archived")
+    if "isolated_label" in query or query["drift"]:
+        rows = rows.with_isolated(label=query.get("isolated_label"), drifts=query["drift"])
+    if "summary_search" in query:
+        rows = rows.filter(summary__icontains=query["summary_search"])
+    return rows
+
+
+def matching_blocks(rows, query: dict):
+    rows = rows.live() if query["include_isolated"] else rows.ordinary()
+    if not query["show_hidden_blocks"]:
+        rows = rows.exclude(hidden=True)
+    for parameter, condition in (
+        ("label", "label"),
+        ("name", "template_name"),
+        ("project_id", "project_id"),
+        ("label_search", "label__icontains"),
+        ("value_search", "value__icontains"),
+        ("description_search", "description__icontains"),
+    ):
+        if parameter in query:
+            rows = rows.filter(**{condition: query[parameter]})
+    if query["templates_only"]:
+        rows = rows.filter(is_template=True)
+    if query["identifier_keys"] or "identity_id" in query:
+        rows = rows.none()
+    return _by_agent_count(rows.with_tags(query["tags"], match_all=query["match_all_tags"]), query)
+
+
+def _by_agent_count(rows, query: dict):
+    conditions = Q()
+    if exact := query["connected_to_agents_count_eq"]:
+        conditions &= Q(agent_count__in=exact)
+    if (more_than := query.get("connected_to_agents_count_gt")) is not None:
+        conditions &= Q(agent_count__gt=more_than)
+    if (less_than := query.get("connected_to_agents_count_lt")) is not None:
+        conditions &= Q(agent_count__lt=less_than)
+    return rows.with_agent_count().filter(conditions) if conditions else rows
+
+
+def matching_agents(rows, query: dict):
+    rows = rows.live()
+    if not query["show_hidden_agents"]:
+        rows = rows.exclude(hidden=True)
+    for parameter, condition in (
+        ("name", "name"),
+        ("query_text", "name__icontains"),
+        ("created_by_id", "created_by"),
+    ):
+        if parameter in query:
+            rows = rows.filter(**{condition: query[parameter]})
+    absent = ("project_id", "template_id", "base_template_id", "identity_id", "last_stop_reason")
+    if query["identifier_keys"] or any(parameter in query for parameter in absent):
+        rows = rows.none()
+    return rows.with_tags(query["tags"], match_all=query["match_all_tags"])
+
+
+def matching_messages(rows, query: dict, *, path: str = ""):
+    """`path` leads from the rows to their messages, as in `message__`."""
+    if types := query["include_return_message_types"]:
+        rows = rows.filter(_is_of_types(types, path))
+    if "group_id" in query:
+        rows = rows.filter(**{f"{path}group_id": query["group_id"]})
+    if query.get("include_err") is False:
+        rows = rows.exclude(**{f"{path}is_err": True})
+    return rows
+
+
+def _is_of_types(types: list[str], path: str) -> Q:
+    """The stored messages that give at least one message of these types on the wire."""
+    assistant = Q(**{f"{path}role": Role.ASSISTANT})
+    approval = Q(**{f"{path}role": Role.APPROVAL})
+    conditions = {
+        "system_message": Q(**{f"{path}role": Role.SYSTEM}),
+        "user_message": Q(**{f"{path}role": Role.USER}),
+        "summary_message": Q(**{f"{path}role": Role.SUMMARY}),
+        "tool_return_message": Q(**{f"{path}role": Role.TOOL}),
+        "assistant_message": assistant & Q(**{f"{path}content__has_part": "text"}),
+        "reasoning_message": assistant & Q(**{f"{path}content__has_part": "reasoning"}),
+        "tool_call_message": assistant & ~Q(**{f"{path}tool_calls": []}),
+        "approval_request_message": approval & ~Q(**{f"{path}tool_calls": []}),
+        "approval_response_message": approval & Q(**{f"{path}tool_calls": []}),
+    }
+    # No stored message gives the types that are not named here.
+    nothing = Q(pk__in=[])
+    return Q(*(conditions.get(kind, nothing) for kind in types), _connector=Q.OR)
+
+
+def matching_revisions(rows, query: dict):
+    for parameter, condition in (("source", "source"), ("written_by_id", "written_by")):
+        if parameter in query:
+            rows = rows.filter(**{condition: query[parameter]})
+    return rows
+
+
+def matching_steps(rows, query: dict):
+    for parameter, condition in (
+        ("agent_id", "run__agent"),
+        ("model", "model"),
+        ("start_date", "created_at__gte"),
+        ("end_date", "created_at__lte"),
+    ):
+        if parameter in query:
+            rows = rows.filter(**{condition: query[parameter]})
+    # Nobody marks steps here.
+    absent = query.get("has_feedback") or query["tags"] or query["trace_ids"]
+    if absent or any(parameter in query for parameter in ("feedback", "project_id")):
+        return rows.none()
+    return rows
+
+
+def matching_runs(rows, query: dict):
+    for parameter in ("agent_id", "conversation_id", "background", "stop_reason"):
+        if parameter in query:
+            rows = rows.filter(**{parameter: query[parameter]})
+    if query["agent_ids"]:
+        rows = rows.filter(agent__in=query["agent_ids"])
+    if query["statuses"]:
+        rows = rows.filter(status__in=query["statuses"])
+    return rows.active() if query["active"] else rows

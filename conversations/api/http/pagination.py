@@ -1,0 +1,114 @@
+"""Pages by `before`, `after`, `limit` and `order`, where a cursor is the id of a row.
+
+Every order is total: rows that tie on the field are ordered by id, so that paging neither repeats
+nor skips one. Both cursors are relative to the order asked for.
+"""
+
+from dataclasses import dataclass
+
+from django.db import models
+from django.db.models import F, Q
+from django.db.models.lookups import IsNull
+from rest_framework import serializers
+
+from ...domain.errors import NotFound
+from ...ids import is_id
+from ..serializers.fields import Choice, Text, WholeNumber
+from .exceptions import InvalidRequest
+
+MAX_LIMIT = 1000
+
+
+class PageQuery(serializers.Serializer):
+    """What every list takes."""
+
+    before = Text(required=False, help_text="The id of the row that the page ends before.")
+    after = Text(required=False, help_text="The id of the row that the page begins after.")
+    limit = WholeNumber(default=50, min_value=1, max_value=MAX_LIMIT)
+    order = Choice(["asc", "desc"], default="desc")
+    order_by = Choice(["created_at"], default="created_at")
+
+
+@dataclass(frozen=True)
+class Order:
+    """An order by one field, with nulls last if it has any, and then by a tie breaker."""
+
+    field: str
+    descending: bool
+    nullable: bool = False
+    tie: str = "id"
+
+    def keys(self, *, backwards: bool = False) -> list[models.expressions.OrderBy]:
+        descending = self.descending != backwards
+        keys = [F(self.field), F(self.tie)] if self.tie != self.field else [F(self.field)]
+        order = [key.desc() if descending else key.asc() for key in keys]
+        if self.nullable:
+            nulls = IsNull(F(self.field), True)
+            order.insert(0, nulls.desc() if backwards else nulls.asc())
+        return order
+
+    def beyond(self, row: models.Model, *, backwards: bool = False) -> Q:
+        """The rows after `row` in this order, or those before it."""
+        compare = "lt" if self.descending != backwards else "gt"
+        value = getattr(row, self.field)
+        tie = Q(**{f"{self.tie}__{compare}": getattr(row, self.tie)})
+        if self.tie == self.field:
+            return tie
+        if not self.nullable:
+            # The first condition says what the second implies; an index can begin there.
+            return Q(**{f"{self.field}__{compare}e": value}) & (
+                Q(**{f"{self.field}__{compare}": value}) | tie
+            )
+        null, not_null = Q(**{self.field: None}), ~Q(**{self.field: None})
+        if value is None:
+            return (not_null | (null & tie)) if backwards else (null & tie)
+        same = Q(**{f"{self.field}__{compare}": value}) | (Q(**{self.field: value}) & tie)
+        return same if backwards else (same | null)
+
+
+def page(
+    rows: models.QuerySet,
+    query: dict,
+    *,
+    cursors: models.QuerySet,
+    prefix: str,
+    order: Order | None = None,
+    id_field: str = "pk",
+) -> list:
+    """One page of `rows`.
+
+    `cursors` are the rows that a cursor may name by `id_field`: more than those listed, so that
+    paging goes on when the last row seen was deleted or archived meanwhile.
+    """
+    order = order or Order(query["order_by"], query["order"] == "desc")
+    for name, backwards in (("after", False), ("before", True)):
+        if name in query:
+            row = _cursor(name, query[name], cursors, prefix, id_field)
+            rows = rows.filter(order.beyond(row, backwards=backwards))
+    # Before a cursor, the page nearest to it is wanted: read backwards, then turn round.
+    backwards = "before" in query and "after" not in query
+    found = list(rows.order_by(*order.keys(backwards=backwards))[: query["limit"]])
+    return found[::-1] if backwards else found
+
+
+def page_by_number(rows: models.QuerySet, query: dict) -> list:
+    """One page of rows that are listed by `number`, newest first; the cursors are numbers, and
+    need not name a row."""
+    if "after" in query:
+        rows = rows.filter(number__lt=query["after"])
+    if "before" in query:
+        rows = rows.filter(number__gt=query["before"])
+        if "after" not in query:
+            return list(rows.order_by("number")[: query["limit"]])[::-1]
+    return list(rows.order_by("-number")[: query["limit"]])
+
+
+def _cursor(
+    name: str, value: str, cursors: models.QuerySet, prefix: str, id_field: str
+) -> models.Model:
+    if not is_id(prefix, value):
+        raise InvalidRequest(f"{name}: expected {prefix}-<uuid4>, got {value!r}")
+    row = cursors.filter(**{id_field: value}).first()
+    if row is None:
+        raise NotFound(f"{name}: no row with id '{value}' to page from")
+    return row

@@ -1,0 +1,267 @@
+"""A small world to look at on the first day: every state the console can show, and no secrets."""
+
+import json
+
+from django.db import transaction
+from django.utils import timezone
+
+from ..domain.actor import Author, Source
+from ..domain.conversations.accounts import create_organization, create_user
+from ..domain.conversations.agents import attach_block, create_agent, detach_block
+from ..domain.conversations.conversations import (
+    create_conversation,
+    fork_conversation,
+    update_conversation,
+)
+from ..domain.conversations.messages import append_messages, text_message
+from ..domain.errors import Conflict
+from ..domain.memory.blocks import BlockFields, create_block, write_block
+from ..domain.memory.effective import effective_blocks
+from ..domain.tools.definitions import BASE_TOOLS
+from ..models import Agent, Block, Conversation, Message, Organization, Run, Step, User
+from .blocks import COACH, COMPANY, SUPPORT, TUTOR
+
+ORGANIZATION = "Demo"
+USERNAME = "demo"
+MODEL = "scripted/demo"
+
+
+@transaction.atomic
+def seed_demo() -> Organization | None:
+    """Make the organization "Demo" with agents, memory and conversations.
+
+    Answers None, and changes nothing, when there is an organization of that name: what people
+    have edited or deleted in it since stays as they left it.
+    """
+    if Organization.objects.filter(name=ORGANIZATION).exists():
+        return None
+    if User.objects.filter(username=USERNAME).exists():
+        raise Conflict(
+            f"A user {USERNAME!r} exists outside the organization {ORGANIZATION!r}, which has yet "
+            "to be made; rename that user"
+        )
+    organization = create_organization(ORGANIZATION)
+    by = Author(create_user(organization, USERNAME), Source.COMMAND)
+    company = create_block(organization, by=by, **COMPANY)
+    _seed_support(organization, company, by=by)
+    _seed_coach(organization, company, by=by)
+    _seed_tutor(organization, by=by)
+    return organization
+
+
+def _seed_support(organization: Organization, company: Block, *, by: Author) -> None:
+    agent = _agent(
+        organization,
+        SUPPORT,
+        by=by,
+        name="Support Desk",
+        description="Answers customers of a bicycle rental.",
+        tags=["customers", "production"],
+    )
+    attach_block(agent, company, by=by)
+
+    refund = _conversation(agent, "Refund for a cancelled rental", ["human", "case_notes"], by=by)
+    _write(refund, "human", "Rents by the month since March. Prefers short answers.", by=by)
+    _take_note_in_a_turn(refund, by=by)
+    fork = fork_conversation(refund, by=by)
+    update_conversation(fork, by=by, summary="Refund, if the bicycle was never picked up")
+    _talk(fork, "And if I never picked it up?", "Then the full amount is refunded.", by=by)
+
+    battery = _conversation(
+        agent, "Battery no longer holds its charge", ["human", "case_notes"], by=by
+    )
+    _talk(
+        battery,
+        "The battery lasts twenty minutes. I bought the bicycle ten months ago.",
+        "The battery is under warranty for a year, so we replace it. Which model is it?",
+        "The one with the blue frame.",
+        "Thank you. A replacement can be collected in two working days.",
+        by=by,
+    )
+
+    # The checklist changes for everybody after both conversations took their copies.
+    case_notes = agent.blocks.get(label="case_notes")
+    checklist = "Checklist: order number, pick-up date, frame number, what the customer asks for."
+    write_block(case_notes, by=by, reason="Ask for the frame number too", value=checklist)
+
+
+def _seed_coach(organization: Organization, company: Block, *, by: Author) -> None:
+    agent = _agent(
+        organization,
+        COACH,
+        by=by,
+        name="Sales Coach",
+        description="Prepares conversations with companies that want a fleet.",
+        tags=["internal"],
+    )
+    attach_block(agent, company, by=by)
+
+    fleet = _conversation(agent, "Fleet for a hotel group", ["playbook", "quarter_goals"], by=by)
+    playbook = (
+        "1. Find out who signs and when their budget closes.\n"
+        "2. Offer a month's trial of five bicycles before talking about price.\n"
+        "3. Hotels: talk about guests' reviews first, costs second."
+    )
+    _write(fleet, "playbook", playbook, by=by)
+    _talk(
+        fleet,
+        "The hotel group asks for a price before they have seen a bicycle.",
+        "Who there decides, and what would a trial have to show them?",
+        by=by,
+    )
+    _talk(
+        _conversation(agent, "Preparing the quarterly review", [], by=by),
+        "What should the review begin with?",
+        "With the three deals that taught you most. Which ones come to mind?",
+        by=by,
+    )
+    # The quarter ended; the conversation about the hotels keeps the goals it was held under.
+    detach_block(agent, agent.blocks.get(label="quarter_goals"), by=by)
+
+
+def _seed_tutor(organization: Organization, *, by: Author) -> None:
+    agent = _agent(
+        organization,
+        TUTOR,
+        by=by,
+        name="Personal Tutor",
+        description="Teaches school mathematics, one learner per conversation.",
+        isolated_labels=["human", "progress"],
+        tags=["learning"],
+    )
+    evening = _conversation(agent, "Evening course, percentages", [], by=by)
+    _write(evening, "human", "Returns to school after ten years. Likes examples with money.", by=by)
+    _write(evening, "progress", "Done: fractions.\nOpen: percentages, equations.", by=by)
+    _talk(
+        evening,
+        "Why is ten percent off and then ten percent on not the original price?",
+        "Try it with 100 coins. How many are left after the first step?",
+        "90.",
+        "And what is ten percent of those 90?",
+        by=by,
+    )
+    _talk(
+        _conversation(agent, "Preparing for the entrance test", [], by=by),
+        "I have three weeks. Where do I start?",
+        "With one old test under real conditions. When could you take it?",
+        by=by,
+    )
+    finished = _conversation(agent, "Summer course, finished", [], by=by)
+    _write(finished, "progress", "Done: fractions, percentages, equations.", by=by)
+    update_conversation(finished, by=by, archived_at=timezone.now())
+
+
+def _agent(organization: Organization, memory: list[BlockFields], *, by: Author, **fields) -> Agent:
+    return create_agent(
+        organization, by=by, model=MODEL, memory_blocks=memory, tools=BASE_TOOLS, **fields
+    )
+
+
+def _conversation(agent: Agent, summary: str, labels: list[str], *, by: Author) -> Conversation:
+    return create_conversation(agent, by=by, summary=summary, isolated_labels=labels)
+
+
+def _write(conversation: Conversation, label: str, value: str, *, by: Author) -> Block:
+    return write_block(
+        conversation.isolations.get(label=label).block,
+        by=by,
+        conversation=conversation,
+        value=value,
+    )
+
+
+def _talk(conversation: Conversation, *texts: str, by: Author) -> None:
+    """Append messages that take turns, the user first."""
+    roles = [Message.Role.USER, Message.Role.ASSISTANT]
+    messages = [text_message(roles[i % 2], text) for i, text in enumerate(texts)]
+    append_messages(conversation, messages, by=by)
+
+
+def _take_note_in_a_turn(conversation: Conversation, *, by: Author) -> None:
+    """A completed run of two steps: the agent notes something with a tool, then answers."""
+    run = Run.objects.create(
+        organization_id=conversation.organization_id,
+        agent_id=conversation.agent_id,
+        conversation=conversation,
+        created_by=by.user,
+        last_updated_by=by.user,
+        started_at=timezone.now(),
+    )
+    by = by._replace(source=Source.TOOL, run=run)
+    checklist = conversation.isolations.get(label="case_notes").block.value
+    note = "Cancelled 30 hours before pick-up: refund in full."
+    call_id = "call_demo_note"
+    arguments = json.dumps({"label": "case_notes", "new_string": note})
+
+    first = _step(run, 1, "tool_call", prompt_tokens=612, completion_tokens=41, by=by)
+    notes = _write(conversation, "case_notes", f"{checklist}\n{note}", by=by).value
+    second = _step(run, 2, "end_turn", prompt_tokens=698, completion_tokens=33, by=by)
+
+    question = "I cancelled 30 hours before pick-up. What do I get back?"
+    answer = "The full amount. You will see it on your account within three working days."
+    call = {
+        "id": call_id,
+        "type": "function",
+        "function": {"name": "memory_insert", "arguments": arguments},
+    }
+    result = {
+        "tool_call_id": call_id,
+        "status": "success",
+        "func_response": notes,
+        "stdout": None,
+        "stderr": None,
+    }
+    noting = {"step": first, "name": "memory_insert", "tool_call_id": call_id}
+    append_messages(
+        conversation,
+        [
+            text_message(Message.Role.USER, question),
+            Message(role=Message.Role.ASSISTANT, model=MODEL, step=first, tool_calls=[call]),
+            text_message(Message.Role.TOOL, notes, tool_returns=[result], **noting),
+            text_message(Message.Role.ASSISTANT, answer, model=MODEL, step=second),
+        ],
+        by=by,
+    )
+    run.status = Run.Status.COMPLETED
+    run.stop_reason = second.stop_reason
+    run.usage = {name: first.usage[name] + second.usage[name] for name in first.usage}
+    run.completed_at = timezone.now()
+    run.save()
+    Conversation.objects.filter(pk=run.conversation_id).update(
+        last_run_completed_at=run.completed_at
+    )
+    Agent.objects.filter(pk=run.agent_id).update(last_run_completed_at=run.completed_at)
+
+
+def _step(
+    run: Run,
+    number: int,
+    stop_reason: str,
+    *,
+    prompt_tokens: int,
+    completion_tokens: int,
+    by: Author,
+) -> Step:
+    return Step.objects.create(
+        organization_id=run.organization_id,
+        run=run,
+        number=number,
+        model=MODEL,
+        stop_reason=stop_reason,
+        usage={
+            "prompt_tokens": prompt_tokens,
+            "completion_tokens": completion_tokens,
+            "total_tokens": prompt_tokens + completion_tokens,
+        },
+        blocks_seen=[
+            {
+                "label": effective.label,
+                "block_id": effective.block.pk,
+                "version": effective.block.version,
+                "origin": effective.origin,
+            }
+            for effective in effective_blocks(run.conversation)
+        ],
+        created_by=by.user,
+        last_updated_by=by.user,
+    )

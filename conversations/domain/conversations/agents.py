@@ -1,0 +1,277 @@
+"""The life of an agent and of the shared blocks attached to it."""
+
+import random
+import re
+from collections import Counter
+from collections.abc import Iterable
+from datetime import datetime
+from typing import TypedDict, Unpack
+from zoneinfo import ZoneInfo
+
+from django.db import transaction
+from django.db.models import Max
+from django.utils import timezone as clock
+
+from ...models import Agent, AgentBlock, Block, Message, Organization, Run
+from ..actor import Author
+from ..errors import (
+    BelongsToConversation,
+    InvalidArgument,
+    InvalidValue,
+    LabelTaken,
+    NotFound,
+    RepeatedLabels,
+    UnknownLabels,
+)
+from ..memory.blocks import BlockFields, insert_blocks, lock_blocks
+from ..memory.periods import begin_reading, end_reading
+from ..memory.prompt import DEFAULT_SYSTEM_PROMPT, recompile, recompile_default_conversations
+from ..model_handles import check_model_handle
+from ..runs.finish import abandon_runs
+from .conversations import create_conversation
+from .messages import append_messages
+
+
+class AgentFields(TypedDict, total=False):
+    """What a caller may set on an agent."""
+
+    name: str
+    description: str | None
+    system: str
+    agent_type: str
+    model: str
+    model_settings: dict | None
+    embedding: str | None
+    context_window_limit: int
+    timezone: str
+    tools: list[str]
+    approval_tools: list[str]
+    tags: list[str]
+    metadata: dict
+    hidden: bool | None
+    isolated_labels: list[str]
+
+
+ADJECTIVES = ["Brisk", "Calm", "Clear", "Eager", "Fair", "Keen", "Kind", "Quick", "Steady", "Warm"]
+NOUNS = ["Badger", "Crane", "Falcon", "Finch", "Heron", "Lynx", "Marten", "Otter", "Raven", "Wren"]
+
+
+@transaction.atomic
+def create_agent(
+    organization: Organization,
+    *,
+    by: Author,
+    memory_blocks: Iterable[BlockFields] = (),
+    blocks: Iterable[Block] = (),
+    initial_messages: Iterable[Message] = (),
+    **fields: Unpack[AgentFields],
+) -> Agent:
+    """Make an agent with new blocks, then existing ones, and its default conversation."""
+    fields.setdefault("name", f"{random.choice(ADJECTIVES)}{random.choice(NOUNS)}")  # noqa: S311
+    fields.setdefault("system", DEFAULT_SYSTEM_PROMPT)
+    policy = fields.pop("isolated_labels", [])
+    if "model" not in fields:
+        raise InvalidArgument("Must specify either model or llm_config in request")
+    _check(fields)
+    agent = Agent.objects.create(
+        organization=organization,
+        created_by=by.user,
+        last_updated_by=by.user,
+        **fields,
+    )
+    new = [
+        Block(organization=organization, created_by=by.user, last_updated_by=by.user, **block)
+        for block in memory_blocks
+    ]
+    insert_blocks(new, by=by)
+    _attach(agent, [*new, *_locked(blocks)], by=by, at=agent.created_at)
+    _set_policy(agent, policy)
+    conversation = create_conversation(agent, by=by, is_default=True)
+    if initial_messages:
+        append_messages(conversation, list(initial_messages), by=by)
+        recompile(conversation)
+    return agent
+
+
+@transaction.atomic
+def update_agent(
+    agent: Agent,
+    *,
+    by: Author,
+    blocks: Iterable[Block] | None = None,
+    **changes: Unpack[AgentFields],
+) -> Agent:
+    """Change fields of an agent; `blocks` replaces the attached ones. Answers the fresh row."""
+    agent = _lock(agent)
+    policy = changes.pop("isolated_labels", None)
+    _check(changes)
+    for name, value in changes.items():
+        setattr(agent, name, value)
+    if blocks is not None:
+        wanted = _locked(blocks)
+        now = clock.now()
+        end_reading(agent.reading_periods.all(), by=by, at=now)
+        agent.block_links.all().delete()
+        _attach(agent, wanted, by=by, at=now)
+    if policy is not None:
+        _set_policy(agent, policy)
+    _save(agent, *changes, by=by)
+    if blocks is not None or "system" in changes or "timezone" in changes:
+        recompile_default_conversations([agent.pk])
+    return agent
+
+
+@transaction.atomic
+def delete_agent(agent: Agent, *, by: Author) -> None:
+    """Take an agent and its conversations out of sight, until `purge`. Its shared blocks stay."""
+    abandon_runs(Run.objects.filter(agent=agent))
+    agent = _lock(agent)
+    agent.deleted_at = clock.now()
+    _save(agent, "deleted_at", by=by)
+
+
+@transaction.atomic
+def restore_agent(agent: Agent, *, by: Author) -> Agent:
+    """Bring back a deleted agent with the conversations that were not deleted on their own."""
+    agent = _lock(agent, deleted=True)
+    agent.deleted_at = None
+    _save(agent, "deleted_at", by=by)
+    # Its shared blocks may have been edited meanwhile.
+    recompile_default_conversations([agent.pk])
+    return agent
+
+
+@transaction.atomic
+def attach_block(agent: Agent, block: Block, *, by: Author) -> Agent:
+    """Let the agent's conversations read a shared block. Attaching it again changes nothing."""
+    agent = _lock(agent)
+    blocks = _locked([block])
+    if not agent.block_links.filter(block=block).exists():
+        _attach(agent, blocks, by=by)
+        _save(agent, by=by)
+        recompile_default_conversations([agent.pk])
+    return agent
+
+
+@transaction.atomic
+def detach_block(agent: Agent, block: Block, *, by: Author) -> Agent:
+    """Stop reading a shared block. Conversations that isolated its label keep their copies."""
+    agent = _lock(agent)
+    detached, _ = agent.block_links.filter(block=block).delete()
+    if not detached:
+        raise NotFound(f"No block with id '{block.pk}' found for agent '{agent.pk}'")
+    end_reading(agent.reading_periods.filter(block=block), by=by)
+    _save(agent, by=by)
+    recompile_default_conversations([agent.pk])
+    return agent
+
+
+@transaction.atomic
+def move_block(agent: Agent, block: Block, *, by: Author, places: int) -> Agent:
+    """Move an attached block down the prompt by so many places, or up by as many below zero."""
+    agent = _lock(agent)
+    links = list(agent.block_links.in_prompt_order())
+    here = next((n for n, link in enumerate(links) if link.block_id == block.pk), None)
+    if here is None:
+        raise NotFound(f"No block with id '{block.pk}' found for agent '{agent.pk}'")
+    there = min(max(here + places, 0), len(links) - 1)
+    if there != here:
+        links.insert(there, links.pop(here))
+        _renumber(agent, links, by=by)
+        _save(agent, by=by)
+        recompile_default_conversations([agent.pk])
+    return agent
+
+
+def _renumber(agent: Agent, links: list[AgentBlock], *, by: Author) -> None:
+    moved = [link for position, link in enumerate(links) if link.position != position]
+    for position, link in enumerate(links):
+        link.position = position
+    AgentBlock.objects.bulk_update(moved, ["position"])
+    now = clock.now()
+    periods = agent.reading_periods.filter(block__in=[link.block_id for link in moved])
+    end_reading(periods, by=by, at=now)
+    begin_reading(moved, by=by, at=now)
+
+
+def _locked(blocks: Iterable[Block]) -> list[Block]:
+    """The fresh rows in the order given, held, so that nobody renames or deletes one meanwhile."""
+    blocks = list(blocks)
+    rows = {row.pk: row for row in lock_blocks(blocks)}
+    if missing := [block.pk for block in blocks if block.pk not in rows]:
+        raise NotFound(f"Block with id '{missing[0]}' not found")
+    return [rows[block.pk] for block in blocks]
+
+
+def _attach(agent: Agent, blocks: list[Block], *, by: Author, at: datetime | None = None) -> None:
+    """Attach blocks after those the agent has. The caller holds the agent's lock and theirs."""
+    for block in blocks:
+        if block.organization_id != agent.organization_id:
+            raise NotFound(f"Block with id '{block.pk}' not found")
+        if block.is_isolated:
+            raise BelongsToConversation(
+                block.pk, block.conversation_id, f"be attached to agent '{agent.pk}'"
+            )
+    labels = Counter(block.label for block in blocks)
+    if repeated := [label for label, count in labels.items() if count > 1]:
+        raise RepeatedLabels("The agent's blocks", repeated)
+    if taken := agent.block_links.filter(label__in=labels).first():
+        raise LabelTaken(agent.pk, taken.label)
+    last = agent.block_links.aggregate(n=Max("position"))["n"]
+    links = AgentBlock.objects.bulk_create(
+        AgentBlock(agent=agent, block=block, label=block.label, position=position)
+        for position, block in enumerate(blocks, start=0 if last is None else last + 1)
+    )
+    begin_reading(links, by=by, at=at)
+
+
+def _set_policy(agent: Agent, labels: list[str]) -> None:
+    known = set(agent.block_links.values_list("label", flat=True))
+    if missing := [label for label in labels if label not in known]:
+        raise UnknownLabels(agent.pk, missing, sorted(known))
+    agent.isolated_labels = list(dict.fromkeys(labels))
+    agent.save(update_fields=["isolated_labels"])
+
+
+def _check(fields: AgentFields) -> None:
+    """Raise unless a caller may ask for these values."""
+    if "model" in fields:
+        check_model_handle(fields["model"])
+    check_agent(fields)
+
+
+def check_agent(fields: AgentFields) -> None:
+    """Raise unless an agent can hold these values, whichever model it names."""
+    name = fields.get("name")
+    # Letters of any script, digits, spaces, hyphens, underscores and apostrophes, as V1 had it.
+    if name is not None and not re.fullmatch(r"[\w '\-]+", name):
+        raise InvalidValue(
+            "name",
+            f"expected letters, digits, spaces, hyphens, underscores and apostrophes, got {name!r}",
+        )
+    if name is not None and len(name) > 200:
+        raise InvalidValue("name", f"expected at most 200 characters, got {len(name)}")
+    if (limit := fields.get("context_window_limit")) is not None and limit < 1:
+        raise InvalidValue("context_window_limit", f"expected at least 1 token, got {limit}")
+    if (zone := fields.get("timezone")) is not None:
+        try:
+            ZoneInfo(zone)
+        # A name that is not there is a KeyError; one that is a path or a folder, the others.
+        except (KeyError, ValueError, OSError) as error:
+            raise InvalidValue(
+                "timezone", f"expected an IANA name like 'Europe/Lisbon', got {zone!r}"
+            ) from error
+
+
+def _lock(agent: Agent, *, deleted: bool = False) -> Agent:
+    """The fresh row, held until the transaction ends; a deleted one only if asked for."""
+    rows = Agent.objects.select_for_update(no_key=True)
+    try:
+        return (rows if deleted else rows.live()).get(pk=agent.pk)
+    except Agent.DoesNotExist:
+        raise NotFound(f"Agent not found with id='{agent.pk}'") from None
+
+
+def _save(agent: Agent, *fields: str, by: Author) -> None:
+    agent.last_updated_by = by.user
+    agent.save(update_fields=[*fields, "last_updated_by", "updated_at"])

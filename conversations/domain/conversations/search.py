@@ -1,0 +1,26 @@
+"""Finding messages by their words."""
+
+from django.db.models import QuerySet
+
+from ...models import Conversation, Message
+from ..errors import InvalidValue
+
+LONGEST_QUERY = 1_000
+
+# The system message repeats memory, and what tools answered repeats what was said.
+SPOKEN = (Message.Role.USER, Message.Role.ASSISTANT, Message.Role.SUMMARY)
+
+
+def search_messages(messages: QuerySet[Message], query: str) -> QuerySet[Message]:
+    """Those of `messages` that contain all the words, newest first."""
+    if len(query) > LONGEST_QUERY:
+        # Databases take only so many conditions.
+        raise InvalidValue("query", f"expected at most {LONGEST_QUERY} characters")
+    if not query.split() or "\0" in query:
+        return messages.none()
+    return messages.filter(content__has_words=query).order_by("-created_at", "-id")
+
+
+def search_conversation(conversation: Conversation, query: str) -> QuerySet[Message]:
+    spoken = Message.objects.filter(conversations=conversation, role__in=SPOKEN)
+    return search_messages(spoken, query)

@@ -1,0 +1,79 @@
+"""Organizations never mix: rows that point at each other have the same one."""
+
+from collections.abc import Iterator
+
+from django.db.models import F, Model, Q
+
+from ...models import (
+    Agent,
+    AgentBlock,
+    ApiKey,
+    Block,
+    BlockRevision,
+    Conversation,
+    ConversationMessage,
+    IsolatedBlock,
+    Message,
+    Organization,
+    ReadingPeriod,
+    Run,
+    Step,
+)
+
+# Rows of a model, the field that says whose they are, and the rows they point at.
+POINTERS: list[tuple[type[Model], str, list[str]]] = [
+    (AgentBlock, "agent", ["block"]),
+    (Block, "", ["conversation"]),
+    (BlockRevision, "block", ["conversation", "run"]),
+    (Conversation, "", ["agent", "forked_from", "forked_at_message"]),
+    (ConversationMessage, "conversation", ["message"]),
+    (IsolatedBlock, "conversation", ["block", "source_block"]),
+    (Message, "", ["agent", "run", "step"]),
+    (ReadingPeriod, "block", ["agent", "conversation"]),
+    (Run, "", ["agent", "conversation"]),
+    (Step, "", ["run"]),
+]
+
+# A superuser may see and change every organization.
+USERS: list[tuple[type[Model], str, list[str]]] = [
+    (ApiKey, "", ["user"]),
+    (BlockRevision, "block", ["written_by"]),
+    *(
+        (model, "", ["created_by", "last_updated_by"])
+        for model in (Agent, ApiKey, Block, Conversation, Message, Run, Step)
+    ),
+]
+
+
+def mixed_organizations(organization: Organization | None) -> Iterator[tuple[str, str]]:
+    """Rows that point at a row or a user of another organization."""
+    for model, owner, targets in POINTERS:
+        for target in targets:
+            yield from _mixed(model, owner, target, organization)
+    for model, owner, targets in USERS:
+        for target in targets:
+            yield from _mixed(model, owner, target, organization, except_superusers=True)
+
+
+def _mixed(
+    model: type[Model],
+    owner: str,
+    target: str,
+    organization: Organization | None,
+    *,
+    except_superusers: bool = False,
+) -> Iterator[tuple[str, str]]:
+    own = f"{owner}__organization" if owner else "organization"
+    other = f"{target}__organization"
+    rows = model._default_manager.exclude(**{target: None}).exclude(**{own: F(other)})
+    if except_superusers:
+        rows = rows.exclude(**{f"{target}__is_superuser": True})
+    if organization:
+        rows = rows.filter(Q(**{own: organization}) | Q(**{other: organization}))
+    row = owner or "pk"
+    named = rows.order_by(row).values_list(row, target, own, other)
+    for pk, pointed_at, ours, theirs in named.iterator():
+        yield pk, f"{target} {pointed_at} is of {theirs or 'no organization'}, this one of {ours}"
+
+
+ORGANIZATION_RULES = {"organizations_never_mix": mixed_organizations}

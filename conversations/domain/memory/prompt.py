@@ -1,0 +1,238 @@
+"""What the model reads: the system message compiled from memory, and the messages after it."""
+
+import hashlib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
+from django.db import transaction
+from django.db.models import Count, QuerySet
+from django.utils import timezone
+
+from ...llm.tokens import count_tokens
+from ...models import Agent, Conversation, ConversationMessage, Message
+from ..errors import Conflict
+from ..tools import definitions as tools
+from .effective import BlockVersion, EffectiveBlock, effective_blocks, effective_blocks_of
+
+DEFAULT_SYSTEM_PROMPT = """\
+<base_instructions>
+You are an assistant with a memory that outlives this conversation. The memory blocks below are \
+what you know; keep them true and short. When you learn something that will matter later, write \
+it to the block it belongs to with your memory tools, in the same turn. Never claim to remember \
+what is neither in a block nor in this conversation; search first.
+</base_instructions>"""
+
+INTRODUCTION = "You read these blocks of your memory at every turn:"
+
+
+@dataclass(frozen=True)
+class Prompt:
+    """A system message in its parts."""
+
+    system: str
+    memory: str
+    metadata: str
+
+    @property
+    def text(self) -> str:
+        return "\n\n".join(part for part in (self.system, self.memory, self.metadata) if part)
+
+
+def compile_prompt(
+    conversation: Conversation,
+    blocks: list[EffectiveBlock],
+    *,
+    compiled_at: datetime,
+    message_count: int,
+) -> Prompt:
+    """The system message of `conversation` when it reads `blocks`.
+
+    `message_count` counts the messages after the system message. Tags and order are those that
+    V1 agents were prompted with; the wording is this project's.
+    """
+    agent = conversation.agent
+    moment = compiled_at.astimezone(ZoneInfo(agent.timezone))
+    name = "default" if conversation.is_default else conversation.pk
+    memory = ""
+    if blocks:
+        parts = "\n\n".join(_block_section(effective) for effective in blocks)
+        memory = f"<memory_blocks>\n{INTRODUCTION}\n\n{parts}\n\n</memory_blocks>"
+    recall = f"{message_count} previous messages between you and the user"
+    metadata = (
+        "<memory_metadata>\n"
+        f"- AGENT_ID: {agent.pk}\n"
+        f"- CONVERSATION_ID: {name}\n"
+        f"- System prompt last recompiled: {moment:%Y-%m-%d %I:%M:%S %p %Z%z}\n"
+        f"- {recall} are stored in recall memory\n"
+        "</memory_metadata>"
+    )
+    return Prompt(agent.system, memory, metadata)
+
+
+def _block_section(effective: EffectiveBlock) -> str:
+    block = effective.block
+    read_only = "- read_only=true\n" if block.read_only else ""
+    return (
+        f"<{block.label}>\n"
+        f"<description>\n{block.description or ''}\n</description>\n"
+        f"<metadata>\n{read_only}"
+        f"- chars_current={len(block.value)}\n- chars_limit={block.limit}\n</metadata>\n"
+        f"<value>\n{block.value}\n</value>\n"
+        f"</{block.label}>"
+    )
+
+
+def fingerprint(agent: Agent, blocks: Sequence[EffectiveBlock | BlockVersion]) -> dict:
+    """What a system message is compiled from, small enough to keep with the conversation.
+
+    {"system": the first 16 hexadecimal digits of the SHA-256 of the system prompt,
+     "blocks": [[label, block id, version], …] in prompt order}
+    """
+    digest = hashlib.sha256(agent.system.encode("utf-8", "surrogatepass")).hexdigest()[:16]
+    return {
+        "system": digest,
+        "blocks": [[read.label, read.block_id, read.version] for read in blocks],
+    }
+
+
+def is_stale(conversation: Conversation, blocks: Sequence[EffectiveBlock | BlockVersion]) -> bool:
+    """Whether the stored system message says something else than memory now does."""
+    return conversation.compiled_from != fingerprint(conversation.agent, blocks)
+
+
+def recompile(conversation: Conversation) -> str:
+    """Compile the system message from memory, store it in place, and answer its text."""
+    texts = recompile_all([conversation.pk])
+    if conversation.pk not in texts:
+        raise Conflict(f"Conversation '{conversation.pk}' has no system message to recompile")
+    return texts[conversation.pk]
+
+
+@transaction.atomic
+def recompile_all(conversation_ids: Iterable[str]) -> dict[str, str]:
+    """`recompile` for many conversations, in a fixed number of queries; their texts by id.
+
+    One that has no system message, as damaged data may, is left out.
+    """
+    return _recompile(Conversation.objects.filter(pk__in=list(conversation_ids)))
+
+
+def recompile_default_conversations(agent_ids: Iterable[str]) -> None:
+    """Store a new system message in the default conversation of each of these agents.
+
+    The number of queries does not grow with the number of agents: a block may be shared by
+    thousands. Must run in the transaction of the change it follows.
+    """
+    defaults = Conversation.objects.filter(agent__deleted_at=None, is_default=True)
+    _recompile(defaults.filter(agent__in=list(agent_ids)))
+
+
+def preview_prompt(conversation: Conversation) -> Prompt:
+    """What `recompile` would store now. Writes nothing."""
+    return _compile_now(conversation)[0]
+
+
+def _compile_now(conversation: Conversation) -> tuple[Prompt, list[EffectiveBlock]]:
+    blocks = effective_blocks(conversation)
+    count = conversation.message_links.filter(position__gt=0).count()
+    prompt = compile_prompt(conversation, blocks, compiled_at=timezone.now(), message_count=count)
+    return prompt, blocks
+
+
+def _recompile(rows: QuerySet[Conversation]) -> dict[str, str]:
+    # Two edits of two blocks may recompile the same conversation: whoever comes second waits
+    # here, and then reads what the first one wrote.
+    locked = rows.select_for_update(no_key=True, of=("self",)).select_related("agent")
+    conversations = {conversation.pk: conversation for conversation in locked.order_by("id")}
+    links = ConversationMessage.objects.filter(conversation__in=conversations, position=0)
+    messages = {link.conversation_id: link.message for link in links.select_related("message")}
+    if not messages:
+        return {}
+    now = timezone.now()
+    compiled = [conversations[pk] for pk in messages]
+    blocks = effective_blocks_of(compiled)
+    counts = dict(
+        ConversationMessage.objects.filter(conversation__in=compiled, position__gt=0)
+        .values("conversation")
+        .annotate(count=Count("id"))
+        .order_by()
+        .values_list("conversation", "count")
+    )
+    for conversation in compiled:
+        prompt = compile_prompt(
+            conversation,
+            blocks[conversation.pk],
+            compiled_at=now,
+            message_count=counts.get(conversation.pk, 0),
+        )
+        message = messages[conversation.pk]
+        message.content = [{"type": "text", "text": prompt.text}]
+        message.updated_at = now
+        conversation.compiled_from = fingerprint(conversation.agent, blocks[conversation.pk])
+        conversation.compiled_at = now
+    Message.objects.bulk_update(messages.values(), ["content", "updated_at"], batch_size=500)
+    Conversation.objects.bulk_update(compiled, ["compiled_from", "compiled_at"], batch_size=500)
+    return {pk: message.text for pk, message in messages.items()}
+
+
+@dataclass(frozen=True)
+class ContextWindow:
+    """What the model would read now, and what each part costs in tokens."""
+
+    prompt: Prompt
+    labels: list[str]
+    functions: list[dict]
+    messages: list[Message]
+    size_max: int
+    message_total: int
+    tokens_system: int
+    tokens_memory: int
+    tokens_metadata: int
+    tokens_functions: int
+    tokens_messages: int
+
+    @property
+    def size_current(self) -> int:
+        return (
+            self.tokens_system
+            + self.tokens_memory
+            + self.tokens_metadata
+            + self.tokens_functions
+            + self.tokens_messages
+        )
+
+
+def context_window(conversation: Conversation) -> ContextWindow:
+    """What the model would read if this conversation's next turn began now. Stores nothing."""
+    agent = conversation.agent
+    prompt, blocks = _compile_now(conversation)
+    labels = [effective.label for effective in blocks]
+    links = conversation.message_links.in_context().select_related("message")
+    messages = [link.message for link in links]
+    if messages:
+        # The stored text may be older than memory; the model is shown the present one.
+        messages[0].content = [{"type": "text", "text": prompt.text}]
+    functions = tools.definitions(agent.tools, labels)
+    return ContextWindow(
+        prompt=prompt,
+        labels=labels,
+        functions=functions,
+        messages=messages,
+        size_max=conversation.context_window_limit or agent.context_window_limit,
+        message_total=conversation.message_links.count(),
+        tokens_system=count_tokens(prompt.system),
+        tokens_memory=count_tokens(prompt.memory),
+        tokens_metadata=count_tokens(prompt.metadata),
+        tokens_functions=sum(count_tokens(str(function)) for function in functions),
+        tokens_messages=sum(message_tokens(message) for message in messages[1:]),
+    )
+
+
+def message_tokens(message: Message) -> int:
+    """What one message costs: its text, tool calls and tool returns."""
+    parts = [message.text]
+    parts += [str(call) for call in message.tool_calls]
+    parts += [str(result) for result in message.tool_returns]
+    return sum(count_tokens(part) for part in parts if part)

@@ -1,0 +1,63 @@
+"""The messages a turn adds to its conversation, unsaved, and the events that tell of tools."""
+
+from ...ids import new_id
+from ...models import Message
+from ..tools.execution import ToolResult
+from .reply import Reply, now_text
+
+Role = Message.Role
+
+
+def input_message(given: dict) -> Message:
+    """An unsaved message of what the caller sent."""
+    fields = {name: given.get(name) for name in ("otid", "name", "sender_id", "group_id")}
+    return Message(
+        id=new_id("message"),
+        role=given["role"],
+        content=given.get("content") or [],
+        tool_returns=given.get("tool_returns") or [],
+        tool_call_id=given.get("tool_call_id"),
+        **fields,
+    )
+
+
+def assistant_message(reply: Reply, handle: str) -> Message:
+    content = []
+    if reply.reasoning:
+        content.append(
+            {"type": "reasoning", "reasoning": reply.reasoning, "source": "reasoner_model"}
+        )
+    if reply.text:
+        content.append({"type": "text", "text": reply.text})
+    return Message(
+        id=reply.message_id,
+        role=Role.ASSISTANT,
+        content=content,
+        tool_calls=reply.calls,
+        model=handle,
+    )
+
+
+def result_message(call: dict, result: ToolResult) -> Message:
+    status = "error" if result.is_error else "success"
+    return Message(
+        id=new_id("message"),
+        role=Role.TOOL,
+        name=call["function"]["name"],
+        tool_call_id=call["id"],
+        content=[{"type": "text", "text": result.text}],
+        tool_returns=[{"tool_call_id": call["id"], "status": status, "func_response": result.text}],
+    )
+
+
+def result_event(call: dict, message: Message, result: ToolResult, step_id: str | None) -> dict:
+    return {
+        "type": "tool_return",
+        "message": message.pk,
+        "step": step_id,
+        "name": call["function"]["name"],
+        "call_id": call["id"],
+        "status": "error" if result.is_error else "success",
+        "text": result.text,
+        "at": now_text(),
+    }

@@ -1,0 +1,148 @@
+"""What a model is sent: a conversation in the shape of OpenAI's chat completions."""
+
+import json
+from collections.abc import Iterable, Sequence
+
+from ...llm.requests import ModelRequest
+from ...llm.tokens import count_tokens
+from ...models import Conversation, Message
+from ..runs.start import TurnRequest
+from ..tools import definitions as tools
+
+Role = Message.Role
+
+SUMMARY_NOTE = (
+    "The earlier part of this conversation is no longer shown to you. What it said, in short:\n\n"
+)
+NO_RESULT = "(no result was recorded)"
+
+
+def model_request(
+    conversation: Conversation,
+    messages: Sequence[Message],
+    request: TurnRequest,
+    *,
+    labels: Sequence[str],
+) -> ModelRequest:
+    """The next call of the model: `messages` are those in context, the system message first, and
+    `labels` those of the blocks in it."""
+    agent = conversation.agent
+    shown = chat_messages(messages)
+    if request.system is not None:
+        shown = [{"role": "system", "content": request.system}, *shown[1:]]
+    own = {tool["name"] for tool in request.client_tools}
+    functions = tools.definitions([name for name in agent.tools if name not in own], labels)
+    functions += [tools.client_definition(tool) for tool in request.client_tools]
+    return ModelRequest(
+        handle=request.model or conversation.model or agent.model,
+        messages=shown,
+        tools=functions,
+        settings=model_settings(agent.model_settings, conversation.model_settings),
+    )
+
+
+def model_settings(*layers: dict | None) -> dict:
+    """V1's model settings as fields of the request; what a later layer says goes first."""
+    merged: dict = {}
+    for layer in layers:
+        merged |= {name: value for name, value in (layer or {}).items() if value is not None}
+    settings = {
+        name: merged[name]
+        for name in ("temperature", "parallel_tool_calls", "response_format", "tool_choice")
+        if name in merged
+    }
+    if "max_output_tokens" in merged:
+        settings["max_tokens"] = merged["max_output_tokens"]
+    reasoning = merged.get("reasoning")
+    if isinstance(reasoning, dict) and reasoning.get("reasoning_effort"):
+        settings["reasoning_effort"] = reasoning["reasoning_effort"]
+    if settings.get("response_format") == {"type": "text"}:
+        del settings["response_format"]
+    return settings
+
+
+def chat_messages(messages: Iterable[Message]) -> list[dict]:
+    """Stored messages as the model reads them.
+
+    Each tool call is followed by its result, as providers insist: also where a stored result is
+    missing, as imported data may have it, and without results that nothing called for.
+    """
+    shown: list[dict] = []
+    waiting: dict[str, dict] = {}
+
+    def close() -> None:
+        missing = {"role": "tool", "content": NO_RESULT}
+        shown.extend({**missing, "tool_call_id": call_id} for call_id in waiting)
+        waiting.clear()
+
+    for message in messages:
+        if message.role == Role.TOOL:
+            results = _results(message)
+            shown.extend(r for r in results if waiting.pop(r["tool_call_id"], None) is not None)
+            continue
+        close()
+        shown.append(_chat_message(message))
+        waiting.update((call["id"], call) for call in message.tool_calls)
+    close()
+    return shown
+
+
+def _results(message: Message) -> list[dict]:
+    returns = message.tool_returns or [{"func_response": message.text}]
+    return [
+        {
+            "role": "tool",
+            "tool_call_id": item.get("tool_call_id") or message.tool_call_id or "",
+            "content": str(item.get("func_response") or ""),
+        }
+        for item in returns
+    ]
+
+
+def _chat_message(message: Message) -> dict:
+    if message.role == Role.SUMMARY:
+        return {"role": "user", "content": f"{SUMMARY_NOTE}{message.text}"}
+    if message.role in (Role.ASSISTANT, Role.APPROVAL):
+        shown: dict = {"role": "assistant", "content": message.text or None}
+        if message.tool_calls:
+            shown["tool_calls"] = [_call(call) for call in message.tool_calls]
+        elif not message.text:
+            shown["content"] = ""
+        return shown
+    return {"role": message.role, "content": _content(message)}
+
+
+def _call(call: dict) -> dict:
+    arguments = call["function"]["arguments"]
+    try:
+        is_object = isinstance(json.loads(arguments), dict)
+    except (ValueError, RecursionError):
+        is_object = False
+    # A model may have written broken JSON; it was told so, and servers refuse to read it again.
+    function = {"name": call["function"]["name"], "arguments": arguments if is_object else "{}"}
+    return {"id": call["id"], "type": "function", "function": function}
+
+
+def _content(message: Message) -> str | list[dict]:
+    if all(part["type"] == "text" for part in message.content):
+        return message.text
+    parts = []
+    for part in message.content:
+        if part["type"] == "text":
+            parts.append({"type": "text", "text": part.get("text", "")})
+        elif part["type"] == "image" and (url := _image_url(part.get("source") or {})):
+            parts.append({"type": "image_url", "image_url": {"url": url}})
+    return parts
+
+
+def _image_url(source: dict) -> str | None:
+    if source.get("type") == "base64":
+        return f"data:{source.get('media_type', 'image/png')};base64,{source.get('data', '')}"
+    return source.get("url")
+
+
+def request_tokens(request: ModelRequest) -> int:
+    """An estimate of what the model will read."""
+    texts = [json.dumps(message, ensure_ascii=False) for message in request.messages]
+    texts += [json.dumps(tool, ensure_ascii=False) for tool in request.tools]
+    return sum(count_tokens(text) for text in texts)

@@ -1,0 +1,34 @@
+import signal
+import threading
+
+from conversations.runtime.worker import DRAIN_SECONDS, drain, this_worker
+
+from ._arguments import positive
+from ._command import OperatorCommand
+
+
+class Command(OperatorCommand):
+    help = (
+        "Take the turns that web processes leave to workers (WEB_TAKES_TURNS=false), until told "
+        "to stop. Start as many, on as many machines, as there is work for."
+    )
+
+    def add_arguments(self, parser):
+        parser.add_argument(
+            "--at-once",
+            type=positive,
+            default=100,
+            metavar="N",
+            help="take at most so many turns at a time (default: 100)",
+        )
+
+    def handle(self, *, at_once, **options):
+        stop = threading.Event()
+        for name in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(name, lambda *_: stop.set())
+        worker = this_worker()
+        self.result(f"{worker.name} takes turns")
+        self.stdout.flush()
+        worker.look_for_runs(at_once, stop)
+        self.remark(f"Stopping: {worker.busy} turns have {DRAIN_SECONDS:.0f} s to end.")
+        drain(DRAIN_SECONDS)

@@ -1,0 +1,166 @@
+"""Reading JSON that somebody else wrote: every wrong value is named by its path."""
+
+import json
+import math
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Any
+
+from django.utils.dateparse import parse_datetime
+
+from ...domain.errors import InvalidArgument, InvalidValue
+
+# A file is read as a whole, which takes about ten times its size in memory.
+MOST_BYTES = 64 * 2**20
+# What answers are written with ends at 254 levels.
+MOST_LEVELS = 100
+MOST_IN_COLUMN = 2**31 - 1
+
+
+def check_size(size: int) -> None:
+    if size > MOST_BYTES:
+        raise InvalidArgument(
+            f"The file has {size} bytes; expected at most {MOST_BYTES} ({MOST_BYTES >> 20} MiB)"
+        )
+
+
+def parse_document(data: bytes) -> "Node":
+    """The document in a file, all of whose values both databases can hold."""
+    check_size(len(data))
+    try:
+        value = json.loads(data, parse_constant=_refuse)
+    except (ValueError, RecursionError) as error:
+        raise InvalidArgument(f"Expected JSON in UTF-8; {error}") from None
+    check_storable(value)
+    return Node(value, "")
+
+
+def _refuse(constant: str):
+    raise ValueError(f"{constant} is not JSON")
+
+
+def check_storable(document: Any) -> None:
+    for path, value in _walk(document):
+        if isinstance(value, str):
+            wrong = unstorable(value)
+        elif isinstance(value, float):
+            wrong = None if math.isfinite(value) else "a number that no double holds"
+        else:
+            wrong = (
+                f"more than {MOST_LEVELS} levels of nesting" if len(path) > MOST_LEVELS else None
+            )
+        if wrong:
+            raise InvalidValue(_join(path), f"has {wrong}, which can't be stored")
+
+
+def unstorable(text: str) -> str | None:
+    """What of a text PostgreSQL and UTF-8 have no place for."""
+    if "\0" in text:
+        return "a NUL character"
+    if not text.isascii() and any("\ud800" <= character <= "\udfff" for character in text):
+        return "a lone surrogate"
+    return None
+
+
+def _walk(document: Any) -> Iterator[tuple[tuple, Any]]:
+    """Every value with its path; a key counts as a value. Not recursive: depth is the caller's."""
+    waiting: list[tuple[tuple, Any]] = [((), document)]
+    while waiting:
+        path, value = waiting.pop()
+        yield path, value
+        if isinstance(value, dict):
+            for key, item in value.items():
+                yield (*path, ascii(key)), key
+                waiting.append(((*path, key), item))
+        elif isinstance(value, list):
+            waiting += [((*path, index), item) for index, item in enumerate(value)]
+
+
+def _join(path: tuple) -> str:
+    return ".".join(str(part) for part in path[:8]) or "the document"
+
+
+class Node:
+    """A value of a document, and where it stands. Null and a missing key are one."""
+
+    def __init__(self, value: Any, path: str):
+        self.value = value
+        self.path = path
+
+    def get(self, name: str) -> "Node":
+        return Node(self.fields.get(name), f"{self.path}.{name}".lstrip("."))
+
+    def wrong(self, expected: str) -> InvalidValue:
+        shown = json.dumps(self.value, ensure_ascii=True, default=str)
+        shown = shown if len(shown) <= 60 else f"{shown[:60]}…"
+        return InvalidValue(self.path or "the document", f"expected {expected}, got {shown}")
+
+    @property
+    def fields(self) -> dict[str, Any]:
+        if not isinstance(self.value, dict):
+            raise self.wrong("an object")
+        return self.value
+
+    def each(self, name: str) -> list["Node"]:
+        """The items of a list."""
+        node = self.get(name)
+        if node.value is None:
+            return []
+        if not isinstance(node.value, list):
+            raise node.wrong("an array")
+        return [Node(item, f"{node.path}.{index}") for index, item in enumerate(node.value)]
+
+    def has(self, name: str) -> bool:
+        return self.fields.get(name) is not None
+
+    def text(self, name: str, *, most: int | None = None) -> str | None:
+        node = self.get(name)
+        if node.value is None:
+            return None
+        return node.as_text(most=most)
+
+    def needed_text(self, name: str, *, most: int | None = None) -> str:
+        return self.get(name).as_text(most=most)
+
+    def as_text(self, *, most: int | None = None) -> str:
+        if not isinstance(self.value, str):
+            raise self.wrong("a string")
+        if most is not None and len(self.value) > most:
+            raise self.wrong(f"at most {most} characters")
+        return self.value
+
+    def texts(self, name: str, *, most: int | None = None) -> list[str]:
+        return [node.as_text(most=most) for node in self.each(name)]
+
+    def flag(self, name: str) -> bool | None:
+        node = self.get(name)
+        if node.value is not None and not isinstance(node.value, bool):
+            raise node.wrong("true or false")
+        return node.value
+
+    def number(self, name: str, *, least: int = 0) -> int | None:
+        node = self.get(name)
+        return None if node.value is None else node.as_number(least=least)
+
+    def as_number(self, *, least: int = 0) -> int:
+        is_number = isinstance(self.value, int) and not isinstance(self.value, bool)
+        if not is_number or not least <= self.value <= MOST_IN_COLUMN:
+            raise self.wrong(f"an integer from {least} to {MOST_IN_COLUMN}")
+        return self.value
+
+    def object(self, name: str) -> dict | None:
+        node = self.get(name)
+        return None if node.value is None else node.fields
+
+    def time(self, name: str) -> datetime | None:
+        """A time in ISO 8601; without a zone it is UTC."""
+        node = self.get(name)
+        if node.value is None:
+            return None
+        try:
+            found = parse_datetime(node.as_text())
+        except ValueError:
+            found = None
+        if found is None:
+            raise node.wrong("a time in ISO 8601")
+        return found if found.tzinfo else found.replace(tzinfo=UTC)

@@ -1,0 +1,244 @@
+from collections import Counter
+from datetime import timedelta
+
+import pytest
+from django.utils import timezone
+
+from conversations.domain.conversations import purge as purge_module
+from conversations.domain.conversations.agents import attach_block, delete_agent, restore_agent
+from conversations.domain.conversations.conversations import (
+    delete_conversation,
+    fork_conversation,
+    restore_conversation,
+)
+from conversations.domain.conversations.purge import count_purgeable, purge
+from conversations.domain.integrity.check import find_breaches
+from conversations.domain.memory.blocks import delete_block, write_block
+from conversations.domain.memory.isolation import release_label
+from conversations.models import (
+    Agent,
+    Block,
+    BlockRevision,
+    Conversation,
+    ConversationMessage,
+    Message,
+    Run,
+)
+
+from ...factories import (
+    author,
+    make_agent,
+    make_block,
+    make_conversation,
+    make_messages,
+    make_run,
+    make_user,
+)
+
+
+def deleted(row, *, days_ago: int = 31):
+    """Delete by the verb, and let that be some days ago."""
+    verbs = {Agent: delete_agent, Block: delete_block, Conversation: delete_conversation}
+    verbs[type(row)](row, by=author())
+    type(row).objects.filter(pk=row.pk).update(deleted_at=timezone.now() - timedelta(days=days_ago))
+    return row
+
+
+def purge_all(days: int = 30) -> dict[str, int]:
+    """Purge; answers the counts, having checked that the dry run had announced the same."""
+    deleted_before = timezone.now() - timedelta(days=days)
+    announced = count_purgeable(deleted_before)
+    removed = sum(purge(deleted_before), Counter())
+    assert removed == +announced
+    return {kind.__name__: count for kind, count in removed.items()}
+
+
+def remaining(model) -> set[str]:
+    return set(model.objects.values_list("pk", flat=True))
+
+
+def test_a_conversation_goes_with_its_blocks_and_messages_when_it_is_time(alice):
+    agent = make_agent(alice, labels=["human", "persona"])
+    old, recent, live = (make_conversation(agent, isolated=["human", "persona"]) for _ in "123")
+    for conversation in (old, recent, live):
+        make_messages(conversation, "hello", "hi there")
+        make_run(conversation, status=Run.Status.COMPLETED)
+    write_block(old.isolated_blocks.get(label="human"), by=author(alice), value="two")
+    release_label(old, "persona", by=author(alice))
+    deleted(old, days_ago=31)
+    deleted(recent, days_ago=29)
+
+    counts = purge_all()
+
+    assert counts == {"Conversation": 1, "Message": 3, "Run": 1, "Block": 2, "BlockRevision": 3}
+    assert remaining(Conversation) == {recent.pk, live.pk, agent.conversations.get(is_default=1).pk}
+    assert Block.objects.filter(conversation__in=[recent, live]).count() == 4
+    restore_conversation(recent, by=author(alice))
+    assert [m.text for m in recent.messages.order_by("conversation_links__position")][1:] == [
+        "hello",
+        "hi there",
+    ]
+    assert list(find_breaches()) == []
+
+
+def test_a_fork_keeps_the_messages_it_shares(alice):
+    original = make_conversation(make_agent(alice))
+    first, _ = make_messages(original, "hello", "hi there")
+    fork = fork_conversation(original, by=author(alice), at=first)
+    deleted(original)
+
+    assert purge_all() == {"Conversation": 1, "Message": 2}
+
+    fork.refresh_from_db()
+    assert [m.text for m in fork.messages.filter(role="user")] == ["hello"]
+    assert fork.forked_from is None
+    assert fork.forked_at_message == first
+    assert list(find_breaches()) == []
+
+
+def test_messages_go_with_the_last_conversation_that_holds_them(alice):
+    original = make_conversation(make_agent(alice))
+    make_messages(original, "hello")
+    fork = fork_conversation(original, by=author(alice))
+    deleted(original)
+    deleted(fork)
+
+    assert purge_all() == {"Conversation": 2, "Message": 3}
+
+
+def test_a_message_that_no_conversation_holds_goes_too(alice):
+    conversation = make_conversation(make_agent(alice))
+    [message] = make_messages(conversation, "hello")
+    ConversationMessage.objects.filter(message=message).delete()
+
+    assert purge_all() == {"Message": 1}
+
+
+def test_an_agent_goes_with_its_conversations_and_its_shared_blocks_stay(alice):
+    company = make_block(alice, label="company")
+    agent = make_agent(alice, labels=["human"])
+    attach_block(agent, company, by=author(alice))
+    conversation = make_conversation(agent, isolated=["human"])
+    make_messages(conversation, "hello")
+    make_messages(agent.conversations.get(is_default=True), "hello")
+    colleague = make_agent(alice)
+    deleted(agent)
+
+    counts = purge_all()
+
+    assert counts == {"Agent": 1, "Conversation": 2, "Message": 4, "Block": 1, "BlockRevision": 1}
+    assert remaining(Agent) == {colleague.pk}
+    assert sorted(Block.objects.values_list("label", flat=True)) == ["company", "human"]
+    assert list(find_breaches()) == []
+
+
+def test_an_agent_that_is_restored_during_a_purge_has_its_default_conversation(alice):
+    agent = make_agent(alice)
+    make_conversation(agent)
+    deleted(agent)
+    interrupted = purge(timezone.now() - timedelta(days=30))
+    assert next(interrupted) == Counter({Conversation: 1})
+
+    restore_agent(agent, by=author(alice))
+
+    assert sum(interrupted, Counter()) == Counter({Message: 1})
+    assert agent.conversations.get().is_default
+    assert list(find_breaches()) == []
+
+
+def test_a_conversation_deleted_long_before_its_agent_goes_first(alice):
+    agent = make_agent(alice)
+    conversation = deleted(make_conversation(agent), days_ago=40)
+    deleted(agent, days_ago=2)
+
+    assert purge_all() == {"Conversation": 1, "Message": 1}
+
+    restore_agent(agent, by=author(alice))
+    assert conversation.pk not in remaining(Conversation)
+    assert list(find_breaches()) == []
+
+
+def test_a_deleted_block_goes_with_its_revisions_and_copies_of_it_stay(alice):
+    agent = make_agent(alice, labels=["human"])
+    conversation = make_conversation(agent, isolated=["human"])
+    shared = agent.blocks.get()
+    write_block(shared, by=author(alice), value="two")
+    deleted(shared)
+
+    assert purge_all() == {"Block": 1, "BlockRevision": 2}
+
+    isolation = conversation.isolations.get()
+    assert (isolation.source_block, isolation.block.value) == (None, "about human")
+    assert list(find_breaches()) == []
+
+
+def test_revisions_remember_nothing_of_a_purged_conversation_but_stay(alice):
+    agent = make_agent(alice, labels=["human"])
+    conversation = make_conversation(agent)
+    run = make_run(conversation, status=Run.Status.COMPLETED)
+    by = author(alice)._replace(run=run)
+    write_block(agent.blocks.get(), by=by, value="two", conversation=conversation)
+    deleted(conversation)
+
+    assert purge_all() == {"Conversation": 1, "Message": 1, "Run": 1}
+
+    newest = BlockRevision.objects.get(number=2)
+    assert (newest.value, newest.conversation, newest.run) == ("two", None, None)
+
+
+def test_counting_removes_nothing(alice):
+    agent = make_agent(alice, labels=["human"])
+    conversation = make_conversation(agent, isolated=["human"])
+    make_messages(conversation, "hello")
+    deleted(conversation)
+    models = [Agent, Conversation, Message, Block, BlockRevision]
+    before = [remaining(model) for model in models]
+
+    counts = count_purgeable(timezone.now())
+
+    assert counts[Conversation] == 1
+    assert [remaining(model) for model in models] == before
+
+
+def test_an_interrupted_purge_is_continued_by_the_next(alice, monkeypatch):
+    monkeypatch.setattr(purge_module, "SIZE", 2)
+    agent = make_agent(alice, labels=["human"])
+    for _ in range(5):
+        conversation = make_conversation(agent, isolated=["human"])
+        make_messages(conversation, "hello")
+        deleted(conversation)
+
+    interrupted = purge(timezone.now())
+    first = next(interrupted)
+    interrupted.close()
+
+    assert first == Counter({Conversation: 2, Block: 2, BlockRevision: 2})
+    assert Conversation.objects.filter(is_default=False).count() == 3
+    assert purge_all() == {"Conversation": 3, "Message": 10, "Block": 3, "BlockRevision": 3}
+
+
+@pytest.mark.parametrize("count", [1, 4])
+def test_nothing_to_do_costs_the_same_queries_however_many_rows_there_are(
+    alice, django_assert_num_queries, count
+):
+    for _ in range(count):
+        make_messages(make_conversation(make_agent(make_user(alice.organization))), "hello")
+
+    # Conversations, agents, blocks, messages; each in a savepoint of the test's transaction.
+    with django_assert_num_queries(12):
+        assert list(purge(timezone.now())) == []
+
+
+@pytest.mark.parametrize("count", [1, 4])
+def test_a_batch_costs_the_same_queries_however_many_rows_it_has(
+    alice, django_assert_num_queries, count
+):
+    agent = make_agent(alice, labels=["human"])
+    for _ in range(count):
+        conversation = make_conversation(agent, isolated=["human"])
+        make_messages(conversation, "hello", "hi there")
+        make_run(conversation, status=Run.Status.COMPLETED)
+        deleted(conversation)
+
+    with django_assert_num_queries(42):
+        assert len(list(purge(timezone.now()))) == 2

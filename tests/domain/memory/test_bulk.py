@@ -1,0 +1,173 @@
+from collections import Counter
+from itertools import islice
+
+import pytest
+
+from conversations.domain.conversations.agents import detach_block
+from conversations.domain.errors import UnknownLabels
+from conversations.domain.integrity.check import find_breaches
+from conversations.domain.memory import bulk
+from conversations.domain.memory.blocks import write_block
+from conversations.domain.memory.bulk import rebase_all, reset_all
+from conversations.domain.memory.drift import rebase, reset
+from conversations.domain.memory.effective import effective_blocks
+from conversations.ids import new_id
+from conversations.models import BlockRevision
+from conversations.models.conversations import Drift
+
+from ...factories import author, make_agent, make_conversation
+
+LINES = "one\ntwo\nthree"
+
+
+@pytest.fixture
+def agent(alice):
+    """Three conversations: one has not changed its copy, one its first line, one its last."""
+    agent = make_agent(alice, memory_blocks=[{"label": "human", "value": LINES}])
+    for text in (LINES, "ONE\ntwo\nthree", "one\ntwo\nmine"):
+        conversation = make_conversation(agent, isolated=["human"], summary=text)
+        write_block(conversation.isolations.get().block, by=author(), value=text)
+    write_block(agent.blocks.get(), by=author(), value="one\ntwo\nTHREE")
+    return agent
+
+
+def texts(agent):
+    rows = agent.conversations.filter(is_default=False).order_by("created_at")
+    return [conversation.isolations.get().block.value for conversation in rows]
+
+
+def outcomes(rows):
+    return Counter(row.outcome for row in rows)
+
+
+def test_rebasing_merges_everywhere_and_reports_where_it_cannot(agent):
+    rows = list(rebase_all(agent, "human", by=author()))
+
+    assert texts(agent) == ["one\ntwo\nTHREE", "ONE\ntwo\nTHREE", "one\ntwo\nmine"]
+    assert outcomes(rows) == {"applied": 2, "conflict": 1}
+    [conflict] = [row for row in rows if row.outcome == "conflict"]
+    assert "changed the same lines in 1 place(s)" in conflict.detail
+    assert BlockRevision.objects.filter(source="rebase").count() == 2
+    assert list(find_breaches()) == []
+
+
+def test_a_second_run_changes_nothing(agent):
+    list(rebase_all(agent, "human", by=author()))
+    revisions = BlockRevision.objects.count()
+
+    again = outcomes(rebase_all(agent, "human", by=author()))
+
+    assert again == {"unchanged": 2, "conflict": 1}
+    assert BlockRevision.objects.count() == revisions
+
+
+def test_interrupted_and_run_again_ends_like_an_undisturbed_run(alice, monkeypatch):
+    monkeypatch.setattr(bulk, "BATCH", 2)
+    agent = make_agent(alice, memory_blocks=[{"label": "human", "value": LINES}])
+    for _ in range(5):
+        make_conversation(agent, isolated=["human"])
+    write_block(agent.blocks.get(), by=author(), value="new")
+
+    first = list(islice(rebase_all(agent, "human", by=author()), 3))
+    rest = outcomes(rebase_all(agent, "human", by=author()))
+
+    assert outcomes(first) == {"applied": 3}
+    assert rest == {"applied": 1, "unchanged": 4}
+    assert texts(agent) == ["new"] * 5
+    assert BlockRevision.objects.filter(source="rebase").count() == 5
+
+
+def test_resetting_those_of_one_drift(agent):
+    rows = list(reset_all(agent, "human", by=author(), drifts=[Drift.DIVERGED]))
+
+    assert outcomes(rows) == {"applied": 2}
+    assert texts(agent) == [LINES, "one\ntwo\nTHREE", "one\ntwo\nTHREE"]
+
+
+def test_a_dry_run_says_the_same_and_writes_nothing(agent):
+    before = texts(agent), BlockRevision.objects.count()
+
+    dry = list(rebase_all(agent, "human", by=author(), dry_run=True))
+
+    assert (texts(agent), BlockRevision.objects.count()) == before
+    assert list(rebase_all(agent, "human", by=author())) == dry
+
+
+def test_conversations_that_cannot_be_are_skipped_with_a_reason(alice, agent):
+    strange = [new_id("conv"), make_conversation(agent).pk]
+    chosen = agent.conversations.filter(summary=LINES).get().pk
+
+    rows = list(reset_all(agent, "human", by=author(), conversation_ids=[chosen, *strange]))
+
+    assert [(row.conversation_id, row.outcome) for row in rows] == [
+        (chosen, "applied"),
+        (strange[0], "skipped"),
+        (strange[1], "skipped"),
+    ]
+    assert "has this id and isolated 'human'" in rows[1].detail
+
+
+def test_without_the_shared_block_all_are_skipped(agent):
+    detach_block(agent, agent.blocks.get(), by=author())
+
+    rows = list(rebase_all(agent, "human", by=author()))
+
+    assert outcomes(rows) == {"skipped": 3}
+    assert "no longer has a block with label 'human'" in rows[0].detail
+
+
+def test_a_text_over_the_own_limit_is_skipped(agent):
+    conversation = agent.conversations.get(summary=LINES)
+    write_block(conversation.isolations.get().block, by=author(), limit=len(LINES))
+    write_block(agent.blocks.get(), by=author(), value="long " * 20)
+
+    rows = list(rebase_all(agent, "human", by=author(), conversation_ids=[conversation.pk]))
+
+    assert [(row.outcome, "at most 13 characters" in row.detail) for row in rows] == [
+        ("skipped", True)
+    ]
+
+
+def test_a_label_that_nobody_has_is_named(agent):
+    with pytest.raises(UnknownLabels, match="its labels are 'human'"):
+        list(reset_all(agent, "mood", by=author()))
+
+
+@pytest.mark.parametrize("count", [2, 7])
+def test_a_batch_costs_the_same_queries_however_many_rows_it_has(
+    alice, django_assert_num_queries, count
+):
+    agent = make_agent(alice, memory_blocks=[{"label": "human", "value": LINES}])
+    for _ in range(count):
+        make_conversation(agent, isolated=["human"])
+    write_block(agent.blocks.get(), by=author(), value="new")
+
+    with django_assert_num_queries(15):
+        list(reset_all(agent, "human", by=author()))
+
+    default = agent.conversations.get(is_default=True)
+    assert effective_blocks(default)[0].block.value == "new"
+
+
+def test_bulk_and_single_verbs_leave_the_same_history_and_base(alice):
+    agent = make_agent(alice, memory_blocks=[{"label": "human", "value": "a"}])
+    one, other = [make_conversation(agent, isolated=["human"]) for _ in range(2)]
+
+    def left_by(conversation):
+        isolation = conversation.isolations.get()
+        newest = isolation.block.revisions.first()
+        base = (isolation.base_value, isolation.base_version, isolation.source_block_id)
+        return base, newest.source, newest.unconditional, newest.base_version
+
+    for single, verb in ((reset, reset_all), (rebase, rebase_all)):
+        # The last shared text is the base's again, at a later version.
+        for value in ("b", "a"):
+            write_block(agent.blocks.get(), by=author(), value=value)
+            single(one, "human", by=author())
+            list(verb(agent, "human", by=author(), conversation_ids=[other.pk]))
+            assert left_by(one) == left_by(other)
+        write_block(agent.blocks.get(), by=author(), value="c")
+        write_block(agent.blocks.get(), by=author(), value="a")
+        single(one, "human", by=author())
+        list(verb(agent, "human", by=author(), conversation_ids=[other.pk]))
+        assert left_by(one) == left_by(other)

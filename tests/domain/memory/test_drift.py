@@ -1,0 +1,202 @@
+import pytest
+
+from conversations.domain.conversations.agents import detach_block
+from conversations.domain.errors import BlockTooLong, Conflict, NotFound
+from conversations.domain.memory.blocks import write_block
+from conversations.domain.memory.drift import (
+    Hunk,
+    MergeConflict,
+    SharedMoved,
+    compare,
+    preview_promotion,
+    preview_rebase,
+    promote,
+    rebase,
+    reset,
+)
+from conversations.domain.memory.effective import effective_blocks
+from conversations.models import IsolatedBlock
+from conversations.models.conversations import Drift
+
+from ...factories import author, make_agent, make_conversation
+
+LINES = "one\ntwo\nthree\nfour"
+
+
+@pytest.fixture
+def agent(alice):
+    return make_agent(alice, memory_blocks=[{"label": "human", "value": LINES}])
+
+
+@pytest.fixture
+def conversation(agent):
+    return make_conversation(agent, isolated=["human"])
+
+
+def shared_of(conversation):
+    return conversation.agent.block_links.get(label="human").block
+
+
+def own_of(conversation):
+    return conversation.isolations.get(label="human").block
+
+
+def write(block, value):
+    return write_block(block, by=author(), value=value)
+
+
+@pytest.mark.parametrize(
+    ("shared", "isolated", "drift"),
+    [
+        (LINES, LINES, Drift.IN_SYNC),
+        (LINES, "mine", Drift.ISOLATED_CHANGED),
+        ("theirs", LINES, Drift.SHARED_CHANGED),
+        ("theirs", "mine", Drift.DIVERGED),
+        ("the same", "the same", Drift.IN_SYNC),
+        (None, "mine", Drift.SHARED_GONE),
+    ],
+)
+def test_drift_is_the_same_in_python_and_in_sql(alice, conversation, shared, isolated, drift):
+    write(own_of(conversation), isolated)
+    if shared is None:
+        detach_block(conversation.agent, shared_of(conversation), by=author(alice))
+    else:
+        write(shared_of(conversation), shared)
+
+    [in_python] = [effective.drift for effective in effective_blocks(conversation)]
+    in_sql = IsolatedBlock.objects.with_drift().get(conversation=conversation).drift
+
+    assert (in_python, in_sql) == (drift, drift)
+    assert compare(conversation, "human").effective.drift == drift
+
+
+def test_a_comparison_tells_both_sides_changes_since_the_base(conversation):
+    write(shared_of(conversation), "zero\n" + LINES)
+    write(own_of(conversation), LINES.replace("two", "2"))
+
+    comparison = compare(conversation, "human")
+
+    assert [piece.text for piece in comparison.shared_changes if piece.change == "added"] == [
+        "zero\n"
+    ]
+    assert [tuple(p) for p in comparison.isolated_changes if p.change != "same"] == [
+        ("removed", "two\n"),
+        ("added", "2\n"),
+    ]
+    assert comparison.unified.splitlines()[:2] == ["--- shared", "+++ isolated"]
+
+
+def test_promoting_writes_the_shared_block_and_moves_the_base(alice, conversation):
+    write(own_of(conversation), "better")
+    others = [make_conversation(conversation.agent) for _ in range(2)]
+
+    promotion = promote(conversation, "human", by=author(alice))
+
+    shared = shared_of(conversation)
+    assert (shared.value, shared.revisions.first().source) == ("better", "promote")
+    assert shared.revisions.first().conversation == conversation
+    assert (promotion.applied, promotion.agents) == (True, 1)
+    # The agent's own thread and the two others read it; this conversation has its copy.
+    assert promotion.conversations == len(others) + 1
+    isolation = conversation.isolations.get()
+    assert (isolation.base_value, isolation.base_version) == ("better", 2)
+    assert compare(conversation, "human").effective.drift == Drift.IN_SYNC
+
+
+def test_promoting_over_a_change_of_the_shared_block_needs_force(alice, conversation):
+    write(shared_of(conversation), "theirs")
+    write(own_of(conversation), "mine")
+
+    with pytest.raises(SharedMoved, match="has changed since it was isolated") as refusal:
+        promote(conversation, "human", by=author(alice))
+
+    assert refusal.value.details["drift"] == "diverged"
+    assert refusal.value.details["shared"]["value"] == "theirs"
+    assert shared_of(conversation).value == "theirs"
+    assert promote(conversation, "human", by=author(alice), force=True).block.value == "mine"
+
+
+def test_promoting_what_is_too_long_for_the_shared_block_changes_nothing(alice, conversation):
+    write_block(shared_of(conversation), by=author(alice), limit=30)
+    write(own_of(conversation), "x" * 31)
+
+    with pytest.raises(BlockTooLong):
+        promote(conversation, "human", by=author(alice))
+
+    assert shared_of(conversation).value == LINES
+    assert conversation.isolations.get().base_value == LINES
+
+
+def test_a_preview_of_promoting_writes_nothing(conversation):
+    write(own_of(conversation), "better")
+
+    promotion = preview_promotion(conversation, "human")
+
+    assert (promotion.applied, promotion.block.value) == (True, "better")
+    assert shared_of(conversation).value == LINES
+
+
+def test_resetting_takes_the_shared_text_again(alice, conversation):
+    write_block(shared_of(conversation), by=author(), value="theirs", description="d", limit=50)
+    write(own_of(conversation), "mine")
+
+    effective = reset(conversation, "human", by=author(alice))
+
+    own = own_of(conversation)
+    assert (own.value, own.description, own.limit) == ("theirs", "d", 50)
+    assert own.revisions.first().source == "reset"
+    assert effective.drift == Drift.IN_SYNC
+
+
+def test_rebasing_keeps_both_sides_changes(alice, conversation):
+    write(shared_of(conversation), LINES + "\nfive")
+    write(own_of(conversation), LINES.replace("one", "1"))
+
+    effective = rebase(conversation, "human", by=author(alice))
+
+    assert own_of(conversation).value == "1\ntwo\nthree\nfour\nfive"
+    assert own_of(conversation).revisions.first().source == "rebase"
+    assert conversation.isolations.get().base_value == LINES + "\nfive"
+    assert effective.drift == Drift.ISOLATED_CHANGED
+
+
+def test_rebasing_with_a_conflict_writes_nothing_until_it_is_resolved(alice, conversation):
+    write(shared_of(conversation), LINES.replace("two", "zwei"))
+    write(own_of(conversation), LINES.replace("two", "deux"))
+
+    with pytest.raises(MergeConflict) as refusal:
+        rebase(conversation, "human", by=author(alice))
+
+    assert refusal.value.conflicts == [Hunk(base="two", shared="zwei", isolated="deux")]
+    assert refusal.value.merged == (
+        "one\n<<<<<<< shared\nzwei\n=======\ndeux\n>>>>>>> isolated\nthree\nfour"
+    )
+    assert own_of(conversation).version == 2
+    assert conversation.isolations.get().base_value == LINES
+    rebase(conversation, "human", by=author(alice), resolution="one\nzwei, deux\nthree\nfour")
+    assert own_of(conversation).value == "one\nzwei, deux\nthree\nfour"
+    assert conversation.isolations.get().base_value == LINES.replace("two", "zwei")
+
+
+def test_a_preview_of_rebasing_writes_nothing(conversation):
+    write(shared_of(conversation), LINES + "\nfive")
+
+    assert preview_rebase(conversation, "human").block.value == LINES + "\nfive"
+    assert own_of(conversation).value == LINES
+
+
+@pytest.mark.parametrize("verb", [promote, reset, rebase])
+def test_without_a_shared_block_the_copy_stays_as_it_is(alice, conversation, verb):
+    write(own_of(conversation), "mine")
+    detach_block(conversation.agent, shared_of(conversation), by=author(alice))
+
+    with pytest.raises(Conflict, match="no longer has a block with label 'human'"):
+        verb(conversation, "human", by=author(alice))
+
+    assert own_of(conversation).value == "mine"
+
+
+@pytest.mark.parametrize("verb", [promote, reset, rebase])
+def test_a_label_that_is_not_isolated_is_not_found(alice, agent, verb):
+    with pytest.raises(NotFound, match="has not isolated the label 'human'"):
+        verb(make_conversation(agent), "human", by=author(alice))

@@ -1,0 +1,75 @@
+import pytest
+
+from conversations.domain.conversations.agents import detach_block, update_agent
+from conversations.domain.memory.blocks import write_block
+from conversations.domain.memory.effective import effective_blocks, effective_blocks_of
+from conversations.models import IsolatedBlock
+
+from ...factories import author, make_agent, make_conversation
+
+
+def read(conversation) -> list[tuple]:
+    return [(e.label, e.origin, e.block.value, e.drift) for e in effective_blocks(conversation)]
+
+
+def test_an_isolated_block_stands_where_the_shared_one_would(alice):
+    agent = make_agent(alice, labels=["a", "b", "c"])
+
+    conversation = make_conversation(agent, isolated=["b"])
+
+    assert read(conversation) == [
+        ("a", "shared", "about a", None),
+        ("b", "isolated", "about b", "in_sync"),
+        ("c", "shared", "about c", None),
+    ]
+
+
+def test_isolated_blocks_whose_label_is_gone_come_last_in_the_order_of_their_isolation(alice):
+    agent = make_agent(alice, labels=["a", "b", "c"])
+    conversation = make_conversation(agent, isolated=["b", "a"])
+
+    update_agent(agent, by=author(alice), blocks=[agent.blocks.get(label="c")])
+
+    assert read(conversation) == [
+        ("c", "shared", "about c", None),
+        ("b", "isolated", "about b", "shared_gone"),
+        ("a", "isolated", "about a", "shared_gone"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("shared", "isolated", "drift"),
+    [
+        ("about a", "about a", "in_sync"),
+        ("about a", "mine", "isolated_changed"),
+        ("theirs", "about a", "shared_changed"),
+        ("theirs", "mine", "diverged"),
+        ("same", "same", "in_sync"),
+        (None, "mine", "shared_gone"),
+    ],
+)
+def test_python_and_sql_agree_on_drift(alice, shared, isolated, drift):
+    agent = make_agent(alice, labels=["a"])
+    conversation = make_conversation(agent, isolated=["a"])
+    write_block(conversation.isolated_blocks.get(), by=author(alice), value=isolated)
+    if shared is None:
+        detach_block(agent, agent.blocks.get(), by=author(alice))
+    else:
+        write_block(agent.blocks.get(), by=author(alice), value=shared)
+
+    [effective] = effective_blocks(conversation)
+
+    assert effective.drift == drift
+    assert IsolatedBlock.objects.with_drift().get().drift == drift
+
+
+@pytest.mark.parametrize("count", [1, 5])
+def test_many_conversations_are_read_in_two_queries(alice, count, django_assert_num_queries):
+    agents = [make_agent(alice, labels=["a", "b"]) for _ in range(count)]
+    conversations = [make_conversation(agent, isolated=["b"]) for agent in agents]
+
+    with django_assert_num_queries(2):  # the shared blocks, the isolated blocks
+        found = effective_blocks_of(conversations)
+        origins = {pk: [e.origin for e in blocks] for pk, blocks in found.items()}
+
+    assert origins == {c.pk: ["shared", "isolated"] for c in conversations}

@@ -1,0 +1,127 @@
+import pytest
+
+from conversations.domain.errors import Conflict, NotFound, UnknownLabels
+from conversations.domain.integrity.check import find_breaches
+from conversations.domain.memory.blocks import write_block
+from conversations.domain.memory.effective import effective_blocks
+from conversations.domain.memory.isolation import bring_back, isolate_label, release_label
+from conversations.models import Block, IsolatedBlock
+from conversations.models.conversations import Drift
+
+from ...factories import author, make_agent, make_conversation
+
+
+def test_isolating_a_label_later_copies_what_the_shared_block_says_now(alice):
+    agent = make_agent(alice, labels=["human"])
+    conversation = make_conversation(agent)
+    write_block(agent.blocks.get(), by=author(alice), value="later")
+
+    effective = isolate_label(conversation, "human", by=author(alice))
+
+    isolation = conversation.isolations.get()
+    assert (effective.origin, effective.block.value, effective.drift) == (
+        "isolated", "later", "in_sync",
+    )  # fmt: skip
+    assert (isolation.base_value, isolation.base_version) == ("later", 2)
+    assert isolation.source_block == agent.blocks.get()
+
+
+def test_isolating_again_changes_nothing(alice):
+    conversation = make_conversation(make_agent(alice, labels=["human"]), isolated=["human"])
+    own = conversation.isolated_blocks.get()
+
+    effective = isolate_label(conversation, "human", by=author(alice))
+
+    assert effective.block == own
+    assert Block.objects.count() == 2
+
+
+def test_a_label_that_the_agent_has_not_cannot_be_isolated(alice):
+    conversation = make_conversation(make_agent(alice, labels=["human"]))
+
+    with pytest.raises(UnknownLabels, match="'todo' not found"):
+        isolate_label(conversation, "todo", by=author(alice))
+
+    assert IsolatedBlock.objects.count() == 0
+
+
+def test_the_default_conversation_reads_its_own_copy_at_once_and_the_shared_one_again(alice):
+    agent = make_agent(alice, labels=["human"])
+    default = agent.conversations.get()
+    own = isolate_label(default, "human", by=author(alice)).block
+    write_block(own, by=author(alice), value="own")
+    isolated = default.messages.get().text
+
+    release_label(default, "human", by=author(alice))
+
+    assert "<value>\nown\n</value>" in isolated
+    assert "<value>\nabout human\n</value>" in default.messages.get().text
+    assert [e.origin for e in effective_blocks(default)] == ["shared"]
+
+
+def test_a_released_copy_is_out_of_sight_and_keeps_its_revisions(alice):
+    conversation = make_conversation(make_agent(alice, labels=["human"]), isolated=["human"])
+    own = conversation.isolated_blocks.get()
+
+    release_label(conversation, "human", by=author(alice))
+
+    assert own not in Block.objects.live()
+    assert own.revisions.count() == 1
+    with pytest.raises(NotFound, match="has not isolated the label 'human'"):
+        release_label(conversation, "human", by=author(alice))
+
+
+# Released copies
+
+
+def own_text(conversation):
+    return conversation.isolations.get(label="human").block.value
+
+
+def test_a_released_copy_is_brought_back_with_its_text_and_history(alice):
+    conversation = make_conversation(make_agent(alice, labels=["human"]), isolated=["human"])
+    own = conversation.isolations.get().block
+    write_block(own, by=author(), value="mine")
+    release_label(conversation, "human", by=author())
+
+    effective = bring_back(conversation, "human", by=author())
+
+    assert (effective.block, effective.version) == (own, 2)
+    assert effective.drift == Drift.ISOLATED_CHANGED
+    assert list(find_breaches()) == []
+
+
+def test_what_the_shared_block_said_meanwhile_is_drift_of_a_copy_brought_back(alice):
+    agent = make_agent(alice, labels=["human"])
+    conversation = make_conversation(agent, isolated=["human"])
+    write_block(conversation.isolations.get().block, by=author(), value="mine")
+    release_label(conversation, "human", by=author())
+    write_block(agent.blocks.get(), by=author(), value="new for all")
+
+    effective = bring_back(conversation, "human", by=author())
+
+    assert effective.drift == Drift.DIVERGED
+    assert effective.isolation.base_value == "about human"
+
+
+def test_of_several_released_copies_the_newest_or_the_one_named_comes_back(alice):
+    conversation = make_conversation(make_agent(alice, labels=["human"]))
+    copies = []
+    for text in ("first", "second"):
+        copies.append(isolate_label(conversation, "human", by=author(), value=text).block)
+        release_label(conversation, "human", by=author())
+
+    assert bring_back(conversation, "human", by=author()).block.value == "second"
+    release_label(conversation, "human", by=author())
+    bring_back(conversation, "human", by=author(), block_id=copies[0].pk)
+    assert own_text(conversation) == "first"
+
+
+def test_nothing_comes_back_where_something_is_or_nothing_was(alice):
+    agent = make_agent(alice, labels=["human"])
+    conversation = make_conversation(agent, isolated=["human"])
+
+    with pytest.raises(Conflict, match="release that copy first"):
+        bring_back(conversation, "human", by=author())
+    with pytest.raises(NotFound, match="has no released copy of 'human'"):
+        bring_back(make_conversation(agent), "human", by=author())

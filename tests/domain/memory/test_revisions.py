@@ -1,0 +1,269 @@
+"""Undo, redo and restore write new revisions; what was once written stays."""
+
+from datetime import timedelta
+
+import pytest
+from django.utils import timezone
+
+from conversations.domain.conversations.agents import attach_block, detach_block, update_agent
+from conversations.domain.conversations.conversations import fork_conversation
+from conversations.domain.errors import InvalidArgument, NotFound, StaleVersion
+from conversations.domain.memory.blocks import write_block
+from conversations.domain.memory.drift import promote, rebase, reset
+from conversations.domain.memory.effective import effective_blocks
+from conversations.domain.memory.isolation import isolate_label, release_label
+from conversations.domain.memory.periods import effective_blocks_at, moment_of
+from conversations.domain.memory.revisions import (
+    NothingToRedo,
+    NothingToUndo,
+    change_between,
+    redo,
+    restore_revision,
+    undo,
+)
+from conversations.models.conversations import Drift
+
+from ...factories import author, make_agent, make_block, make_conversation, make_messages
+
+
+@pytest.fixture
+def block(alice):
+    """Revisions 1, 2 and 3 say A, B and C."""
+    block = make_block(alice, value="A")
+    for value in "BC":
+        block = write(block, value)
+    return block
+
+
+def write(block, value, **fields):
+    return write_block(block, by=author(), value=value, **fields)
+
+
+def texts(block):
+    return "".join(block.revisions.order_by("number").values_list("value", flat=True))
+
+
+def test_undo_goes_back_step_by_step_and_redo_forward_again(block):
+    said = [
+        step(block, by=author()).value for step in (undo, undo, redo, redo, undo, redo, undo, undo)
+    ]
+
+    assert said == list("BABCBCBA")
+    assert texts(block) == "ABC" + "BABCBCBA"
+
+
+def test_the_first_text_cannot_be_undone(block):
+    restored = [undo(block, by=author()) for _ in range(2)]
+
+    with pytest.raises(NothingToUndo, match="nothing to undo"):
+        undo(block, by=author())
+
+    assert restored[-1].version == 5
+    assert block.revisions.count() == 5
+
+
+def test_without_an_undo_there_is_nothing_to_redo(block):
+    with pytest.raises(NothingToRedo):
+        redo(block, by=author())
+
+    undo(block, by=author())
+    redo(block, by=author())
+    with pytest.raises(NothingToRedo):
+        redo(block, by=author())
+
+
+def test_an_edit_after_an_undo_begins_a_branch_and_keeps_the_old_one(block):
+    undo(block, by=author())
+    write(block, "D")
+
+    with pytest.raises(NothingToRedo):
+        redo(block, by=author())
+    assert undo(block, by=author()).value == "B"
+    assert undo(block, by=author()).value == "A"
+    assert texts(block) == "ABCBDBA"
+
+
+def test_a_restore_is_an_edit_that_can_be_undone(alice, block):
+    restored = restore_revision(block, 1, by=author(alice), reason="the old one was right")
+    undone = undo(block, by=author(alice))
+
+    newest, restore = block.revisions.all()[:2]
+    assert (restored.value, undone.value) == ("A", "C")
+    assert (restore.source, restore.restored_number) == ("restore", 1)
+    assert (restore.reason, restore.written_by) == ("the old one was right", alice)
+    assert (newest.source, newest.restored_number) == ("undo", 3)
+
+
+def test_restoring_what_it_says_already_leaves_no_revision(block):
+    assert restore_revision(block, 3, by=author()).version == 3
+    assert texts(block) == "ABC"
+
+
+def test_undo_brings_back_every_field(alice):
+    block = make_block(alice, value="A", tags=["old"], metadata={"n": 1})
+    write_block(block, by=author(), tags=["new"], metadata={"n": 2}, read_only=True, limit=7)
+
+    block = undo(block, by=author())
+
+    assert (block.tags, block.metadata, block.read_only) == (["old"], {"n": 1}, False)
+    assert (block.value, block.limit) == ("A", 100_000)
+
+
+def test_undo_of_a_version_that_has_moved_on_writes_nothing(block):
+    with pytest.raises(StaleVersion, match="is at version 3; this write was based on version 2"):
+        undo(block, by=author(), expected_version=2)
+
+    assert texts(block) == "ABC"
+
+
+def test_a_revision_that_is_not_there_is_named(block):
+    with pytest.raises(NotFound, match="has no revision 9; its newest is 3"):
+        restore_revision(block, 9, by=author())
+
+
+def test_what_changed_between_any_two_revisions(block):
+    change = change_between(block, 1, 3)
+
+    assert [tuple(piece) for piece in change.pieces] == [("removed", "A"), ("added", "C")]
+    assert change.unified == "--- revision 1\n+++ revision 3\n@@ -1 +1 @@\n-A\n+C"
+    assert change_between(block).older.number == 2
+
+
+# Undoing what moved the base of an isolated block
+
+
+@pytest.fixture
+def conversation(alice):
+    agent = make_agent(alice, memory_blocks=[{"label": "human", "value": "one\ntwo\nthree"}])
+    conversation = make_conversation(agent, isolated=["human"])
+    write(own_of(conversation), "ONE\ntwo\nthree")
+    write(shared_of(conversation), "one\ntwo\nTHREE")
+    return conversation
+
+
+def shared_of(conversation):
+    return conversation.agent.block_links.get(label="human").block
+
+
+def own_of(conversation):
+    return conversation.isolations.get(label="human").block
+
+
+def drift_of(conversation):
+    return effective_blocks(conversation)[0].drift
+
+
+def test_undoing_a_rebase_goes_back_behind_it(conversation):
+    rebase(conversation, "human", by=author())
+    assert drift_of(conversation) == Drift.ISOLATED_CHANGED
+
+    undo(own_of(conversation), by=author())
+    # Else a promotion would take the shared block's THREE away without a word.
+    assert drift_of(conversation) == Drift.DIVERGED
+
+    redo(own_of(conversation), by=author())
+    assert own_of(conversation).value == "ONE\ntwo\nTHREE"
+    assert drift_of(conversation) == Drift.ISOLATED_CHANGED
+
+
+def test_undoing_a_reset_brings_the_own_text_back(conversation):
+    reset(conversation, "human", by=author())
+
+    undo(own_of(conversation), by=author())
+
+    assert own_of(conversation).value == "ONE\ntwo\nthree"
+    assert drift_of(conversation) == Drift.DIVERGED
+
+
+def test_a_base_that_a_promotion_moved_stays(conversation):
+    rebase(conversation, "human", by=author())
+    promote(conversation, "human", by=author())
+
+    undo(own_of(conversation), by=author())
+
+    assert shared_of(conversation).value == "ONE\ntwo\nTHREE"
+    assert drift_of(conversation) == Drift.ISOLATED_CHANGED
+
+
+# What a conversation read then
+
+
+def read_at(conversation, moment):
+    return {
+        past.label: (past.block.value, past.origin, past.version)
+        for past in effective_blocks_at(conversation, moment)
+    }
+
+
+def test_memory_as_of_a_time_shows_the_texts_and_the_blocks_of_then(alice):
+    agent = make_agent(alice, labels=["human", "persona"])
+    human = agent.blocks.get(label="human")
+    conversation = make_conversation(agent)
+    moments = [timezone.now()]
+
+    def after(step):
+        step()
+        moments.append(timezone.now())
+
+    after(lambda: write(human, "Alice"))
+    after(lambda: isolate_label(conversation, "human", by=author(), value="mine"))
+    after(lambda: write(own_of(conversation), "mine, edited"))
+    after(lambda: detach_block(agent, human, by=author()))
+    after(lambda: release_label(conversation, "human", by=author()))
+    after(lambda: attach_block(agent, human, by=author()))
+
+    assert [read_at(conversation, moment).get("human") for moment in moments] == [
+        ("about human", "shared", 1),
+        ("Alice", "shared", 2),
+        ("mine", "isolated", 1),
+        ("mine, edited", "isolated", 2),
+        ("mine, edited", "isolated", 2),
+        None,
+        ("Alice", "shared", 2),
+    ]
+    # The order of the prompt then: attached again, it comes last.
+    assert list(read_at(conversation, moments[0])) == ["human", "persona"]
+    assert list(read_at(conversation, moments[-1])) == ["persona", "human"]
+
+
+def test_memory_as_of_now_is_what_it_reads(alice):
+    agent = make_agent(alice, labels=["human", "persona", "policy"])
+    conversation = make_conversation(agent, isolated=["persona"])
+    blocks = [agent.blocks.get(label=label) for label in ("policy", "human")]
+    update_agent(agent, by=author(), blocks=blocks)
+    write_block(blocks[0], by=author(), label="rules")
+
+    past = read_at(conversation, timezone.now())
+
+    effective = effective_blocks(conversation)
+    assert past == {e.label: (e.block.value, e.origin, e.version) for e in effective}
+    assert list(past) == ["rules", "human", "persona"]
+
+
+def test_memory_as_of_a_message_of_an_ancestor_three_forks_back(alice):
+    first = make_conversation(make_agent(alice, labels=["human"]), isolated=["human"])
+    message = make_messages(first, "hello")[0]
+    write(own_of(first), "later")
+    thread = first
+    for _ in range(3):
+        thread = fork_conversation(thread, by=author())
+
+    then = read_at(thread, moment_of(thread, message.pk))
+
+    assert then == {"human": ("about human", "isolated", 1)}
+    assert read_at(thread, timezone.now()) == {"human": ("later", "isolated", 1)}
+
+
+def test_before_it_began_a_conversation_read_nothing(alice):
+    conversation = make_conversation(make_agent(alice, labels=["human"]))
+
+    with pytest.raises(InvalidArgument, match="began at"):
+        effective_blocks_at(conversation, conversation.created_at - timedelta(days=1))
+
+
+def test_a_message_of_another_conversation_is_not_found(alice):
+    agent = make_agent(alice)
+    message = make_messages(make_conversation(agent), "hello")[0]
+
+    with pytest.raises(NotFound, match="is not in conversation"):
+        moment_of(make_conversation(agent), message.pk)

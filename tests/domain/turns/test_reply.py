@@ -1,0 +1,49 @@
+"""Tool calls put together from the pieces in which different servers send them."""
+
+import pytest
+
+from conversations.domain.turns.reply import Reply
+from conversations.llm.requests import CallPiece
+
+
+def calls_of(*pieces: CallPiece) -> list[tuple[str, str]]:
+    reply = Reply("step")
+    for piece in pieces:
+        reply.add(piece)
+    ids = [call["id"] for call in reply.calls]
+    assert len(set(ids)) == len(ids)
+    assert all(ids)
+    return [(call["function"]["name"], call["function"]["arguments"]) for call in reply.calls]
+
+
+@pytest.mark.parametrize(
+    "pieces",
+    [
+        # As OpenAI does.
+        [(0, "a", "f", ""), (0, "", "", '{"x"'), (0, "", "", ":1}"), (1, "b", "g", "{}")],
+        # In turns.
+        [(0, "a", "f", ""), (1, "b", "g", ""), (0, "", "", '{"x":1}'), (1, "", "", "{}")],
+        # Every call has the number 0.
+        [(0, "a", "f", ""), (0, "", "", '{"x":1}'), (0, "b", "g", ""), (0, "", "", "{}")],
+        # And none has an id.
+        [(0, "", "f", '{"x":1}'), (0, "", "g", "{}")],
+        # The id comes again with each piece.
+        [(0, "a", "f", ""), (0, "a", "", '{"x":1}'), (1, "b", "g", "{}")],
+        # All have the same.
+        [(0, "a", "f", '{"x":1}'), (1, "a", "g", "{}")],
+        [(0, "a", "f", '{"x":1}'), (0, "a", "g", "{}")],
+        # The name comes in pieces.
+        [(5, "a", "", ""), (5, "", "f", ""), (5, "", "", '{"x":1}'), (2, "b", "g", "{}")],
+    ],
+)
+def test_two_calls(pieces):
+    assert calls_of(*(CallPiece(*piece) for piece in pieces)) == [("f", '{"x":1}'), ("g", "{}")]
+
+
+def test_an_id_that_no_message_holds_is_replaced():
+    reply = Reply("step")
+    reply.add(CallPiece(0, "i" * 1000, "n" * 1000, "{}"))
+
+    [call] = reply.calls
+    assert call["id"].startswith("call_")
+    assert len(call["function"]["name"]) == 200

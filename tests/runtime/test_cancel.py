@@ -1,0 +1,133 @@
+"""A turn can be cancelled at any moment; what was asked and said is kept, and no call hangs."""
+
+import time
+
+import pytest
+
+from conversations.domain.actor import Author, Source
+from conversations.domain.integrity.check import find_breaches
+from conversations.domain.runs.start import TurnRequest, start_run
+from conversations.domain.tools.definitions import BASE_TOOLS
+from conversations.models import Conversation, Run
+from conversations.runtime import turn_loop as turns
+from conversations.runtime.worker import cancel_run, this_worker
+
+from ..factories import make_agent, make_conversation, make_messages
+from .processes import until
+from .streams import send, texts
+
+
+@pytest.fixture
+def conversation(alice) -> Conversation:
+    return make_conversation(make_agent(alice, labels=["human"], tools=BASE_TOOLS))
+
+
+@pytest.fixture
+def slow(monkeypatch):
+    """`entered = slow("begin_turn")` makes that verb of a turn wait before it does its work."""
+
+    def make(name: str, seconds: float = 0.5) -> list[float]:
+        real, entered = getattr(turns, name), []
+
+        def wait_first(*args, **kwargs):
+            entered.append(time.monotonic())
+            time.sleep(seconds)
+            return real(*args, **kwargs)
+
+        monkeypatch.setattr(turns, name, wait_first)
+        return entered
+
+    return make
+
+
+@pytest.mark.parametrize(
+    ("verb", "kept"),
+    [
+        ("begin_turn", ["user"]),
+        ("plan_step", ["user"]),
+        ("store_step", ["user", "assistant"]),
+        ("end_run", []),
+    ],
+)
+def test_in_the_middle_of_a_verb(client_for, alice, conversation, in_thread, slow, verb, kept):
+    entered = slow(verb)
+    text = "FAIL 400" if verb == "end_run" else "SAY hello"
+    answer = in_thread(send, client_for(alice), conversation, text)
+    until(lambda: entered, seconds=60, what="it is under way")
+    began = time.monotonic()
+
+    client_for(alice).post(f"/v1/conversations/{conversation.pk}/cancel")
+
+    answer()
+    assert time.monotonic() - began < 3
+    assert [role for role, _ in texts(conversation)] == kept
+    assert not Run.objects.active().exists()
+    assert list(find_breaches()) == []
+    assert send(client_for(alice), conversation, "SAY on").status_code == 200
+
+
+def test_before_its_task_has_begun(alice, conversation, model):
+    """The loop may be busy with others when a turn is started and cancelled."""
+    worker = this_worker()
+    said = {"role": "user", "content": [{"type": "text", "text": "SAY hello"}]}
+    run, _ = start_run(
+        conversation,
+        by=Author(alice, Source.API),
+        request=TurnRequest(input=[said]),
+        worker=worker.name,
+    )
+    worker._loop.call_soon_threadsafe(time.sleep, 0.3)
+    worker.take(run)
+    began = time.monotonic()
+
+    cancel_run(run)
+
+    assert time.monotonic() - began < 3
+    run.refresh_from_db()
+    assert run.status == "cancelled"
+    assert texts(conversation) == [("user", "SAY hello")]
+    assert model.requests == []
+
+
+def test_while_old_messages_are_summed_up(client_for, alice, in_thread, running_run, model):
+    agent = make_agent(alice, context_window_limit=3000, model="openai/SLOW-MODEL")
+    conversation = make_conversation(agent)
+    make_messages(conversation, *(f"{n} {'word ' * 400}" for n in range(6)))
+    answer = in_thread(send, client_for(alice), conversation, "SAY fits")
+    until(lambda: model.requests, seconds=60, what="the summary is asked for")
+
+    client_for(alice).post(f"/v1/conversations/{conversation.pk}/cancel")
+
+    assert answer().json()["stop_reason"]["stop_reason"] == "cancelled"
+    assert texts(conversation)[-1] == ("user", "SAY fits")
+    assert list(find_breaches()) == []
+
+
+def test_a_call_that_was_half_said_is_not_made(client_for, alice, conversation, in_thread, model):
+    text = 'PAUSE 0.3\nCALL memory_insert {"label": "human", "new_string": "x"}'
+    answer = in_thread(send, client_for(alice), conversation, text)
+    until(lambda: model.requests, seconds=60, what="the model is asked")
+    time.sleep(0.5)
+
+    client_for(alice).post(f"/v1/conversations/{conversation.pk}/cancel")
+
+    answer()
+    assert [role for role, _ in texts(conversation)] == ["user"]
+    assert conversation.agent.blocks.get().version == 1
+    send(client_for(alice), conversation, "SAY on")
+    assert [m["role"] for m in model.requests[-1]["messages"]] == ["system", "user", "user"]
+
+
+def test_an_attempt_that_left_nothing_can_be_made_again(client_for, alice, conversation, settings):
+    """Nobody had taken it yet."""
+    settings.WEB_TAKES_TURNS = False
+    client = client_for(alice)
+    message = {"role": "user", "content": "SAY hi", "otid": "my-1"}
+    path = f"/v1/agents/{conversation.agent_id}/messages/async"
+    first = client.post(path, {"messages": [message]}).json()
+    assert client.post(f"/v1/runs/{first['id']}/cancel").json() == {first["id"]: "cancelled"}
+
+    second = client.post(path, {"messages": [message]}).json()
+
+    assert second["id"] != first["id"]
+    assert second["status"] == "created"

@@ -1,0 +1,281 @@
+"""Tools that the client runs, and tools that a person approves."""
+
+import pytest
+
+from conversations.domain.integrity.check import find_breaches
+from conversations.domain.tools.definitions import BASE_TOOLS
+from conversations.models import Conversation
+
+from ..factories import make_agent, make_conversation
+from .streams import said, send, stream, types
+
+WEATHER = {
+    "name": "weather",
+    "description": "The weather in a city.",
+    "parameters": {"type": "object", "properties": {"city": {"type": "string"}}},
+}
+CALL = 'CALL weather {"city": "Oslo"}\nSAY It rains'
+
+
+@pytest.fixture
+def conversation(alice) -> Conversation:
+    return make_conversation(make_agent(alice, labels=["human"], tools=BASE_TOOLS))
+
+
+def reply(client, conversation, *messages: dict, **fields):
+    body = {"messages": list(messages), "streaming": False, "client_tools": [WEATHER], **fields}
+    return client.post(f"/v1/conversations/{conversation.pk}/messages", body)
+
+
+def test_a_call_goes_to_the_client_and_the_turn_goes_on_with_its_result(
+    client_for, alice, conversation, model
+):
+    client = client_for(alice)
+
+    asked = send(client, conversation, CALL, client_tools=[WEATHER]).json()
+
+    assert model.requests[-1]["tools"][-1]["function"] == WEATHER
+    assert types(asked["messages"]) == ["approval_request_message"]
+    assert asked["stop_reason"]["stop_reason"] == "requires_approval"
+    call = asked["messages"][0]["tool_call"]
+    assert (call["name"], call["arguments"]) == ("weather", '{"city": "Oslo"}')
+
+    result = {"tool_call_id": call["tool_call_id"], "tool_return": "rain", "status": "success"}
+    answer = reply(client, conversation, {"type": "tool_return", "tool_returns": [result]}).json()
+
+    assert types(answer["messages"]) == ["assistant_message"]
+    assert said(answer["messages"]) == "It rains"
+    assert model.requests[-1]["messages"][-1] == {
+        "role": "tool",
+        "tool_call_id": call["tool_call_id"],
+        "content": "rain",
+    }
+    listed = client.get(f"/v1/conversations/{conversation.pk}/messages?order=asc").json()
+    assert types(listed)[1:] == [
+        "user_message",
+        "approval_request_message",
+        "tool_return_message",
+        "assistant_message",
+    ]
+
+
+def test_the_older_way_to_send_a_result(client_for, alice, conversation):
+    client = client_for(alice)
+    asked = send(client, conversation, CALL, client_tools=[WEATHER]).json()
+    call_id = asked["messages"][0]["tool_call"]["tool_call_id"]
+    result = {"type": "tool", "tool_call_id": call_id, "tool_return": "rain", "status": "success"}
+
+    answer = reply(client, conversation, {"type": "approval", "approvals": [result]}).json()
+
+    assert said(answer["messages"]) == "It rains"
+
+
+@pytest.mark.parametrize("stream_tokens", [True, False])
+def test_in_a_stream(client_for, alice, conversation, stream_tokens):
+    events = stream(
+        client_for(alice),
+        conversation,
+        CALL,
+        client_tools=[WEATHER],
+        stream_tokens=stream_tokens,
+    )
+
+    requests = [e for e in events if e["message_type"] == "approval_request_message"]
+    assert "".join(e["tool_call"]["arguments"] for e in requests) == '{"city": "Oslo"}'
+    assert requests[0]["tool_call"]["name"] == "weather"
+    assert (len(requests) > 1) == stream_tokens
+    assert isinstance(requests[0]["tool_calls"], dict) == stream_tokens
+
+
+def test_tools_of_the_server_in_the_same_step_are_run_at_once(client_for, alice, conversation):
+    text = f'CALL+ memory_insert {{"label": "human", "new_string": "x"}}\n{CALL}'
+
+    asked = send(client_for(alice), conversation, text, client_tools=[WEATHER]).json()
+
+    assert types(asked["messages"]) == [
+        "tool_call_message",
+        "tool_return_message",
+        "approval_request_message",
+    ]
+    assert conversation.agent.blocks.get().value == "about human\nx"
+
+
+def test_a_message_instead_of_the_result_is_refused(client_for, alice, conversation):
+    client = client_for(alice)
+    send(client, conversation, CALL, client_tools=[WEATHER])
+
+    refused = send(client, conversation, "SAY hello")
+
+    assert refused.status_code == 409
+    assert refused.json()["tool_call_ids"] == ["call_0"]
+    assert "call_0" in refused.json()["detail"]
+
+
+@pytest.mark.parametrize("call_id", ["other", ""])
+def test_a_result_of_another_call_is_refused(client_for, alice, conversation, call_id):
+    client = client_for(alice)
+    send(client, conversation, CALL, client_tools=[WEATHER])
+    result = {"tool_call_id": call_id, "tool_return": "rain", "status": "success"}
+
+    refused = reply(client, conversation, {"type": "tool_return", "tool_returns": [result]})
+
+    assert refused.status_code == (400 if call_id else 422)
+    assert "tool_call_id" in refused.json()["detail"]
+
+
+def test_a_result_that_nothing_waits_for_is_refused(client_for, alice, conversation):
+    result = {"tool_call_id": "call_0", "tool_return": "rain", "status": "success"}
+
+    refused = reply(
+        client_for(alice), conversation, {"type": "tool_return", "tool_returns": [result]}
+    )
+
+    assert refused.status_code == 400
+    assert "(none)" in refused.json()["detail"]
+
+
+INSERT = 'CALL memory_insert {"label": "human", "new_string": "x"}\nSAY I see'
+
+
+@pytest.fixture
+def careful(client_for, alice, conversation) -> Conversation:
+    """Its agent asks before it writes to memory."""
+    path = f"/v1/agents/{conversation.agent_id}/tools/approval/memory_insert"
+    state = client_for(alice).patch(path, {"requires_approval": True}).json()
+    assert state["tool_rules"] == [{"type": "requires_approval", "tool_name": "memory_insert"}]
+    return conversation
+
+
+def test_what_needs_approval_waits_for_it(client_for, alice, careful):
+    client = client_for(alice)
+
+    asked = send(client, careful, INSERT).json()
+
+    assert types(asked["messages"]) == ["approval_request_message"]
+    assert careful.agent.blocks.get().value == "about human"
+    decision = {"type": "approval", "tool_call_id": "call_0", "approve": True}
+    answer = reply(client, careful, {"type": "approval", "approvals": [decision]}).json()
+    assert types(answer["messages"]) == ["tool_return_message", "assistant_message"]
+    assert careful.agent.blocks.get().value == "about human\nx"
+
+
+def test_what_is_declined_is_not_done_and_the_model_is_told_why(client_for, alice, careful, model):
+    client = client_for(alice)
+    send(client, careful, INSERT)
+    decision = {"tool_call_id": "call_0", "approve": False, "reason": "not that"}
+
+    answer = reply(client, careful, {"type": "approval", "approvals": [decision]}).json()
+
+    assert careful.agent.blocks.get().value == "about human"
+    assert "declined this call: not that" in model.requests[-1]["messages"][-1]["content"]
+    assert said(answer["messages"]) == "I see"
+
+
+def test_one_decision_for_all_the_calls(client_for, alice, careful):
+    client = client_for(alice)
+    send(client, careful, INSERT)
+
+    reply(client, careful, {"type": "approval", "approve": True, "approval_request_id": "x"})
+
+    assert careful.agent.blocks.get().value == "about human\nx"
+
+
+def test_approval_is_asked_no_more(client_for, alice, careful):
+    client = client_for(alice)
+    path = f"/v1/agents/{careful.agent_id}/tools/approval/memory_insert"
+    assert client.patch(path, {"requires_approval": False}).json()["tool_rules"] == []
+
+    answer = send(client, careful, INSERT).json()
+
+    assert answer["stop_reason"]["stop_reason"] == "end_turn"
+    assert client.patch(f"{path}x", {"requires_approval": True}).status_code == 404
+
+
+def test_a_clients_tool_stands_in_for_the_servers_of_that_name(
+    client_for, alice, conversation, model
+):
+    """A provider that is told two functions of one name refuses both."""
+    tools = [{"name": "memory_insert", "description": "Mine."}]
+
+    asked = send(client_for(alice), conversation, INSERT, client_tools=tools).json()
+
+    functions = [tool["function"] for tool in model.requests[-1]["tools"]]
+    [shown] = [function for function in functions if function["name"] == "memory_insert"]
+    assert shown["description"] == "Mine."
+    assert types(asked["messages"]) == ["approval_request_message"]
+    assert conversation.agent.blocks.get().value == "about human"
+
+
+def test_some_answers_to_several_calls_are_refused_and_all_are_taken(
+    client_for, alice, careful, model
+):
+    """One call is the client's to run, the other is the server's and needs approval."""
+    client = client_for(alice)
+    text = f"CALL+ weather {{}}\n{INSERT}"
+    asked = send(client, careful, text, client_tools=[WEATHER]).json()
+    ids = [call["tool_call_id"] for call in asked["messages"][0]["tool_calls"]]
+    assert len(ids) == 2
+    result = {"type": "tool", "tool_call_id": ids[0], "tool_return": "rain"}
+    decision = {"type": "approval", "tool_call_id": ids[1], "approve": True}
+
+    for some in ([result], [decision], [result, result], [result, decision, decision]):
+        refused = reply(client, careful, {"type": "approval", "approvals": some})
+        assert refused.status_code == 400
+        assert "one answer for each call that waits" in refused.json()["detail"]
+    both = {"type": "approval", "approvals": [decision, result]}
+    answer = reply(client, careful, both).json()
+
+    assert said(answer["messages"]) == "I see"
+    called, *returned = model.requests[-1]["messages"][-3:]
+    assert [call["id"] for call in called["tool_calls"]] == ids
+    assert {message["tool_call_id"] for message in returned} == set(ids)
+    assert careful.agent.blocks.get().value == "about human\nx"
+    assert list(find_breaches()) == []
+
+
+def test_results_that_came_with_a_decision_are_kept_when_the_model_then_fails(
+    client_for, alice, careful, model
+):
+    client = client_for(alice)
+    text = 'CALL+ weather {}\nCALL memory_insert {"label": "human", "new_string": "x"}\nFAIL 400 x1'
+    send(client, careful, text, client_tools=[WEATHER])
+    result = {"type": "tool", "tool_call_id": "call_0", "tool_return": "rain"}
+    decision = {"type": "approval", "tool_call_id": "call_1", "approve": True}
+
+    failed = reply(client, careful, {"type": "approval", "approvals": [result, decision]})
+
+    assert failed.status_code == 400
+    assert send(client, careful, "SAY on").status_code == 200
+    shown = {m["tool_call_id"]: m["content"] for m in model.requests[-1]["messages"][-3:-1]}
+    assert shown == {"call_0": "rain", "call_1": "about human\nx"}
+
+
+def test_deleting_while_a_call_waits(client_for, alice, conversation):
+    client = client_for(alice)
+    send(client, conversation, CALL, client_tools=[WEATHER])
+    path = f"/v1/conversations/{conversation.pk}"
+
+    client.delete(path)
+    result = {"tool_call_id": "call_0", "tool_return": "rain"}
+    assert (
+        reply(client, conversation, {"type": "tool_return", "tool_returns": [result]}).status_code
+        == 404
+    )
+    client.post(f"{path}/restore")
+    answer = reply(client, conversation, {"type": "tool_return", "tool_returns": [result]})
+
+    assert said(answer.json()["messages"]) == "It rains"
+
+
+def test_the_same_result_twice_at_once_is_one_turn(client_for, alice, conversation, in_thread):
+    send(client_for(alice), conversation, f"{CALL}", client_tools=[WEATHER])
+    result = {"tool_call_id": "call_0", "tool_return": "rain"}
+    body = {"type": "tool_return", "tool_returns": [result]}
+
+    answers = [in_thread(reply, client_for(alice), conversation, body) for _ in range(5)]
+
+    statuses = sorted(answer().status_code for answer in answers)
+    assert statuses[0] == 200
+    assert set(statuses[1:]) <= {400, 409}
+    roles = [message.message.role for message in conversation.message_links.order_by("position")]
+    assert roles == ["system", "user", "approval", "tool", "assistant"]

@@ -1,0 +1,180 @@
+"""Whatever a provider does, a turn ends in a clear state, and nothing half of it is stored."""
+
+import time
+
+import pytest
+
+from conversations.domain.integrity.check import find_breaches
+from conversations.domain.tools.definitions import BASE_TOOLS
+from conversations.models import Conversation, Run, Step
+
+from ..factories import make_agent, make_conversation, make_messages
+from .streams import send, stream, texts, types
+
+
+@pytest.fixture
+def conversation(alice) -> Conversation:
+    return make_conversation(make_agent(alice, labels=["human"], tools=BASE_TOOLS))
+
+
+FAILURES = [
+    ("FAIL 400", 400, "llm_bad_request"),
+    ("FAIL 401", 401, "llm_authentication"),
+    ("FAIL 402", 402, "llm_insufficient_credits"),
+    ("FAIL 404", 400, "llm_not_found"),
+    ("FAIL 429", 429, "llm_rate_limit"),
+    ("FAIL 500", 500, "llm_error"),
+    ("FAIL 504", 504, "llm_timeout"),
+    ("CUT half a sen", 500, "llm_connection_error"),
+    ("END half a sen", 500, "llm_error"),
+    ("BROKEN half a sen", 500, "llm_error"),
+]
+
+
+@pytest.mark.parametrize(("text", "status", "kind"), FAILURES)
+def test_a_failed_turn_says_why_and_leaves_nothing(
+    client_for, alice, conversation, text, status, kind
+):
+    client = client_for(alice)
+
+    response = send(client, conversation, text)
+
+    assert response.status_code == status
+    error = response.json()["error"]
+    assert error["type"] == kind
+    assert error["detail"]
+    assert texts(conversation) == []
+    run = Run.objects.get()
+    assert (run.status, run.stop_reason, run.error_type) == ("failed", "llm_api_error", kind)
+    step = run.steps.get()
+    assert step.error
+    assert [read["label"] for read in step.blocks_seen] == ["human"]
+    # The conversation is free, and goes on.
+    assert send(client, conversation, "SAY fine").status_code == 200
+    assert texts(conversation) == [("user", "SAY fine"), ("assistant", "fine")]
+    assert list(find_breaches()) == []
+
+
+@pytest.mark.parametrize("text", ["FAIL 400", "CUT half a sen", "BROKEN half a sen"])
+@pytest.mark.parametrize("stream_tokens", [False, True])
+def test_a_failure_in_a_stream(client_for, alice, conversation, text, stream_tokens):
+    events = stream(client_for(alice), conversation, text, stream_tokens=stream_tokens)
+
+    assert types(events)[-2:] == ["stop_reason", "error_message"]
+    assert events[-2]["stop_reason"] == "llm_api_error"
+    assert events[-1]["error_type"] == "llm_error"
+    assert events[-1]["run_id"] == Run.objects.get().pk
+    assert texts(conversation) == []
+
+
+def test_a_provider_that_recovers_is_asked_again(client_for, alice, conversation, model):
+    response = send(client_for(alice), conversation, "FAIL 503 x2\nSAY there")
+
+    assert response.status_code == 200
+    assert len(model.requests) == 3
+    assert Run.objects.get().steps.count() == 1
+
+
+def test_one_that_does_not_is_not_asked_for_ever(client_for, alice, conversation, model):
+    send(client_for(alice), conversation, "FAIL 503")
+
+    assert len(model.requests) == 3
+
+
+def test_a_provider_that_falls_silent(client_for, alice, conversation, settings, model):
+    settings.MODEL_TIMEOUT = 0.3
+
+    response = send(client_for(alice), conversation, "PAUSE 5\nSAY one two")
+
+    assert response.status_code == 504
+    assert response.json()["error"]["type"] == "llm_timeout"
+    # What had begun to answer is not asked again: its tools might run twice.
+    assert len(model.requests) == 1
+
+
+@pytest.mark.parametrize("path", ["messages", "compact"])
+def test_an_answer_that_goes_on_and_on(client_for, alice, conversation, monkeypatch, model, path):
+    make_messages(conversation, "one", "two", "three", "four")
+    monkeypatch.setattr("conversations.runtime.turn_loop.LONGEST_ANSWER_SECONDS", 0.5)
+    settings = {"mode": "all", "model": "openai/SLOW-MODEL"}
+    body = {"input": "PAUSE 0.2\nSAY a b c d e f g", "compaction_settings": settings}
+
+    response = client_for(alice).post(
+        f"/v1/conversations/{conversation.pk}/{path}", {**body, "streaming": False}
+    )
+
+    assert response.status_code == 504
+    assert response.json()["error"]["type"] == "llm_timeout"
+    assert len(texts(conversation)) == 4
+
+
+def test_a_provider_that_is_not_there(client_for, alice, conversation, settings):
+    settings.OPENAI_BASE_URL = "http://127.0.0.1:9/v1"
+
+    response = send(client_for(alice), conversation, "hello")
+
+    assert response.status_code == 500
+    assert response.json()["error"]["type"] == "llm_connection_error"
+
+
+def test_a_provider_that_was_taken_away_meanwhile(
+    client_for, alice, conversation, settings, model, in_thread, running_run
+):
+    settings.MODEL_PROVIDERS = {"other": {"base_url": model.url}}
+    text = 'HOLD\nCALL memory_insert {"label": "human", "new_string": "tall"}\nSAY done'
+    answer = in_thread(send, client_for(alice), conversation, text, override_model="other/large")
+    running_run()
+    deadline = time.monotonic() + 10
+    while not model.requests and time.monotonic() < deadline:
+        time.sleep(0.01)
+    settings.MODEL_PROVIDERS = {}
+    model.go_on()
+
+    error = answer().json()["error"]
+
+    assert error["type"] == "llm_not_found"
+    assert error["detail"] == "No provider of this process answers for other/large"
+    assert conversation.agent.blocks.get().value == "about human\ntall"
+
+
+def test_steps_that_were_finished_are_kept(client_for, alice, conversation):
+    text = 'CALL memory_insert {"label": "human", "new_string": "tall"}\nFAIL 400'
+
+    response = send(client_for(alice), conversation, text)
+
+    assert response.status_code == 400
+    assert [role for role, _ in texts(conversation)] == ["user", "assistant", "tool"]
+    assert conversation.agent.blocks.get().value == "about human\ntall"
+    assert [step.error == "" for step in Step.objects.order_by("number")] == [True, False]
+    assert send(client_for(alice), conversation, "SAY on").status_code == 200
+
+
+def test_a_conversation_deleted_during_its_turn_stays_as_it_was(
+    client_for, alice, conversation, in_thread, running_run
+):
+    client = client_for(alice)
+    answer = in_thread(send, client_for(alice), conversation, "HOLD\nSAY too late")
+    run = running_run()
+
+    client.delete(f"/v1/conversations/{conversation.pk}")
+
+    assert answer().json()["stop_reason"]["stop_reason"] == "cancelled"
+    assert texts(conversation) == []
+    run.refresh_from_db()
+    assert run.status == "cancelled"
+
+
+def test_a_bug_of_ours_fails_the_turn_and_frees_the_conversation(
+    client_for, alice, conversation, monkeypatch
+):
+    def broken(*args, **kwargs):
+        raise ZeroDivisionError("secret detail")
+
+    monkeypatch.setattr("conversations.runtime.turn_loop.plan_step", broken)
+    response = send(client_for(alice), conversation, "hello")
+    monkeypatch.undo()
+
+    assert response.status_code == 500
+    assert response.json()["error"]["type"] == "internal_error"
+    assert "secret" not in str(response.json())
+    assert send(client_for(alice), conversation, "SAY ok").status_code == 200

@@ -1,0 +1,99 @@
+"""Whoever ends a run has the last word, whatever its process still writes."""
+
+import asyncio
+import threading
+import time
+
+import pytest
+from django.db import connection, transaction
+
+from conversations.domain.runs.events import Event, insert_events
+from conversations.domain.runs.finish import SILENT, end_locked_run, force_cancel
+from conversations.models import Conversation, Run, RunEvent
+from conversations.runtime.event_writer import EventWriter
+
+from ..factories import make_agent, make_conversation, make_run
+from .processes import until
+from .streams import events_of, send, stream, texts, types
+
+
+@pytest.fixture
+def conversation(alice) -> Conversation:
+    return make_conversation(make_agent(alice))
+
+
+def piece(seq: int, **fields) -> Event:
+    data = {"type": "text", "message": "m", "step": None, "index": 0, "at": "", "text": "x"}
+    return Event(seq, data | fields)
+
+
+def told(run: Run) -> list[str]:
+    return [data["type"] for data in run.events.order_by("seq").values_list("data", flat=True)]
+
+
+def test_a_process_that_was_thought_dead_writes_nothing_more(
+    client_for, alice, conversation, in_thread, running_run, model
+):
+    text = "PAUSE 0.1\nSAY a b c d e f g h i j k l"
+    answer = in_thread(stream, client_for(alice), conversation, text, stream_tokens=True)
+    run = running_run()
+    until(lambda: run.events.count() > 2, seconds=60, what="some of the answer is told")
+
+    with transaction.atomic():
+        end_locked_run(Run.objects.select_for_update().get(pk=run.pk), SILENT)
+    # The conversation is free at once; meanwhile the first process goes on.
+    assert send(client_for(alice), conversation, "SAY next").status_code == 200
+    time.sleep(1.5)
+
+    assert types(answer())[-2:] == ["stop_reason", "error_message"]
+    again = events_of(client_for(alice).post(f"/v1/runs/{run.pk}/stream"))
+    assert types(again)[-2:] == ["stop_reason", "error_message"]
+    assert texts(conversation) == [("user", "SAY next"), ("assistant", "next")]
+    plain = Run.objects.get(pk=run.pk)
+    assert (plain.status, plain.error_type) == ("failed", "worker_died")
+
+
+@pytest.mark.postgres_only
+def test_an_ending_is_not_lost_to_a_piece_that_is_stored_at_the_same_time(conversation):
+    run = make_run(conversation, status="running", worker="slow")
+    insert_events([(run.pk, piece(1))])
+    is_in_between = threading.Event()
+
+    def write_slowly():
+        with transaction.atomic():
+            insert_events([(run.pk, piece(2))])
+            is_in_between.set()
+            time.sleep(0.5)
+        connection.close()
+
+    thread = threading.Thread(target=write_slowly)
+    thread.start()
+    is_in_between.wait(5)
+    force_cancel(run)
+    thread.join()
+
+    assert told(run) == ["text", "text", "stop"]
+
+
+def test_events_that_cannot_be_stored_take_no_others_with_them(conversation):
+    good = make_run(conversation, status="running")
+    bad = make_run(make_conversation(conversation.agent), status="running")
+
+    async def write():
+        writer = EventWriter()
+        writer.write(good.pk, piece(1))
+        writer.write(bad.pk, piece(1, text=object()))
+        writer.write(good.pk, piece(2))
+        await writer.flush(good.pk)
+        with pytest.raises(TypeError):
+            await writer.flush(bad.pk)
+        # One piece is missing: what would come after it is not stored as if nothing was.
+        with pytest.raises(TypeError):
+            writer.write(bad.pk, piece(2))
+        writer.write(good.pk, piece(3))
+        await writer.flush(good.pk)
+
+    asyncio.run(write())
+
+    assert told(good) == ["text"] * 3
+    assert not RunEvent.objects.filter(run=bad).exists()

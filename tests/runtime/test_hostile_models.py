@@ -1,0 +1,216 @@
+"""What a model or its server should never send, and sends."""
+
+import json
+
+import pytest
+
+from conversations.domain.integrity.check import find_breaches
+from conversations.domain.tools.definitions import BASE_TOOLS
+from conversations.models import Conversation, Run
+
+from ..factories import make_agent, make_conversation
+from .streams import send, stream, texts, types
+
+DEEP = "[" * 20_000 + "]" * 20_000
+
+
+@pytest.fixture
+def conversation(alice) -> Conversation:
+    return make_conversation(make_agent(alice, labels=["human"], tools=BASE_TOOLS))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        ('{"label": ["human"], "new_string": "x"}', "label: expected a JSON string"),
+        ('{"label": {"a": 1}, "new_string": "x"}', "label: expected a JSON string"),
+        (f'{{"label": "human", "new_string": {DEEP}}}', "not valid JSON"),
+        ('{"label": "human", "new_string": NaN}', "new_string: expected a JSON string"),
+        ('{"label": null, "new_string": "x"}', "label: expected a JSON string"),
+        ('{"label": "human", "new_string": "\\ud800"}', "lone surrogates"),
+    ],
+    ids=["array", "object", "deep", "nan", "null", "surrogate"],
+)
+def test_arguments_of_any_shape_are_refused_in_words(
+    client_for, alice, conversation, arguments, expected
+):
+    client = client_for(alice)
+
+    answer = send(client, conversation, f"CALL memory_insert {arguments}\nSAY I see")
+
+    assert answer.status_code == 200, answer.content
+    [returned] = [m for m in answer.json()["messages"] if m["message_type"].startswith("tool_ret")]
+    assert returned["status"] == "error"
+    assert expected in returned["tool_return"]
+    assert conversation.agent.blocks.get().version == 1
+    assert send(client, conversation, "SAY on").status_code == 200
+    assert client.get(f"/v1/conversations/{conversation.pk}/messages").status_code == 200
+
+
+def test_what_the_client_is_to_run_may_be_nested_as_deep_as_it_likes(
+    client_for, alice, conversation
+):
+    tools = [{"name": "weather"}]
+    client = client_for(alice)
+    asked = send(client, conversation, f"CALL weather {DEEP}", client_tools=tools).json()
+    call_id = asked["messages"][0]["tool_call"]["tool_call_id"]
+    result = {"tool_call_id": call_id, "tool_return": "rain"}
+
+    body = {"messages": [{"type": "tool_return", "tool_returns": [result]}], "streaming": False}
+    answer = client.post(f"/v1/conversations/{conversation.pk}/messages", body)
+
+    assert answer.status_code == 200, answer.content
+
+
+def chunk(**delta) -> str:
+    return "CHUNK " + json.dumps({"choices": [{"delta": delta}]})
+
+
+def call_of(**fields) -> dict:
+    return {"index": 0, "id": "call_1", "function": {"name": "memory_insert"}, **fields}
+
+
+INSERT = {"label": "human", "new_string": "x"}
+
+
+@pytest.mark.parametrize("stream_tokens", [True, False])
+def test_text_that_no_database_holds_is_replaced(client_for, alice, conversation, stream_tokens):
+    client = client_for(alice)
+    said = chunk(content="a\0b\ud800c", reasoning_content="d\0")
+    text = f"{said}\nSAY e"
+
+    events = stream(client, conversation, text, stream_tokens=stream_tokens)
+
+    assert types(events)[-2:] == ["stop_reason", "usage_statistics"]
+    assert texts(conversation)[-1] == ("assistant", "a\ufffdb\ufffdce")
+    assert client.get(f"/v1/conversations/{conversation.pk}/messages").status_code == 200
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"name": 7},
+        {"name": ["x"]},
+        {"name": "n" * 1000},
+        {"name": "a\0b"},
+        {"name": "memory_insert", "arguments": ["x"]},
+        {"name": "memory_insert", "arguments": 7},
+        None,
+        "memory_insert",
+    ],
+)
+def test_calls_of_any_shape(client_for, alice, conversation, wrong):
+    client = client_for(alice)
+    text = f"{chunk(tool_calls=[call_of(function=wrong)])}\nSAY ok"
+
+    answer = send(client, conversation, text)
+
+    # Either the model is told, or the turn failed as a provider's fault, not as ours.
+    assert answer.status_code == 200 or answer.json()["error"]["type"] == "llm_error"
+    assert Run.objects.get().error_type in ("", "llm_error")
+    assert conversation.agent.blocks.get().version == 1
+    assert send(client, conversation, "SAY on").status_code == 200
+    assert list(find_breaches()) == []
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [{"index": "0"}, {"index": None}, {"index": -5}, {"index": [1]}, {"id": 5}, {"id": {}}],
+)
+def test_numbers_and_ids_of_calls_of_any_shape(client_for, alice, conversation, fields):
+    function = {"name": "memory_insert", "arguments": json.dumps(INSERT)}
+    text = f"{chunk(tool_calls=[call_of(function=function, **fields)])}\nSAY ok"
+
+    answer = send(client_for(alice), conversation, text)
+
+    assert answer.status_code == 200, answer.content
+    assert conversation.agent.blocks.get().value == "about human\nx"
+
+
+def test_arguments_that_come_as_an_object(client_for, alice, conversation):
+    """As some servers send them."""
+    function = {"name": "memory_insert", "arguments": INSERT}
+    text = f"{chunk(tool_calls=[call_of(function=function)])}\nSAY ok"
+
+    assert send(client_for(alice), conversation, text).status_code == 200
+    assert conversation.agent.blocks.get().value == "about human\nx"
+
+
+def test_a_call_id_longer_than_any(client_for, alice, conversation):
+    function = {"name": "memory_insert", "arguments": json.dumps(INSERT)}
+    text = f"{chunk(tool_calls=[call_of(function=function, id='c' * 1000)])}\nSAY ok"
+
+    assert send(client_for(alice), conversation, text).status_code == 200
+    assert conversation.agent.blocks.get().value == "about human\nx"
+
+
+@pytest.mark.parametrize(
+    "usage",
+    [
+        "much",
+        {"prompt_tokens": "many", "completion_tokens": []},
+        {"prompt_tokens": float("nan"), "completion_tokens": -1},
+        {"prompt_tokens": 10**30, "prompt_tokens_details": {"cached_tokens": "x"}},
+        {"prompt_tokens": 1, "prompt_tokens_details": 5, "completion_tokens_details": [1]},
+    ],
+)
+def test_usage_of_any_shape_costs_nothing_but_the_count(client_for, alice, conversation, usage):
+    choice = {"delta": {"content": "ok"}, "finish_reason": "stop"}
+    last = json.dumps({"choices": [choice], "usage": usage})
+
+    answer = send(client_for(alice), conversation, f"CHUNK {last}\nEND")
+
+    assert answer.status_code == 200, answer.content
+    assert answer.json()["usage"]["total_tokens"] >= 0
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        "[]",
+        "null",
+        "7",
+        '"text"',
+        '{"choices": null}',
+        '{"choices": {}}',
+        '{"choices": [null]}',
+        '{"choices": [{"delta": "x"}]}',
+        '{"choices": [{"delta": {"tool_calls": 5}}]}',
+        '{"choices": [{"delta": {"tool_calls": [null]}}]}',
+        '{"choices": [{"delta": {}, "finish_reason": {"a": 1}}]}',
+        '{"error": "a\\u0000b"}',
+        '{"error": {"message": ["x"]}}',
+    ],
+)
+def test_pieces_of_any_shape_are_passed_over_or_the_providers_failure(
+    client_for, alice, conversation, raw
+):
+    client = client_for(alice)
+
+    answer = send(client, conversation, f"CHUNK {raw}\nSAY ok")
+
+    assert answer.status_code == 200 or answer.json()["error"]["type"] == "llm_error"
+    assert Run.objects.get().error_type in ("", "llm_error")
+    assert send(client, conversation, "SAY on").status_code == 200
+
+
+def test_an_answer_without_end(client_for, alice, conversation):
+    client = client_for(alice)
+    text = chunk(content="x" * 2_000_001)
+
+    answer = send(client, conversation, f"{text}\nSAY ok")
+
+    assert answer.status_code == 500
+    assert answer.json()["error"]["detail"] == "The answer is longer than 2000000 characters"
+    assert texts(conversation) == []
+    assert send(client, conversation, "SAY on").status_code == 200
+
+
+def test_an_answer_of_nothing(client_for, alice, conversation):
+    client = client_for(alice)
+
+    answer = send(client, conversation, "CHUNK {}\nSAY ")
+
+    assert answer.json()["messages"] == []
+    assert answer.json()["stop_reason"]["stop_reason"] == "end_turn"
+    assert send(client, conversation, "SAY on").status_code == 200

@@ -1,0 +1,320 @@
+"""What the model reads, and what its tools change."""
+
+import json
+
+import pytest
+from django.contrib.auth.models import Permission
+from django.test import Client
+
+from conversations.domain.conversations.timeline import stretch
+from conversations.domain.integrity.check import find_breaches
+from conversations.domain.memory.blocks import write_block
+from conversations.domain.tools.definitions import BASE_TOOLS
+from conversations.models import BlockRevision, Step, User
+
+from ..admin.pages import open_form, save_form
+from ..factories import author, make_agent, make_conversation, make_messages
+from .streams import send, types
+
+
+def call(name: str, **arguments) -> str:
+    return f"CALL {name} {json.dumps(arguments)}"
+
+
+def system_text(model) -> str:
+    return model.requests[-1]["messages"][0]["content"]
+
+
+@pytest.fixture
+def agent(alice):
+    return make_agent(alice, labels=["human", "persona"], tools=BASE_TOOLS)
+
+
+@pytest.fixture
+def isolated(agent):
+    return make_conversation(agent, isolated=["human"])
+
+
+@pytest.fixture
+def shared(agent):
+    return make_conversation(agent)
+
+
+def test_the_model_reads_the_isolated_text_in_one_conversation_and_the_shared_in_the_other(
+    client_for, alice, agent, isolated, shared, model
+):
+    client = client_for(alice)
+    path = f"/v1/conversations/{isolated.pk}/isolated-blocks/human"
+    assert client.patch(path, {"value": "I am Bob, here only"}).status_code == 200
+
+    send(client, isolated, "SAY ok")
+    assert "I am Bob, here only" in system_text(model)
+    assert "about human" not in system_text(model)
+
+    send(client, shared, "SAY ok")
+    assert "about human" in system_text(model)
+    assert "I am Bob" not in system_text(model)
+
+
+def test_an_edit_by_the_api_reaches_both_at_the_next_turn(
+    client_for, alice, agent, isolated, shared, model
+):
+    client = client_for(alice)
+    for conversation in (isolated, shared):
+        send(client, conversation, "SAY before")
+    persona, human = agent.blocks.get(label="persona"), agent.blocks.get(label="human")
+    client.patch(f"/v1/blocks/{persona.pk}", {"value": "new persona"})
+    client.patch(f"/v1/blocks/{human.pk}", {"value": "new shared human"})
+
+    send(client, isolated, "SAY ok")
+    assert "new persona" in system_text(model)
+    assert "new shared human" not in system_text(model)
+    send(client, shared, "SAY ok")
+    assert "new shared human" in system_text(model)
+
+
+def test_an_edit_in_the_admin_reaches_the_model(client_for, alice, agent, shared, model):
+    User.objects.filter(pk=alice.pk).update(is_staff=True)
+    alice.user_permissions.set(Permission.objects.all())
+    browser = Client()
+    browser.force_login(alice)
+    human = agent.blocks.get(label="human")
+    form = open_form(browser, human)
+    save_form(browser, human, {**form, "value": "edited by an operator"})
+
+    send(client_for(alice), shared, "SAY ok")
+
+    assert "edited by an operator" in system_text(model)
+
+
+def test_the_timeline_shows_a_change_between_the_call_and_its_result(
+    client_for, alice, agent, isolated
+):
+    text = f"{call('memory_insert', label='human', new_string='likes tea')}\nSAY noted"
+    send(client_for(alice), isolated, text)
+    send(client_for(alice), isolated, "SAY again")
+
+    shown = stretch(isolated)
+
+    changed = [entry.link.message.role for entry in shown.entries if entry.changes]
+    assert changed == ["system", "tool"]  # The system message comes after the isolation.
+    assert shown.changes == []
+
+
+def test_a_tool_of_another_conversation_edits_what_is_shared_and_nothing_else(
+    client_for, alice, agent, isolated, shared, model
+):
+    client = client_for(alice)
+    other = make_conversation(agent)
+    text = f"{call('memory_insert', label='human', new_string='likes tea')}\nSAY noted"
+
+    send(client, isolated, text)
+    send(client, shared, "SAY ok")
+    assert "likes tea" not in system_text(model)
+
+    send(client, other, text)
+    send(client, shared, "SAY ok")
+    assert "likes tea" in system_text(model)
+    human = agent.blocks.get(label="human")
+    assert human.value == "about human\nlikes tea"
+    assert isolated.isolations.get().block.value == "about human\nlikes tea"
+    assert isolated.isolations.get().block.version == 2
+
+
+def test_an_edit_is_recorded_with_its_run_and_conversation(client_for, alice, isolated):
+    text = f"{call('memory_replace', label='human', old_string='human', new_string='Bob')}\nSAY ok"
+
+    answer = send(client_for(alice), isolated, text).json()
+
+    assert types(answer["messages"]) == [
+        "tool_call_message",
+        "tool_return_message",
+        "assistant_message",
+    ]
+    revision = BlockRevision.objects.get(block=isolated.isolations.get().block, number=2)
+    assert (revision.source, revision.value) == ("tool", "about Bob")
+    assert revision.run_id == answer["messages"][0]["run_id"]
+    assert revision.conversation_id == isolated.pk
+    assert revision.written_by == alice
+    assert list(find_breaches()) == []
+
+
+def test_each_step_records_what_the_model_was_shown(client_for, alice, agent, isolated):
+    client = client_for(alice)
+    send(client, isolated, f"{call('memory_insert', label='human', new_string='x')}\nSAY ok")
+    send(client, isolated, "SAY ok")
+
+    block, persona = isolated.isolations.get().block, agent.blocks.get(label="persona")
+    seen = [
+        [(read["label"], read["block_id"], read["version"], read["origin"]) for read in blocks]
+        for blocks in Step.objects.order_by("created_at").values_list("blocks_seen", flat=True)
+    ]
+    before = [("human", block.pk, 1, "isolated"), ("persona", persona.pk, 1, "shared")]
+    after = [("human", block.pk, 2, "isolated"), ("persona", persona.pk, 1, "shared")]
+    # A turn's prompt is that of its beginning; the tool's result told the model what it wrote.
+    assert seen == [before, before, after]
+
+
+def test_a_prompt_that_follows_by_hand_only(client_for, alice, agent, shared, model, settings):
+    settings.PROMPT_REFRESH = "manual"
+    client = client_for(alice)
+    human = agent.blocks.get(label="human")
+    client.patch(f"/v1/blocks/{human.pk}", {"value": "new"})
+
+    send(client, shared, "SAY ok")
+    assert "about human" in system_text(model)
+    assert Step.objects.get().blocks_seen[0]["version"] == 1
+
+    client.post(f"/v1/conversations/{shared.pk}/recompile")
+    send(client, shared, "SAY ok")
+    assert "about human" not in system_text(model)
+
+
+EDITS = [
+    (call("memory_insert", label="human", new_string="b"), "a\nz\nb"),
+    (call("memory_insert", label="human", new_string="b", insert_line=0), "b\na\nz"),
+    (call("memory_insert", label="human", new_string="b\nc", insert_line=1), "a\nb\nc\nz"),
+    (call("memory_replace", label="human", old_string="z", new_string=""), "a\n"),
+    (call("memory_rethink", label="human", new_memory="anew"), "anew"),
+    (call("core_memory_append", label="human", content="b"), "a\nz\nb"),
+    (call("core_memory_replace", label="human", old_content="a", new_content="b"), "b\nz"),
+]
+TOOLS = [
+    "memory_insert",
+    "memory_replace",
+    "memory_rethink",
+    "core_memory_append",
+    "core_memory_replace",
+    "conversation_search",
+]
+
+
+@pytest.mark.parametrize(("text", "expected"), EDITS)
+def test_what_the_memory_tools_do(client_for, alice, text, expected):
+    agent = make_agent(alice, memory_blocks=[{"label": "human", "value": "a\nz"}], tools=TOOLS)
+    conversation = make_conversation(agent, isolated=["human"])
+
+    answer = send(client_for(alice), conversation, f"{text}\nSAY ok").json()
+
+    assert conversation.isolations.get().block.value == expected
+    assert answer["messages"][1]["status"] == "success"
+    assert answer["messages"][1]["tool_return"] == expected
+    assert agent.blocks.get().value == "a\nz"
+
+
+REFUSED = [
+    (call("memory_insert", label="nolabel", new_string="x"), "its labels are 'human', 'fixed'"),
+    (call("memory_insert", label="human", new_string="x", insert_line=9), "0 (the beginning) to 2"),
+    (call("memory_insert", label="human", new_string="x" * 90), "at most 50 characters"),
+    (call("memory_replace", label="human", old_string="q", new_string="r"), "does not occur"),
+    (call("memory_replace", label="human", old_string="a", new_string="r"), "occurs 2 times"),
+    (call("memory_replace", label="human", old_string="", new_string="r"), "empty string"),
+    (call("core_memory_replace", label="human", old_content="q", new_content=""), "not occur"),
+    (call("memory_rethink", label="fixed", new_memory="x"), "read-only"),
+    (call("memory_insert", label="human"), "needs new_string"),
+    (call("memory_insert", label="human", new_string=3), "new_string: expected a JSON string"),
+    (call("memory_insert", label="human", new_string="a\0"), "NUL"),
+    (call("memory_insert", label="human", new_string="x", conversation_id="conv"), "takes no"),
+    (call("memory_insert", label="human", new_string="x", agent_id="agent"), "takes no"),
+    (call("run_code", code="1"), "Cannot call run_code; the tools are"),
+    (call("conversation_search", query="x", limit=0), "expected 1 to 50"),
+    ('CALL memory_insert {"label": "human", "new_str', "not valid JSON"),
+    ("CALL memory_insert [1]", "must be a JSON object"),
+]
+
+
+@pytest.mark.parametrize(("text", "expected"), REFUSED)
+def test_what_a_tool_refuses_is_told_to_the_model_and_changes_nothing(
+    client_for, alice, model, text, expected
+):
+    blocks = [
+        {"label": "human", "value": "a\na", "limit": 50},
+        {"label": "fixed", "value": "stays", "read_only": True},
+    ]
+    agent = make_agent(alice, memory_blocks=blocks, tools=[*TOOLS, "run_code"])
+    conversation = make_conversation(agent)
+
+    answer = send(client_for(alice), conversation, f"{text}\nSAY I see").json()
+
+    returned = answer["messages"][1]
+    assert (returned["message_type"], returned["status"]) == ("tool_return_message", "error")
+    assert expected in returned["tool_return"]
+    assert returned["tool_return"] == model.requests[-1]["messages"][-1]["content"]
+    assert answer["messages"][2]["content"] == "I see"
+    assert [block.version for block in agent.blocks.all()] == [1, 1]
+    # What was broken is not sent to the provider again, which would refuse all of it.
+    [sent] = [m for m in model.requests[-1]["messages"] if m.get("tool_calls")]
+    assert isinstance(json.loads(sent["tool_calls"][0]["function"]["arguments"]), dict)
+
+
+def test_several_calls_in_one_step(client_for, alice, agent, shared):
+    text = "\n".join(
+        [
+            call("memory_insert", label="persona", new_string="kind").replace("CALL", "CALL+"),
+            call("memory_insert", label="nolabel", new_string="x").replace("CALL", "CALL+"),
+            call("memory_insert", label="human", new_string="tall"),
+            "SAY ok",
+        ]
+    )
+
+    answer = send(client_for(alice), shared, text).json()
+
+    assert types(answer["messages"]) == [
+        "tool_call_message",
+        *["tool_return_message"] * 3,
+        "assistant_message",
+    ]
+    assert [m["status"] for m in answer["messages"][1:4]] == ["success", "error", "success"]
+    assert agent.blocks.get(label="persona").value == "about persona\nkind"
+    assert agent.blocks.get(label="human").value == "about human\ntall"
+
+
+def test_copy_on_write_isolates_the_label_first(client_for, alice):
+    blocks = [{"label": "human", "value": "a"}]
+    agent = make_agent(alice, memory_blocks=blocks, tools=BASE_TOOLS)
+    write_block(agent.blocks.get(), by=author(alice), copy_on_write=True)
+    conversation = make_conversation(agent)
+
+    send(client_for(alice), conversation, f"{call('memory_insert', label='human', new_string='b')}")
+
+    assert agent.blocks.get().value == "a"
+    assert conversation.isolations.get().block.value == "a\nb"
+
+
+def test_searching_the_conversation(client_for, alice, agent, shared):
+    client = client_for(alice)
+    other = make_conversation(agent)
+    send(client, shared, "SAY The zebra is called Ada")
+    send(client, other, "SAY The zebra is called Eve")
+
+    answer = send(client, shared, f"{call('conversation_search', query='ZEBRA called')}\nSAY found")
+
+    returned = answer.json()["messages"][1]["tool_return"]
+    assert "assistant: The zebra is called Ada" in returned
+    assert "Eve" not in returned
+
+
+def test_what_a_search_finds_fits_beside_everything_else(client_for, alice, agent, shared):
+    make_messages(shared, *(f"zebra {n} {'ö' * 50_000} the end" for n in range(3)))
+
+    answer = send(
+        client_for(alice), shared, f"{call('conversation_search', query='zebra')}\nSAY ok"
+    )
+
+    returned = answer.json()["messages"][1]["tool_return"]
+    assert len(returned) < 4_000
+    assert returned.count("the end") == 3
+
+
+def test_an_older_agent_speaks_by_a_tool(client_for, alice):
+    agent = make_agent(alice, agent_type="memgpt_agent", tools=["send_message"])
+    text = call("send_message", message="Hello!")
+    client = client_for(alice)
+
+    answer = send(client, make_conversation(agent), text).json()
+    assert types(answer["messages"]) == ["assistant_message", "tool_return_message"]
+    assert answer["messages"][0]["content"] == "Hello!"
+    assert answer["usage"]["step_count"] == 1
+
+    as_it_is = send(client, make_conversation(agent), text, use_assistant_message=False).json()
+    assert as_it_is["messages"][0]["tool_call"]["name"] == "send_message"

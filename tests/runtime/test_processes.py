@@ -1,0 +1,180 @@
+"""Processes that die or are told to stop in the middle of turns, and turns in other processes."""
+
+import contextlib
+import json
+import signal
+import threading
+import time
+
+import httpx
+import pytest
+
+from conversations.domain.conversations.accounts import issue_key
+from conversations.domain.integrity.check import find_breaches
+from conversations.domain.tools.definitions import BASE_TOOLS
+from conversations.models import Conversation, Message, Run
+
+from ..factories import make_agent, make_conversation
+from .processes import kill, post, until, web_server, worker
+from .streams import texts
+
+TURNS = 20
+SILENCE = "5"  # seconds until a killed process counts as dead
+# A step that edits memory, a slow answer, another edit, another slow answer.
+SCRIPT = "\n".join(
+    [
+        'CALL memory_insert {"label": "human", "new_string": "first"}',
+        "PAUSE 0.2",
+        "SAY a b c d e f g h i j k l m n o",
+    ]
+)
+
+
+@pytest.fixture
+def secret(alice) -> str:
+    return issue_key(alice)[1]
+
+
+@pytest.fixture
+def conversations(alice) -> list[Conversation]:
+    agent = make_agent(alice, labels=["human"], tools=BASE_TOOLS)
+    return [make_conversation(agent, isolated=["human"]) for _ in range(TURNS)]
+
+
+def start_all(url: str, secret: str, conversations) -> list[threading.Thread]:
+    """Send to each conversation; whether an answer comes is no matter."""
+
+    def send(pk: str) -> None:
+        body = {"input": SCRIPT, "stream_tokens": True}
+        with contextlib.suppress(httpx.HTTPError):
+            post(url, secret, f"conversations/{pk}/messages", body)
+
+    threads = [threading.Thread(target=send, args=(c.pk,)) for c in conversations]
+    for thread in threads:
+        thread.start()
+    return threads
+
+
+def in_the_middle() -> bool:
+    """Some steps are finished, and no turn is over."""
+    runs = Run.objects.all()
+    return runs.count() == TURNS and runs.filter(messages__role="tool").distinct().count() > 3
+
+
+def check_everything(conversations) -> None:
+    assert not Run.objects.active().exists()
+    for conversation in conversations:
+        links = conversation.message_links.order_by("position").select_related("message")
+        assert [link.position for link in links] == list(range(len(links)))
+        roles = [link.message.role for link in links]
+        # Whole steps, and none twice: what was asked, the call, its result, the answer.
+        assert roles == ["system", "user", "assistant", "tool", "assistant"][: len(roles)]
+        assert len(roles) in (1, 4, 5)
+        written = conversation.isolations.get().block.value.count("first")
+        assert written == (1 if len(roles) > 1 else 0)
+    assert Message.objects.count() == sum(c.message_links.count() for c in conversations) + 1
+    assert list(find_breaches()) == []
+
+
+def test_a_web_process_is_killed_in_the_middle_of_twenty_turns(model, secret, conversations):
+    with web_server(model, RUN_SILENCE=SILENCE) as (running, url):
+        threads = start_all(url, secret, conversations)
+        until(in_the_middle, seconds=60, what="the turns are under way")
+        kill(running)
+        died = time.monotonic()
+    for thread in threads:
+        thread.join()
+    assert Run.objects.active().exists()
+
+    with web_server(model, RUN_SILENCE=SILENCE) as (_, url):
+        until(lambda: not Run.objects.active().exists(), seconds=15, what="the runs are failed")
+        # Silent for five seconds, looked for every second, and the start of a process.
+        assert time.monotonic() - died < 20
+        check_everything(conversations)
+        failed = Run.objects.filter(error_type="worker_died").first()
+        stream = post(url, secret, f"runs/{failed.pk}/stream")
+        assert "worker_died" in stream.text
+        assert stream.text.endswith("data: [DONE]\n\n")
+        path = f"conversations/{failed.conversation_id}/messages"
+        again = post(url, secret, path, {"input": "SAY here again", "streaming": False})
+        assert again.json()["messages"][0]["content"] == "here again"
+
+
+def test_a_worker_is_killed_and_another_goes_on(model, secret, conversations):
+    with web_server(model, WEB_TAKES_TURNS="false") as (_, url):
+        with worker(model, RUN_SILENCE=SILENCE) as running:
+            threads = start_all(url, secret, conversations)
+            until(in_the_middle, seconds=60, what="the turns are under way")
+            kill(running)
+        with worker(model, RUN_SILENCE=SILENCE):
+            until(lambda: not Run.objects.active().exists(), seconds=60, what="all is over")
+        for thread in threads:
+            thread.join()
+
+    check_everything(conversations)
+    assert Run.objects.filter(error_type="worker_died").exists()
+
+
+def test_turns_wait_for_a_worker_and_are_watched_from_the_web_process(model, secret, conversations):
+    path = f"conversations/{conversations[0].pk}/messages"
+    answers = []
+
+    def send(url):
+        body = {"input": "SAY one two three", "stream_tokens": True}
+        answers.append(post(url, secret, path, body))
+
+    with web_server(model, WEB_TAKES_TURNS="false") as (_, url):
+        thread = threading.Thread(target=send, args=(url,))
+        thread.start()
+        until(lambda: Run.objects.filter(status="created").exists(), seconds=60, what="it waits")
+        with worker(model):
+            thread.join()
+
+    events = [json.loads(line[6:]) for line in answers[0].text.split("\n") if line[:7] == "data: {"]
+    said = [e["content"] for e in events if e["message_type"] == "assistant_message"]
+    assert said == ["one ", "two ", "three"]
+    assert events[-1]["message_type"] == "usage_statistics"
+
+
+def test_a_turn_in_a_worker_is_cancelled_from_the_web(model, secret, conversations):
+    conversation = conversations[0]
+    with web_server(model, WEB_TAKES_TURNS="false") as (_, url), worker(model):
+        body = {"input": "SLEEP 20\nSAY late"}
+        path = f"conversations/{conversation.pk}/messages"
+        thread = threading.Thread(target=post, args=(url, secret, path, body))
+        thread.start()
+        until(lambda: Run.objects.filter(status="running").exists(), seconds=60, what="it runs")
+        began = time.monotonic()
+        cancelled = post(url, secret, f"conversations/{conversation.pk}/cancel")
+        thread.join()
+
+    assert set(cancelled.json().values()) == {"cancelled"}
+    # Not by force, after waiting for it: then what was asked would be lost.
+    assert time.monotonic() - began < 10
+    assert texts(conversation) == [("user", "SLEEP 20\nSAY late")]
+
+
+@pytest.mark.parametrize("kind", ["web", "worker"])
+def test_a_process_that_is_told_to_stop_ends_its_turns_first(model, secret, conversations, kind):
+    takes = "true" if kind == "web" else "false"
+    answers = []
+    path = f"conversations/{conversations[0].pk}/messages"
+
+    def send(url):
+        answers.append(post(url, secret, path, {"input": "HOLD\nSAY done", "streaming": False}))
+
+    with web_server(model, WEB_TAKES_TURNS=takes) as (web, url), worker(model) as working:
+        thread = threading.Thread(target=send, args=(url,))
+        thread.start()
+        until(lambda: Run.objects.filter(status="running").exists(), seconds=60, what="it runs")
+        stopped = web if kind == "web" else working
+        stopped.send_signal(signal.SIGTERM)
+        time.sleep(1)
+        assert stopped.poll() is None
+        model.go_on()
+        thread.join()
+        assert stopped.wait(40) in (0, -signal.SIGTERM)
+
+    assert answers[0].json()["messages"][0]["content"] == "done"
+    run = Run.objects.get()
+    assert (run.status, run.stop_reason) == ("completed", "end_turn")

@@ -1,0 +1,89 @@
+"""An agent's own thread is begun anew; what was said in it is put aside, not lost."""
+
+import pytest
+
+from conversations.domain.integrity.check import find_breaches
+from conversations.domain.tools.definitions import BASE_TOOLS
+from conversations.models import Agent, Conversation
+
+from ..factories import make_agent
+from .streams import send, texts
+
+
+@pytest.fixture
+def agent(alice) -> Agent:
+    return make_agent(alice, labels=["human"], tools=BASE_TOOLS)
+
+
+@pytest.fixture
+def thread(agent) -> Conversation:
+    return agent.conversations.get(is_default=True)
+
+
+def reset(client, agent):
+    return client.patch(f"/v1/agents/{agent.pk}/reset-messages")
+
+
+def test_the_model_and_its_search_no_longer_find_what_was_said(
+    client_for, alice, agent, thread, model
+):
+    client = client_for(alice)
+    send(client, thread, "SAY the code is 4711")
+
+    answer = reset(client, agent)
+
+    assert answer.status_code == 200, answer.content
+    assert answer.json()["id"] == agent.pk
+    send(client, thread, 'CALL conversation_search {"query": "4711"}\nSAY gone')
+    shown = model.requests[-1]["messages"]
+    assert shown[-1]["content"] == "No message of this conversation contains '4711'"
+    assert [message["role"] for message in shown] == ["system", "user", "assistant", "tool"]
+    links = thread.message_links.order_by("position")
+    assert list(links.values_list("position", flat=True)) == [0, 1, 2, 3, 4]
+    assert list(find_breaches()) == []
+
+
+def test_it_can_be_brought_back_with_what_it_read(client_for, alice, agent, thread):
+    client = client_for(alice)
+    client.put(f"/v1/conversations/{thread.pk}/isolated-blocks/human", {"value": "here only"})
+    send(client, thread, "SAY remember me")
+    reset(client, agent)
+
+    past = Conversation.objects.exclude(deleted_at=None).get()
+    listed = client.get(f"/v1/conversations/?agent_id={agent.pk}").json()
+    assert past.pk not in [conversation["id"] for conversation in listed]
+    assert client.post(f"/v1/conversations/{past.pk}/restore").status_code == 200
+
+    assert texts(past) == [("user", "SAY remember me"), ("assistant", "remember me")]
+    [block] = client.get(f"/v1/conversations/{past.pk}/blocks").json()
+    assert (block["origin"], block["block"]["value"]) == ("isolated", "here only")
+    [kept] = client.get(f"/v1/conversations/{thread.pk}/blocks").json()
+    assert (kept["origin"], kept["block"]["value"]) == ("isolated", "here only")
+    assert list(find_breaches()) == []
+
+
+def test_what_was_sent_before_may_be_sent_again(client_for, alice, agent, thread):
+    client = client_for(alice)
+    message = {"role": "user", "content": "SAY hello", "otid": "first"}
+    path = f"/v1/conversations/{thread.pk}/messages"
+    client.post(path, {"messages": [message], "streaming": False})
+    reset(client, agent)
+
+    again = client.post(path, {"messages": [message], "streaming": False})
+
+    assert [said["content"] for said in again.json()["messages"]] == ["hello"]
+    assert texts(thread) == [("user", "SAY hello"), ("assistant", "hello")]
+
+
+def test_not_during_a_turn(client_for, alice, agent, thread, in_thread, running_run, model):
+    client = client_for(alice)
+    answer = in_thread(send, client_for(alice), thread, "HOLD\nSAY slow")
+    run = running_run()
+
+    refused = reset(client, agent)
+
+    assert refused.status_code == 409
+    assert refused.json()["run_id"] == run.pk
+    model.go_on()
+    assert answer().status_code == 200
+    assert len(texts(thread)) == 2

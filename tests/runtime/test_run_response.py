@@ -1,0 +1,242 @@
+"""A message is sent, and the agent answers."""
+
+import pytest
+
+from conversations.domain.tools.definitions import BASE_TOOLS
+from conversations.models import Conversation, Run
+
+from ..factories import make_agent, make_conversation
+from .streams import events_of, said, send, stream, texts, types
+
+
+@pytest.fixture
+def conversation(alice) -> Conversation:
+    return make_conversation(make_agent(alice, labels=["human"], tools=BASE_TOOLS))
+
+
+def test_a_whole_answer(client_for, alice, conversation):
+    response = send(client_for(alice), conversation, "SAY hello there")
+
+    assert response.status_code == 200, response.content
+    answer = response.json()
+    [message] = answer["messages"]
+    assert (message["message_type"], message["content"]) == ("assistant_message", "hello there")
+    assert answer["stop_reason"]["stop_reason"] == "end_turn"
+    assert answer["usage"]["step_count"] == 1
+    assert texts(conversation) == [("user", "SAY hello there"), ("assistant", "hello there")]
+    run = Run.objects.get()
+    assert (run.status, run.stop_reason, run.request) == ("completed", "end_turn", {})
+    assert message["run_id"] == run.pk
+    assert message["step_id"] == run.steps.get().pk
+
+
+def test_a_stream_of_messages(client_for, alice, conversation):
+    events = stream(client_for(alice), conversation, "SAY hello there")
+
+    assert types(events) == ["assistant_message", "stop_reason", "usage_statistics"]
+    assert said(events) == "hello there"
+
+
+def test_a_stream_of_tokens(client_for, alice, conversation):
+    events = stream(client_for(alice), conversation, "SAY one two three", stream_tokens=True)
+
+    assert [event["content"] for event in events[:3]] == ["one ", "two ", "three"]
+    assert [event["seq_id"] for event in events[:3]] == [1, 2, 3]
+    # What was streamed has the id under which it is stored.
+    [stored] = conversation.message_links.filter(message__role="assistant")
+    assert {event["id"] for event in events[:3]} == {stored.message_id}
+
+
+def test_a_stream_opens_with_a_ping_unless_told_not_to(client_for, alice, conversation):
+    client = client_for(alice)
+    with_ping = send(client, conversation, "SAY a", streaming=True)
+    without = send(client, conversation, "SAY a", streaming=True, include_pings=False)
+
+    assert b'"message_type":"ping"' in with_ping.content
+    assert b'"message_type":"ping"' not in without.content
+
+
+def test_reasoning_is_passed_on_and_kept(client_for, alice, conversation):
+    events = stream(client_for(alice), conversation, "THINK hm, well\nSAY yes", stream_tokens=True)
+
+    reasoning = [e["reasoning"] for e in events if e["message_type"] == "reasoning_message"]
+    assert "".join(reasoning) == "hm, well"
+    listed = client_for(alice).get(f"/v1/conversations/{conversation.pk}/messages?limit=1").json()
+    assert types(listed) == ["reasoning_message", "assistant_message"]
+
+
+def test_the_conversation_goes_on(client_for, alice, conversation, model):
+    send(client_for(alice), conversation, "SAY hello")
+    send(client_for(alice), conversation, "SAY again")
+
+    roles = [message["role"] for message in model.requests[-1]["messages"]]
+    assert roles == ["system", "user", "assistant", "user"]
+
+
+def test_only_the_types_asked_for(client_for, alice, conversation):
+    wanted = ["tool_return_message"]
+    text = 'CALL memory_insert {"label": "human", "new_string": "x"}\nSAY ok'
+    answer = send(client_for(alice), conversation, text, include_return_message_types=wanted)
+    events = stream(client_for(alice), conversation, text, include_return_message_types=wanted)
+
+    assert types(answer.json()["messages"]) == wanted
+    assert types(events) == [*wanted, "stop_reason", "usage_statistics"]
+
+
+def test_what_a_request_overrides(client_for, alice, conversation, model):
+    send(
+        client_for(alice),
+        conversation,
+        "SAY ok",
+        override_model="openai-proxy/bigger",
+        override_system="Be brief.",
+    )
+
+    assert model.requests[-1]["model"] == "bigger"
+    assert model.requests[-1]["messages"][0] == {"role": "system", "content": "Be brief."}
+    # For this request only.
+    send(client_for(alice), conversation, "SAY ok")
+    assert model.requests[-1]["model"] == "gpt-4o-mini"
+    assert "about human" in model.requests[-1]["messages"][0]["content"]
+
+
+def test_model_settings_of_agent_and_conversation(client_for, alice, model):
+    agent = make_agent(alice, model_settings={"temperature": 0.5, "max_output_tokens": 77})
+    conversation = make_conversation(agent, model_settings={"temperature": 0.1})
+
+    send(client_for(alice), conversation, "SAY ok")
+
+    assert model.requests[-1]["temperature"] == 0.1
+    assert model.requests[-1]["max_tokens"] == 77
+
+
+@pytest.mark.parametrize("wrong", ["json", ["x"], {"type": ["x"]}, 7])
+def test_settings_of_any_shape_are_the_providers_to_judge(client_for, alice, model, wrong):
+    agent = make_agent(alice, model_settings={"response_format": wrong, "reasoning": wrong})
+
+    assert send(client_for(alice), make_conversation(agent), "SAY ok").status_code == 200
+    assert model.requests[-1]["response_format"] == wrong
+
+
+def test_an_unknown_model_is_refused_before_anything_is_stored(client_for, alice, conversation):
+    response = send(client_for(alice), conversation, "hello", override_model="nobody/x")
+
+    assert response.status_code == 404
+    assert "Handle nobody/x not found, must be one of [openai/…" in response.json()["detail"]
+    assert not Run.objects.exists()
+
+
+def test_the_scripted_model_says_what_it_is(client_for, alice, conversation, settings, model):
+    settings.OPENAI_BASE_URL = settings.OPENAI_API_KEY = ""
+
+    answer = send(client_for(alice), conversation, "hello").json()
+
+    assert "I am the scripted model" in answer["messages"][0]["content"]
+    assert "I read human" in answer["messages"][0]["content"]
+    assert model.requests == []
+    send(client_for(alice), conversation, "remember human: likes tea")
+    assert conversation.agent.blocks.get().value == "about human\nlikes tea"
+
+
+@pytest.mark.parametrize("path", ["messages", "messages/stream", "messages/async"])
+def test_the_agents_own_conversation(client_for, alice, path):
+    agent = make_agent(alice)
+    body = {"messages": [{"role": "user", "content": "SAY own"}]}
+
+    response = client_for(alice).post(f"/v1/agents/{agent.pk}/{path}", body)
+
+    assert response.status_code == 200
+    if path == "messages/stream":
+        assert said(events_of(response)) == "own"
+    elif path == "messages/async":
+        run_id = response.json()["id"]
+        assert response.json()["background"] is True
+        assert said(events_of(client_for(alice).post(f"/v1/runs/{run_id}/stream"))) == "own"
+    own = Conversation.objects.get(agent=agent, is_default=True)
+    assert texts(own) == [("user", "SAY own"), ("assistant", "own")]
+
+
+@pytest.mark.parametrize("name", ["default", "agent"])
+def test_other_names_of_the_agents_own_conversation(client_for, alice, name):
+    agent = make_agent(alice)
+    path = "default" if name == "default" else agent.pk
+    body = {"input": "SAY own", "streaming": False, "agent_id": agent.pk}
+
+    answer = client_for(alice).post(f"/v1/conversations/{path}/messages", body).json()
+
+    assert said(answer["messages"]) == "own"
+
+
+def test_images_reach_the_model(client_for, alice, conversation, model):
+    image = {"type": "image", "source": {"type": "url", "url": "https://example.org/cat.png"}}
+    body = {"input": [{"type": "text", "text": "SAY a cat"}, image], "streaming": False}
+
+    response = client_for(alice).post(f"/v1/conversations/{conversation.pk}/messages", body)
+
+    assert response.status_code == 200
+    assert model.requests[-1]["messages"][-1]["content"] == [
+        {"type": "text", "text": "SAY a cat"},
+        {"type": "image_url", "image_url": {"url": "https://example.org/cat.png"}},
+    ]
+
+
+@pytest.mark.parametrize(
+    ("body", "expected"),
+    [
+        ({}, "Messages must not be empty"),
+        ({"messages": []}, "Messages must not be empty"),
+        ({"messages": [{"role": "user"}]}, "content: field required"),
+        ({"messages": [{"role": "wizard", "content": "x"}]}, "'wizard'"),
+        ({"messages": [{"role": "user", "content": 7}]}, "expected a string or an array"),
+        ({"messages": [{"role": "user", "content": [{"type": "image"}]}]}, "expected {"),
+        (
+            {"input": [{"type": "image", "source": {"type": ["url"], "url": "x"}}]},
+            "expected {",
+        ),
+        ({"messages": [{"role": "user", "content": "a\0b"}]}, "content"),
+        ({"input": "x", "max_steps": 0}, "max_steps: expected at least 1"),
+        ({"input": "x", "messages": [{"role": "user", "content": "x"}]}, "got both"),
+        ({"input": "x", "client_tools": [{"name": ""}]}, "client_tools"),
+        ({"messages": [{"type": "tool_return"}]}, "tool_returns: field required"),
+        ({"messages": [{"type": "approval", "approvals": [{"approve": True}]}]}, "tool_call_id"),
+    ],
+)
+def test_a_wrong_body_is_named_and_starts_nothing(client_for, alice, conversation, body, expected):
+    response = client_for(alice).post(f"/v1/conversations/{conversation.pk}/messages", body)
+
+    assert response.status_code == 422
+    assert expected in response.json()["detail"]
+    assert not Run.objects.exists()
+
+
+def test_max_steps(client_for, alice, conversation):
+    text = "\n".join(
+        f'CALL memory_insert {{"label": "human", "new_string": "{n}"}}' for n in range(5)
+    )
+
+    answer = send(client_for(alice), conversation, text, max_steps=2).json()
+
+    assert answer["stop_reason"]["stop_reason"] == "max_steps"
+    assert answer["usage"]["step_count"] == 2
+    assert conversation.agent.blocks.get().value == "about human\n0\n1"
+
+
+def test_running_out_of_room(client_for, alice, conversation):
+    answer = send(client_for(alice), conversation, "LENGTH half of it").json()
+
+    assert answer["stop_reason"]["stop_reason"] == "max_tokens_exceeded"
+    assert said(answer["messages"]) == "half of it"
+
+
+def test_a_preview_is_what_is_then_sent(client_for, alice, conversation, model):
+    body = {"input": "SAY hello", "streaming": False}
+    path = f"/v1/conversations/{conversation.pk}/messages"
+
+    preview = client_for(alice).post(f"{path}/preview-raw-payload", body).json()
+    client_for(alice).post(path, body)
+
+    sent = model.requests[-1]
+    assert preview["tools"] == sent["tools"]
+    assert preview["messages"][1:] == sent["messages"][1:]
+    assert preview["model"] == sent["model"]
+    assert Run.objects.count() == 1
