@@ -9,7 +9,7 @@ from django.db import connection, transaction
 from django.test.utils import CaptureQueriesContext
 from rest_framework.test import APIClient
 
-from conversations.domain.actor import Author, Source
+from conversations.domain.actor import Actor, Source
 from conversations.domain.conversations.accounts import create_organization, create_user, issue_key
 from conversations.domain.conversations.agents import create_agent
 from conversations.domain.conversations.conversations import create_conversation
@@ -29,7 +29,7 @@ class World:
         organization = create_organization("Bench")
         user = create_user(organization, "bench")
         _, self.secret = issue_key(user)
-        self.by = Author(user, Source.COMMAND)
+        self.by = Actor(user, Source.COMMAND)
         self.agent = create_agent(
             organization,
             by=self.by,

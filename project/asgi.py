@@ -23,7 +23,7 @@ bridge = WSGIMiddleware(
 # Not before Django is set up.
 from conversations.api.run_response import ANSWER  # noqa: E402
 from conversations.runtime.broker import stop_listening  # noqa: E402
-from conversations.runtime.worker import DRAIN_SECONDS, drain, this_worker  # noqa: E402
+from conversations.runtime.worker import SHUTDOWN_GRACE, drain, this_worker  # noqa: E402
 
 
 async def application(scope, receive, send):
@@ -35,7 +35,7 @@ async def application(scope, receive, send):
         while (await receive())["type"] != "lifespan.shutdown":
             this_worker()  # What a process before this one left behind is freed soon.
             await send({"type": "lifespan.startup.complete"})
-        await asyncio.to_thread(drain, DRAIN_SECONDS)
+        await asyncio.to_thread(drain, SHUTDOWN_GRACE)
         await asyncio.to_thread(stop_listening)
         await send({"type": "lifespan.shutdown.complete"})
 

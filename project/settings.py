@@ -172,7 +172,7 @@ REST_FRAMEWORK = {
     "DEFAULT_PERMISSION_CLASSES": ["conversations.api.auth.KeyAllowsMethod"],
     "DEFAULT_RENDERER_CLASSES": ["conversations.api.http.rendering.JSONRenderer"],
     "DEFAULT_PARSER_CLASSES": ["conversations.api.http.parsing.JSONParser"],
-    "DEFAULT_CONTENT_NEGOTIATION_CLASS": "conversations.api.http.rendering.WhateverIsAccepted",
+    "DEFAULT_CONTENT_NEGOTIATION_CLASS": "conversations.api.http.rendering.AlwaysJSON",
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
     "EXCEPTION_HANDLER": "conversations.api.http.errors.exception_handler",
     "UNAUTHENTICATED_USER": None,

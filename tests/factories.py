@@ -2,7 +2,7 @@
 
 from itertools import count
 
-from conversations.domain.actor import Author, Source
+from conversations.domain.actor import Actor, Source
 from conversations.domain.conversations import accounts, agents, conversations
 from conversations.domain.conversations.messages import append_messages, text_message
 from conversations.domain.memory import blocks
@@ -21,8 +21,8 @@ def make_user(organization: Organization | None = None, username: str | None = N
     )
 
 
-def author(user: User | None = None, source: Source = Source.API) -> Author:
-    return Author(user, source)
+def actor(user: User | None = None, source: Source = Source.API) -> Actor:
+    return Actor(user, source)
 
 
 def make_agent(
@@ -32,20 +32,20 @@ def make_agent(
     user = user or make_user()
     memory = [{"label": label, "value": f"about {label}"} for label in labels or []]
     defaults = {"model": "openai/gpt-4o-mini", "memory_blocks": memory}
-    return agents.create_agent(user.organization, by=author(user), **(defaults | fields))
+    return agents.create_agent(user.organization, by=actor(user), **(defaults | fields))
 
 
 def make_block(user: User | None = None, **fields: object) -> Block:
     user = user or make_user()
     fields.setdefault("label", "human")
-    return blocks.create_block(user.organization, by=author(user), **fields)
+    return blocks.create_block(user.organization, by=actor(user), **fields)
 
 
 def make_conversation(
     agent: Agent, *, isolated: list[str] | None = None, **fields: object
 ) -> Conversation:
     return conversations.create_conversation(
-        agent, by=author(agent.created_by), isolated_labels=isolated or [], **fields
+        agent, by=actor(agent.created_by), isolated_labels=isolated or [], **fields
     )
 
 
@@ -55,7 +55,7 @@ def make_messages(conversation: Conversation, *texts: str) -> list[Message]:
     return append_messages(
         conversation,
         [text_message(roles[i % 2], text) for i, text in enumerate(texts)],
-        by=author(conversation.created_by),
+        by=actor(conversation.created_by),
     )
 
 

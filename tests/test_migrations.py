@@ -2,7 +2,7 @@ import pytest
 from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
 
-from conversations.domain.check import find_breaches
+from conversations.domain.integrity.check import find_breaches
 from conversations.models import ReadingPeriod
 
 from .factories import make_agent, make_conversation

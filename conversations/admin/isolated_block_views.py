@@ -17,7 +17,7 @@ from ..domain.memory.drift import (
     reset,
 )
 from ..domain.memory.effective import effective_blocks
-from ..domain.memory.isolation import bring_back, isolate_label, release_label
+from ..domain.memory.isolation import isolate_label, release_label, restore_label
 from ..domain.memory.revisions import redo, undo
 from .buttons import button, number_in
 from .display import diff
@@ -59,7 +59,7 @@ def label_of(request) -> str:
 class LabelPages:
     """Part of the admin of conversations. The label is in the query of each address."""
 
-    label_buttons = ("isolate", "bring_back", "undo", "redo")
+    label_buttons = ("isolate", "restore_label", "undo", "redo")
     label_buttons += ("release", "promote", "reset", "rebase")
 
     def has_promote_permission(self, request, conversation):
@@ -76,9 +76,9 @@ class LabelPages:
         return self.press(request, conversation, verb)
 
     @button("change", "POST")
-    def bring_back(self, request, conversation):
+    def restore_label(self, request, conversation):
         def verb(conversation):
-            bring_back(conversation, label_of(request), by=by(request))
+            restore_label(conversation, label_of(request), by=by(request))
             return f"Brought back this conversation's own copy of {label_of(request)}."
 
         return self.press(request, conversation, verb)

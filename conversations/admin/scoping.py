@@ -13,7 +13,7 @@ from django.shortcuts import redirect
 from django.template.response import TemplateResponse
 from django.utils.functional import cached_property
 
-from ..domain.actor import Author, Source
+from ..domain.actor import Actor, Source
 from ..domain.errors import DomainError
 from ..ids import is_id
 from .buttons import Buttons
@@ -23,9 +23,9 @@ from .filters import StateFilter
 SHOWN = 20  # rows named on a page that asks about many
 
 
-def by(request) -> Author:
+def by(request) -> Actor:
     """Whoever is logged in, through the admin."""
-    return Author(request.user, Source.ADMIN)
+    return Actor(request.user, Source.ADMIN)
 
 
 def some_of(rows) -> list[str]:

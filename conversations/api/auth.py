@@ -8,7 +8,7 @@ from rest_framework.authentication import BaseAuthentication
 from rest_framework.exceptions import AuthenticationFailed, PermissionDenied
 from rest_framework.permissions import SAFE_METHODS, BasePermission
 
-from ..domain.actor import Author, Source
+from ..domain.actor import Actor, Source
 from ..domain.conversations.accounts import note_use
 from ..models import ApiKey
 
@@ -53,8 +53,8 @@ class KeyAllowsMethod(BasePermission):
         return reads or request.auth.scope != ApiKey.Scope.READ
 
 
-def author_of(request) -> Author:
-    return Author(request.user, Source.API)
+def actor_of(request) -> Actor:
+    return Actor(request.user, Source.API)
 
 
 class ApiKeyScheme(OpenApiAuthenticationExtension):

@@ -31,7 +31,7 @@ from .serializers.messages import represent_messages
 
 logger = logging.getLogger(__name__)
 
-PING_SECONDS = 20.0
+PING_INTERVAL = 20.0
 DONE = b"data: [DONE]\n\n"
 
 
@@ -145,7 +145,7 @@ async def _lines(run_id: str, form: Form, beginning: Watch | None) -> AsyncItera
         yield _ping(run_id)
     async for event in follow(run_id, after=form.after, beginning=beginning):
         if event is None:
-            if form.pings and time.monotonic() - quiet_since >= PING_SECONDS:
+            if form.pings and time.monotonic() - quiet_since >= PING_INTERVAL:
                 quiet_since = time.monotonic()
                 yield _ping(run_id)
             continue

@@ -128,5 +128,5 @@ urlpatterns = [
     # Probes have no key, without which the other spelling of a route is a 401.
     path("health", server.Health.as_view(schema=None)),
     path("ready", server.Ready.as_view(schema=None)),
-    re_path(r"^.*$", server.Elsewhere.as_view()),
+    re_path(r"^.*$", server.NotFoundView.as_view()),
 ]

@@ -5,7 +5,7 @@ import json
 from django.db import transaction
 from django.utils import timezone
 
-from ..domain.actor import Author, Source
+from ..domain.actor import Actor, Source
 from ..domain.conversations.accounts import create_organization, create_user
 from ..domain.conversations.agents import attach_block, create_agent, detach_block
 from ..domain.conversations.conversations import (
@@ -41,7 +41,7 @@ def seed_demo() -> Organization | None:
             "to be made; rename that user"
         )
     organization = create_organization(ORGANIZATION)
-    by = Author(create_user(organization, USERNAME), Source.COMMAND)
+    by = Actor(create_user(organization, USERNAME), Source.COMMAND)
     company = create_block(organization, by=by, **COMPANY)
     _seed_support(organization, company, by=by)
     _seed_coach(organization, company, by=by)
@@ -49,7 +49,7 @@ def seed_demo() -> Organization | None:
     return organization
 
 
-def _seed_support(organization: Organization, company: Block, *, by: Author) -> None:
+def _seed_support(organization: Organization, company: Block, *, by: Actor) -> None:
     agent = _agent(
         organization,
         SUPPORT,
@@ -85,7 +85,7 @@ def _seed_support(organization: Organization, company: Block, *, by: Author) -> 
     write_block(case_notes, by=by, reason="Ask for the frame number too", value=checklist)
 
 
-def _seed_coach(organization: Organization, company: Block, *, by: Author) -> None:
+def _seed_coach(organization: Organization, company: Block, *, by: Actor) -> None:
     agent = _agent(
         organization,
         COACH,
@@ -119,7 +119,7 @@ def _seed_coach(organization: Organization, company: Block, *, by: Author) -> No
     detach_block(agent, agent.blocks.get(label="quarter_goals"), by=by)
 
 
-def _seed_tutor(organization: Organization, *, by: Author) -> None:
+def _seed_tutor(organization: Organization, *, by: Actor) -> None:
     agent = _agent(
         organization,
         TUTOR,
@@ -151,17 +151,17 @@ def _seed_tutor(organization: Organization, *, by: Author) -> None:
     update_conversation(finished, by=by, archived_at=timezone.now())
 
 
-def _agent(organization: Organization, memory: list[BlockFields], *, by: Author, **fields) -> Agent:
+def _agent(organization: Organization, memory: list[BlockFields], *, by: Actor, **fields) -> Agent:
     return create_agent(
         organization, by=by, model=MODEL, memory_blocks=memory, tools=BASE_TOOLS, **fields
     )
 
 
-def _conversation(agent: Agent, summary: str, labels: list[str], *, by: Author) -> Conversation:
+def _conversation(agent: Agent, summary: str, labels: list[str], *, by: Actor) -> Conversation:
     return create_conversation(agent, by=by, summary=summary, isolated_labels=labels)
 
 
-def _write(conversation: Conversation, label: str, value: str, *, by: Author) -> Block:
+def _write(conversation: Conversation, label: str, value: str, *, by: Actor) -> Block:
     return write_block(
         conversation.isolations.get(label=label).block,
         by=by,
@@ -170,14 +170,14 @@ def _write(conversation: Conversation, label: str, value: str, *, by: Author) ->
     )
 
 
-def _talk(conversation: Conversation, *texts: str, by: Author) -> None:
+def _talk(conversation: Conversation, *texts: str, by: Actor) -> None:
     """Append messages that take turns, the user first."""
     roles = [Message.Role.USER, Message.Role.ASSISTANT]
     messages = [text_message(roles[i % 2], text) for i, text in enumerate(texts)]
     append_messages(conversation, messages, by=by)
 
 
-def _take_note_in_a_turn(conversation: Conversation, *, by: Author) -> None:
+def _take_note_in_a_turn(conversation: Conversation, *, by: Actor) -> None:
     """A completed run of two steps: the agent notes something with a tool, then answers."""
     run = Run.objects.create(
         organization_id=conversation.organization_id,
@@ -240,7 +240,7 @@ def _step(
     *,
     prompt_tokens: int,
     completion_tokens: int,
-    by: Author,
+    by: Actor,
 ) -> Step:
     return Step.objects.create(
         organization_id=run.organization_id,

@@ -7,7 +7,7 @@ from ..models import BlockRevision, Run, User
 Source = BlockRevision.Source
 
 
-class Author(NamedTuple):
+class Actor(NamedTuple):
     """Travels through every verb that writes; each revision and row records it."""
 
     user: User | None

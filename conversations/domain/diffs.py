@@ -10,14 +10,14 @@ Change = Literal["same", "added", "removed"]
 # Comparing takes time that grows with the product of both lengths. A diff compares this many pairs
 # of lines, and of words in all its lines; what is beyond counts as replaced. A page with twenty
 # diffs of long texts must still answer.
-MOST_PAIRS = 250_000
+MAX_PAIRS = 250_000
 
 
-class _Patience:
+class _WorkBudget:
     """How many pairs a diff may still compare."""
 
     def __init__(self):
-        self.pairs = MOST_PAIRS
+        self.pairs = MAX_PAIRS
 
     def lasts(self, pairs: int) -> bool:
         if pairs > self.pairs:
@@ -39,9 +39,9 @@ def text_diff(old: str, new: str) -> list[Piece]:
     The pieces that are not added make up `old` again, those that are not removed make up `new`.
     """
     pieces: list[Piece] = []
-    for_words = _Patience()
+    for_words = _WorkBudget()
     lines = old.splitlines(keepends=True), new.splitlines(keepends=True)
-    for before, after in _aligned(*lines, _Patience()):
+    for before, after in _aligned(*lines, _WorkBudget()):
         if before == after:
             _add(pieces, "same", before)
         else:
@@ -54,7 +54,7 @@ def text_diff(old: str, new: str) -> list[Piece]:
     return pieces
 
 
-def _rewording(before: str, after: str, patience: _Patience) -> list[tuple[str, str]]:
+def _rewording(before: str, after: str, patience: _WorkBudget) -> list[tuple[str, str]]:
     """By words when most of the shorter text was kept, else as a whole.
 
     Texts that have only an "is" and a "the" in common are read sooner one after the other.
@@ -64,7 +64,7 @@ def _rewording(before: str, after: str, patience: _Patience) -> list[tuple[str, 
     return words if 2 * kept > min(len(before), len(after)) else [(before, after)]
 
 
-def _aligned(old: list[str], new: list[str], patience: _Patience) -> Iterator[tuple[str, str]]:
+def _aligned(old: list[str], new: list[str], patience: _WorkBudget) -> Iterator[tuple[str, str]]:
     """Stretches of both that stand for each other, equal ones among them."""
     start = 0
     while start < min(len(old), len(new)) and old[start] == new[start]:

@@ -7,7 +7,7 @@ from django.db import connection, transaction
 
 
 @contextmanager
-def one_moment() -> Iterator[None]:
+def snapshot() -> Iterator[None]:
     """Let all queries see the same data, lest an edit between two of them look like a breach."""
     # On SQLite a transaction would take the one place of a writer and hold it to the end.
     if connection.vendor != "postgresql" or connection.in_atomic_block:

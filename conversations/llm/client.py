@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 # Before the first byte; the library waits between them, longer each time and by chance.
 RETRIES = 2
-CONNECT_SECONDS = 5.0
+CONNECT_TIMEOUT = 5.0
 
 # Connections belong to the loop that opened them.
 _clients: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, dict[Provider, "AsyncOpenAI"]] = (
@@ -121,7 +121,7 @@ async def close_clients() -> None:
 def _timeout():
     import openai  # noqa: PLC0415 (as above)
 
-    return openai.Timeout(settings.MODEL_TIMEOUT, connect=CONNECT_SECONDS)
+    return openai.Timeout(settings.MODEL_TIMEOUT, connect=CONNECT_TIMEOUT)
 
 
 def _pieces(chunk: dict) -> list[Piece]:

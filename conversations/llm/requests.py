@@ -4,7 +4,7 @@ import re
 from dataclasses import dataclass, field
 
 UNSTORABLE = re.compile("[\0\ud800-\udfff]")
-LONGEST_DETAIL = 2_000
+MAX_DETAIL_LENGTH = 2_000
 
 
 def storable(text: str) -> str:
@@ -75,7 +75,7 @@ class ModelError(Exception):
     def __init__(self, type: str, message: str, detail: str, *, status: int):
         self.type = type
         self.message = message
-        self.detail = storable(detail[:LONGEST_DETAIL])
+        self.detail = storable(detail[:MAX_DETAIL_LENGTH])
         self.status = status
         super().__init__(f"{message} {self.detail}")
 

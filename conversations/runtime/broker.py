@@ -13,9 +13,9 @@ from .database import in_database
 from .listener import listen
 
 # How often a watcher looks for the events of a run that another process takes, unheard of.
-POLL_SECONDS = 0.25
+POLL_INTERVAL = 0.25
 # The watchers of a run that is taken here are told; now and then, that nothing happens.
-IDLE_SECONDS = 5.0
+IDLE_INTERVAL = 5.0
 
 
 class Watch:
@@ -117,10 +117,10 @@ async def follow(
 def _patience(run_id: str) -> float:
     """How long to wait for news before looking at the rows."""
     if run_id in taken_here:
-        return IDLE_SECONDS
+        return IDLE_INTERVAL
     if connection.vendor == "postgresql":
         _hear_of_others()
-    return POLL_SECONDS
+    return POLL_INTERVAL
 
 
 _stop = threading.Event()
@@ -134,7 +134,7 @@ def _hear_of_others() -> threading.Thread:
         kwargs={
             "hear": lambda run_id: tell_watchers(run_id, []),
             "until": _stop,
-            "seconds": POLL_SECONDS,
+            "seconds": POLL_INTERVAL,
         },
         name="announcements",
         daemon=True,

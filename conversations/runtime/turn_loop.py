@@ -33,7 +33,7 @@ from .event_writer import EventWriter
 logger = logging.getLogger(__name__)
 
 # Of one answer of a model, however steadily it comes.
-LONGEST_ANSWER_SECONDS = 1800.0
+ANSWER_TIMEOUT = 1800.0
 
 Status = Run.Status
 
@@ -136,7 +136,7 @@ async def _ask_model(turn: Turn, plan: StepPlan, writer: EventWriter) -> Reply:
     reply = Reply(plan.step_id, held=turn.held, stream_tokens=turn.request.stream_tokens)
     started = time.monotonic_ns()
     try:
-        async with asyncio.timeout(LONGEST_ANSWER_SECONDS):
+        async with asyncio.timeout(ANSWER_TIMEOUT):
             async for piece in ask(plan.request):
                 if turn.run.ttft_ns is None:
                     turn.run.ttft_ns = time.monotonic_ns() - started
@@ -194,7 +194,7 @@ async def _compact(turn: Turn, *, mode: str = "sliding_window") -> None:
 async def _text_of(pieces: AsyncIterator[Piece]) -> str:
     reply = Reply("")
     try:
-        async with asyncio.timeout(LONGEST_ANSWER_SECONDS):
+        async with asyncio.timeout(ANSWER_TIMEOUT):
             async for piece in pieces:
                 reply.add(piece)
     except TimeoutError:
@@ -203,5 +203,5 @@ async def _text_of(pieces: AsyncIterator[Piece]) -> str:
 
 
 def _too_slow() -> ModelError:
-    detail = f"The answer took longer than {LONGEST_ANSWER_SECONDS:.0f} s"
+    detail = f"The answer took longer than {ANSWER_TIMEOUT:.0f} s"
     return ModelError("llm_timeout", "The LLM request timed out.", detail, status=504)

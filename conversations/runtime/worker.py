@@ -28,11 +28,11 @@ from .turn_loop import take_turn
 logger = logging.getLogger(__name__)
 
 # How often a process looks whether somebody in another one wants a run of its cancelled.
-LOOK_SECONDS = 0.5
+POLL_INTERVAL = 0.5
 # How long turns may go on when their process is told to stop.
-DRAIN_SECONDS = 25.0
+SHUTDOWN_GRACE = 25.0
 # How long a caller waits until a run that is being cancelled has ended in order.
-CANCEL_SECONDS = 10.0
+CANCEL_TIMEOUT = 10.0
 
 
 class Worker:
@@ -105,7 +105,7 @@ class Worker:
         for run_id in list(self._turns):
             self._cancel(run_id)
         if left:
-            await asyncio.wait(left, timeout=CANCEL_SECONDS)
+            await asyncio.wait(left, timeout=CANCEL_TIMEOUT)
         self._house.cancel()
         await asyncio.wait([self._house])
         await close_clients()
@@ -127,7 +127,7 @@ class Worker:
             except Exception:
                 # Most likely the database does not answer. Whatever it is, it must not end this.
                 logger.exception("Keeping house failed; trying again")
-            await asyncio.sleep(LOOK_SECONDS)
+            await asyncio.sleep(POLL_INTERVAL)
 
     def look_for_runs(self, at_once: int, stop: threading.Event) -> None:
         """Claim runs and take their turns, so many at once, until told to stop.
@@ -143,7 +143,7 @@ class Worker:
                 self.take(run)
             close_old_connections()
 
-        listen(hear, until=stop, seconds=LOOK_SECONDS)
+        listen(hear, until=stop, seconds=POLL_INTERVAL)
 
     async def _cancel_unwanted(self) -> None:
         for run_id in await in_database(unwanted_runs, self.name):
@@ -179,7 +179,7 @@ def cancel_run(run: Run) -> None:
         return
     if _worker is not None:
         _worker.cancel(run.pk)
-    deadline = time.monotonic() + CANCEL_SECONDS
+    deadline = time.monotonic() + CANCEL_TIMEOUT
     while time.monotonic() < deadline:
         if not Run.objects.active().filter(pk=run.pk).exists():
             return

@@ -4,7 +4,7 @@ from django.urls import reverse
 from conversations.domain.memory.blocks import delete_block, write_block
 from conversations.models import Agent
 
-from ..factories import author, make_agent, make_block, make_conversation
+from ..factories import actor, make_agent, make_block, make_conversation
 from .pages import add_url, change_url, list_url, messages_of, open_form, save_form
 
 
@@ -114,7 +114,7 @@ def test_tools_to_approve_are_set(alice, browser_of):
 def test_copies_are_counted_by_drift_with_links_to_them(name, alice, browser_of):
     agent = make_agent(alice, labels=[name])
     conversations = [make_conversation(agent, isolated=[name]) for _ in range(3)]
-    write_block(conversations[0].isolated_blocks.get(), by=author(alice), value="own")
+    write_block(conversations[0].isolated_blocks.get(), by=actor(alice), value="own")
     browser = browser_of(alice)
 
     [(label, counts)] = browser.get(button(agent, "drift")).context["labels"]
@@ -132,9 +132,9 @@ def test_a_label_is_rebased_everywhere_after_a_preview(alice, browser_of):
     lines = {"label": "human", "value": "one\ntwo\nthree"}
     agent = make_agent(alice, memory_blocks=[lines])
     mine, theirs = (make_conversation(agent, isolated=["human"]) for _ in range(2))
-    write_block(mine.isolated_blocks.get(), by=author(alice), value="one\ntwo\nTHREE")
-    write_block(theirs.isolated_blocks.get(), by=author(alice), value="1\ntwo\nthree")
-    write_block(agent.blocks.get(), by=author(alice), value="ONE\ntwo\nthree")
+    write_block(mine.isolated_blocks.get(), by=actor(alice), value="one\ntwo\nTHREE")
+    write_block(theirs.isolated_blocks.get(), by=actor(alice), value="1\ntwo\nthree")
+    write_block(agent.blocks.get(), by=actor(alice), value="ONE\ntwo\nthree")
     browser = browser_of(alice)
     url = f"{button(agent, 'bulk')}?verb=rebase&label=human"
 
@@ -161,7 +161,7 @@ def test_a_wrong_wish_in_bulk_is_an_error_message(query, alice, browser_of):
 def test_bulk_verbs_are_for_those_who_may_change_conversations(alice, mallory, browser_of):
     agent = make_agent(alice, labels=["human"])
     conversation = make_conversation(agent, isolated=["human"])
-    write_block(conversation.isolated_blocks.get(), by=author(alice), value="own")
+    write_block(conversation.isolated_blocks.get(), by=actor(alice), value="own")
     alice.user_permissions.remove(alice.user_permissions.get(codename="change_conversation"))
     url = f"{button(agent, 'bulk')}?verb=reset&label=human"
 
@@ -173,7 +173,7 @@ def test_bulk_verbs_are_for_those_who_may_change_conversations(alice, mallory, b
 def test_only_blocks_that_may_be_attached_are_suggested(alice, browser_of):
     agent = make_agent(alice, labels=["human"])
     make_conversation(agent, isolated=["human"])
-    delete_block(make_block(alice, label="gone"), by=author(alice))
+    delete_block(make_block(alice, label="gone"), by=actor(alice))
 
     reply = browser_of(alice).get(
         "/admin/autocomplete/",

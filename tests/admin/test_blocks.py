@@ -4,7 +4,7 @@ from conversations.domain.actor import Source
 from conversations.domain.memory.blocks import write_block
 from conversations.models import Block
 
-from ..factories import author, make_agent, make_block, make_conversation, make_run
+from ..factories import actor, make_agent, make_block, make_conversation, make_run
 from .pages import add_url, change_url, fields_of, list_url, messages_of, open_form, save_form
 
 
@@ -36,7 +36,7 @@ def test_a_save_based_on_an_older_text_is_refused_and_keeps_what_was_typed(alice
     block = make_block(alice, value="one")
     browser = browser_of(bob)
     data = open_form(browser, block)
-    write_block(block, by=author(alice), value="two, by <b>alice</b>")
+    write_block(block, by=actor(alice), value="two, by <b>alice</b>")
 
     response = save_form(browser, block, {**data, "value": "three, by bob"})
 
@@ -53,7 +53,7 @@ def test_saving_again_after_a_refusal_writes_over_it(alice, bob, browser_of):
     block = make_block(alice, value="one")
     browser = browser_of(bob)
     data = open_form(browser, block)
-    write_block(block, by=author(alice), value="two")
+    write_block(block, by=actor(alice), value="two")
     refused = browser.post(change_url(block), {**data, "value": "three"})
     version = refused.context["adminform"].form["version"].value()
 
@@ -66,7 +66,7 @@ def test_after_a_refusal_a_text_nobody_typed_is_not_brought_back(alice, bob, bro
     block = make_block(alice, value="one")
     browser = browser_of(bob)
     data = open_form(browser, block) | {"description": "for whom"}
-    write_block(block, by=author(alice), value="two")
+    write_block(block, by=actor(alice), value="two")
     refused = browser.post(change_url(block), data)
     version = refused.context["adminform"].form["version"].value()
 
@@ -174,7 +174,7 @@ def test_a_label_that_an_agent_already_has_is_refused(alice, browser_of):
 def test_html_in_a_block_stays_text(alice, browser_of):
     bad = "<script>alert(1)</script>"
     block = make_block(alice, value=bad, description=bad)
-    write_block(block, by=author(alice), value=f"{bad} {bad}", reason=bad)
+    write_block(block, by=actor(alice), value=f"{bad} {bad}", reason=bad)
     browser = browser_of(alice)
 
     pages = [browser.get(change_url(block)), browser.get(list_url(Block))]
@@ -193,7 +193,7 @@ def test_the_history_shows_the_newest_and_older_ones_are_a_link_away(alice, brow
     block = make_block(alice, value="version 1")
     browser = browser_of(alice)
     for number in range(2, 24):
-        write_block(block, by=author(alice), value=f"version {number}")
+        write_block(block, by=actor(alice), value=f"version {number}")
 
     page = browser.get(change_url(block))
     older = browser.get(button(block, "revisions", f"?before={page.context['older_than']}"))
@@ -209,7 +209,7 @@ def test_a_revision_tells_who_wrote_it_from_where_and_in_which_turn(alice, brows
     conversation = make_conversation(make_agent(alice, labels=["human"]), summary="About Ada")
     run = make_run(conversation)
     block = conversation.agent.blocks.get()
-    by = author(alice, Source.TOOL)._replace(run=run)
+    by = actor(alice, Source.TOOL)._replace(run=run)
     write_block(block, by=by, value="<i>new</i>", conversation=conversation, reason="Was told so")
 
     page = browser_of(alice).get(change_url(block)).content.decode()
@@ -223,12 +223,12 @@ def test_a_revision_tells_who_wrote_it_from_where_and_in_which_turn(alice, brows
 
 def test_an_older_revision_is_restored_after_a_look(alice, browser_of):
     block = make_block(alice, value="one")
-    write_block(block, by=author(alice), value="two")
+    write_block(block, by=actor(alice), value="two")
     browser = browser_of(alice)
 
     asked = browser.get(button(block, "restore", "?number=1"))
     seen = fields_of(asked, "ask")
-    write_block(block, by=author(alice), value="three")
+    write_block(block, by=actor(alice), value="three")
     refused = browser.post(button(block, "restore", "?number=1"), seen, follow=True)
     nowhere = browser.get(button(block, "restore", "?number=99"), follow=True)
     seen = fields_of(browser.get(button(block, "restore", "?number=1")), "ask")
@@ -243,7 +243,7 @@ def test_an_older_revision_is_restored_after_a_look(alice, browser_of):
 
 def test_an_edit_is_undone_and_redone(alice, browser_of):
     block = make_block(alice, value="one")
-    write_block(block, by=author(alice), value="two")
+    write_block(block, by=actor(alice), value="two")
     browser = browser_of(alice)
 
     browser.post(button(block, "undo"), {"version": 2})
@@ -278,7 +278,7 @@ def test_a_change_is_previewed_with_whom_it_reaches_and_then_saved(alice, browse
 @pytest.mark.parametrize("name", ["undo", "redo", "restore", "preview"])
 def test_buttons_of_a_block_are_for_those_who_may_change_it(name, alice, mallory, browser_of):
     block = make_block(alice, value="one")
-    write_block(block, by=author(alice), value="two")
+    write_block(block, by=actor(alice), value="two")
     alice.user_permissions.remove(alice.user_permissions.get(codename="change_block"))
     url = button(block, name, "?number=1")
 

@@ -6,7 +6,7 @@ from conversations.domain.memory.blocks import write_block
 from conversations.domain.memory.effective import effective_blocks
 from conversations.models import Conversation, IsolatedBlock
 
-from ..factories import author, make_agent, make_conversation, make_messages
+from ..factories import actor, make_agent, make_conversation, make_messages
 from .pages import (
     add_url,
     change_url,
@@ -58,7 +58,7 @@ def test_a_text_nobody_edited_is_not_written(alice, bob, conversation, browser_o
     browser = browser_of(bob)
     data = open_form(browser, conversation)
     block = conversation.isolated_blocks.get()
-    write_block(block, by=author(alice), value="edited meanwhile")
+    write_block(block, by=actor(alice), value="edited meanwhile")
 
     save_form(browser, conversation, {**data, "summary": "About Grace"})
 
@@ -72,7 +72,7 @@ def test_a_stale_text_is_refused_and_nothing_is_saved(alice, bob, conversation, 
     browser = browser_of(bob)
     data = open_form(browser, conversation)
     block = conversation.isolated_blocks.get()
-    write_block(block, by=author(alice), value="alice's")
+    write_block(block, by=actor(alice), value="alice's")
 
     response = browser.post(
         change_url(conversation),
@@ -91,7 +91,7 @@ def test_a_stale_text_is_refused_and_nothing_is_saved(alice, bob, conversation, 
 
 
 def test_a_text_over_the_limit_is_an_error_in_its_row(alice, conversation, browser_of):
-    block = write_block(conversation.isolated_blocks.get(), by=author(alice), limit=12)
+    block = write_block(conversation.isolated_blocks.get(), by=actor(alice), limit=12)
     browser = browser_of(alice)
     data = open_form(browser, conversation)
 
@@ -126,8 +126,8 @@ def test_drift_and_a_shared_block_that_is_gone_are_shown(alice, conversation, br
     shared = conversation.agent.blocks.get(label="human")
     browser = browser_of(alice)
 
-    write_block(shared, by=author(alice), value="shared moved")
-    write_block(conversation.isolated_blocks.get(), by=author(alice), value="so did this")
+    write_block(shared, by=actor(alice), value="shared moved")
+    write_block(conversation.isolated_blocks.get(), by=actor(alice), value="so did this")
     diverged = browser.get(change_url(conversation)).content.decode()
     browser.post(
         reverse("admin:conversations_agent_detach", args=[conversation.agent_id]),
@@ -144,7 +144,7 @@ def test_drift_is_a_column_and_a_filter_of_the_list(alice, browser_of):
     agent = make_agent(alice, labels=["human"])
     calm = make_conversation(agent, isolated=["human"])
     edited = make_conversation(agent, isolated=["human"])
-    write_block(edited.isolated_blocks.get(), by=author(alice), value="own")
+    write_block(edited.isolated_blocks.get(), by=actor(alice), value="own")
     browser = browser_of(alice)
 
     found = {
@@ -163,7 +163,7 @@ def test_drift_is_a_column_and_a_filter_of_the_list(alice, browser_of):
 def test_a_stale_prompt_says_so_until_it_is_recompiled(alice, conversation, browser_of):
     browser = browser_of(alice)
     fresh = browser.get(change_url(conversation)).context["stale"]
-    write_block(conversation.isolated_blocks.get(), by=author(alice), value="own human")
+    write_block(conversation.isolated_blocks.get(), by=actor(alice), value="own human")
 
     stale = browser.get(change_url(conversation))
     browser.post(button(conversation, "recompile"))
@@ -300,7 +300,7 @@ def test_deleting_hides_and_restoring_brings_back(alice, conversation, browser_o
 
 def test_what_is_deleted_can_be_looked_at_and_not_edited(alice, conversation, browser_of):
     block = conversation.isolated_blocks.get()
-    delete_agent(conversation.agent, by=author(alice))
+    delete_agent(conversation.agent, by=actor(alice))
     browser = browser_of(alice)
 
     pages = [browser.get(change_url(row)) for row in (conversation, block, conversation.agent)]

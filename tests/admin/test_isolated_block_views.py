@@ -9,10 +9,10 @@ from conversations.domain.memory.blocks import write_block
 from conversations.domain.memory.effective import effective_blocks
 from conversations.models import Conversation
 
-from ..factories import author, make_agent, make_conversation
+from ..factories import actor, make_agent, make_conversation
 from .pages import change_url, fields_of, messages_of
 
-VERBS = ["isolate", "release", "promote", "reset", "rebase", "undo", "redo", "bring_back"]
+VERBS = ["isolate", "release", "promote", "reset", "rebase", "undo", "redo", "restore_label"]
 
 
 def button(conversation, name, label="human"):
@@ -40,7 +40,7 @@ def write(alice, conversation):
         own = conversation.isolated_blocks.get()
         blocks = {"own": own, "shared": conversation.agent.blocks.get(label="human")}
         for side, value in values.items():
-            write_block(blocks[side], by=author(alice), value=value)
+            write_block(blocks[side], by=actor(alice), value=value)
 
     return make
 
@@ -180,7 +180,7 @@ def test_a_released_copy_is_brought_back(alice, conversation, write, browser_of)
     assert "Bring back" not in browser.get(change_url(conversation)).content.decode()
     browser.post(button(conversation, "release"), {"version": 2})
     assert "Bring back" in browser.get(change_url(conversation)).content.decode()
-    browser.post(button(conversation, "bring_back"))
+    browser.post(button(conversation, "restore_label"))
 
     assert texts(conversation)["human"] == "mine"
 
@@ -188,7 +188,7 @@ def test_a_released_copy_is_brought_back(alice, conversation, write, browser_of)
 def test_a_copy_whose_shared_block_is_gone_is_neither_promoted_nor_reset(
     alice, conversation, browser_of
 ):
-    detach_block(conversation.agent, conversation.agent.blocks.get(label="human"), by=author(alice))
+    detach_block(conversation.agent, conversation.agent.blocks.get(label="human"), by=actor(alice))
     browser = browser_of(alice)
 
     page = browser.get(change_url(conversation)).content.decode()

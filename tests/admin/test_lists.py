@@ -7,7 +7,7 @@ from conversations.domain.conversations.accounts import issue_key
 from conversations.domain.memory.blocks import write_block
 from conversations.models import ApiKey, Block, Conversation, IsolatedBlock, Run
 
-from ..factories import author, make_agent, make_block, make_conversation, make_run
+from ..factories import actor, make_agent, make_block, make_conversation, make_run
 from .pages import fields_of, list_url, messages_of
 
 
@@ -78,7 +78,7 @@ def test_isolated_blocks_of_several_agents_are_reset_with_a_preview(alice, brows
         make_conversation(make_agent(alice, labels=["human"]), isolated=["human"]) for _ in range(2)
     ]
     for conversation in conversations:
-        write_block(conversation.isolated_blocks.get(), by=author(alice), value="own")
+        write_block(conversation.isolated_blocks.get(), by=actor(alice), value="own")
     ids = [conversation.isolations.get().pk for conversation in conversations]
     browser = browser_of(alice)
     chosen = {"action": "reset_selected", "_selected_action": ids}
@@ -94,7 +94,7 @@ def test_isolated_blocks_of_several_agents_are_reset_with_a_preview(alice, brows
 
 def test_whoever_may_not_change_conversations_resets_none(alice, mallory, browser_of):
     conversation = make_conversation(make_agent(alice, labels=["human"]), isolated=["human"])
-    write_block(conversation.isolated_blocks.get(), by=author(alice), value="own")
+    write_block(conversation.isolated_blocks.get(), by=actor(alice), value="own")
     alice.user_permissions.remove(alice.user_permissions.get(codename="change_conversation"))
     data = {"action": "reset_selected", "_selected_action": conversation.isolations.get().pk}
 
@@ -120,7 +120,7 @@ def test_conversations_are_archived_after_asking(alice, browser_of):
 def test_the_index_counts_what_matters_and_links_to_it(alice, mallory, browser_of):
     agent = make_agent(alice, labels=["human"])
     edited = make_conversation(agent, isolated=["human"])
-    write_block(edited.isolated_blocks.get(), by=author(alice), value="own", limit=3)
+    write_block(edited.isolated_blocks.get(), by=actor(alice), value="own", limit=3)
     make_run(edited, status=Run.Status.FAILED)
     make_agent(mallory)
     browser = browser_of(alice)

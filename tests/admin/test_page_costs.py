@@ -7,7 +7,7 @@ from django.urls import reverse
 from conversations.domain.memory.blocks import write_block
 from conversations.models import Conversation
 
-from ..factories import author, make_agent, make_conversation, make_messages, make_run
+from ..factories import actor, make_agent, make_conversation, make_messages, make_run
 
 # The session, the user, their permissions (2) and the row; of a conversation also its agent and the
 # labels it isolated. Then what the comment names.
@@ -42,7 +42,7 @@ def test_a_page_costs_the_same_queries_however_much_it_shows(
         make_run(conversation, status="completed")
         for label in labels:
             block = conversation.isolations.get(label=label).block
-            write_block(block, by=author(alice), value=f"own {number}")
+            write_block(block, by=actor(alice), value=f"own {number}")
     row = {
         "conversation": conversation,
         "agent": agent,

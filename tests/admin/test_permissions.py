@@ -8,11 +8,11 @@ from django.urls import reverse
 from conversations.domain.conversations.conversations import delete_conversation
 from conversations.models import Agent, ApiKey, Block, Conversation
 
-from ..factories import author
+from ..factories import actor
 from .world import make_world
 
 BUTTONS = [
-    *[(Conversation, name, ["change_conversation"]) for name in ("isolate", "bring_back")],
+    *[(Conversation, name, ["change_conversation"]) for name in ("isolate", "restore_label")],
     *[(Conversation, name, ["change_conversation"]) for name in ("undo", "redo", "release")],
     *[(Conversation, name, ["change_conversation"]) for name in ("reset", "rebase")],
     *[(Conversation, name, ["change_conversation"]) for name in ("recompile", "archive")],
@@ -45,7 +45,7 @@ def press(user, row, name, browser_of):
 def row_for(model, name, user):
     row = make_world(user)[model]
     if name == "undelete":
-        delete_conversation(row, by=author(user))
+        delete_conversation(row, by=actor(user))
     return row
 
 

@@ -7,7 +7,7 @@ from conversations.domain.memory.blocks import write_block
 from conversations.domain.memory.prompt import context_window
 from conversations.models import Conversation, Run
 
-from ..factories import author, make_agent, make_conversation, make_messages, make_run
+from ..factories import actor, make_agent, make_conversation, make_messages, make_run
 from .pages import change_url, fields_of, messages_of
 
 
@@ -49,9 +49,9 @@ def test_changes_of_memory_stand_between_the_messages_they_came_between(
 ):
     block = conversation.isolated_blocks.get()
     make_messages(conversation, "first")
-    write_block(block, by=author(alice), value="about Ada", reason="She said so")
+    write_block(block, by=actor(alice), value="about Ada", reason="She said so")
     make_messages(conversation, "second")
-    write_block(block, by=author(alice), value="about Grace")
+    write_block(block, by=actor(alice), value="about Grace")
 
     response = browser_of(alice).get(change_url(conversation))
 
@@ -70,7 +70,7 @@ def test_no_change_is_told_twice_or_lost_across_pages(alice, conversation, brows
     block = conversation.isolated_blocks.get()
     for n in range(70):
         make_messages(conversation, f"message {n}")
-        write_block(block, by=author(alice), value=f"text {n}")
+        write_block(block, by=actor(alice), value=f"text {n}")
     browser = browser_of(alice)
 
     page = browser.get(change_url(conversation))
@@ -107,7 +107,7 @@ def test_the_last_turns_are_shown_with_their_errors(alice, conversation, browser
 
 
 def test_the_context_page_shows_what_the_model_will_read(alice, conversation, browser_of):
-    write_block(conversation.isolated_blocks.get(), by=author(alice), value="<i>own</i>")
+    write_block(conversation.isolated_blocks.get(), by=actor(alice), value="<i>own</i>")
     make_messages(conversation, "hello")
 
     page = browser_of(alice).get(page_of(conversation, "context"))
@@ -144,7 +144,7 @@ def test_a_fork_from_a_message_that_is_not_there_is_refused(
 
 
 def test_a_fork_takes_what_was_chosen_for_each_label(alice, conversation, browser_of):
-    write_block(conversation.isolated_blocks.get(), by=author(alice), value="own")
+    write_block(conversation.isolated_blocks.get(), by=actor(alice), value="own")
     first, second = make_messages(conversation, "first", "second")
     browser = browser_of(alice)
 

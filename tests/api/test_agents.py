@@ -4,7 +4,7 @@ from conversations.domain.tools.definitions import BASE_TOOLS, tool_id
 from conversations.models import Agent, Block, Conversation
 
 from ..factories import make_agent, make_block, make_conversation
-from .snapshot import stored
+from .stored_rows import stored
 
 MODEL = "openai/gpt-4o-mini"
 

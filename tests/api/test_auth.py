@@ -12,7 +12,7 @@ from conversations.models import ApiKey
 
 from ..factories import make_agent, make_conversation
 from .routes import ATTACH_ROUTES, ROUTES, TURN_ROUTES
-from .snapshot import stored
+from .stored_rows import stored
 
 UNAUTHORIZED = {"detail": "Unauthorized"}
 

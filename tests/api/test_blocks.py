@@ -3,7 +3,7 @@ import pytest
 from conversations.models import Block
 
 from ..factories import make_agent, make_block, make_conversation
-from .snapshot import stored
+from .stored_rows import stored
 
 
 def test_a_block_is_made_with_its_defaults(client_for, alice):

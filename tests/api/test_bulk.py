@@ -2,7 +2,7 @@ import pytest
 
 from conversations.domain.memory.blocks import write_block
 
-from ..factories import author, make_agent, make_conversation
+from ..factories import actor, make_agent, make_conversation
 
 
 @pytest.fixture
@@ -17,8 +17,8 @@ def agent(alice):
     for text in ("mine", None):
         conversation = make_conversation(agent, isolated=["system/human"], summary=text)
         if text:
-            write_block(conversation.isolations.get().block, by=author(alice), value=text)
-    write_block(agent.blocks.get(), by=author(alice), value="new for all")
+            write_block(conversation.isolations.get().block, by=actor(alice), value=text)
+    write_block(agent.blocks.get(), by=actor(alice), value="new for all")
     return agent
 
 

@@ -5,7 +5,7 @@ import pytest
 from conversations.models import Message
 
 from ..factories import make_agent, make_conversation, make_messages
-from .snapshot import stored
+from .stored_rows import stored
 
 
 @pytest.fixture

@@ -5,8 +5,8 @@ from conversations.domain.conversations.conversations import delete_conversation
 from conversations.domain.memory.blocks import write_block
 from conversations.models import Block, Conversation
 
-from ..factories import author, make_agent, make_conversation, make_messages
-from .snapshot import stored
+from ..factories import actor, make_agent, make_conversation, make_messages
+from .stored_rows import stored
 
 
 def test_creating_a_conversation_answers_it_whole(client_for, alice):
@@ -246,7 +246,7 @@ def test_a_deleted_conversation_comes_back_with_its_isolated_blocks(client_for, 
 def test_a_conversation_is_not_restored_before_its_agent(client_for, alice):
     agent = make_agent(alice)
     conversation = make_conversation(agent)
-    delete_conversation(conversation, by=author(alice))
+    delete_conversation(conversation, by=actor(alice))
     client = client_for(alice)
     client.delete(f"/v1/agents/{agent.pk}")
 
@@ -261,7 +261,7 @@ def test_a_conversation_is_not_restored_before_its_agent(client_for, alice):
 def test_the_effective_blocks_of_a_conversation(client_for, alice):
     agent = make_agent(alice, labels=["human", "persona"])
     conversation = make_conversation(agent, isolated=["human"])
-    own = write_block(conversation.isolated_blocks.get(), by=author(alice), value="Bob")
+    own = write_block(conversation.isolated_blocks.get(), by=actor(alice), value="Bob")
     client = client_for(alice)
 
     reply = client.get(f"/v1/conversations/{conversation.pk}/blocks")
@@ -291,10 +291,10 @@ def test_an_isolated_block_outlives_the_label_of_its_agent(client_for, alice):
     """V1 left it out of the prompt when the agent detached the label."""
     agent = make_agent(alice, labels=["human"])
     conversation = make_conversation(agent, isolated=["human"])
-    write_block(conversation.isolated_blocks.get(), by=author(alice), value="my own Bob")
+    write_block(conversation.isolated_blocks.get(), by=actor(alice), value="my own Bob")
     client, path = client_for(alice), f"/v1/conversations/{conversation.pk}"
 
-    detach_block(agent, agent.blocks.get(), by=author(alice))
+    detach_block(agent, agent.blocks.get(), by=actor(alice))
 
     [block] = client.get(f"{path}/blocks").json()
     assert (block["origin"], block["drift"], block["shared_block_id"]) == (

@@ -3,7 +3,7 @@ import pytest
 from conversations.models import Block
 
 from ..factories import make_agent, make_block, make_conversation
-from .snapshot import stored
+from .stored_rows import stored
 
 
 def test_core_memory_holds_the_shared_blocks_in_prompt_order(client_for, alice):

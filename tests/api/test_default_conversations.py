@@ -5,8 +5,8 @@ import pytest
 from conversations.domain.conversations.agents import attach_block, detach_block
 from conversations.domain.memory.blocks import write_block
 
-from ..factories import author, make_agent, make_block, make_conversation
-from .snapshot import stored
+from ..factories import actor, make_agent, make_block, make_conversation
+from .stored_rows import stored
 
 
 def test_the_default_conversation_is_made_with_the_agent_and_not_listed(client_for, alice):
@@ -33,19 +33,19 @@ def test_the_default_conversation_lives_as_long_as_its_agent(client_for, alice):
 
 
 def change_a_shared_block(agent, user):
-    write_block(agent.blocks.get(), by=author(user), value="news")
+    write_block(agent.blocks.get(), by=actor(user), value="news")
 
 
 def change_the_tags_of_a_shared_block(agent, user):
-    write_block(agent.blocks.get(), by=author(user), tags=["news"])
+    write_block(agent.blocks.get(), by=actor(user), tags=["news"])
 
 
 def attach(agent, user):
-    attach_block(agent, make_block(user, label="news"), by=author(user))
+    attach_block(agent, make_block(user, label="news"), by=actor(user))
 
 
 def detach(agent, user):
-    detach_block(agent, agent.blocks.get(), by=author(user))
+    detach_block(agent, agent.blocks.get(), by=actor(user))
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from conversations.ids import new_id
 
 from ..factories import make_agent, make_conversation
 from .routes import ATTACH_ROUTES, ROUTES, TURN_ROUTES, Route
-from .snapshot import stored
+from .stored_rows import stored
 
 EVERY_ROUTE = [*ROUTES, *TURN_ROUTES]
 WRONG_IDS = ["nonsense", "{upper}", "{other}", "{bare}", "{version1}"]

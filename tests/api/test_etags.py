@@ -7,7 +7,7 @@ import pytest
 from conversations.domain.memory.blocks import write_block
 from conversations.models import Conversation
 
-from ..factories import author, make_agent, make_conversation, make_messages
+from ..factories import actor, make_agent, make_conversation, make_messages
 
 
 @pytest.fixture
@@ -44,14 +44,14 @@ def test_a_read_of_what_the_caller_has_is_304_without_a_body(client, shared, kno
     reply = client.get(f"/v1/blocks/{shared.pk}", headers={"If-None-Match": known})
 
     assert (reply.status_code, reply.content, reply["ETag"]) == (304, b"", '"1"')
-    write_block(shared, by=author(), value="new")
+    write_block(shared, by=actor(), value="new")
     if known != "*":
         reply = client.get(f"/v1/blocks/{shared.pk}", headers={"If-None-Match": known})
         assert (reply.status_code, reply.json()["value"]) == (200, "new")
 
 
 def test_a_write_based_on_an_older_version_is_refused_with_the_present_text(client, shared):
-    write_block(shared, by=author(), value="somebody else's")
+    write_block(shared, by=actor(), value="somebody else's")
 
     reply = client.patch(f"/v1/blocks/{shared.pk}", {"value": "mine"}, headers={"If-Match": '"1"'})
 
@@ -67,7 +67,7 @@ def test_a_write_based_on_an_older_version_is_refused_with_the_present_text(clie
 
 
 def test_a_write_of_what_is_stored_already_is_accepted_whatever_it_was_based_on(client, shared):
-    write_block(shared, by=author(), value="the same")
+    write_block(shared, by=actor(), value="the same")
 
     reply = client.patch(
         f"/v1/blocks/{shared.pk}", {"value": "the same"}, headers={"If-Match": '"1"'}
@@ -87,7 +87,7 @@ def test_the_revision_says_whether_the_write_named_its_version(
 
 
 def test_deleting_a_block_that_has_moved_on_is_refused(client, shared):
-    write_block(shared, by=author(), value="new")
+    write_block(shared, by=actor(), value="new")
 
     refused = client.delete(f"/v1/blocks/{shared.pk}", headers={"If-Match": '"1"'})
     accepted = client.delete(f"/v1/blocks/{shared.pk}", headers={"If-Match": '"2"'})
@@ -121,7 +121,7 @@ def test_a_tag_that_is_none_of_ours_is_named(client, shared, tag):
 def test_every_verb_of_an_isolated_block_takes_the_version_it_is_based_on(
     client, conversation, shared, own, method, path, body
 ):
-    write_block(own, by=author(), value="meanwhile")
+    write_block(own, by=actor(), value="meanwhile")
     url = f"/v1/conversations/{conversation.pk}/isolated-blocks/human"
     headers = {"If-Match": '"1"'}
 
@@ -140,7 +140,7 @@ def test_the_tag_of_an_isolated_block_changes_with_its_drift(client, conversatio
     url = f"/v1/conversations/{conversation.pk}/isolated-blocks/human"
     before = client.get(url)
     again = client.get(url, headers={"If-None-Match": before["ETag"]})
-    write_block(shared, by=author(), value="the shared one moves on")
+    write_block(shared, by=actor(), value="the shared one moves on")
 
     after = client.get(url, headers={"If-None-Match": before["ETag"]})
 
@@ -209,7 +209,7 @@ def test_a_change_that_changes_nothing_keeps_the_version(client, conversation):
 @pytest.mark.parametrize(("verb", "body"), [("undo", {}), ("redo", {}), ("restore", {"number": 1})])
 def test_undo_redo_and_restore_take_the_version_they_are_based_on(client, shared, verb, body):
     for value in ("b", "c"):
-        write_block(shared, by=author(), value=value)
+        write_block(shared, by=actor(), value=value)
     client.post(f"/v1/blocks/{shared.pk}/undo")
     url = f"/v1/blocks/{shared.pk}/{verb}"
 
@@ -222,7 +222,7 @@ def test_undo_redo_and_restore_take_the_version_they_are_based_on(client, shared
 
 @pytest.mark.parametrize("verb", ["promote", "rebase", "reset"])
 def test_a_dry_run_checks_the_version_too(client, conversation, own, verb):
-    write_block(own, by=author(), value="meanwhile")
+    write_block(own, by=actor(), value="meanwhile")
     url = f"/v1/conversations/{conversation.pk}/isolated-blocks/human/{verb}"
 
     reply = client.post(url, {"dry_run": True}, headers={"If-Match": '"1"'})

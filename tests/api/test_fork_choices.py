@@ -3,7 +3,7 @@ import pytest
 from conversations.domain.memory.blocks import write_block
 from conversations.models import Conversation
 
-from ..factories import author, make_agent, make_conversation, make_messages
+from ..factories import actor, make_agent, make_conversation, make_messages
 
 
 @pytest.fixture
@@ -17,7 +17,7 @@ def source(alice):
 
 
 def test_a_fork_does_with_its_labels_as_it_is_told(client, source):
-    write_block(source.isolations.get().block, by=author(), value="mine")
+    write_block(source.isolations.get().block, by=actor(), value="mine")
     [message, _] = make_messages(source, "hello", "hi")
 
     forks = {

@@ -3,8 +3,8 @@ import pytest
 from conversations.domain.memory.blocks import write_block
 from conversations.models import Conversation
 
-from ..factories import author, make_agent, make_conversation, make_messages
-from .snapshot import stored
+from ..factories import actor, make_agent, make_conversation, make_messages
+from .stored_rows import stored
 
 
 def texts(client, conversation_id: str) -> list[str]:
@@ -22,7 +22,7 @@ def test_a_fork_carries_isolated_blocks_and_shares_messages(client_for, alice):
     """V1 dropped the isolated blocks."""
     agent = make_agent(alice, labels=["human"])
     source = make_conversation(agent, isolated=["human"], summary="about tea", model="a/b")
-    write_block(source.isolated_blocks.get(), by=author(alice), value="Bob")
+    write_block(source.isolated_blocks.get(), by=actor(alice), value="Bob")
     [question, answer] = make_messages(source, "question", "answer")
     client = client_for(alice)
 

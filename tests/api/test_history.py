@@ -3,7 +3,7 @@ import pytest
 from conversations.domain.memory.blocks import write_block
 from conversations.domain.memory.isolation import release_label
 
-from ..factories import author, make_agent, make_block, make_conversation, make_messages
+from ..factories import actor, make_agent, make_block, make_conversation, make_messages
 
 
 @pytest.fixture
@@ -14,8 +14,8 @@ def client(client_for, alice):
 @pytest.fixture
 def block(alice, bob):
     block = make_block(alice, value="A")
-    write_block(block, by=author(bob), value="B")
-    return write_block(block, by=author(alice), value="C", expected_version=2)
+    write_block(block, by=actor(bob), value="B")
+    return write_block(block, by=actor(alice), value="C", expected_version=2)
 
 
 def test_a_blocks_history_is_listed_newest_first(client, alice, bob, block):
@@ -120,7 +120,7 @@ def test_an_isolated_block_has_a_history_while_it_is_in_force(client, alice):
 
     revisions = client.get(f"/v1/blocks/{own.pk}/revisions").json()
     undone = client.post(f"/v1/blocks/{own.pk}/undo").json()
-    release_label(conversation, "human", by=author(alice))
+    release_label(conversation, "human", by=actor(alice))
 
     assert [(r["value"], r["reason"]) for r in revisions] == [
         ("mine", ""),
@@ -135,7 +135,7 @@ def test_effective_blocks_as_of_a_message_and_of_a_time(client, alice):
     conversation = make_conversation(make_agent(alice, labels=["human"]), isolated=["human"])
     own = conversation.isolations.get().block
     first = make_messages(conversation, "hello")[0]
-    own = write_block(own, by=author(alice), value="mine")
+    own = write_block(own, by=actor(alice), value="mine")
     second = make_messages(conversation, "hello again")[0]
     written_at = own.revisions.first().written_at.isoformat()
     url = f"/v1/conversations/{conversation.pk}/blocks"

@@ -2,7 +2,7 @@ import pytest
 
 from conversations.domain.memory.blocks import write_block
 
-from ..factories import author, make_agent, make_conversation
+from ..factories import actor, make_agent, make_conversation
 
 
 @pytest.fixture
@@ -29,7 +29,7 @@ def own_of(conversation):
 
 
 def test_effective_blocks_tell_origin_and_drift(client_for, alice, conversation):
-    write_block(own_of(conversation), by=author(), value="mine")
+    write_block(own_of(conversation), by=actor(), value="mine")
 
     reply = client_for(alice).get(f"/v1/conversations/{conversation.pk}/blocks")
 
@@ -79,8 +79,8 @@ def test_releasing_a_label_the_agent_lost_answers_null(client_for, alice, conver
 
 
 def test_a_diff_has_base_shared_and_isolated(client_for, alice, conversation):
-    write_block(shared_of(conversation), by=author(), value="one\ntwo\nthree")
-    write_block(own_of(conversation), by=author(), value="zero\ntwo")
+    write_block(shared_of(conversation), by=actor(), value="one\ntwo\nthree")
+    write_block(own_of(conversation), by=actor(), value="zero\ntwo")
 
     diff = client_for(alice).get(path_to(conversation, "/diff")).json()
 
@@ -111,8 +111,8 @@ def test_a_diff_has_base_shared_and_isolated(client_for, alice, conversation):
 
 def test_promoting_is_previewed_refused_and_forced(client_for, alice, conversation):
     client = client_for(alice)
-    write_block(shared_of(conversation), by=author(), value="theirs")
-    write_block(own_of(conversation), by=author(), value="mine")
+    write_block(shared_of(conversation), by=actor(), value="theirs")
+    write_block(own_of(conversation), by=actor(), value="mine")
 
     refused = client.post(path_to(conversation, "/promote"))
     preview = client.post(path_to(conversation, "/promote"), {"force": True, "dry_run": True})
@@ -136,7 +136,7 @@ def test_promoting_is_previewed_refused_and_forced(client_for, alice, conversati
 
 def test_resetting_takes_the_shared_text(client_for, alice, conversation):
     client = client_for(alice)
-    write_block(own_of(conversation), by=author(), value="mine")
+    write_block(own_of(conversation), by=actor(), value="mine")
 
     preview = client.post(path_to(conversation, "/reset"), {"dry_run": True}).json()
     between = own_of(conversation).value
@@ -148,8 +148,8 @@ def test_resetting_takes_the_shared_text(client_for, alice, conversation):
 
 def test_rebasing_answers_conflicts_as_values(client_for, alice, conversation):
     client = client_for(alice)
-    write_block(shared_of(conversation), by=author(), value="one\nzwei")
-    write_block(own_of(conversation), by=author(), value="one\ndeux")
+    write_block(shared_of(conversation), by=actor(), value="one\nzwei")
+    write_block(own_of(conversation), by=actor(), value="one\ndeux")
 
     refused = client.post(path_to(conversation, "/rebase"))
     resolved = client.post(path_to(conversation, "/rebase"), {"resolution": "one\nboth"})

@@ -3,7 +3,7 @@ import pytest
 from conversations.domain.conversations.messages import append_messages, text_message
 from conversations.models import Message
 
-from ..factories import author, make_agent, make_conversation, make_messages, make_run
+from ..factories import actor, make_agent, make_conversation, make_messages, make_run
 
 CALL = {"id": "call-1", "type": "function", "function": {"name": "f", "arguments": "{}"}}
 
@@ -36,7 +36,7 @@ def thread(alice):
             text_message("summary", "so far"),
             text_message("user", "failed", is_err=True),
         ],
-        by=author(alice),
+        by=actor(alice),
     )
     return conversation
 
@@ -213,7 +213,7 @@ def test_a_message_names_its_run(client_for, alice):
     conversation = make_conversation(make_agent(alice))
     run = make_run(conversation)
     append_messages(
-        conversation, [text_message("user", "hello")], by=author(alice)._replace(run=run)
+        conversation, [text_message("user", "hello")], by=actor(alice)._replace(run=run)
     )
 
     reply = client_for(alice).get(f"/v1/conversations/{conversation.pk}/messages?limit=1")

@@ -8,7 +8,7 @@ from conversations.ids import new_id
 from conversations.models import Block, Step
 
 from ..factories import (
-    author,
+    actor,
     make_agent,
     make_block,
     make_conversation,
@@ -16,7 +16,7 @@ from ..factories import (
     make_run,
 )
 from .routes import ATTACH_ROUTES, PREFIXES, ROUTES, TURN_ROUTES
-from .snapshot import stored
+from .stored_rows import stored
 
 
 def ids_of_everything(user) -> dict[str, str]:
@@ -26,8 +26,8 @@ def ids_of_everything(user) -> dict[str, str]:
     # Some edits and an undo, so that there is something to undo and to redo.
     block = agent.blocks.get()
     for value in ("a secret", block.value, "another secret"):
-        write_block(block, by=author(user), value=value)
-    undo(block, by=author(user))
+        write_block(block, by=actor(user), value=value)
+    undo(block, by=actor(user))
     [message] = make_messages(conversation, "a secret")
     run = make_run(conversation, status="completed", stop_reason="end_turn")
     step = Step.objects.create(organization_id=run.organization_id, run=run, number=1)

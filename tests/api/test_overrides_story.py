@@ -2,7 +2,7 @@
 
 from conversations.domain.memory.blocks import write_block
 
-from ..factories import author, make_agent, make_conversation
+from ..factories import actor, make_agent, make_conversation
 
 
 def test_the_story_of_docs_overrides(client_for, alice):
@@ -16,7 +16,7 @@ def test_the_story_of_docs_overrides(client_for, alice):
 
     client.put(own)
     edited = client.patch(own, {"value": "Refunds: 72 hours\nCalls: 9 to 17\nTone: warm"}).json()
-    write_block(shared, by=author(alice), value="Refunds: 24 hours\nCalls: 9 to 17\nTone: brisk")
+    write_block(shared, by=actor(alice), value="Refunds: 24 hours\nCalls: 9 to 17\nTone: brisk")
     diverged = client.get(own).json()
     rebased = client.post(f"{own}/rebase").json()
     assert (edited["drift"], diverged["drift"]) == ("isolated_changed", "diverged")
@@ -25,7 +25,7 @@ def test_the_story_of_docs_overrides(client_for, alice):
         "Refunds: 72 hours\nCalls: 9 to 17\nTone: brisk",
     )
 
-    write_block(shared, by=author(alice), value="Refunds: 48 hours\nCalls: 9 to 17\nTone: brisk")
+    write_block(shared, by=actor(alice), value="Refunds: 48 hours\nCalls: 9 to 17\nTone: brisk")
     conflict = client.post(f"{own}/rebase")
     assert (conflict.status_code, len(conflict.json()["conflicts"])) == (409, 1)
     assert "<<<<<<< shared" in conflict.json()["merged"]

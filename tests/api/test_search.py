@@ -7,7 +7,7 @@ from conversations.domain.conversations.conversations import delete_conversation
 from conversations.domain.conversations.search import search_messages
 from conversations.models import Message
 
-from ..factories import author, make_agent, make_conversation, make_messages
+from ..factories import actor, make_agent, make_conversation, make_messages
 
 
 @pytest.fixture
@@ -77,7 +77,7 @@ def test_where_and_when_and_whose(client_for, alice, mallory, conversation):
 
 
 def test_a_deleted_conversation_is_not_searched(client_for, alice, conversation):
-    delete_conversation(conversation, by=author(alice))
+    delete_conversation(conversation, by=actor(alice))
 
     assert search(client_for(alice), "zebra") == []
 

@@ -10,7 +10,7 @@ from conversations.models import Agent
 
 from ..factories import make_agent, make_conversation, make_messages
 from ..transfer.agent_files.files import NEWER, changed, encoded, told
-from .snapshot import stored
+from .stored_rows import stored
 
 
 def upload(client, document, **fields):
@@ -100,7 +100,7 @@ def test_a_file_of_200_megabytes_is_refused_unread(client_for, alice):
 
     assert reply.status_code == 413
     assert reply.json()["detail"] == "file: expected at most 67108864 bytes (64 MiB)"
-    assert transfer.MOST_BYTES == 64 * 2**20
+    assert transfer.MAX_BYTES == 64 * 2**20
 
 
 def test_a_key_that_only_reads_exports_and_does_not_import(client_for, alice):

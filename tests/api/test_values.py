@@ -5,7 +5,7 @@ import json
 import pytest
 
 from ..factories import make_agent, make_conversation
-from .snapshot import stored
+from .stored_rows import stored
 
 NUL = "Null characters are not allowed."
 SURROGATE = "Surrogate characters are not allowed: U+D800."

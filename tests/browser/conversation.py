@@ -6,7 +6,7 @@ from playwright.sync_api import Page
 from conversations.domain.memory.blocks import write_block
 from conversations.models import Conversation
 
-from ..factories import author
+from ..factories import actor
 
 LINES = "Refunds: 24 hours\nCalls: 9 to 17\nTone: warm"
 
@@ -27,6 +27,6 @@ def text_of(conversation: Conversation, label: str) -> str:
 
 def write(conversation, by, *, own=None, shared=None):
     if own is not None:
-        write_block(conversation.isolations.get(label="policy").block, by=author(by), value=own)
+        write_block(conversation.isolations.get(label="policy").block, by=actor(by), value=own)
     if shared is not None:
-        write_block(conversation.agent.blocks.get(label="policy"), by=author(by), value=shared)
+        write_block(conversation.agent.blocks.get(label="policy"), by=actor(by), value=shared)

@@ -6,15 +6,15 @@ from playwright.sync_api import expect
 from conversations.domain.conversations.agents import attach_block
 from conversations.domain.memory.isolation import isolate_label
 
-from ..factories import author, make_block
+from ..factories import actor, make_block
 from .conversation import path_of, section, write
 
 pytestmark = pytest.mark.browser
 
 
 def test_typed_text_is_not_lost_to_another_button(alice, conversation, page_for):
-    isolate_label(conversation, "policy", by=author(alice))
-    attach_block(conversation.agent, make_block(alice, label="tone"), by=author(alice))
+    isolate_label(conversation, "policy", by=actor(alice))
+    attach_block(conversation.agent, make_block(alice, label="tone"), by=actor(alice))
     page = page_for(alice)
     page.goto(path_of(conversation))
     asked = []
@@ -39,7 +39,7 @@ def test_typed_text_is_not_lost_to_another_button(alice, conversation, page_for)
 
 
 def test_a_refused_save_is_told_first(alice, conversation, page_for):
-    isolate_label(conversation, "policy", by=author(alice))
+    isolate_label(conversation, "policy", by=actor(alice))
     page = page_for(alice)
     page.goto(path_of(conversation))
     write(conversation, alice, own="faster")

@@ -8,7 +8,7 @@ from playwright.sync_api import expect
 from conversations.domain.memory.blocks import write_block
 from conversations.models import ApiKey
 
-from ..factories import author, make_conversation, make_messages
+from ..factories import actor, make_conversation, make_messages
 from .conversation import LINES, path_of, section, text_of, write
 
 pytestmark = pytest.mark.browser
@@ -112,7 +112,7 @@ def test_a_conflict_is_resolved_on_the_merge_page(alice, conversation, page_for)
 def test_an_older_revision_is_restored(alice, conversation, page_for):
     block = conversation.agent.blocks.get(label="policy")
     for number in range(30):
-        write_block(block, by=author(alice), value=f"version {number}")
+        write_block(block, by=actor(alice), value=f"version {number}")
     page = page_for(alice)
     page.goto(path_of(block))
 

@@ -14,7 +14,7 @@ from conversations.models import Run
 
 from ..admin.pages import list_url
 from ..admin.world import MODELS
-from ..factories import author, make_agent, make_conversation, make_messages, make_run
+from ..factories import actor, make_agent, make_conversation, make_messages, make_run
 from .chromium import DESKTOP, PHONE
 
 pytestmark = pytest.mark.browser
@@ -37,8 +37,8 @@ def paths(alice) -> dict[str, str]:
     )
     conversation = make_conversation(agent, isolated=["policy"], summary=HOSTILE)
     shared, own = agent.blocks.get(label="policy"), conversation.isolated_blocks.get()
-    write_block(shared, by=author(alice), value=f"one\n{HOSTILE} theirs\nthree", reason=HOSTILE)
-    write_block(own, by=author(alice), value=f"one\n{HOSTILE} mine\n{'long' * 60}", reason=HOSTILE)
+    write_block(shared, by=actor(alice), value=f"one\n{HOSTILE} theirs\nthree", reason=HOSTILE)
+    write_block(own, by=actor(alice), value=f"one\n{HOSTILE} mine\n{'long' * 60}", reason=HOSTILE)
     make_messages(conversation, HOSTILE, "x" * 300, *["short"] * 40)
     conversation.message_links.filter(position__lt=20, position__gt=0).update(in_context=False)
     make_run(conversation, status=Run.Status.FAILED, error=HOSTILE)

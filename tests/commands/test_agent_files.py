@@ -4,7 +4,7 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from conversations.models import Agent
-from conversations.transfer.agent_files.json_reader import MOST_BYTES
+from conversations.transfer.agent_files.json_reader import MAX_BYTES
 
 from ..factories import make_agent, make_conversation, make_messages
 from ..transfer.agent_files.files import FLAT, encoded, told
@@ -44,7 +44,7 @@ def test_a_large_file_is_refused_unread(alice, tmp_path):
     file.touch()
     os.truncate(file, 200 * 2**20)
 
-    with pytest.raises(CommandError, match=f"209715200 bytes; expected at most {MOST_BYTES}"):
+    with pytest.raises(CommandError, match=f"209715200 bytes; expected at most {MAX_BYTES}"):
         call_command("import_agent_file", str(file), "--organization", "Acme")
 
 

@@ -6,13 +6,13 @@ from django.core.management import CommandError, call_command
 from conversations.domain.memory.blocks import write_block
 from conversations.ids import new_id
 
-from ..factories import author, make_block
+from ..factories import actor, make_block
 
 
 @pytest.fixture
 def block(alice):
     block = make_block(alice, value="A")
-    return write_block(block, by=author(alice), value="B", reason="a better one")
+    return write_block(block, by=actor(alice), value="B", reason="a better one")
 
 
 def run(*words, **options) -> list[str]:

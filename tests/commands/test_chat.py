@@ -13,7 +13,7 @@ from conversations.domain.conversations.agents import update_agent
 from conversations.domain.tools.definitions import BASE_TOOLS
 from conversations.models import Conversation, Run
 
-from ..factories import author, make_agent, make_conversation
+from ..factories import actor, make_agent, make_conversation
 from ..runtime.processes import until
 
 
@@ -104,7 +104,7 @@ def test_a_call_that_nobody_decides_about_waits(chat, agent):
 def test_what_was_changed_meanwhile_is_heeded(chat, agent, model):
     def lines():
         yield "SAY a"
-        update_agent(agent, by=author(), system="Speak like a pirate.", model="openai/other")
+        update_agent(agent, by=actor(), system="Speak like a pirate.", model="openai/other")
         yield "SAY b"
 
     chat(agent.pk, lines=lines())

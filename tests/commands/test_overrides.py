@@ -6,7 +6,7 @@ from django.core.management import CommandError, call_command
 from conversations.domain.memory.blocks import write_block
 from conversations.ids import new_id
 
-from ..factories import author, make_agent, make_conversation
+from ..factories import actor, make_agent, make_conversation
 
 
 @pytest.fixture
@@ -17,7 +17,7 @@ def agent(alice):
 @pytest.fixture
 def conversation(agent):
     conversation = make_conversation(agent, isolated=["human"])
-    write_block(conversation.isolations.get().block, by=author(), value="mine")
+    write_block(conversation.isolations.get().block, by=actor(), value="mine")
     return conversation
 
 
@@ -74,7 +74,7 @@ def test_promote_says_who_reads_it_and_writes_after_the_dry_run(agent, conversat
 
 
 def test_promote_over_a_change_of_the_shared_block_needs_force(agent, conversation):
-    write_block(shared_of(agent), by=author(), value="theirs")
+    write_block(shared_of(agent), by=actor(), value="theirs")
     words = ["promote", "--conversation", conversation.pk, "--label", "human"]
 
     with pytest.raises(CommandError, match="has changed since it was isolated"):
@@ -86,7 +86,7 @@ def test_promote_over_a_change_of_the_shared_block_needs_force(agent, conversati
 
 def test_reset_and_rebase_report_each_conversation(agent, conversation):
     calm = make_conversation(agent, isolated=["human"])
-    write_block(shared_of(agent), by=author(), value="theirs")
+    write_block(shared_of(agent), by=actor(), value="theirs")
     words = ["--agent", agent.pk, "--label", "human"]
 
     lines, summary = run("rebase", *words)
@@ -102,7 +102,7 @@ def test_reset_and_rebase_report_each_conversation(agent, conversation):
 
 
 def test_a_conflict_is_settled_by_a_file(agent, conversation, tmp_path):
-    write_block(shared_of(agent), by=author(), value="theirs")
+    write_block(shared_of(agent), by=actor(), value="theirs")
     resolution = tmp_path / "resolution.txt"
     resolution.write_text("both of ours", encoding="utf-8")
     words = ["rebase", "--conversation", conversation.pk, "--label", "human", "--resolution"]

@@ -7,7 +7,7 @@ from django.utils import timezone
 from conversations.domain.conversations.conversations import delete_conversation
 from conversations.models import Conversation
 
-from ..factories import author, make_agent, make_conversation, make_messages
+from ..factories import actor, make_agent, make_conversation, make_messages
 
 GONE = """\
 agents                0
@@ -32,7 +32,7 @@ def deleted(alice) -> Conversation:
     """Deleted ten days ago."""
     conversation = make_conversation(make_agent(alice, labels=["human"]), isolated=["human"])
     make_messages(conversation, "hello")
-    delete_conversation(conversation, by=author(alice))
+    delete_conversation(conversation, by=actor(alice))
     ten_days_ago = timezone.now() - timedelta(days=10)
     Conversation.objects.filter(pk=conversation.pk).update(deleted_at=ten_days_ago)
     return conversation

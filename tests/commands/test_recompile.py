@@ -5,14 +5,14 @@ from conversations.domain.conversations.conversations import delete_conversation
 from conversations.domain.memory.blocks import write_block
 from conversations.models import Conversation
 
-from ..factories import author, make_agent, make_conversation, make_user
+from ..factories import actor, make_agent, make_conversation, make_user
 
 
 def make_stale(agent) -> Conversation:
     """A conversation that isolates a label and then reads something else."""
     conversation = make_conversation(agent, isolated=["human"])
     block = conversation.isolated_blocks.get()
-    write_block(block, by=author(agent.created_by), value="likes tea")
+    write_block(block, by=actor(agent.created_by), value="likes tea")
     return conversation
 
 
@@ -29,7 +29,7 @@ def test_stale_conversations_say_what_memory_says_and_others_stay_as_they_are(ag
     stale = make_stale(agent)
     current = make_conversation(agent)
     deleted = make_stale(agent)
-    delete_conversation(deleted, by=author())
+    delete_conversation(deleted, by=actor())
 
     call_command("recompile", "--all")
 

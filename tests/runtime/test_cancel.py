@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from conversations.domain.actor import Author, Source
+from conversations.domain.actor import Actor, Source
 from conversations.domain.integrity.check import find_breaches
 from conversations.domain.runs.start import TurnRequest, start_run
 from conversations.domain.tools.definitions import BASE_TOOLS
@@ -72,7 +72,7 @@ def test_before_its_task_has_begun(alice, conversation, model):
     said = {"role": "user", "content": [{"type": "text", "text": "SAY hello"}]}
     run, _ = start_run(
         conversation,
-        by=Author(alice, Source.API),
+        by=Actor(alice, Source.API),
         request=TurnRequest(input=[said]),
         worker=worker.name,
     )

@@ -6,7 +6,7 @@ from conversations.domain.conversations.conversations import fork_conversation
 from conversations.domain.integrity.check import find_breaches
 from conversations.models import Conversation, Run
 
-from ..factories import author, make_agent, make_conversation, make_messages
+from ..factories import actor, make_agent, make_conversation, make_messages
 from .processes import until
 from .streams import said, send, stream, types
 
@@ -185,7 +185,7 @@ def test_a_fork_goes_on_from_the_summary(client_for, alice):
     make_messages(conversation, *(f"note {n} {LONG}" for n in range(6)))
     compact(client_for(alice), conversation)
 
-    fork = fork_conversation(conversation, by=author(alice))
+    fork = fork_conversation(conversation, by=actor(alice))
 
     assert in_context(fork)[1:] == in_context(conversation)[1:]
     assert list(find_breaches()) == []
@@ -231,7 +231,7 @@ def test_a_call_that_waits_for_the_client_still_waits(client_for, alice, convers
     assert compact(client, conversation, mode=mode).status_code == 200
 
     assert send(client, conversation, "SAY hello").json()["tool_call_ids"] == ["call_0"]
-    fork = fork_conversation(conversation, by=author(alice))
+    fork = fork_conversation(conversation, by=actor(alice))
     for thread in (conversation, fork):
         result = {"tool_call_id": "call_0", "tool_return": "rain"}
         body = {"messages": [{"type": "tool_return", "tool_returns": [result]}]}

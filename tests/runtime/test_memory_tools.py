@@ -13,7 +13,7 @@ from conversations.domain.tools.definitions import BASE_TOOLS
 from conversations.models import BlockRevision, Step, User
 
 from ..admin.pages import open_form, save_form
-from ..factories import author, make_agent, make_conversation, make_messages
+from ..factories import actor, make_agent, make_conversation, make_messages
 from .streams import send, types
 
 
@@ -272,7 +272,7 @@ def test_several_calls_in_one_step(client_for, alice, agent, shared):
 def test_copy_on_write_isolates_the_label_first(client_for, alice):
     blocks = [{"label": "human", "value": "a"}]
     agent = make_agent(alice, memory_blocks=blocks, tools=BASE_TOOLS)
-    write_block(agent.blocks.get(), by=author(alice), copy_on_write=True)
+    write_block(agent.blocks.get(), by=actor(alice), copy_on_write=True)
     conversation = make_conversation(agent)
 
     send(client_for(alice), conversation, f"{call('memory_insert', label='human', new_string='b')}")

@@ -354,8 +354,8 @@ def test_watching_from_beyond_the_end(
 
 
 def test_pings_while_nothing_is_said(client_for, alice, conversation, monkeypatch):
-    monkeypatch.setattr("conversations.api.run_response.PING_SECONDS", 0.2)
-    monkeypatch.setattr("conversations.runtime.broker.IDLE_SECONDS", 0.1)
+    monkeypatch.setattr("conversations.api.run_response.PING_INTERVAL", 0.2)
+    monkeypatch.setattr("conversations.runtime.broker.IDLE_INTERVAL", 0.1)
     text = "SLEEP 0.7\nSAY hi"
 
     with_pings = send(client_for(alice), conversation, text, streaming=True)

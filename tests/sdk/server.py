@@ -17,7 +17,7 @@ import psycopg
 from psycopg import sql
 
 ROOT = Path(__file__).resolve().parent.parent.parent
-START_SECONDS = 120
+START_TIMEOUT = 120
 RUNNING = re.compile(r"Uvicorn running on (http://127\.0\.0\.1:\d+)")
 
 
@@ -79,7 +79,7 @@ def run(*arguments: str, environment: dict[str, str]) -> str:
         env=environment,
         capture_output=True,
         text=True,
-        timeout=START_SECONDS,
+        timeout=START_TIMEOUT,
     )
     if done.returncode:
         raise RuntimeError(f"{' '.join(arguments)} failed:\n{done.stdout}{done.stderr}")
@@ -87,7 +87,7 @@ def run(*arguments: str, environment: dict[str, str]) -> str:
 
 
 def _wait_until_running(process: subprocess.Popen, log: Path) -> str:
-    deadline = time.monotonic() + START_SECONDS
+    deadline = time.monotonic() + START_TIMEOUT
     while time.monotonic() < deadline and process.poll() is None:
         if found := RUNNING.search(log.read_text()):
             return found[1]

@@ -7,7 +7,7 @@ from conversations.domain.memory.drift import SharedMoved, promote, rebase, rese
 from conversations.domain.memory.isolation import release_label
 from conversations.models import Block
 
-from ..factories import author, make_agent, make_conversation, make_user
+from ..factories import actor, make_agent, make_conversation, make_user
 from .threads import at_once
 
 pytestmark = [pytest.mark.postgres_only, pytest.mark.django_db(transaction=True)]
@@ -29,9 +29,9 @@ def test_promoting_while_the_shared_block_is_edited_loses_no_edit(conversation):
 
     def call(writer: int):
         if writer % 2:
-            return write_block(shared, by=author(), value=f"shared by {writer}")
-        write_block(own, by=author(), value=f"own by {writer}")
-        return promote(conversation, "human", by=author())
+            return write_block(shared, by=actor(), value=f"shared by {writer}")
+        write_block(own, by=actor(), value=f"own by {writer}")
+        return promote(conversation, "human", by=actor())
 
     answers = at_once(call, times=5)
 
@@ -48,10 +48,10 @@ def test_resets_rebases_and_edits_agree_on_the_base(conversation):
     shared = conversation.agent.block_links.get().block
     own = conversation.isolations.get().block
     verbs = [
-        lambda writer: reset(conversation, "human", by=author()),
-        lambda writer: rebase(conversation, "human", by=author(), resolution=f"by {writer}"),
-        lambda writer: write_block(own, by=author(), value=f"own by {writer}"),
-        lambda writer: write_block(shared, by=author(), value=f"shared by {writer}"),
+        lambda writer: reset(conversation, "human", by=actor()),
+        lambda writer: rebase(conversation, "human", by=actor(), resolution=f"by {writer}"),
+        lambda writer: write_block(own, by=actor(), value=f"own by {writer}"),
+        lambda writer: write_block(shared, by=actor(), value=f"shared by {writer}"),
     ]
 
     answers = at_once(lambda writer: verbs[writer % 4](writer), times=5)
@@ -67,9 +67,9 @@ def test_resets_rebases_and_edits_agree_on_the_base(conversation):
 def test_releasing_while_resetting_ends_released_without_a_crash(conversation):
     answers = at_once(
         lambda writer: (
-            release_label(conversation, "human", by=author())
+            release_label(conversation, "human", by=actor())
             if writer == 0
-            else reset(conversation, "human", by=author())
+            else reset(conversation, "human", by=actor())
         )
     )
 

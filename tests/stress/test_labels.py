@@ -15,7 +15,7 @@ from conversations.domain.memory.isolation import isolate_label, release_label
 from conversations.domain.memory.label_edits import edit_label, edit_own
 from conversations.models import Block
 
-from ..factories import author, make_agent, make_conversation, make_user
+from ..factories import actor, make_agent, make_conversation, make_user
 from .threads import WRITERS, at_once
 
 pytestmark = [pytest.mark.postgres_only, pytest.mark.django_db(transaction=True)]
@@ -61,8 +61,8 @@ def test_an_edit_overtaken_by_a_release_goes_to_what_is_read_then(agent):
     own = conversation.isolations.get().block
 
     answer = overtaken(
-        lambda: release_label(conversation, "human", by=author()),
-        lambda: edit_label(conversation, "human", by=author(), edit=add),
+        lambda: release_label(conversation, "human", by=actor()),
+        lambda: edit_label(conversation, "human", by=actor(), edit=add),
     )
 
     assert (answer.origin, answer.block.value) == ("shared", "one, edited")
@@ -75,8 +75,8 @@ def test_an_edit_of_the_own_copy_overtaken_by_a_release_is_refused(agent):
     own = conversation.isolations.get().block
 
     answer = overtaken(
-        lambda: release_label(conversation, "human", by=author()),
-        lambda: edit_own(conversation, "human", by=author(), changes={"value": "mine"}),
+        lambda: release_label(conversation, "human", by=actor()),
+        lambda: edit_own(conversation, "human", by=actor(), changes={"value": "mine"}),
     )
 
     assert "has not isolated the label 'human'" in str(answer)
@@ -89,23 +89,23 @@ def test_an_edit_overtaken_by_an_isolation_goes_to_the_copy(agent):
 
     def isolate():
         Block.objects.select_for_update(no_key=True).get(pk=shared.pk)
-        isolate_label(conversation, "human", by=author())
+        isolate_label(conversation, "human", by=actor())
 
-    overtaken(isolate, lambda: edit_label(conversation, "human", by=author(), edit=add))
+    overtaken(isolate, lambda: edit_label(conversation, "human", by=actor(), edit=add))
 
     assert reads(conversation) == "one, edited"
     assert shared.revisions.count() == 1
 
 
 def test_first_edits_of_two_conversations_each_make_a_copy_of_their_own(agent):
-    write_block(agent.blocks.get(), by=author(), value="", copy_on_write=True)
+    write_block(agent.blocks.get(), by=actor(), value="", copy_on_write=True)
     threads = [make_conversation(agent) for _ in range(2)]
 
     at_once(
         lambda writer: edit_label(
             threads[writer % 2],
             "human",
-            by=author(),
+            by=actor(),
             edit=lambda block: {"value": f"{block.value}{writer} "},
         ),
         times=5,
@@ -120,7 +120,7 @@ def test_first_edits_of_two_conversations_each_make_a_copy_of_their_own(agent):
 
 @pytest.mark.parametrize("is_default", [False, True])
 def test_no_race_of_verbs_of_one_label_is_a_server_error(client_for, agent, is_default):
-    write_block(agent.blocks.get(), by=author(), copy_on_write=True)
+    write_block(agent.blocks.get(), by=actor(), copy_on_write=True)
     conversation = agent.conversations.get() if is_default else make_conversation(agent)
     url = f"/v1/conversations/{conversation.pk}/isolated-blocks/human"
     clients = [client_for(agent.created_by) for _ in range(WRITERS)]

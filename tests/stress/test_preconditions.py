@@ -7,11 +7,11 @@ import pytest
 from conversations.domain.integrity.check import find_breaches
 from conversations.domain.memory.blocks import write_block
 from conversations.domain.memory.bulk import rebase_all
-from conversations.domain.memory.isolation import bring_back, isolate_label, release_label
+from conversations.domain.memory.isolation import isolate_label, release_label, restore_label
 from conversations.domain.memory.label_edits import edit_label
 from conversations.domain.memory.revisions import redo, undo
 
-from ..factories import author, make_agent, make_block, make_conversation, make_user
+from ..factories import actor, make_agent, make_block, make_conversation, make_user
 from .threads import WRITERS, at_once
 
 pytestmark = [pytest.mark.postgres_only, pytest.mark.django_db(transaction=True)]
@@ -51,9 +51,9 @@ def test_500_conditional_writes_over_http_are_in_history_once_or_nowhere(client_
 def test_undo_and_redo_among_edits_leave_no_gap():
     block = make_block(make_user(), value="begin")
     verbs = [
-        lambda writer: write_block(block, by=author(), value=f"by {writer}"),
-        lambda writer: undo(block, by=author()),
-        lambda writer: redo(block, by=author()),
+        lambda writer: write_block(block, by=actor(), value=f"by {writer}"),
+        lambda writer: undo(block, by=actor()),
+        lambda writer: redo(block, by=actor()),
     ]
 
     at_once(lambda writer: verbs[writer % 3](writer), times=6)
@@ -71,20 +71,20 @@ def test_rebasing_in_bulk_among_edits_loses_none():
 
     def call(writer: int):
         if writer < 2:
-            return list(rebase_all(agent, "human", by=author()))
+            return list(rebase_all(agent, "human", by=actor()))
         if writer == 2:
-            return write_block(shared, by=author(), value="one\ntwo\nTHREE")
+            return write_block(shared, by=actor(), value="one\ntwo\nTHREE")
         # An operation on the fresh text; a whole text, sent by somebody who has not seen what was
         # merged meanwhile, would rightly take its place.
         return edit_label(
             threads[writer % 4],
             "human",
-            by=author(),
+            by=actor(),
             edit=lambda block: {"value": block.value.replace("one", "ONE")},
         )
 
     at_once(call)
-    list(rebase_all(agent, "human", by=author()))
+    list(rebase_all(agent, "human", by=actor()))
 
     assert {block.value for block in own if not block.refresh_from_db()} == {"ONE\ntwo\nTHREE"}
     assert list(find_breaches()) == []
@@ -92,14 +92,14 @@ def test_rebasing_in_bulk_among_edits_loses_none():
 
 def test_the_first_edits_of_one_conversation_make_one_copy_and_are_all_in_it():
     agent = make_agent(make_user(), labels=["human"])
-    write_block(agent.blocks.get(), by=author(), value="", copy_on_write=True)
+    write_block(agent.blocks.get(), by=actor(), value="", copy_on_write=True)
     conversation = make_conversation(agent)
 
     at_once(
         lambda writer: edit_label(
             conversation,
             "human",
-            by=author(),
+            by=actor(),
             edit=lambda block: {"value": f"{block.value}{writer}\n"},
         ),
         times=3,
@@ -113,9 +113,9 @@ def test_the_first_edits_of_one_conversation_make_one_copy_and_are_all_in_it():
 
 def test_releasing_isolating_and_bringing_back_end_in_one_state():
     conversation = make_conversation(make_agent(make_user(), labels=["human"]), isolated=["human"])
-    verbs = [release_label, bring_back, isolate_label]
+    verbs = [release_label, restore_label, isolate_label]
 
-    at_once(lambda writer: verbs[writer % 3](conversation, "human", by=author()), times=4)
+    at_once(lambda writer: verbs[writer % 3](conversation, "human", by=actor()), times=4)
 
     assert conversation.isolations.count() <= 1
     assert list(find_breaches()) == []

@@ -15,7 +15,7 @@ from conversations.domain.memory.effective import effective_blocks
 from conversations.domain.memory.isolation import isolate_label
 from conversations.models import Agent, Block, Conversation
 
-from ..factories import author, make_agent, make_block, make_conversation, make_messages, make_user
+from ..factories import actor, make_agent, make_block, make_conversation, make_messages, make_user
 from .threads import WRITERS, at_once
 
 pytestmark = [pytest.mark.postgres_only, pytest.mark.django_db(transaction=True)]
@@ -33,7 +33,7 @@ def test_writers_of_one_conversation_get_positions_of_their_own(agent):
         lambda writer: append_messages(
             conversation,
             [text_message("user", f"{writer}: one"), text_message("user", f"{writer}: two")],
-            by=author(),
+            by=actor(),
         ),
         times=10,
     )
@@ -48,7 +48,7 @@ def test_writers_of_one_conversation_get_positions_of_their_own(agent):
 
 def test_parallel_creates_with_the_same_labels_each_get_their_own_copies(agent):
     created = at_once(
-        lambda _: create_conversation(agent, by=author(), isolated_labels=["human", "persona"]),
+        lambda _: create_conversation(agent, by=actor(), isolated_labels=["human", "persona"]),
         times=5,
     )
 
@@ -62,9 +62,9 @@ def test_parallel_creates_with_the_same_labels_each_get_their_own_copies(agent):
 def test_edits_of_one_block_leave_a_revision_each_without_gaps(agent):
     block = agent.block_links.get(label="human").block
 
-    at_once(lambda writer: write_block(block, by=author(), value=f"by {writer}"), times=1)
+    at_once(lambda writer: write_block(block, by=actor(), value=f"by {writer}"), times=1)
     edits = at_once(
-        lambda writer: write_block(block, by=author(), tags=[str(writer)], limit=1000 + writer),
+        lambda writer: write_block(block, by=actor(), tags=[str(writer)], limit=1000 + writer),
         times=10,
     )
 
@@ -81,7 +81,7 @@ def test_of_writers_with_the_same_version_one_is_accepted(agent):
     block = agent.block_links.get(label="human").block
 
     answers = at_once(
-        lambda writer: write_block(block, by=author(), value=f"by {writer}", expected_version=1)
+        lambda writer: write_block(block, by=actor(), value=f"by {writer}", expected_version=1)
     )
 
     accepted = [answer for answer in answers if isinstance(answer, Block)]
@@ -97,7 +97,7 @@ def test_the_default_conversation_shows_the_last_of_parallel_edits(agent):
 
     at_once(
         lambda writer: write_block(
-            human if writer % 2 else persona, by=author(), value=f"by writer {writer}"
+            human if writer % 2 else persona, by=actor(), value=f"by writer {writer}"
         ),
         times=5,
     )
@@ -112,7 +112,7 @@ def test_the_default_conversation_shows_the_last_of_parallel_edits(agent):
 def test_a_label_isolated_by_many_at_once_is_isolated_once(agent):
     conversation = make_conversation(agent)
 
-    answers = at_once(lambda _: isolate_label(conversation, "human", by=author()))
+    answers = at_once(lambda _: isolate_label(conversation, "human", by=actor()))
 
     assert {answer.block.pk for answer in answers} == {conversation.isolations.get().block_id}
     assert Block.objects.filter(conversation=conversation).count() == 1
@@ -121,7 +121,7 @@ def test_a_label_isolated_by_many_at_once_is_isolated_once(agent):
 def test_of_blocks_with_one_label_attached_at_once_one_is_attached(agent):
     blocks = [make_block(agent.created_by, label="notes") for _ in range(WRITERS)]
 
-    answers = at_once(lambda writer: attach_block(agent, blocks[writer], by=author()))
+    answers = at_once(lambda writer: attach_block(agent, blocks[writer], by=actor()))
 
     assert sum(isinstance(answer, LabelTaken) for answer in answers) == WRITERS - 1
     assert agent.block_links.filter(label="notes").count() == 1
@@ -134,10 +134,10 @@ def test_attaching_detaching_and_editing_never_deadlock(agent):
     def call(writer: int):
         target = agent if writer % 2 else other
         if writer < 4:
-            return attach_block(target, shared, by=author())
+            return attach_block(target, shared, by=actor())
         if writer < 6:
-            return detach_block(target, shared, by=author())
-        return write_block(shared, by=author(), value=f"by {writer}")
+            return detach_block(target, shared, by=actor())
+        return write_block(shared, by=actor(), value=f"by {writer}")
 
     answers = at_once(call, times=10)
 
@@ -156,8 +156,8 @@ def test_a_fork_racing_a_delete_is_whole_or_refused(agent):
     def call(writer: int):
         conversation = conversations[writer // 2]
         if writer % 2:
-            return delete_conversation(conversation, by=author())
-        return fork_conversation(conversation, by=author())
+            return delete_conversation(conversation, by=actor())
+        return fork_conversation(conversation, by=actor())
 
     answers = at_once(call)
 

@@ -51,7 +51,7 @@ def expected_version(request) -> int | None:
     return int(match["version"])
 
 
-def must_be_new(request) -> bool:
+def requires_absence(request) -> bool:
     """Whether `If-None-Match: *` says that there may be nothing yet. `If-Match` is refused: what is
     there already is not written by such a request."""
     if "If-Match" in request.headers:

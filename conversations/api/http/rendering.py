@@ -30,7 +30,7 @@ class JSONRenderer(BaseRenderer):
         return dumped(data)
 
 
-class WhateverIsAccepted(DefaultContentNegotiation):
+class AlwaysJSON(DefaultContentNegotiation):
     """Answers in JSON, as V1 did: clients that want a stream accept nothing else, and must still
     be told of an error."""
 

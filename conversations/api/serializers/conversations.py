@@ -7,7 +7,18 @@ from ...domain.memory.prompt import is_stale
 from ...models import ConversationMessage
 from ...models.conversations import Drift
 from ..http.pagination import PageQuery
-from .fields import Choice, Flag, Id, JsonObject, Label, Listed, Moment, Repeated, Text, WholeNumber
+from .fields import (
+    Choice,
+    Flag,
+    Id,
+    JsonObject,
+    Label,
+    Listed,
+    Repeated,
+    Text,
+    Timestamp,
+    WholeNumber,
+)
 
 PROVIDER_TYPES = [
     "anthropic", "azure", "baseten", "bedrock", "chatgpt_oauth", "deepseek", "fireworks",
@@ -131,7 +142,7 @@ class CreateConversationBody(ConversationBody):
 class UpdateConversationBody(ConversationBody):
     """The body of PATCH /v1/conversations/{id}."""
 
-    last_message_at = Moment(required=False, allow_null=True)
+    last_message_at = Timestamp(required=False, allow_null=True)
     archived = Flag(required=False, allow_null=True)
 
     def validate(self, fields):

@@ -108,7 +108,7 @@ class Choice(serializers.ChoiceField):
         super().fail(key, choices=", ".join(repr(c) for c in self.choices), **kwargs)
 
 
-class Moment(serializers.DateTimeField):
+class Timestamp(serializers.DateTimeField):
     """A time in ISO 8601; without a zone it is UTC."""
 
     default_error_messages = {"invalid": "expected a time in ISO 8601"}
@@ -144,12 +144,12 @@ class JsonObject(serializers.JSONField):
 
 
 # What answers are written with ends at 254 levels.
-MOST_LEVELS = 100
+MAX_NESTING = 100
 
 
 def _refuse_unstorable(value: Any, levels: int = 1) -> None:
-    if levels > MOST_LEVELS and isinstance(value, dict | list):
-        raise serializers.ValidationError(f"expected at most {MOST_LEVELS} levels of nesting")
+    if levels > MAX_NESTING and isinstance(value, dict | list):
+        raise serializers.ValidationError(f"expected at most {MAX_NESTING} levels of nesting")
     if isinstance(value, dict):
         for key, item in value.items():
             _refuse_unstorable(key)

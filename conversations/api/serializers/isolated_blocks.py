@@ -123,7 +123,7 @@ class IsolateBody(serializers.Serializer):
     value = Text(required=False, help_text="What the copy says first; else the shared text.")
 
 
-class BringBackBody(serializers.Serializer):
+class RestoreIsolatedBlockBody(serializers.Serializer):
     block_id = Id("block", required=False, help_text="Which copy; else the newest.")
 
 

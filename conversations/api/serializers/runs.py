@@ -2,7 +2,7 @@ from rest_framework import serializers
 
 from ...models import Run
 from ..http.pagination import PageQuery
-from .fields import Choice, Flag, Id, Moment, Repeated, Text, WholeNumber
+from .fields import Choice, Flag, Id, Repeated, Text, Timestamp, WholeNumber
 
 
 class RunSerializer(serializers.Serializer):
@@ -204,8 +204,8 @@ class ListStepsQuery(PageQuery):
 
     agent_id = Id("agent", required=False)
     model = Text(required=False, help_text="The handle.")
-    start_date = Moment(required=False)
-    end_date = Moment(required=False)
+    start_date = Timestamp(required=False)
+    end_date = Timestamp(required=False)
     has_feedback = Flag(required=False)
     feedback = Text(required=False, help_text="Steps are not marked here: matches none.")
     project_id = Text(required=False, help_text="Projects are not kept: matches none.")

@@ -3,7 +3,7 @@
 from rest_framework import serializers
 
 from ...models import ConversationMessage, Message
-from .fields import Choice, Id, Listed, Moment, Text, WholeNumber
+from .fields import Choice, Id, Listed, Text, Timestamp, WholeNumber
 from .messages import represent_message
 
 
@@ -18,8 +18,8 @@ class SearchBody(serializers.Serializer):
     roles = Listed(child=Choice(Message.Role.values), required=False, allow_null=True)
     limit = WholeNumber(default=50, min_value=1, max_value=100)
     search_mode = Choice(["vector", "fts", "hybrid"], required=False, allow_null=True)
-    start_date = Moment(required=False, allow_null=True)
-    end_date = Moment(required=False, allow_null=True)
+    start_date = Timestamp(required=False, allow_null=True)
+    end_date = Timestamp(required=False, allow_null=True)
 
 
 class FoundMessageSerializer(serializers.Serializer):

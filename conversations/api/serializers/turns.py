@@ -2,7 +2,7 @@
 
 from rest_framework import serializers
 
-from ...domain.runs.start import MOST_STEPS, TurnRequest
+from ...domain.runs.start import DEFAULT_MAX_STEPS, TurnRequest
 from .fields import Choice, Flag, Id, JsonObject, Listed, Text, WholeNumber
 from .messages import MESSAGE_TYPES, MessageSerializer
 
@@ -122,7 +122,7 @@ class SendBody(serializers.Serializer):
     stream_tokens = Flag(default=False)
     background = Flag(default=False)
     include_pings = Flag(default=True)
-    max_steps = WholeNumber(default=MOST_STEPS, min_value=1, max_value=MAX_STEPS)
+    max_steps = WholeNumber(default=DEFAULT_MAX_STEPS, min_value=1, max_value=MAX_STEPS)
     override_model = Text(required=False, allow_null=True, allow_blank=False, max_length=200)
     override_system = Text(required=False, allow_null=True)
     client_tools = Listed(child=ClientTool(), required=False, allow_null=True)

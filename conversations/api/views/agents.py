@@ -4,13 +4,13 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from ...domain.conversations.agents import create_agent, delete_agent, update_agent
-from ...domain.conversations.conversations import reset_conversation
+from ...domain.conversations.conversations import clear_conversation
 from ...domain.conversations.messages import text_message
 from ...domain.errors import NotFound
 from ...domain.memory.prompt import context_window, preview_prompt, recompile
 from ...domain.tools import definitions as tools
 from ...models import Agent
-from ..auth import author_of
+from ..auth import actor_of
 from ..http.exceptions import InvalidRequest
 from ..http.filters import matching_agents
 from ..http.pagination import Order, page
@@ -82,7 +82,7 @@ class AgentList(APIView):
         ]
         agent = create_agent(
             request.auth.organization,
-            by=author_of(request),
+            by=actor_of(request),
             tools=list(dict.fromkeys(names)),
             initial_messages=initial,
             **fields,
@@ -115,14 +115,14 @@ class AgentDetail(APIView):
         changes = _verb_fields(request, read_body(request, UpdateAgentBody))
         if "tool_names" in changes:
             changes["tools"] = changes.pop("tool_names")
-        return respond(request, update_agent(agent, by=author_of(request), **changes))
+        return respond(request, update_agent(agent, by=actor_of(request), **changes))
 
     @extend_schema(
         operation_id="agents_delete",
         responses={200: OBJECT_OF_STRINGS},
     )
     def delete(self, request, agent_id):
-        delete_agent(find_agent(request, agent_id), by=author_of(request))
+        delete_agent(find_agent(request, agent_id), by=actor_of(request))
         return Response({"message": f"Agent id={agent_id} successfully deleted"})
 
 
@@ -147,7 +147,7 @@ class ToolApproval(APIView):
         names = [name for name in agent.approval_tools if name != tool_name]
         if wanted["requires_approval"]:
             names.append(tool_name)
-        return respond(request, update_agent(agent, by=author_of(request), approval_tools=names))
+        return respond(request, update_agent(agent, by=actor_of(request), approval_tools=names))
 
 
 class ResetMessages(APIView):
@@ -159,7 +159,7 @@ class ResetMessages(APIView):
     def patch(self, request, agent_id):
         read_body(request, ResetMessagesBody, required=False)
         agent = find_agent(request, agent_id)
-        reset_conversation(find_thread_of(request, agent, None), by=author_of(request))
+        clear_conversation(find_thread_of(request, agent, None), by=actor_of(request))
         return respond(request, agent)
 
 

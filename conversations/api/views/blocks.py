@@ -5,7 +5,7 @@ from rest_framework.views import APIView
 
 from ...domain.memory.blocks import create_block, delete_block, write_block
 from ...models import Agent, Block
-from ..auth import author_of
+from ..auth import actor_of
 from ..http.etags import IF_MATCH, IF_NONE_MATCH, expected_version, tagged_block
 from ..http.filters import matching_blocks
 from ..http.pagination import page
@@ -28,7 +28,7 @@ def edit_block(request, block: Block) -> Response:
     """Write what the body says to a block, based on the version that If-Match names."""
     changes = read_body(request, UpdateBlockBody)
     version = expected_version(request)
-    block = write_block(block, by=author_of(request), expected_version=version, **changes)
+    block = write_block(block, by=actor_of(request), expected_version=version, **changes)
     return tagged_block(request, block)
 
 
@@ -47,7 +47,7 @@ class BlockList(APIView):
     @extend_schema(operation_id="blocks_create", request=CreateBlockBody, responses=BlockSerializer)
     def post(self, request):
         fields = read_body(request, CreateBlockBody)
-        block = create_block(request.auth.organization, by=author_of(request), **fields)
+        block = create_block(request.auth.organization, by=actor_of(request), **fields)
         return Response(BlockSerializer(block).data)
 
 
@@ -80,7 +80,7 @@ class BlockDetail(APIView):
     @extend_schema(operation_id="blocks_delete", parameters=[IF_MATCH], responses=NULL)
     def delete(self, request, block_id):
         block = find_block(request, block_id)
-        delete_block(block, by=author_of(request), expected_version=expected_version(request))
+        delete_block(block, by=actor_of(request), expected_version=expected_version(request))
         return Response(None)
 
 

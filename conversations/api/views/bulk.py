@@ -3,7 +3,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from ...domain.memory.bulk import rebase_all, reset_all
-from ..auth import author_of
+from ..auth import actor_of
 from ..http.requests import read_body
 from ..serializers.bulk import BulkBody, BulkSerializer, represent_outcomes
 from .finders import find_agent
@@ -15,7 +15,7 @@ def bring_together(request, verb, agent_id: str, label: str) -> Response:
     outcomes = verb(
         agent,
         label,
-        by=author_of(request),
+        by=actor_of(request),
         conversation_ids=body.get("conversation_ids"),
         drifts=body.get("drift", []),
         dry_run=body["dry_run"],

@@ -14,7 +14,7 @@ from ...domain.errors import NotFound
 from ...domain.memory.prompt import preview_prompt, recompile
 from ...ids import is_id
 from ...models import Conversation
-from ..auth import author_of
+from ..auth import actor_of
 from ..http.etags import IF_MATCH, IF_NONE_MATCH, expected_version, tagged
 from ..http.filters import matching_conversations
 from ..http.pagination import Order, page
@@ -80,7 +80,7 @@ class ConversationList(APIView):
         labels = fields.pop("isolated_block_labels", None) or []
         return respond(
             request,
-            create_conversation(agent, by=author_of(request), isolated_labels=labels, **fields),
+            create_conversation(agent, by=actor_of(request), isolated_labels=labels, **fields),
         )
 
 
@@ -103,7 +103,7 @@ class ConversationDetail(APIView):
         conversation = find_conversation(request, conversation_id)
         changes = read_body(request, UpdateConversationBody)
         version = expected_version(request)
-        by = author_of(request)
+        by = actor_of(request)
         return respond(
             request,
             update_conversation(conversation, by=by, expected_version=version, **changes),
@@ -113,7 +113,7 @@ class ConversationDetail(APIView):
     def delete(self, request, conversation_id):
         conversation = find_conversation(request, conversation_id)
         version = expected_version(request)
-        delete_conversation(conversation, by=author_of(request), expected_version=version)
+        delete_conversation(conversation, by=actor_of(request), expected_version=version)
         return Response(None)
 
 
@@ -127,7 +127,7 @@ class RestoreConversation(APIView):
         conversation = every.find(pk=conversation_id)
         if conversation is None:
             raise NotFound(f"Conversation not found with id='{conversation_id}'")
-        return respond(request, restore_conversation(conversation, by=author_of(request)))
+        return respond(request, restore_conversation(conversation, by=actor_of(request)))
 
 
 class ForkConversation(APIView):
@@ -148,7 +148,7 @@ class ForkConversation(APIView):
                 raise NotFound(f"Message with id {message_id} not found.")
         fork = fork_conversation(
             source,
-            by=author_of(request),
+            by=actor_of(request),
             at=at,
             hidden=query["hidden"],
             choices=query.get("isolated_blocks"),

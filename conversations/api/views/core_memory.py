@@ -7,7 +7,7 @@ from rest_framework.views import APIView
 from ...domain.conversations.agents import attach_block, detach_block
 from ...domain.errors import NotFound
 from ...models import Agent, Block
-from ..auth import author_of
+from ..auth import actor_of
 from ..http.etags import IF_MATCH, IF_NONE_MATCH, tagged_block
 from ..http.pagination import Order, page
 from ..http.requests import read_query
@@ -76,7 +76,7 @@ class AttachBlock(APIView):
     def patch(self, request, agent_id, block_id):
         agent = find_agent(request, agent_id)
         block = find_block(request, block_id)
-        return respond(request, attach_block(agent, block, by=author_of(request)))
+        return respond(request, attach_block(agent, block, by=actor_of(request)))
 
 
 class DetachBlock(APIView):
@@ -84,4 +84,4 @@ class DetachBlock(APIView):
     def patch(self, request, agent_id, block_id):
         agent = find_agent(request, agent_id)
         block = find_block(request, block_id)
-        return respond(request, detach_block(agent, block, by=author_of(request)))
+        return respond(request, detach_block(agent, block, by=actor_of(request)))

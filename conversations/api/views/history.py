@@ -3,7 +3,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from ...domain.memory.revisions import change_between, redo, restore_revision, undo
-from ..auth import author_of
+from ..auth import actor_of
 from ..http.etags import IF_MATCH, expected_version, tagged_block
 from ..http.filters import matching_revisions
 from ..http.pagination import page_by_number
@@ -26,7 +26,7 @@ def take_state(request, verb, block_id: str, body_class):
     body = read_body(request, body_class, required=False)
     version = expected_version(request)
     return tagged_block(
-        request, verb(block, by=author_of(request), expected_version=version, **body)
+        request, verb(block, by=actor_of(request), expected_version=version, **body)
     )
 
 

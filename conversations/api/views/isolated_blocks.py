@@ -14,16 +14,22 @@ from ...domain.memory.drift import (
     reset,
 )
 from ...domain.memory.effective import EffectiveBlock, effective_blocks
-from ...domain.memory.isolation import bring_back, isolate_label, release_label
+from ...domain.memory.isolation import isolate_label, release_label, restore_label
 from ...domain.memory.label_edits import edit_own
 from ...domain.memory.periods import effective_blocks_at, moment_of
-from ..auth import author_of
-from ..http.etags import IF_MATCH, IF_NONE, IF_NONE_MATCH, expected_version, must_be_new, tagged
+from ..auth import actor_of
+from ..http.etags import (
+    IF_MATCH,
+    IF_NONE,
+    IF_NONE_MATCH,
+    expected_version,
+    requires_absence,
+    tagged,
+)
 from ..http.requests import read_body, read_query
 from ..serializers.blocks import BlockSerializer, UpdateBlockBody
 from ..serializers.history import EffectiveBlocksQuery
 from ..serializers.isolated_blocks import (
-    BringBackBody,
     ComparisonSerializer,
     EffectiveBlockSerializer,
     IsolateBody,
@@ -32,6 +38,7 @@ from ..serializers.isolated_blocks import (
     RebaseBody,
     RebaseSerializer,
     ResetBody,
+    RestoreIsolatedBlockBody,
     represent_promotion,
     represent_rebase,
 )
@@ -79,10 +86,10 @@ class IsolatedBlockDetail(APIView):
     def put(self, request, conversation_id, label):
         conversation = find_conversation(request, conversation_id)
         body = read_body(request, IsolateBody, required=False)
-        is_new = must_be_new(request)
-        by = author_of(request)
+        is_new = requires_absence(request)
+        by = actor_of(request)
         return respond(
-            request, isolate_label(conversation, label, by=by, must_be_new=is_new, **body)
+            request, isolate_label(conversation, label, by=by, requires_absence=is_new, **body)
         )
 
     @extend_schema(
@@ -95,7 +102,7 @@ class IsolatedBlockDetail(APIView):
         conversation = find_conversation(request, conversation_id)
         changes = read_body(request, UpdateBlockBody)
         version = expected_version(request)
-        by = author_of(request)
+        by = actor_of(request)
         return respond(
             request,
             edit_own(conversation, label, by=by, expected_version=version, changes=changes),
@@ -109,7 +116,7 @@ class IsolatedBlockDetail(APIView):
     def delete(self, request, conversation_id, label):
         conversation = find_conversation(request, conversation_id)
         version = expected_version(request)
-        by = author_of(request)
+        by = actor_of(request)
         effective = release_label(conversation, label, by=by, expected_version=version)
         # Without a tag: what is answered is the shared block, which is not at this path.
         return Response(effective and EffectiveBlockSerializer(effective).data)
@@ -128,13 +135,13 @@ class ReleasedBlocks(APIView):
 class RestoreIsolatedBlock(APIView):
     @extend_schema(
         operation_id="conversations_bring_back",
-        request=BringBackBody,
+        request=RestoreIsolatedBlockBody,
         responses=EffectiveBlockSerializer,
     )
     def post(self, request, conversation_id, label):
         conversation = find_conversation(request, conversation_id)
-        body = read_body(request, BringBackBody, required=False)
-        return respond(request, bring_back(conversation, label, by=author_of(request), **body))
+        body = read_body(request, RestoreIsolatedBlockBody, required=False)
+        return respond(request, restore_label(conversation, label, by=actor_of(request), **body))
 
 
 class CompareIsolatedBlock(APIView):
@@ -165,7 +172,7 @@ class PromoteIsolatedBlock(APIView):
             promotion = promote(
                 conversation,
                 label,
-                by=author_of(request),
+                by=actor_of(request),
                 force=body["force"],
                 expected_version=expected_version(request),
             )
@@ -185,7 +192,7 @@ class ResetIsolatedBlock(APIView):
         if read_body(request, ResetBody, required=False)["dry_run"]:
             effective = preview_reset(conversation, label, expected_version=version)
             return Response(EffectiveBlockSerializer(effective).data)
-        by = author_of(request)
+        by = actor_of(request)
         return respond(request, reset(conversation, label, by=by, expected_version=version))
 
 
@@ -211,7 +218,7 @@ class RebaseIsolatedBlock(APIView):
             effective = rebase(
                 conversation,
                 label,
-                by=author_of(request),
+                by=actor_of(request),
                 resolution=resolution,
                 expected_version=expected_version(request),
             )

@@ -71,7 +71,7 @@ def _page(names: list[str], query: dict) -> list[str]:
     return names[: query["limit"]]
 
 
-class Elsewhere(APIView):
+class NotFoundView(APIView):
     """What is at no route: the other spelling of one that is, by its last slash, or nothing.
 
     The 307 keeps method, body and query, as V1's does. Callers without a key get 401, so that
@@ -85,7 +85,7 @@ class Elsewhere(APIView):
             found = resolve(_other_spelling(request.path))
         except Resolver404:
             raise NotFound("Not Found") from None
-        if getattr(found.func, "view_class", None) is Elsewhere:
+        if getattr(found.func, "view_class", None) is NotFoundView:
             raise NotFound("Not Found")
         path, mark, query = request.get_full_path().partition("?")
         url = request.build_absolute_uri(f"{_other_spelling(path)}{mark}{query}")

@@ -7,9 +7,9 @@ from rest_framework.parsers import MultiPartParser
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from ...domain.actor import Author, Source
+from ...domain.actor import Actor, Source
 from ...domain.errors import InvalidArgument
-from ...transfer.agent_files.json_reader import MOST_BYTES
+from ...transfer.agent_files.json_reader import MAX_BYTES
 from ...transfer.agent_files.parse import read_agent_file
 from ...transfer.agent_files.store import ImportOptions, import_parcel
 from ...transfer.agent_files.write import export_agent
@@ -36,10 +36,8 @@ class ImportAgentFile(APIView):
     )
     def post(self, request):
         # Before any of it is read. Multipart says its length; without one it is empty.
-        if int(request.META.get("CONTENT_LENGTH") or 0) > MOST_BYTES:
-            raise BodyTooLarge(
-                f"file: expected at most {MOST_BYTES} bytes ({MOST_BYTES >> 20} MiB)"
-            )
+        if int(request.META.get("CONTENT_LENGTH") or 0) > MAX_BYTES:
+            raise BodyTooLarge(f"file: expected at most {MAX_BYTES} bytes ({MAX_BYTES >> 20} MiB)")
         form = read_form(request, ImportForm)
         name = form.get("name", form.get("override_name"))
         options = ImportOptions(
@@ -52,7 +50,7 @@ class ImportAgentFile(APIView):
             with_messages=not form["strip_messages"],
         )
         parcel = read_agent_file(form["file"].read())
-        by = Author(request.user, Source.IMPORT)
+        by = Actor(request.user, Source.IMPORT)
         agents = import_parcel(request.auth.organization, parcel, by=by, options=options)
         return Response({"agent_ids": [agent.pk for agent in agents]})
 

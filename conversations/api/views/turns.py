@@ -14,7 +14,7 @@ from ...llm.client import payload
 from ...models import Conversation, Run
 from ...runtime import broker
 from ...runtime.worker import cancel_run, this_worker
-from ..auth import author_of
+from ..auth import actor_of
 from ..http.exceptions import InvalidRequest
 from ..http.requests import read_body, read_query
 from ..run_response import Form, answer_run
@@ -87,7 +87,7 @@ def _start(
     worker = this_worker() if settings.WEB_TAKES_TURNS else None
     run, is_new = start_run(
         conversation,
-        by=author_of(request),
+        by=actor_of(request),
         request=wanted,
         worker=worker and worker.name,
         idempotency_key=key,

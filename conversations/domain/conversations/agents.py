@@ -13,7 +13,7 @@ from django.db.models import Max
 from django.utils import timezone as clock
 
 from ...models import Agent, AgentBlock, Block, Message, Organization, Run
-from ..actor import Author
+from ..actor import Actor
 from ..errors import (
     BelongsToConversation,
     InvalidArgument,
@@ -24,7 +24,7 @@ from ..errors import (
     UnknownLabels,
 )
 from ..memory.blocks import BlockFields, insert_blocks, lock_blocks
-from ..memory.periods import begin_reading, end_reading
+from ..memory.periods import begin_periods, end_periods
 from ..memory.prompt import DEFAULT_SYSTEM_PROMPT, recompile, recompile_default_conversations
 from ..model_handles import check_model_handle
 from ..runs.finish import abandon_runs
@@ -60,7 +60,7 @@ NOUNS = ["Badger", "Crane", "Falcon", "Finch", "Heron", "Lynx", "Marten", "Otter
 def create_agent(
     organization: Organization,
     *,
-    by: Author,
+    by: Actor,
     memory_blocks: Iterable[BlockFields] = (),
     blocks: Iterable[Block] = (),
     initial_messages: Iterable[Message] = (),
@@ -97,7 +97,7 @@ def create_agent(
 def update_agent(
     agent: Agent,
     *,
-    by: Author,
+    by: Actor,
     blocks: Iterable[Block] | None = None,
     **changes: Unpack[AgentFields],
 ) -> Agent:
@@ -110,7 +110,7 @@ def update_agent(
     if blocks is not None:
         wanted = _locked(blocks)
         now = clock.now()
-        end_reading(agent.reading_periods.all(), by=by, at=now)
+        end_periods(agent.reading_periods.all(), by=by, at=now)
         agent.block_links.all().delete()
         _attach(agent, wanted, by=by, at=now)
     if policy is not None:
@@ -122,7 +122,7 @@ def update_agent(
 
 
 @transaction.atomic
-def delete_agent(agent: Agent, *, by: Author) -> None:
+def delete_agent(agent: Agent, *, by: Actor) -> None:
     """Take an agent and its conversations out of sight, until `purge`. Its shared blocks stay."""
     abandon_runs(Run.objects.filter(agent=agent))
     agent = _lock(agent)
@@ -131,7 +131,7 @@ def delete_agent(agent: Agent, *, by: Author) -> None:
 
 
 @transaction.atomic
-def restore_agent(agent: Agent, *, by: Author) -> Agent:
+def restore_agent(agent: Agent, *, by: Actor) -> Agent:
     """Bring back a deleted agent with the conversations that were not deleted on their own."""
     agent = _lock(agent, deleted=True)
     agent.deleted_at = None
@@ -142,7 +142,7 @@ def restore_agent(agent: Agent, *, by: Author) -> Agent:
 
 
 @transaction.atomic
-def attach_block(agent: Agent, block: Block, *, by: Author) -> Agent:
+def attach_block(agent: Agent, block: Block, *, by: Actor) -> Agent:
     """Let the agent's conversations read a shared block. Attaching it again changes nothing."""
     agent = _lock(agent)
     blocks = _locked([block])
@@ -154,20 +154,20 @@ def attach_block(agent: Agent, block: Block, *, by: Author) -> Agent:
 
 
 @transaction.atomic
-def detach_block(agent: Agent, block: Block, *, by: Author) -> Agent:
+def detach_block(agent: Agent, block: Block, *, by: Actor) -> Agent:
     """Stop reading a shared block. Conversations that isolated its label keep their copies."""
     agent = _lock(agent)
     detached, _ = agent.block_links.filter(block=block).delete()
     if not detached:
         raise NotFound(f"No block with id '{block.pk}' found for agent '{agent.pk}'")
-    end_reading(agent.reading_periods.filter(block=block), by=by)
+    end_periods(agent.reading_periods.filter(block=block), by=by)
     _save(agent, by=by)
     recompile_default_conversations([agent.pk])
     return agent
 
 
 @transaction.atomic
-def move_block(agent: Agent, block: Block, *, by: Author, places: int) -> Agent:
+def move_block(agent: Agent, block: Block, *, by: Actor, places: int) -> Agent:
     """Move an attached block down the prompt by so many places, or up by as many below zero."""
     agent = _lock(agent)
     links = list(agent.block_links.in_prompt_order())
@@ -183,15 +183,15 @@ def move_block(agent: Agent, block: Block, *, by: Author, places: int) -> Agent:
     return agent
 
 
-def _renumber(agent: Agent, links: list[AgentBlock], *, by: Author) -> None:
+def _renumber(agent: Agent, links: list[AgentBlock], *, by: Actor) -> None:
     moved = [link for position, link in enumerate(links) if link.position != position]
     for position, link in enumerate(links):
         link.position = position
     AgentBlock.objects.bulk_update(moved, ["position"])
     now = clock.now()
     periods = agent.reading_periods.filter(block__in=[link.block_id for link in moved])
-    end_reading(periods, by=by, at=now)
-    begin_reading(moved, by=by, at=now)
+    end_periods(periods, by=by, at=now)
+    begin_periods(moved, by=by, at=now)
 
 
 def _locked(blocks: Iterable[Block]) -> list[Block]:
@@ -203,7 +203,7 @@ def _locked(blocks: Iterable[Block]) -> list[Block]:
     return [rows[block.pk] for block in blocks]
 
 
-def _attach(agent: Agent, blocks: list[Block], *, by: Author, at: datetime | None = None) -> None:
+def _attach(agent: Agent, blocks: list[Block], *, by: Actor, at: datetime | None = None) -> None:
     """Attach blocks after those the agent has. The caller holds the agent's lock and theirs."""
     for block in blocks:
         if block.organization_id != agent.organization_id:
@@ -222,7 +222,7 @@ def _attach(agent: Agent, blocks: list[Block], *, by: Author, at: datetime | Non
         AgentBlock(agent=agent, block=block, label=block.label, position=position)
         for position, block in enumerate(blocks, start=0 if last is None else last + 1)
     )
-    begin_reading(links, by=by, at=at)
+    begin_periods(links, by=by, at=at)
 
 
 def _set_policy(agent: Agent, labels: list[str]) -> None:
@@ -272,6 +272,6 @@ def _lock(agent: Agent, *, deleted: bool = False) -> Agent:
         raise NotFound(f"Agent not found with id='{agent.pk}'") from None
 
 
-def _save(agent: Agent, *fields: str, by: Author) -> None:
+def _save(agent: Agent, *fields: str, by: Actor) -> None:
     agent.last_updated_by = by.user
     agent.save(update_fields=[*fields, "last_updated_by", "updated_at"])

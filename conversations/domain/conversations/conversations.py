@@ -10,7 +10,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from ...models import Agent, Conversation, ConversationMessage, Message, Run
-from ..actor import Author
+from ..actor import Actor
 from ..diffs import unified
 from ..errors import Conflict, InvalidValue, NotFound, StaleVersion
 from ..memory.effective import effective_blocks
@@ -40,7 +40,7 @@ class ConversationFields(TypedDict, total=False):
 def create_conversation(
     agent: Agent,
     *,
-    by: Author,
+    by: Actor,
     isolated_labels: Iterable[str] = (),
     is_default: bool = False,
     **fields: Unpack[ConversationFields],
@@ -68,7 +68,7 @@ def create_conversation(
 def update_conversation(
     conversation: Conversation,
     *,
-    by: Author,
+    by: Actor,
     expected_version: int | None = None,
     **changes: Unpack[ConversationFields],
 ) -> Conversation:
@@ -92,7 +92,7 @@ def update_conversation(
 def fork_conversation(
     conversation: Conversation,
     *,
-    by: Author,
+    by: Actor,
     at: Message | None = None,
     hidden: bool = False,
     choices: Mapping[str, ForkChoice] | None = None,
@@ -126,7 +126,7 @@ def fork_conversation(
 
 
 @transaction.atomic
-def reset_conversation(conversation: Conversation, *, by: Author) -> Conversation:
+def clear_conversation(conversation: Conversation, *, by: Actor) -> Conversation:
     """Begin a thread anew. What was said in it moves to a deleted conversation, which is answered:
     `restore_conversation` brings that back, with what it read, until `purge` removes it.
 
@@ -157,7 +157,7 @@ def reset_conversation(conversation: Conversation, *, by: Author) -> Conversatio
 
 @transaction.atomic
 def delete_conversation(
-    conversation: Conversation, *, by: Author, expected_version: int | None = None
+    conversation: Conversation, *, by: Actor, expected_version: int | None = None
 ) -> None:
     """Take a conversation and its isolated blocks out of sight. `restore_conversation` undoes it
     until `purge` removes both."""
@@ -175,7 +175,7 @@ def delete_conversation(
 
 
 @transaction.atomic
-def restore_conversation(conversation: Conversation, *, by: Author) -> Conversation:
+def restore_conversation(conversation: Conversation, *, by: Actor) -> Conversation:
     """Bring back a deleted conversation with its isolated blocks and messages."""
     conversation = _lock(conversation, deleted=True)
     if conversation.agent.deleted_at:
@@ -188,7 +188,7 @@ def restore_conversation(conversation: Conversation, *, by: Author) -> Conversat
     return conversation
 
 
-def _begin_thread(conversation: Conversation, shared: list[Message], *, by: Author) -> None:
+def _begin_thread(conversation: Conversation, shared: list[Message], *, by: Actor) -> None:
     """Store the system message of a new conversation, at position 0, and then the messages it
     shares with another one. Nobody else can see it yet, so nothing needs a lock."""
     now = timezone.now()

@@ -5,14 +5,14 @@ from django.db.models import Max
 from django.utils import timezone
 
 from ...models import Conversation, ConversationMessage, Message
-from ..actor import Author
+from ..actor import Actor
 from ..errors import NotFound
 
 
 # No savepoint: whoever calls it in a transaction of its own undoes all of that when it fails.
 @transaction.atomic(savepoint=False)
 def append_messages(
-    conversation: Conversation, messages: list[Message], *, by: Author
+    conversation: Conversation, messages: list[Message], *, by: Actor
 ) -> list[Message]:
     """Add unsaved messages at the next positions, in context.
 
@@ -35,7 +35,7 @@ def append_messages(
     return messages
 
 
-def insert_messages(conversation: Conversation, messages: list[Message], *, by: Author) -> None:
+def insert_messages(conversation: Conversation, messages: list[Message], *, by: Actor) -> None:
     """Insert unsaved messages of this conversation's agent. The caller gives them positions."""
     for message in messages:
         message.organization_id = conversation.organization_id

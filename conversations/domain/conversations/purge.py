@@ -13,7 +13,7 @@ from ..batches import SIZE
 KINDS = [Agent, Conversation, Message, Run, Block, BlockRevision]
 
 # An agent takes its default conversation along, with all messages in it.
-AGENTS_AT_ONCE = 20
+AGENT_BATCH_SIZE = 20
 
 
 def purge(deleted_before: datetime) -> Iterator[Counter]:
@@ -26,7 +26,7 @@ def purge(deleted_before: datetime) -> Iterator[Counter]:
     # A default conversation goes together with its agent: one that is restored meanwhile has it.
     conversations = _conversations(deleted_before).filter(is_default=False)
     yield from _delete_in_batches(conversations, SIZE)
-    yield from _delete_in_batches(_agents(deleted_before), AGENTS_AT_ONCE)
+    yield from _delete_in_batches(_agents(deleted_before), AGENT_BATCH_SIZE)
     yield from _delete_in_batches(Block.objects.filter(deleted_at__lt=deleted_before), SIZE)
     # Last, because only now no deleted conversation holds them any more.
     held = ConversationMessage.objects.filter(message=OuterRef("pk"))

@@ -5,7 +5,7 @@ from django.db.models import QuerySet
 from ...models import Conversation, Message
 from ..errors import InvalidValue
 
-LONGEST_QUERY = 1_000
+MAX_QUERY_LENGTH = 1_000
 
 # The system message repeats memory, and what tools answered repeats what was said.
 SPOKEN = (Message.Role.USER, Message.Role.ASSISTANT, Message.Role.SUMMARY)
@@ -13,9 +13,9 @@ SPOKEN = (Message.Role.USER, Message.Role.ASSISTANT, Message.Role.SUMMARY)
 
 def search_messages(messages: QuerySet[Message], query: str) -> QuerySet[Message]:
     """Those of `messages` that contain all the words, newest first."""
-    if len(query) > LONGEST_QUERY:
+    if len(query) > MAX_QUERY_LENGTH:
         # Databases take only so many conditions.
-        raise InvalidValue("query", f"expected at most {LONGEST_QUERY} characters")
+        raise InvalidValue("query", f"expected at most {MAX_QUERY_LENGTH} characters")
     if not query.split() or "\0" in query:
         return messages.none()
     return messages.filter(content__has_words=query).order_by("-created_at", "-id")

@@ -6,7 +6,7 @@ from typing import NamedTuple
 from ...models import BlockRevision, Conversation, ConversationMessage, Message
 
 SIZE = 20  # messages of a stretch
-MOST_CHANGES = 100  # between them; a block's history has them all
+MAX_CHANGES = 100  # between them; a block's history has them all
 
 
 class Entry(NamedTuple):
@@ -67,4 +67,4 @@ def _changes(
     if until:
         revisions = revisions.filter(written_at__lte=until)
     newest = revisions.with_older_value().select_related("block", "written_by")
-    return list(newest.order_by("-written_at", "-pk")[:MOST_CHANGES])[::-1]
+    return list(newest.order_by("-written_at", "-pk")[:MAX_CHANGES])[::-1]

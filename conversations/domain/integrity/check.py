@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple
 
 from ...models import Organization
-from ..snapshots import one_moment
+from ..snapshots import snapshot
 from .organizations import ORGANIZATION_RULES
 from .prompts import PROMPT_RULES
 from .rows import ROW_RULES
@@ -31,7 +31,7 @@ def find_breaches(
     organization: Organization | None = None, rules: Iterable[str] = tuple(RULES)
 ) -> Iterator[Breach]:
     """Every breach of these rules, in one organization or in all of them. Writes nothing."""
-    with one_moment():
+    with snapshot():
         for name in rules:
             for row, wrong in RULES[name](organization):
                 yield Breach(name, row, wrong)

@@ -9,7 +9,7 @@ from ..memory.prompt import is_stale
 from ..memory.staleness import stale_conversations
 
 # With all their texts, so fewer at once.
-CONVERSATIONS_AT_ONCE = 100
+CONVERSATION_BATCH_SIZE = 100
 
 
 def _live(organization: Organization | None):
@@ -35,7 +35,7 @@ def stale_defaults(organization: Organization | None) -> Iterator[tuple[str, str
 def untrue_prompts(organization: Organization | None) -> Iterator[tuple[str, str]]:
     """A stored system message that is not stale says what memory says."""
     compiled = _live(organization).exclude(compiled_from={}).select_related("agent")
-    for batch in in_batches(compiled, CONVERSATIONS_AT_ONCE):
+    for batch in in_batches(compiled, CONVERSATION_BATCH_SIZE):
         links = ConversationMessage.objects.filter(conversation__in=batch, position=0)
         stored = {link.conversation_id: link.message for link in links.select_related("message")}
         effective = effective_blocks_of(batch)

@@ -5,7 +5,7 @@ from typing import NamedTuple
 from ...models import Block, Conversation, IsolatedBlock
 
 
-class Readers(NamedTuple):
+class Audience(NamedTuple):
     """Live agents and conversations that read a block, and those that isolated its label."""
 
     agents: int
@@ -13,12 +13,12 @@ class Readers(NamedTuple):
     own_copies: int
 
 
-def readers_of(block: Block) -> Readers:
+def audience_of(block: Block) -> Audience:
     """Of an isolated block, its conversation alone."""
     if block.is_isolated:
-        return Readers(0, IsolatedBlock.objects.filter(block=block).count(), 0)
+        return Audience(0, IsolatedBlock.objects.filter(block=block).count(), 0)
     agents = block.agents.live()
     conversations = Conversation.objects.live().filter(agent__in=agents)
     own_copies = IsolatedBlock.objects.filter(conversation__in=conversations, label=block.label)
     own = own_copies.count()
-    return Readers(agents.count(), conversations.count() - own, own)
+    return Audience(agents.count(), conversations.count() - own, own)

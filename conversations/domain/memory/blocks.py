@@ -8,7 +8,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from ...models import AgentBlock, Block, BlockRevision, Conversation, Organization
-from ..actor import Author
+from ..actor import Actor
 from ..diffs import unified
 from ..errors import (
     BelongsToConversation,
@@ -18,7 +18,7 @@ from ..errors import (
     NotFound,
     StaleVersion,
 )
-from .periods import begin_reading, end_reading
+from .periods import begin_periods, end_periods
 from .prompt import recompile_default_conversations
 
 # What a revision keeps besides value, description and limit.
@@ -53,7 +53,7 @@ class BlockFields(TypedDict, total=False):
 
 
 def create_block(
-    organization: Organization, *, by: Author, reason: str = "", **fields: Unpack[BlockFields]
+    organization: Organization, *, by: Actor, reason: str = "", **fields: Unpack[BlockFields]
 ) -> Block:
     """Make an ordinary block. Its creation is revision 1."""
     block = Block(organization=organization, created_by=by.user, last_updated_by=by.user, **fields)
@@ -65,7 +65,7 @@ def create_block(
 def insert_blocks(
     blocks: list[Block],
     *,
-    by: Author,
+    by: Actor,
     reason: str = "",
     conversation: Conversation | None = None,
     base_versions: Iterable[int | None] = (),
@@ -89,7 +89,7 @@ def insert_blocks(
 def write_block(
     block: Block,
     *,
-    by: Author,
+    by: Actor,
     expected_version: int | None = None,
     reason: str = "",
     conversation: Conversation | None = None,
@@ -125,7 +125,7 @@ def write_block(
 
 
 def write_locked_blocks(
-    writes: Iterable[tuple[Block, BlockFields]], *, by: Author, base_version: int
+    writes: Iterable[tuple[Block, BlockFields]], *, by: Actor, base_version: int
 ) -> None:
     """`write_block` for many isolated blocks, in a number of queries that does not grow with them.
 
@@ -150,7 +150,7 @@ def write_locked_blocks(
 
 
 @transaction.atomic
-def delete_block(block: Block, *, by: Author, expected_version: int | None = None) -> None:
+def delete_block(block: Block, *, by: Actor, expected_version: int | None = None) -> None:
     """Take an ordinary block away from its agents and out of sight, until `purge` removes it.
 
     Conversations that isolated its label keep their copies.
@@ -162,7 +162,7 @@ def delete_block(block: Block, *, by: Author, expected_version: int | None = Non
             block.pk, block.conversation_id, "be deleted; release its label there instead"
         )
     agents = list(block.agent_links.values_list("agent", flat=True))
-    end_reading(block.reading_periods.all(), by=by)
+    end_periods(block.reading_periods.all(), by=by)
     block.agent_links.all().delete()
     block.deleted_at = timezone.now()
     block.last_updated_by = by.user
@@ -198,7 +198,7 @@ def _differs(old: object, new: object) -> bool:
     return old != new or json.dumps(old, sort_keys=True) != json.dumps(new, sort_keys=True)
 
 
-def _apply(block: Block, changes: BlockFields, *, by: Author) -> None:
+def _apply(block: Block, changes: BlockFields, *, by: Actor) -> None:
     """Make an edit of a locked row, which the caller then saves with its revision."""
     for name, value in changes.items():
         setattr(block, name, value)
@@ -221,7 +221,7 @@ def _check(block: Block) -> None:
 
 
 def _revision(
-    block: Block, *, by: Author, reason: str, conversation: Conversation | None
+    block: Block, *, by: Actor, reason: str, conversation: Conversation | None
 ) -> BlockRevision:
     """An unsaved revision: what `block` says now."""
     return BlockRevision(
@@ -252,7 +252,7 @@ def stale_version(block: Block, expected: int | None) -> StaleVersion:
     )
 
 
-def _relabel(block: Block, label: str, *, by: Author) -> None:
+def _relabel(block: Block, label: str, *, by: Actor) -> None:
     if block.is_isolated:
         raise BelongsToConversation(
             block.pk, block.conversation_id, "take another label; it stands in for that one"
@@ -263,8 +263,8 @@ def _relabel(block: Block, label: str, *, by: Author) -> None:
         raise LabelTaken(taken.agent_id, label)
     links.update(label=label)
     now = timezone.now()
-    end_reading(block.reading_periods.all(), by=by, at=now)
-    begin_reading(links, by=by, at=now)
+    end_periods(block.reading_periods.all(), by=by, at=now)
+    begin_periods(links, by=by, at=now)
 
 
 def _agents_whose_default_reads(block: Block) -> Iterable[str]:

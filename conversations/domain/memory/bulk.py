@@ -7,7 +7,7 @@ from django.db import transaction
 
 from ...models import Agent, AgentBlock, Block, IsolatedBlock
 from ...models.conversations import IsolatedBlockQuerySet
-from ..actor import Author, Source
+from ..actor import Actor, Source
 from ..batches import in_batches
 from ..errors import DomainError, UnknownLabels
 from .blocks import BlockFields, check_text, lock_blocks, write_locked_blocks
@@ -30,7 +30,7 @@ class Wish(NamedTuple):
     label: str
     source: Source
     fields: Callable[[Comparison], BlockFields]
-    by: Author
+    by: Actor
     dry_run: bool
     drifts: Collection[str]
 
@@ -39,7 +39,7 @@ def reset_all(
     agent: Agent,
     label: str,
     *,
-    by: Author,
+    by: Actor,
     conversation_ids: Collection[str] | None = None,
     drifts: Collection[str] = (),
     dry_run: bool = False,
@@ -55,7 +55,7 @@ def rebase_all(
     agent: Agent,
     label: str,
     *,
-    by: Author,
+    by: Actor,
     conversation_ids: Collection[str] | None = None,
     drifts: Collection[str] = (),
     dry_run: bool = False,

@@ -5,13 +5,13 @@ from dataclasses import asdict, dataclass
 from merge3 import Merge3
 
 from ...models import AgentBlock, Block, Conversation, IsolatedBlock
-from ..actor import Author, Source
+from ..actor import Actor, Source
 from ..diffs import Piece, text_diff, unified
 from ..errors import Conflict, NotFound
-from .audience import readers_of
+from .audience import audience_of
 from .blocks import BlockFields, check_version, lock_blocks, write_block
 from .effective import EffectiveBlock
-from .retry import Overtaken, again_when_overtaken
+from .retry import LabelChanged, retry_on_label_change
 
 
 @dataclass(frozen=True)
@@ -108,12 +108,12 @@ def compare(conversation: Conversation, label: str) -> Comparison:
     return Comparison(isolation, link.block if link else None)
 
 
-@again_when_overtaken
+@retry_on_label_change
 def promote(
     conversation: Conversation,
     label: str,
     *,
-    by: Author,
+    by: Actor,
     force: bool = False,
     expected_version: int | None = None,
     shared_version: int | None = None,
@@ -158,9 +158,9 @@ def preview_promotion(
     return _promotion(shared, applied=applied)
 
 
-@again_when_overtaken
+@retry_on_label_change
 def reset(
-    conversation: Conversation, label: str, *, by: Author, expected_version: int | None = None
+    conversation: Conversation, label: str, *, by: Actor, expected_version: int | None = None
 ) -> EffectiveBlock:
     """Take the shared text again: value, description and limit."""
     # A copy that says what the shared block says is accepted, whatever version was named.
@@ -180,12 +180,12 @@ def preview_reset(
     return _preview_own(comparison, **fields)
 
 
-@again_when_overtaken
+@retry_on_label_change
 def rebase(
     conversation: Conversation,
     label: str,
     *,
-    by: Author,
+    by: Actor,
     resolution: str | None = None,
     expected_version: int | None = None,
     shared_version: int | None = None,
@@ -252,7 +252,7 @@ def _locked(
     # Read again: what was read before the locks may have changed while waiting for them.
     locked = compare(conversation, label)
     if (locked.isolation, locked.shared) != (comparison.isolation, comparison.shared):
-        raise Overtaken
+        raise LabelChanged
     check_version(locked.isolation.block, expected)
     if locked.shared is not None:
         check_version(locked.shared, expected_shared)
@@ -282,7 +282,7 @@ def text_of(comparison: Comparison) -> BlockFields:
 
 
 def _write_own(
-    comparison: Comparison, *, by: Author, expected: int | None, **fields
+    comparison: Comparison, *, by: Actor, expected: int | None, **fields
 ) -> EffectiveBlock:
     isolation, shared = comparison.isolation, _shared(comparison)
     isolation.block = write_block(
@@ -311,5 +311,5 @@ def _set_base(isolation: IsolatedBlock, shared: Block) -> None:
 
 
 def _promotion(shared: Block, *, applied: bool) -> Promotion:
-    readers = readers_of(shared)
+    readers = audience_of(shared)
     return Promotion(shared, applied, readers.agents, readers.conversations)

@@ -84,7 +84,7 @@ def effective_blocks_of(
     return {
         c.pk: [
             EffectiveBlock(read.label, read.block, common.block if common else None, own)
-            for read, common, own in stand_in(shared[c.agent_id], isolated[c.pk])
+            for read, common, own in overlay_isolated(shared[c.agent_id], isolated[c.pk])
         ]
         for c in conversations
     }
@@ -138,7 +138,7 @@ def block_versions_of(conversations: Iterable[Conversation]) -> dict[str, list[B
             found = BlockVersion(label, block_id, version, isolation_id or None)
             versions[readers[reader]].append(found)
     return {
-        c.pk: [read for read, _, _ in stand_in(versions[c.agent_id], versions[c.pk])]
+        c.pk: [read for read, _, _ in overlay_isolated(versions[c.agent_id], versions[c.pk])]
         for c in conversations
     }
 
@@ -152,7 +152,7 @@ def _links(
     return shared.in_prompt_order(), isolated.in_order()
 
 
-def stand_in(shared: list[S], isolated: list[I]) -> list[tuple[S | I, S | None, I | None]]:
+def overlay_isolated(shared: list[S], isolated: list[I]) -> list[tuple[S | I, S | None, I | None]]:
     """What is read, in prompt order: for each label the isolated one if there is one, else the
     shared one; and beside it both. Isolated ones whose shared block is gone come last."""
     by_label = {own.label: own for own in isolated}

@@ -4,11 +4,11 @@ from collections.abc import Mapping
 from enum import StrEnum
 
 from ...models import AgentBlock, Block, Conversation, IsolatedBlock
-from ..actor import Author, Source
+from ..actor import Actor, Source
 from ..errors import Conflict, InvalidArgument
 from .blocks import insert_blocks
 from .isolation import own_copy
-from .periods import begin_reading
+from .periods import begin_periods
 
 
 class ForkChoice(StrEnum):
@@ -25,7 +25,7 @@ def fork_isolations(
     fork: Conversation,
     choices: Mapping[str, ForkChoice],
     *,
-    by: Author,
+    by: Actor,
 ) -> None:
     """Give a new fork its own blocks, which nobody else can see yet."""
     isolations = list(source.isolations.in_order().select_related("block"))
@@ -54,7 +54,7 @@ def fork_isolations(
         reason=f"forked from {source.pk}",
         base_versions=[link.base_version for link in links],
     )
-    begin_reading(IsolatedBlock.objects.bulk_create(links), by=by, at=fork.created_at)
+    begin_periods(IsolatedBlock.objects.bulk_create(links), by=by, at=fork.created_at)
 
 
 def _check(source: Conversation, isolated: list[str], choices: Mapping[str, ForkChoice]) -> None:

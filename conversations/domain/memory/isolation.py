@@ -14,13 +14,13 @@ from ...models import (
     IsolatedBlock,
     ReadingPeriod,
 )
-from ..actor import Author
+from ..actor import Actor
 from ..errors import Conflict, NotFound, RepeatedLabels, UnknownLabels
 from .blocks import check_version, insert_blocks, lock_block, lock_blocks, stale_version
 from .effective import EffectiveBlock, effective_blocks
-from .periods import begin_reading, end_reading
+from .periods import begin_periods, end_periods
 from .prompt import recompile_default_conversations
-from .retry import Overtaken, again_when_overtaken
+from .retry import LabelChanged, retry_on_label_change
 
 COPIED = ("value", "limit", "description", "metadata", "read_only", "hidden", "tags", "project_id")
 
@@ -41,7 +41,7 @@ def isolate_blocks(
     conversation: Conversation,
     sources: list[Block],
     *,
-    by: Author,
+    by: Actor,
     value: str | None = None,
     at: datetime | None = None,
 ) -> None:
@@ -64,10 +64,10 @@ def isolate_blocks(
         )
         for source, copy in zip(sources, copies, strict=True)
     )
-    begin_reading(links, by=by, at=at)
+    begin_periods(links, by=by, at=at)
 
 
-def own_copy(conversation: Conversation, source: Block, *, by: Author) -> Block:
+def own_copy(conversation: Conversation, source: Block, *, by: Actor) -> Block:
     """An unsaved block of the conversation's own that says what `source` says."""
     return Block(
         organization_id=conversation.organization_id,
@@ -79,22 +79,22 @@ def own_copy(conversation: Conversation, source: Block, *, by: Author) -> Block:
     )
 
 
-@again_when_overtaken
+@retry_on_label_change
 def isolate_label(
     conversation: Conversation,
     label: str,
     *,
-    by: Author,
+    by: Actor,
     value: str | None = None,
-    must_be_new: bool = False,
+    requires_absence: bool = False,
 ) -> EffectiveBlock:
     """Give a conversation its own copy of one label now, saying `value` or the shared text.
 
     Isolating again changes nothing; with another value it is a Conflict, since that is an edit.
-    With `must_be_new` it is a StaleVersion.
+    With `requires_absence` it is a StaleVersion.
     """
     isolation = conversation.isolations.of_label(label).select_related("block").first()
-    if isolation is not None and must_be_new:
+    if isolation is not None and requires_absence:
         raise stale_version(isolation.block, None)
     if isolation is None:
         # Two callers isolating one label at once: the second waits here, and begins again to find
@@ -102,7 +102,7 @@ def isolate_label(
         # An edit of the shared block from this conversation is waited for as well.
         lock_blocks(blocks_to_isolate(conversation.agent, [label], with_policy=False))
         if conversation.isolations.of_label(label).exists():
-            raise Overtaken
+            raise LabelChanged
         # Read again: the texts may have changed while waiting for the lock.
         sources = blocks_to_isolate(conversation.agent, [label], with_policy=False)
         try:
@@ -110,7 +110,7 @@ def isolate_label(
                 isolate_blocks(conversation, sources, by=by, value=value)
         except IntegrityError as error:
             # Another copy came into force meanwhile, or the shared block was exchanged.
-            raise Overtaken from error
+            raise LabelChanged from error
         _follow(conversation)
     effective = _read_isolated(conversation, label)
     if value is not None and effective.block.value != value:
@@ -121,13 +121,13 @@ def isolate_label(
     return effective
 
 
-@again_when_overtaken
+@retry_on_label_change
 def release_label(
-    conversation: Conversation, label: str, *, by: Author, expected_version: int | None = None
+    conversation: Conversation, label: str, *, by: Actor, expected_version: int | None = None
 ) -> EffectiveBlock | None:
     """Read the shared block again; answers it, or None when the agent no longer has the label.
 
-    The copy and its revisions stay with the conversation, out of force; `bring_back` takes it.
+    The copy and its revisions stay with the conversation, out of force; `restore_label` takes it.
     """
     isolation = conversation.isolations.of_label(label).select_related("block").first()
     if isolation is None:
@@ -136,16 +136,16 @@ def release_label(
     block = lock_block(isolation.block)
     released, _ = conversation.isolations.filter(block=block).delete()
     if not released:
-        raise Overtaken
+        raise LabelChanged
     check_version(block, expected_version)
-    end_reading(conversation.reading_periods.filter(label=label), by=by)
+    end_periods(conversation.reading_periods.filter(label=label), by=by)
     _follow(conversation)
     return next((e for e in effective_blocks(conversation) if e.label == label), None)
 
 
-@again_when_overtaken
-def bring_back(
-    conversation: Conversation, label: str, *, by: Author, block_id: str | None = None
+@retry_on_label_change
+def restore_label(
+    conversation: Conversation, label: str, *, by: Actor, block_id: str | None = None
 ) -> EffectiveBlock:
     """Put a released copy of a label in force again: the newest one, or the one of this id.
 
@@ -177,8 +177,8 @@ def bring_back(
                 base_version=base.number if base else 0,
             )
     except IntegrityError as error:
-        raise Overtaken from error
-    begin_reading([isolation], by=by)
+        raise LabelChanged from error
+    begin_periods([isolation], by=by)
     _follow(conversation)
     return _read_isolated(conversation, label)
 
@@ -187,7 +187,7 @@ def _read_isolated(conversation: Conversation, label: str) -> EffectiveBlock:
     for effective in effective_blocks(conversation):
         if effective.label == label and effective.isolation:
             return effective
-    raise Overtaken  # Somebody released it already.
+    raise LabelChanged  # Somebody released it already.
 
 
 def _last_base(copy: Block) -> BlockRevision | None:

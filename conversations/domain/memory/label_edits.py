@@ -3,20 +3,20 @@
 from collections.abc import Callable
 
 from ...models import Block, Conversation
-from ..actor import Author
+from ..actor import Actor
 from ..errors import NotFound
 from .blocks import BlockFields, lock_block, write_block
 from .effective import EffectiveBlock, effective_blocks
 from .isolation import isolate_label
-from .retry import Overtaken, again_when_overtaken
+from .retry import LabelChanged, retry_on_label_change
 
 
-@again_when_overtaken
+@retry_on_label_change
 def edit_label(
     conversation: Conversation,
     label: str,
     *,
-    by: Author,
+    by: Actor,
     edit: Callable[[Block], BlockFields],
     expected_version: int | None = None,
     reason: str = "",
@@ -42,12 +42,12 @@ def edit_label(
     return _read(conversation, label)
 
 
-@again_when_overtaken
+@retry_on_label_change
 def edit_own(
     conversation: Conversation,
     label: str,
     *,
-    by: Author,
+    by: Actor,
     expected_version: int | None = None,
     changes: BlockFields,
 ) -> EffectiveBlock:
@@ -66,7 +66,7 @@ def _locked(conversation: Conversation, effective: EffectiveBlock) -> Block:
     """The fresh row of what is read as the label, held, while it is still what is read."""
     block = lock_block(effective.block)
     if _read(conversation, effective.label).block != block:
-        raise Overtaken
+        raise LabelChanged
     return block
 
 

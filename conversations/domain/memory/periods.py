@@ -8,13 +8,13 @@ from django.db.models import Q, QuerySet
 from django.utils import timezone
 
 from ...models import AgentBlock, Block, BlockRevision, Conversation, IsolatedBlock, ReadingPeriod
-from ..actor import Author
+from ..actor import Actor
 from ..errors import InvalidArgument, NotFound
-from .effective import stand_in
+from .effective import overlay_isolated
 
 
-def begin_reading(
-    links: Iterable[AgentBlock | IsolatedBlock], *, by: Author, at: datetime | None = None
+def begin_periods(
+    links: Iterable[AgentBlock | IsolatedBlock], *, by: Actor, at: datetime | None = None
 ) -> None:
     """Record that these links, new ones, are in force from now on, or since `at`."""
     since = at or timezone.now()
@@ -32,9 +32,7 @@ def begin_reading(
     )
 
 
-def end_reading(
-    periods: QuerySet[ReadingPeriod], *, by: Author, at: datetime | None = None
-) -> None:
+def end_periods(periods: QuerySet[ReadingPeriod], *, by: Actor, at: datetime | None = None) -> None:
     """Record that what these periods say is over now, or was at `at`."""
     periods.filter(until=None).update(until=at or timezone.now(), ended_by=by.user)
 
@@ -95,7 +93,7 @@ def effective_blocks_at(conversation: Conversation, moment: datetime) -> list[Pa
             read.block,
             common.block if common else None,
         )
-        for read, common, own in stand_in(shared, isolated)
+        for read, common, own in overlay_isolated(shared, isolated)
     ]
 
 

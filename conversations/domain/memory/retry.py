@@ -19,11 +19,11 @@ R = TypeVar("R")
 TRIES = 10
 
 
-class Overtaken(Exception):
+class LabelChanged(Exception):
     """What a verb has locked is no longer what its label means."""
 
 
-def again_when_overtaken(verb: Callable[P, R]) -> Callable[P, R]:
+def retry_on_label_change(verb: Callable[P, R]) -> Callable[P, R]:
     """Make a verb one transaction, which is rolled back and begun anew when it was overtaken."""
 
     @wraps(verb)
@@ -32,7 +32,7 @@ def again_when_overtaken(verb: Callable[P, R]) -> Callable[P, R]:
             try:
                 with transaction.atomic():
                     return verb(*args, **kwargs)
-            except Overtaken:
+            except LabelChanged:
                 continue
         raise Conflict("Others isolate and release this label at the same time; try again")
 

@@ -11,7 +11,7 @@ from django.db import transaction
 from django.db.models import Max
 
 from ...models import Block, BlockRevision, IsolatedBlock
-from ..actor import Author, Source
+from ..actor import Actor, Source
 from ..diffs import Piece, text_diff, unified
 from ..errors import Conflict, NotFound
 from .blocks import check_version, lock_block, write_block
@@ -66,7 +66,7 @@ def change_between(block: Block, older: int | None = None, newer: int | None = N
 
 @transaction.atomic
 def undo(
-    block: Block, *, by: Author, expected_version: int | None = None, reason: str = ""
+    block: Block, *, by: Actor, expected_version: int | None = None, reason: str = ""
 ) -> Block:
     """Take the state that the last edit not yet undone was made upon. Answers the fresh row."""
     block = _locked(block, expected_version)
@@ -79,7 +79,7 @@ def undo(
 
 @transaction.atomic
 def redo(
-    block: Block, *, by: Author, expected_version: int | None = None, reason: str = ""
+    block: Block, *, by: Actor, expected_version: int | None = None, reason: str = ""
 ) -> Block:
     """Take back the last undo since the last edit. Answers the fresh row."""
     block = _locked(block, expected_version)
@@ -103,7 +103,7 @@ def restore_revision(
     block: Block,
     number: int,
     *,
-    by: Author,
+    by: Actor,
     expected_version: int | None = None,
     reason: str = "",
 ) -> Block:
@@ -127,7 +127,7 @@ def _in_force(block: Block, number: int) -> int:
 
 
 def _take(
-    block: Block, number: int, source: Source, *, by: Author, expected: int | None, reason: str
+    block: Block, number: int, source: Source, *, by: Actor, expected: int | None, reason: str
 ) -> Block:
     revision = find_revision(block, number)
     base = _base_before(block, number)

@@ -9,14 +9,14 @@ from django.db.models.functions import Now
 from django.utils import timezone
 
 from ...models import Conversation, Message, Run
-from ..actor import Author
+from ..actor import Actor
 from ..errors import Conflict, InvalidArgument
 from ..model_handles import check_model_handle
 from .finish import free_if_silent
 from .leases import Busy
 from .notify import announce
 
-MOST_STEPS = 50
+DEFAULT_MAX_STEPS = 50
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class TurnRequest:
 
     input: list[dict] = field(default_factory=list)
     decisions: list[dict] = field(default_factory=list)
-    max_steps: int = MOST_STEPS
+    max_steps: int = DEFAULT_MAX_STEPS
     stream_tokens: bool = False
     model: str | None = None
     system: str | None = None
@@ -68,7 +68,7 @@ class AwaitsClient(Conflict):
 def start_run(
     conversation: Conversation,
     *,
-    by: Author,
+    by: Actor,
     request: TurnRequest,
     worker: str | None = None,
     background: bool = False,

@@ -8,7 +8,7 @@ from django.db import transaction
 
 from ...llm.tokens import shorten
 from ...models import Block, Conversation
-from ..actor import Author
+from ..actor import Actor
 from ..conversations.search import search_conversation
 from ..errors import DomainError, InvalidArgument
 from ..memory.blocks import BlockFields, lock_blocks
@@ -50,7 +50,7 @@ def _label(call: dict) -> str | None:
 
 
 def call_tool(
-    conversation: Conversation, call: dict, *, allowed: list[str], by: Author
+    conversation: Conversation, call: dict, *, allowed: list[str], by: Actor
 ) -> ToolResult:
     """Run one call in the caller's transaction. What the tool refuses is told to the model."""
     name = call["function"]["name"]
@@ -105,7 +105,7 @@ def _broken(text: str) -> bool:
 
 
 def _edit(
-    conversation: Conversation, label: str, change: Callable[[str], str], *, by: Author, tool: str
+    conversation: Conversation, label: str, change: Callable[[str], str], *, by: Actor, tool: str
 ) -> str:
     """Change the text that this conversation reads as `label`; answers the new text."""
 
@@ -118,7 +118,7 @@ def _edit(
 
 
 def memory_insert(
-    conversation: Conversation, *, by: Author, label: str, new_string: str, insert_line: int = -1
+    conversation: Conversation, *, by: Actor, label: str, new_string: str, insert_line: int = -1
 ) -> str:
     def change(text: str) -> str:
         lines = text.split("\n") if text else []
@@ -134,7 +134,7 @@ def memory_insert(
 
 
 def memory_replace(
-    conversation: Conversation, *, by: Author, label: str, old_string: str, new_string: str
+    conversation: Conversation, *, by: Actor, label: str, old_string: str, new_string: str
 ) -> str:
     def change(text: str) -> str:
         if not old_string:
@@ -151,11 +151,11 @@ def memory_replace(
     return _edit(conversation, label, change, by=by, tool="memory_replace")
 
 
-def memory_rethink(conversation: Conversation, *, by: Author, label: str, new_memory: str) -> str:
+def memory_rethink(conversation: Conversation, *, by: Actor, label: str, new_memory: str) -> str:
     return _edit(conversation, label, lambda _: new_memory, by=by, tool="memory_rethink")
 
 
-def core_memory_append(conversation: Conversation, *, by: Author, label: str, content: str) -> str:
+def core_memory_append(conversation: Conversation, *, by: Actor, label: str, content: str) -> str:
     def change(text: str) -> str:
         return f"{text}\n{content}" if text else content
 
@@ -163,7 +163,7 @@ def core_memory_append(conversation: Conversation, *, by: Author, label: str, co
 
 
 def core_memory_replace(
-    conversation: Conversation, *, by: Author, label: str, old_content: str, new_content: str
+    conversation: Conversation, *, by: Actor, label: str, old_content: str, new_content: str
 ) -> str:
     def change(text: str) -> str:
         if not old_content or old_content not in text:
@@ -177,7 +177,7 @@ def core_memory_replace(
 
 
 def conversation_search(
-    conversation: Conversation, *, by: Author, query: str, limit: int = 5
+    conversation: Conversation, *, by: Actor, query: str, limit: int = 5
 ) -> str:
     if not 1 <= limit <= 50:
         raise InvalidArgument(f"limit: expected 1 to 50, got {limit}")
@@ -189,7 +189,7 @@ def conversation_search(
     return "\n".join(found) or f"No message of this conversation contains {query!r}"
 
 
-def send_message(conversation: Conversation, *, by: Author, message: str) -> str:
+def send_message(conversation: Conversation, *, by: Actor, message: str) -> str:
     """The message reaches the user as the call that the client is shown; nothing is left to do."""
     return "Sent message successfully."
 

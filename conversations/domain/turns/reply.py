@@ -18,9 +18,9 @@ from ...llm.requests import (
 # The tool by which V1's older agent types speak.
 SPEAKING_TOOL = "send_message"
 # Of a tool's name and of the id of a call, as messages hold them.
-LONGEST_NAME = 200
+MAX_NAME_LENGTH = 200
 # In characters: a server that never stops must not fill this one's memory.
-LONGEST_ANSWER = 2_000_000
+MAX_ANSWER_LENGTH = 2_000_000
 
 
 def now_text() -> str:
@@ -79,8 +79,8 @@ class Reply:
             self._size += len(piece.name) + len(piece.arguments)
         elif isinstance(piece, TextPiece | ReasoningPiece):
             self._size += len(piece.text)
-        if self._size > LONGEST_ANSWER:
-            detail = f"The answer is longer than {LONGEST_ANSWER} characters"
+        if self._size > MAX_ANSWER_LENGTH:
+            detail = f"The answer is longer than {MAX_ANSWER_LENGTH} characters"
             message = "An error occurred with the LLM request."
             raise ModelError("llm_error", message, detail, status=500)
         if isinstance(piece, TextPiece):
@@ -100,7 +100,7 @@ class Reply:
     def _add_call(self, piece: CallPiece) -> dict | None:
         call = self._call_of(piece)
         function = call["function"]
-        function["name"] = (function["name"] + piece.name)[:LONGEST_NAME]
+        function["name"] = (function["name"] + piece.name)[:MAX_NAME_LENGTH]
         function["arguments"] += piece.arguments
         name = function["name"]
         if name == SPEAKING_TOOL:
@@ -130,7 +130,7 @@ class Reply:
     def _free_id(self, wished: str) -> str:
         """Results are told apart by the ids of calls; small models write the same one twice."""
         is_taken = any(call["id"] == wished for call in self._calls)
-        if not wished or is_taken or len(wished) > LONGEST_NAME:
+        if not wished or is_taken or len(wished) > MAX_NAME_LENGTH:
             return f"call_{secrets.token_hex(12)}"
         return wished
 

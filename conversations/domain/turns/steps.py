@@ -13,7 +13,7 @@ from django.db.models import Case, F, When
 from ...ids import new_id
 from ...llm.requests import ModelRequest
 from ...models import Conversation, Message, Run, Step
-from ..actor import Author, Source
+from ..actor import Actor, Source
 from ..conversations.messages import append_messages
 from ..errors import NotFound
 from ..memory.effective import block_versions_of
@@ -48,8 +48,8 @@ class Turn:
     seq: int = 0
 
     @property
-    def by(self) -> Author:
-        return Author(self.run.created_by, Source.TOOL, self.run)
+    def by(self) -> Actor:
+        return Actor(self.run.created_by, Source.TOOL, self.run)
 
     @property
     def limit(self) -> int:
@@ -218,7 +218,7 @@ def end_cancelled(run: Run, worker: str) -> list[Event]:
             for message in TurnRequest.of(locked).input
             if not (carried_out and message["role"] == Role.TOOL)
         ]
-        append_messages(run.conversation, asked, by=Author(run.created_by, Source.TOOL, run))
+        append_messages(run.conversation, asked, by=Actor(run.created_by, Source.TOOL, run))
     return end_locked_run(locked, CANCELLED)
 
 

@@ -13,7 +13,7 @@ from django.db.models import Field
 from conversations.models import Organization
 
 # A hundred years: what a person may mean, and what date arithmetic can do.
-MOST_DAYS = 36_500
+MAX_DAYS = 36_500
 
 
 def positive(text: str) -> int:
@@ -24,10 +24,10 @@ def positive(text: str) -> int:
 
 def days(*, at_least: int) -> Callable[[str], int]:
     def convert(text: str) -> int:
-        if text.isascii() and text.isdigit() and at_least <= int(text) <= MOST_DAYS:
+        if text.isascii() and text.isdigit() and at_least <= int(text) <= MAX_DAYS:
             return int(text)
         raise ArgumentTypeError(
-            f"expected a whole number of days from {at_least} to {MOST_DAYS}, got {text!r}"
+            f"expected a whole number of days from {at_least} to {MAX_DAYS}, got {text!r}"
         )
 
     return convert

@@ -1,6 +1,6 @@
 from django.core.management.base import CommandError
 
-from conversations.domain.actor import Author, Source
+from conversations.domain.actor import Actor, Source
 from conversations.domain.diffs import unified
 from conversations.domain.memory.revisions import find_revision, restore_revision
 from conversations.ids import is_id
@@ -56,7 +56,7 @@ class Command(OperatorCommand):
             self.print_diff(unified(block.value, wanted.value, *names))
             return
         before = block.version
-        block = restore_revision(block, number, by=Author(None, Source.COMMAND), reason=reason)
+        block = restore_revision(block, number, by=Actor(None, Source.COMMAND), reason=reason)
         if block.version == before:
             self.remark(f"Block {block.pk} says that already; nothing was written.")
         else:

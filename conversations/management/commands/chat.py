@@ -3,7 +3,7 @@ import asyncio
 from django.conf import settings
 from django.core.management.base import CommandError
 
-from conversations.domain.actor import Author, Source
+from conversations.domain.actor import Actor, Source
 from conversations.domain.conversations.conversations import create_conversation
 from conversations.domain.diffs import unified
 from conversations.domain.errors import DomainError
@@ -19,7 +19,7 @@ from conversations.runtime.worker import cancel_run, drain, this_worker
 
 from ._command import OperatorCommand
 
-BY = Author(None, Source.COMMAND)
+BY = Actor(None, Source.COMMAND)
 
 
 class Command(OperatorCommand):

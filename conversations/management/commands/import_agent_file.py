@@ -2,7 +2,7 @@ from pathlib import Path
 
 from django.core.management.base import CommandError
 
-from conversations.domain.actor import Author, Source
+from conversations.domain.actor import Actor, Source
 from conversations.models import User
 from conversations.transfer.agent_files.json_reader import check_size
 from conversations.transfer.agent_files.parse import read_agent_file
@@ -45,7 +45,7 @@ class Command(OperatorCommand):
             self.remark(f"The file is sound and has {names}; a dry run, nothing was written.")
             return
         options = ImportOptions(name=name, model=model, with_messages=not strip_messages)
-        by = Author(user, Source.IMPORT)
+        by = Actor(user, Source.IMPORT)
         for agent in import_parcel(organization, parcel, by=by, options=options):
             self.result(agent.pk)
 

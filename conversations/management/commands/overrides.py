@@ -4,7 +4,7 @@ from pathlib import Path
 from django.core.management.base import CommandError
 from tqdm import tqdm
 
-from conversations.domain.actor import Author, Source
+from conversations.domain.actor import Actor, Source
 from conversations.domain.batches import in_batches
 from conversations.domain.errors import DomainError
 from conversations.domain.memory.bulk import rebase_all, reset_all
@@ -23,7 +23,7 @@ from conversations.models.conversations import Drift
 from ._arguments import find_organization
 from ._command import OperatorCommand
 
-BY = Author(None, Source.COMMAND)
+BY = Actor(None, Source.COMMAND)
 VERBS = {
     "list": "print each isolated block: conversation, label, drift and version",
     "diff": "print how each isolated text differs from the shared one",

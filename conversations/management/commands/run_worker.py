@@ -1,7 +1,7 @@
 import signal
 import threading
 
-from conversations.runtime.worker import DRAIN_SECONDS, drain, this_worker
+from conversations.runtime.worker import SHUTDOWN_GRACE, drain, this_worker
 
 from ._arguments import positive
 from ._command import OperatorCommand
@@ -30,5 +30,5 @@ class Command(OperatorCommand):
         self.result(f"{worker.name} takes turns")
         self.stdout.flush()
         worker.look_for_runs(at_once, stop)
-        self.remark(f"Stopping: {worker.busy} turns have {DRAIN_SECONDS:.0f} s to end.")
-        drain(DRAIN_SECONDS)
+        self.remark(f"Stopping: {worker.busy} turns have {SHUTDOWN_GRACE:.0f} s to end.")
+        drain(SHUTDOWN_GRACE)

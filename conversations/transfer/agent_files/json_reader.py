@@ -11,16 +11,16 @@ from django.utils.dateparse import parse_datetime
 from ...domain.errors import InvalidArgument, InvalidValue
 
 # A file is read as a whole, which takes about ten times its size in memory.
-MOST_BYTES = 64 * 2**20
+MAX_BYTES = 64 * 2**20
 # What answers are written with ends at 254 levels.
-MOST_LEVELS = 100
-MOST_IN_COLUMN = 2**31 - 1
+MAX_NESTING = 100
+MAX_IN_COLUMN = 2**31 - 1
 
 
 def check_size(size: int) -> None:
-    if size > MOST_BYTES:
+    if size > MAX_BYTES:
         raise InvalidArgument(
-            f"The file has {size} bytes; expected at most {MOST_BYTES} ({MOST_BYTES >> 20} MiB)"
+            f"The file has {size} bytes; expected at most {MAX_BYTES} ({MAX_BYTES >> 20} MiB)"
         )
 
 
@@ -47,7 +47,7 @@ def check_storable(document: Any) -> None:
             wrong = None if math.isfinite(value) else "a number that no double holds"
         else:
             wrong = (
-                f"more than {MOST_LEVELS} levels of nesting" if len(path) > MOST_LEVELS else None
+                f"more than {MAX_NESTING} levels of nesting" if len(path) > MAX_NESTING else None
             )
         if wrong:
             raise InvalidValue(_join(path), f"has {wrong}, which can't be stored")
@@ -144,8 +144,8 @@ class Node:
 
     def as_number(self, *, least: int = 0) -> int:
         is_number = isinstance(self.value, int) and not isinstance(self.value, bool)
-        if not is_number or not least <= self.value <= MOST_IN_COLUMN:
-            raise self.wrong(f"an integer from {least} to {MOST_IN_COLUMN}")
+        if not is_number or not least <= self.value <= MAX_IN_COLUMN:
+            raise self.wrong(f"an integer from {least} to {MAX_IN_COLUMN}")
         return self.value
 
     def object(self, name: str) -> dict | None:

@@ -5,12 +5,12 @@ from dataclasses import dataclass
 from django.db import transaction
 from django.utils import timezone
 
-from ...domain.actor import Author
+from ...domain.actor import Actor
 from ...domain.batches import SIZE
 from ...domain.conversations.agents import check_agent
 from ...domain.conversations.messages import insert_messages, text_message
 from ...domain.memory.blocks import insert_blocks
-from ...domain.memory.periods import begin_reading
+from ...domain.memory.periods import begin_periods
 from ...domain.memory.prompt import recompile_all
 from ...domain.model_handles import check_model_handle
 from ...models import (
@@ -40,7 +40,7 @@ class ImportOptions:
 
 @transaction.atomic
 def import_parcel(
-    organization: Organization, parcel: Parcel, *, by: Author, options: ImportOptions
+    organization: Organization, parcel: Parcel, *, by: Actor, options: ImportOptions
 ) -> list[Agent]:
     """Make the agents of a file, with new ids. All of it, or nothing.
 
@@ -70,7 +70,7 @@ def import_parcel(
     return agents
 
 
-def _store_blocks(organization: Organization, parcel: Parcel, *, by: Author) -> dict[str, Block]:
+def _store_blocks(organization: Organization, parcel: Parcel, *, by: Actor) -> dict[str, Block]:
     """Those that belong to no conversation."""
     isolated = {i.block_id for a in parcel.agents for c in a.conversations for i in c.isolations}
     blocks = {
@@ -82,7 +82,7 @@ def _store_blocks(organization: Organization, parcel: Parcel, *, by: Author) -> 
     return blocks
 
 
-def _new_block(organization_id: str, described: ParcelBlock, *, by: Author, **fields) -> Block:
+def _new_block(organization_id: str, described: ParcelBlock, *, by: Actor, **fields) -> Block:
     return Block(
         organization_id=organization_id,
         created_by=by.user,
@@ -96,7 +96,7 @@ def _insert(
     blocks: dict[str, Block],
     parcel: Parcel,
     *,
-    by: Author,
+    by: Actor,
     base_versions: dict[str, int] | None = None,
 ) -> None:
     """Insert blocks; each has the revisions of the file, or one for its import."""
@@ -130,7 +130,7 @@ def _insert(
 
 
 def _store_agent(
-    organization: Organization, described: ParcelAgent, options: ImportOptions, *, by: Author
+    organization: Organization, described: ParcelAgent, options: ImportOptions, *, by: Actor
 ) -> Agent:
     fields = dict(described.fields)
     fields["name"] = f"{options.name or fields['name']}{options.suffix}"
@@ -147,18 +147,18 @@ def _store_agent(
     )
 
 
-def _attach(agent: Agent, blocks: list[Block], *, by: Author) -> None:
+def _attach(agent: Agent, blocks: list[Block], *, by: Actor) -> None:
     links = AgentBlock.objects.bulk_create(
         AgentBlock(agent=agent, block=block, label=block.label, position=position)
         for position, block in enumerate(blocks)
     )
-    begin_reading(links, by=by, at=agent.created_at)
+    begin_periods(links, by=by, at=agent.created_at)
 
 
 Threads = list[tuple[Agent, ParcelConversation]]
 
 
-def _store_conversations(threads: Threads, *, by: Author) -> dict[str, Conversation]:
+def _store_conversations(threads: Threads, *, by: Actor) -> dict[str, Conversation]:
     stored = {}
     for agent, thread in threads:
         fields = {name: value for name, value in thread.fields.items() if value is not None}
@@ -180,7 +180,7 @@ def _isolate(
     parcel: Parcel,
     ordinary: dict[str, Block],
     *,
-    by: Author,
+    by: Actor,
 ) -> None:
     blocks: dict[str, Block] = {}
     bases: dict[str, int] = {}
@@ -211,7 +211,7 @@ def _isolate(
     _insert(blocks, parcel, by=by, base_versions=bases)
     IsolatedBlock.objects.bulk_create(links)
     for link in links:
-        begin_reading([link], by=by, at=link.conversation.created_at)
+        begin_periods([link], by=by, at=link.conversation.created_at)
 
 
 def _store_messages(
@@ -220,7 +220,7 @@ def _store_messages(
     parcel: Parcel,
     options: ImportOptions,
     *,
-    by: Author,
+    by: Actor,
 ) -> dict[str, Message]:
     messages: dict[str, Message] = {}
     links: list[ConversationMessage] = []

@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 from django.db.models import QuerySet
 from django.utils import timezone
 
-from ...domain.snapshots import one_moment
+from ...domain.snapshots import snapshot
 from ...domain.tools.definitions import tool_id
 from ...models import (
     Agent,
@@ -62,7 +62,7 @@ def export_agent(
     The agent's own messages, where V1's readers look for them, are those of `conversation`, else
     those of its default conversation. Without messages it is a template: it has no conversations.
     """
-    with one_moment():
+    with snapshot():
         agent = Agent.objects.get(pk=agent.pk)
         ids = FileIds()
         block_links = agent.block_links.in_prompt_order().select_related("block")

@@ -4,13 +4,13 @@ from typing import Any
 
 from django.db.models import Model
 
-from ...domain.actor import Author, Source
+from ...domain.actor import Actor, Source
 from ...domain.memory.blocks import write_block
 from ...models import Block, BlockRevision, Conversation
 from .tables import BLOCKS, CONVERSATIONS, RUNS, STEPS, Table
 from .target import plain
 
-IMPORT = Author(None, Source.IMPORT)
+IMPORT = Actor(None, Source.IMPORT)
 
 
 def follow(table: Table, rows: list[tuple]) -> None:

@@ -14,7 +14,7 @@ from ...domain.tools.definitions import FUNCTIONS
 from ...ids import is_id
 from ...models import Agent
 from ...models.blocks import LABEL_LENGTH, LABEL_PATTERN
-from ..agent_files.json_reader import MOST_IN_COLUMN, check_storable
+from ..agent_files.json_reader import MAX_IN_COLUMN, check_storable
 from ..agent_files.pieces import TOOL_FIELDS
 from .source import RowError
 
@@ -112,7 +112,7 @@ def agent_row(reader: Reader, row: Any, tools: list[dict[str, Any]]) -> tuple:
         raise reader.wrong(row, str(error)) from None
     names = list(dict.fromkeys(tool["name"] for tool in tools))
     window = config.get("context_window")
-    is_sound = isinstance(window, int) and 0 < window <= MOST_IN_COLUMN
+    is_sound = isinstance(window, int) and 0 < window <= MAX_IN_COLUMN
     embedding = (reader.json(row, "embedding_config") or {}).get("handle")
     if embedding is not None and not (isinstance(embedding, str) and len(embedding) <= 200):
         raise reader.wrong(row, "embedding_config has a handle that is no text of 200 characters")

@@ -18,7 +18,7 @@ _numbers = count()
 KNOWN_REVISIONS = {"1c28e167b74f": "0.16.8"}
 # What is read at once from a cursor of the server.
 FETCHED = 1000
-CONNECT_SECONDS = 10
+CONNECT_TIMEOUT = 10
 # The tables that are mapped, with the columns read of them.
 NEEDED = {
     "organizations": "id name created_at is_deleted",
@@ -98,7 +98,7 @@ def open_source(url: str, scope: Scope, *, accept: str | None = None) -> Iterato
     scheme, colon, rest = url.partition("://")
     try:
         connection = psycopg.connect(
-            f"{scheme.partition('+')[0]}{colon}{rest}", connect_timeout=CONNECT_SECONDS
+            f"{scheme.partition('+')[0]}{colon}{rest}", connect_timeout=CONNECT_TIMEOUT
         )
     except psycopg.Error as error:
         raise SourceError(f"Can't open the V1 database: {str(error).strip()}") from None

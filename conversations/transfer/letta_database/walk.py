@@ -8,7 +8,7 @@ import orjson
 
 from ...domain.errors import DomainError
 from ...models import Organization, User
-from ..agent_files.json_reader import MOST_IN_COLUMN, check_storable
+from ..agent_files.json_reader import MAX_IN_COLUMN, check_storable
 from . import queries, tables
 from .convert import (
     LONG_AGO,
@@ -27,9 +27,9 @@ from .source import RowError, Source, chunks
 
 # Agents that go in together; blocks that do, with all texts they had, which may be long; and
 # conversations whose order is read at once.
-AGENTS_AT_ONCE = 20
-BLOCKS_AT_ONCE = 100
-CONVERSATIONS_AT_ONCE = 500
+AGENT_BATCH_SIZE = 20
+BLOCK_BATCH_SIZE = 100
+CONVERSATION_BATCH_SIZE = 500
 
 
 def walk(source: Source, sink: Sink, tell: Tell, advance: Callable[[int], Any]) -> None:
@@ -37,7 +37,7 @@ def walk(source: Source, sink: Sink, tell: Tell, advance: Callable[[int], Any]) 
     organizations, users = _accounts(source, sink, tell)
     _shared_blocks(source, sink, tell, organizations, users)
     agents = source.rows(queries.AGENTS, found=organizations)
-    for batch in chunks(agents, AGENTS_AT_ONCE):
+    for batch in chunks(agents, AGENT_BATCH_SIZE):
         with sink.together():
             _agents(source, sink, tell, advance, batch, users)
 
@@ -85,7 +85,7 @@ def _shared_blocks(
     source: Source, sink: Sink, tell: Tell, organizations: list[str], users: dict[str, str]
 ) -> None:
     reader = Reader("block", users)
-    for batch in chunks(source.rows(queries.BLOCKS, found=organizations), BLOCKS_AT_ONCE):
+    for batch in chunks(source.rows(queries.BLOCKS, found=organizations), BLOCK_BATCH_SIZE):
         for row in batch:
             if row.left_behind:
                 tell(f"{row.id}: a copy of {row.label!r} that nothing refers to; it is hidden")
@@ -138,7 +138,7 @@ def _revisions(
             number,
             value,
             description,
-            min(max(limit, len(value), 1), MOST_IN_COLUMN),
+            min(max(limit, len(value), 1), MAX_IN_COLUMN),
             None,
             "import",
             "",
@@ -231,7 +231,7 @@ def _conversations(
     ids = [row.id for row in batch]
     reader = Reader("conversations", users)
     unspoken: list[str] = []
-    for rows in chunks(source.rows(queries.CONVERSATIONS, batch=ids), CONVERSATIONS_AT_ONCE):
+    for rows in chunks(source.rows(queries.CONVERSATIONS, batch=ids), CONVERSATION_BATCH_SIZE):
         ready = [conversation_row(reader, row) for row in rows]
         sink.put(tables.CONVERSATIONS, ready)
         threads = {row[0]: Thread(row, None) for row in ready}

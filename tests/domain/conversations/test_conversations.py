@@ -12,14 +12,14 @@ from conversations.domain.errors import Conflict, InvalidValue, NotFound, Unknow
 from conversations.domain.memory.blocks import write_block
 from conversations.models import Block, Conversation, ConversationMessage, Message
 
-from ...factories import author, make_agent, make_conversation, make_messages
+from ...factories import actor, make_agent, make_conversation, make_messages
 
 
 def test_nothing_is_left_of_a_conversation_that_fails(alice):
     agent = make_agent(alice, labels=["human"])
 
     with pytest.raises(UnknownLabels, match=r"'nolabel' not found .* its labels are 'human'"):
-        create_conversation(agent, by=author(alice), isolated_labels=["human", "nolabel"])
+        create_conversation(agent, by=actor(alice), isolated_labels=["human", "nolabel"])
 
     counts = [m.objects.count() for m in (Conversation, Block, Message, ConversationMessage)]
     assert counts == [1, 1, 1, 1]
@@ -29,7 +29,7 @@ def test_a_window_of_no_tokens_is_refused(alice):
     conversation = make_conversation(make_agent(alice))
 
     with pytest.raises(InvalidValue, match="context_window_limit: expected at least 1 token"):
-        update_conversation(conversation, by=author(alice), context_window_limit=0)
+        update_conversation(conversation, by=actor(alice), context_window_limit=0)
 
     conversation.refresh_from_db()
     assert (conversation.context_window_limit, conversation.version) == (None, 1)
@@ -37,25 +37,25 @@ def test_a_window_of_no_tokens_is_refused(alice):
 
 def test_a_deleted_conversation_is_no_longer_changed_or_forked(alice):
     conversation = make_conversation(make_agent(alice))
-    delete_conversation(conversation, by=author(alice))
+    delete_conversation(conversation, by=actor(alice))
 
     for change in (update_conversation, fork_conversation, delete_conversation):
         with pytest.raises(NotFound, match=conversation.pk):
-            change(conversation, by=author(alice))
+            change(conversation, by=actor(alice))
 
-    assert restore_conversation(conversation, by=author(alice)).deleted_at is None
+    assert restore_conversation(conversation, by=actor(alice)).deleted_at is None
 
 
 def test_an_agent_comes_back_without_what_was_deleted_before_it(alice):
     agent = make_agent(alice, labels=["human"])
     kept, gone = (make_conversation(agent, isolated=["human"]) for _ in range(2))
-    delete_conversation(gone, by=author(alice))
-    delete_agent(agent, by=author(alice))
+    delete_conversation(gone, by=actor(alice))
+    delete_agent(agent, by=actor(alice))
     shared = agent.blocks.get()
-    write_block(shared, by=author(alice), value="edited meanwhile")
+    write_block(shared, by=actor(alice), value="edited meanwhile")
     hidden = list(Conversation.objects.live())
 
-    restore_agent(agent, by=author(alice))
+    restore_agent(agent, by=actor(alice))
 
     assert hidden == []
     assert set(Conversation.objects.live()) == {kept, agent.conversations.get(is_default=True)}
@@ -67,7 +67,7 @@ def test_a_default_conversation_is_not_deleted(alice):
     default = make_agent(alice).conversations.get()
 
     with pytest.raises(Conflict, match="lives as long as the agent"):
-        delete_conversation(default, by=author(alice))
+        delete_conversation(default, by=actor(alice))
 
 
 @pytest.mark.parametrize("compacted", [False, True])
@@ -77,7 +77,7 @@ def test_a_fork_at_a_message_takes_the_thread_as_it_stood_then(alice, compacted)
     if compacted:
         source.message_links.filter(message__in=[one, two]).update(in_context=False)
 
-    fork = fork_conversation(source, by=author(alice), at=two)
+    fork = fork_conversation(source, by=actor(alice), at=two)
 
     assert [link.message for link in fork.message_links.order_by("position")][1:] == [one, two]
     assert [link.position for link in fork.message_links.order_by("position")] == [0, 1, 2]
@@ -89,7 +89,7 @@ def test_a_fork_of_a_compacted_conversation_shares_what_is_in_context(alice):
     [one, two] = make_messages(source, "one", "two")
     source.message_links.filter(message=one).update(in_context=False)
 
-    fork = fork_conversation(source, by=author(alice))
+    fork = fork_conversation(source, by=actor(alice))
 
     assert list(fork.messages.exclude(role="system")) == [two]
     assert fork.forked_at_message == two

@@ -1,6 +1,6 @@
 from conversations.domain.conversations.messages import append_messages, text_message
 
-from ...factories import author, make_agent, make_conversation, make_messages
+from ...factories import actor, make_agent, make_conversation, make_messages
 
 
 def test_messages_take_the_next_positions(alice):
@@ -21,7 +21,7 @@ def test_messages_take_the_next_positions(alice):
 
 def test_only_a_users_message_moves_the_time_of_the_last_one(alice):
     conversation = make_conversation(make_agent(alice))
-    append_messages(conversation, [text_message("assistant", "hello")], by=author(alice))
+    append_messages(conversation, [text_message("assistant", "hello")], by=actor(alice))
     conversation.refresh_from_db()
     before = conversation.last_message_at
 

@@ -26,7 +26,7 @@ from conversations.models import (
 )
 
 from ...factories import (
-    author,
+    actor,
     make_agent,
     make_block,
     make_conversation,
@@ -39,7 +39,7 @@ from ...factories import (
 def deleted(row, *, days_ago: int = 31):
     """Delete by the verb, and let that be some days ago."""
     verbs = {Agent: delete_agent, Block: delete_block, Conversation: delete_conversation}
-    verbs[type(row)](row, by=author())
+    verbs[type(row)](row, by=actor())
     type(row).objects.filter(pk=row.pk).update(deleted_at=timezone.now() - timedelta(days=days_ago))
     return row
 
@@ -63,8 +63,8 @@ def test_a_conversation_goes_with_its_blocks_and_messages_when_it_is_time(alice)
     for conversation in (old, recent, live):
         make_messages(conversation, "hello", "hi there")
         make_run(conversation, status=Run.Status.COMPLETED)
-    write_block(old.isolated_blocks.get(label="human"), by=author(alice), value="two")
-    release_label(old, "persona", by=author(alice))
+    write_block(old.isolated_blocks.get(label="human"), by=actor(alice), value="two")
+    release_label(old, "persona", by=actor(alice))
     deleted(old, days_ago=31)
     deleted(recent, days_ago=29)
 
@@ -73,7 +73,7 @@ def test_a_conversation_goes_with_its_blocks_and_messages_when_it_is_time(alice)
     assert counts == {"Conversation": 1, "Message": 3, "Run": 1, "Block": 2, "BlockRevision": 3}
     assert remaining(Conversation) == {recent.pk, live.pk, agent.conversations.get(is_default=1).pk}
     assert Block.objects.filter(conversation__in=[recent, live]).count() == 4
-    restore_conversation(recent, by=author(alice))
+    restore_conversation(recent, by=actor(alice))
     assert [m.text for m in recent.messages.order_by("conversation_links__position")][1:] == [
         "hello",
         "hi there",
@@ -84,7 +84,7 @@ def test_a_conversation_goes_with_its_blocks_and_messages_when_it_is_time(alice)
 def test_a_fork_keeps_the_messages_it_shares(alice):
     original = make_conversation(make_agent(alice))
     first, _ = make_messages(original, "hello", "hi there")
-    fork = fork_conversation(original, by=author(alice), at=first)
+    fork = fork_conversation(original, by=actor(alice), at=first)
     deleted(original)
 
     assert purge_all() == {"Conversation": 1, "Message": 2}
@@ -99,7 +99,7 @@ def test_a_fork_keeps_the_messages_it_shares(alice):
 def test_messages_go_with_the_last_conversation_that_holds_them(alice):
     original = make_conversation(make_agent(alice))
     make_messages(original, "hello")
-    fork = fork_conversation(original, by=author(alice))
+    fork = fork_conversation(original, by=actor(alice))
     deleted(original)
     deleted(fork)
 
@@ -117,7 +117,7 @@ def test_a_message_that_no_conversation_holds_goes_too(alice):
 def test_an_agent_goes_with_its_conversations_and_its_shared_blocks_stay(alice):
     company = make_block(alice, label="company")
     agent = make_agent(alice, labels=["human"])
-    attach_block(agent, company, by=author(alice))
+    attach_block(agent, company, by=actor(alice))
     conversation = make_conversation(agent, isolated=["human"])
     make_messages(conversation, "hello")
     make_messages(agent.conversations.get(is_default=True), "hello")
@@ -139,7 +139,7 @@ def test_an_agent_that_is_restored_during_a_purge_has_its_default_conversation(a
     interrupted = purge(timezone.now() - timedelta(days=30))
     assert next(interrupted) == Counter({Conversation: 1})
 
-    restore_agent(agent, by=author(alice))
+    restore_agent(agent, by=actor(alice))
 
     assert sum(interrupted, Counter()) == Counter({Message: 1})
     assert agent.conversations.get().is_default
@@ -153,7 +153,7 @@ def test_a_conversation_deleted_long_before_its_agent_goes_first(alice):
 
     assert purge_all() == {"Conversation": 1, "Message": 1}
 
-    restore_agent(agent, by=author(alice))
+    restore_agent(agent, by=actor(alice))
     assert conversation.pk not in remaining(Conversation)
     assert list(find_breaches()) == []
 
@@ -162,7 +162,7 @@ def test_a_deleted_block_goes_with_its_revisions_and_copies_of_it_stay(alice):
     agent = make_agent(alice, labels=["human"])
     conversation = make_conversation(agent, isolated=["human"])
     shared = agent.blocks.get()
-    write_block(shared, by=author(alice), value="two")
+    write_block(shared, by=actor(alice), value="two")
     deleted(shared)
 
     assert purge_all() == {"Block": 1, "BlockRevision": 2}
@@ -176,7 +176,7 @@ def test_revisions_remember_nothing_of_a_purged_conversation_but_stay(alice):
     agent = make_agent(alice, labels=["human"])
     conversation = make_conversation(agent)
     run = make_run(conversation, status=Run.Status.COMPLETED)
-    by = author(alice)._replace(run=run)
+    by = actor(alice)._replace(run=run)
     write_block(agent.blocks.get(), by=by, value="two", conversation=conversation)
     deleted(conversation)
 

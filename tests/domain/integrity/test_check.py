@@ -16,7 +16,7 @@ from conversations.models import (
 )
 
 from ...factories import (
-    author,
+    actor,
     make_agent,
     make_block,
     make_conversation,
@@ -74,13 +74,13 @@ def test_every_rule_has_a_damage(world):
 
 
 def test_what_the_verbs_do_is_no_breach(world):
-    write_block(world.isolated, by=author(world.alice), value="moved on")
-    write_block(world.shared, by=author(world.alice), value="new for all", description="who")
+    write_block(world.isolated, by=actor(world.alice), value="moved on")
+    write_block(world.shared, by=actor(world.alice), value="new for all", description="who")
     root = User.objects.create_superuser("root")
-    write_block(world.shared, by=author(root), value="by the operator")
+    write_block(world.shared, by=actor(root), value="by the operator")
     damage(world.agent, isolated_labels=["gone"])
     released = make_conversation(world.other_agent, isolated=["human"])
-    release_label(released, "human", by=author(world.alice))
+    release_label(released, "human", by=actor(world.alice))
     make_run(released, status=Run.Status.RUNNING, heartbeat_at=timezone.now())
     make_run(world.conversation, status=Run.Status.CREATED)
 

@@ -3,14 +3,14 @@ import pytest
 from conversations.domain.errors import BlockTooLong, StaleVersion
 from conversations.domain.memory.blocks import write_block
 
-from ...factories import author, make_block
+from ...factories import actor, make_block
 
 
 def test_every_edit_leaves_one_revision(alice):
     block = make_block(alice, value="one")
 
-    write_block(block, by=author(alice), value="two")
-    write_block(block, by=author(alice), tags=["x"], description="what for")
+    write_block(block, by=actor(alice), value="two")
+    write_block(block, by=actor(alice), tags=["x"], description="what for")
 
     history = [(r.number, r.value, r.description) for r in block.revisions.all()]
     assert history == [(3, "two", "what for"), (2, "two", None), (1, "one", None)]
@@ -21,7 +21,7 @@ def test_every_edit_leaves_one_revision(alice):
 def test_writing_what_is_there_leaves_no_revision(alice):
     block = make_block(alice, value="one")
 
-    same = write_block(block, by=author(alice), value="one", expected_version=7)
+    same = write_block(block, by=actor(alice), value="one", expected_version=7)
 
     assert same.version == 1
     assert block.revisions.count() == 1
@@ -31,7 +31,7 @@ def test_a_value_over_the_limit_changes_nothing(alice):
     block = make_block(alice, value="one", limit=5)
 
     with pytest.raises(BlockTooLong, match="at most 5 characters, and this has 6"):
-        write_block(block, by=author(alice), value="longer", description="new")
+        write_block(block, by=actor(alice), value="longer", description="new")
 
     block.refresh_from_db()
     assert (block.value, block.description, block.version) == ("one", None, 1)
@@ -40,10 +40,10 @@ def test_a_value_over_the_limit_changes_nothing(alice):
 
 def test_a_write_based_on_an_older_version_is_refused(alice, bob):
     block = make_block(alice, value="one")
-    write_block(block, by=author(bob), value="two", expected_version=1)
+    write_block(block, by=actor(bob), value="two", expected_version=1)
 
     with pytest.raises(StaleVersion) as refusal:
-        write_block(block, by=author(alice), value="three", expected_version=1)
+        write_block(block, by=actor(alice), value="three", expected_version=1)
 
     assert (refusal.value.version, refusal.value.value) == (2, "two")
     assert block.revisions.count() == 2
@@ -52,7 +52,7 @@ def test_a_write_based_on_an_older_version_is_refused(alice, bob):
 def test_true_in_metadata_is_not_one(alice):
     block = make_block(alice, metadata={"seen": 1})
 
-    write_block(block, by=author(alice), metadata={"seen": True})
+    write_block(block, by=actor(alice), metadata={"seen": True})
 
     block.refresh_from_db()
     assert block.metadata["seen"] is True

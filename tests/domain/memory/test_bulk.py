@@ -15,7 +15,7 @@ from conversations.ids import new_id
 from conversations.models import BlockRevision
 from conversations.models.conversations import Drift
 
-from ...factories import author, make_agent, make_conversation
+from ...factories import actor, make_agent, make_conversation
 
 LINES = "one\ntwo\nthree"
 
@@ -26,8 +26,8 @@ def agent(alice):
     agent = make_agent(alice, memory_blocks=[{"label": "human", "value": LINES}])
     for text in (LINES, "ONE\ntwo\nthree", "one\ntwo\nmine"):
         conversation = make_conversation(agent, isolated=["human"], summary=text)
-        write_block(conversation.isolations.get().block, by=author(), value=text)
-    write_block(agent.blocks.get(), by=author(), value="one\ntwo\nTHREE")
+        write_block(conversation.isolations.get().block, by=actor(), value=text)
+    write_block(agent.blocks.get(), by=actor(), value="one\ntwo\nTHREE")
     return agent
 
 
@@ -41,7 +41,7 @@ def outcomes(rows):
 
 
 def test_rebasing_merges_everywhere_and_reports_where_it_cannot(agent):
-    rows = list(rebase_all(agent, "human", by=author()))
+    rows = list(rebase_all(agent, "human", by=actor()))
 
     assert texts(agent) == ["one\ntwo\nTHREE", "ONE\ntwo\nTHREE", "one\ntwo\nmine"]
     assert outcomes(rows) == {"applied": 2, "conflict": 1}
@@ -52,10 +52,10 @@ def test_rebasing_merges_everywhere_and_reports_where_it_cannot(agent):
 
 
 def test_a_second_run_changes_nothing(agent):
-    list(rebase_all(agent, "human", by=author()))
+    list(rebase_all(agent, "human", by=actor()))
     revisions = BlockRevision.objects.count()
 
-    again = outcomes(rebase_all(agent, "human", by=author()))
+    again = outcomes(rebase_all(agent, "human", by=actor()))
 
     assert again == {"unchanged": 2, "conflict": 1}
     assert BlockRevision.objects.count() == revisions
@@ -66,10 +66,10 @@ def test_interrupted_and_run_again_ends_like_an_undisturbed_run(alice, monkeypat
     agent = make_agent(alice, memory_blocks=[{"label": "human", "value": LINES}])
     for _ in range(5):
         make_conversation(agent, isolated=["human"])
-    write_block(agent.blocks.get(), by=author(), value="new")
+    write_block(agent.blocks.get(), by=actor(), value="new")
 
-    first = list(islice(rebase_all(agent, "human", by=author()), 3))
-    rest = outcomes(rebase_all(agent, "human", by=author()))
+    first = list(islice(rebase_all(agent, "human", by=actor()), 3))
+    rest = outcomes(rebase_all(agent, "human", by=actor()))
 
     assert outcomes(first) == {"applied": 3}
     assert rest == {"applied": 1, "unchanged": 4}
@@ -78,7 +78,7 @@ def test_interrupted_and_run_again_ends_like_an_undisturbed_run(alice, monkeypat
 
 
 def test_resetting_those_of_one_drift(agent):
-    rows = list(reset_all(agent, "human", by=author(), drifts=[Drift.DIVERGED]))
+    rows = list(reset_all(agent, "human", by=actor(), drifts=[Drift.DIVERGED]))
 
     assert outcomes(rows) == {"applied": 2}
     assert texts(agent) == [LINES, "one\ntwo\nTHREE", "one\ntwo\nTHREE"]
@@ -87,17 +87,17 @@ def test_resetting_those_of_one_drift(agent):
 def test_a_dry_run_says_the_same_and_writes_nothing(agent):
     before = texts(agent), BlockRevision.objects.count()
 
-    dry = list(rebase_all(agent, "human", by=author(), dry_run=True))
+    dry = list(rebase_all(agent, "human", by=actor(), dry_run=True))
 
     assert (texts(agent), BlockRevision.objects.count()) == before
-    assert list(rebase_all(agent, "human", by=author())) == dry
+    assert list(rebase_all(agent, "human", by=actor())) == dry
 
 
 def test_conversations_that_cannot_be_are_skipped_with_a_reason(alice, agent):
     strange = [new_id("conv"), make_conversation(agent).pk]
     chosen = agent.conversations.filter(summary=LINES).get().pk
 
-    rows = list(reset_all(agent, "human", by=author(), conversation_ids=[chosen, *strange]))
+    rows = list(reset_all(agent, "human", by=actor(), conversation_ids=[chosen, *strange]))
 
     assert [(row.conversation_id, row.outcome) for row in rows] == [
         (chosen, "applied"),
@@ -108,9 +108,9 @@ def test_conversations_that_cannot_be_are_skipped_with_a_reason(alice, agent):
 
 
 def test_without_the_shared_block_all_are_skipped(agent):
-    detach_block(agent, agent.blocks.get(), by=author())
+    detach_block(agent, agent.blocks.get(), by=actor())
 
-    rows = list(rebase_all(agent, "human", by=author()))
+    rows = list(rebase_all(agent, "human", by=actor()))
 
     assert outcomes(rows) == {"skipped": 3}
     assert "no longer has a block with label 'human'" in rows[0].detail
@@ -118,10 +118,10 @@ def test_without_the_shared_block_all_are_skipped(agent):
 
 def test_a_text_over_the_own_limit_is_skipped(agent):
     conversation = agent.conversations.get(summary=LINES)
-    write_block(conversation.isolations.get().block, by=author(), limit=len(LINES))
-    write_block(agent.blocks.get(), by=author(), value="long " * 20)
+    write_block(conversation.isolations.get().block, by=actor(), limit=len(LINES))
+    write_block(agent.blocks.get(), by=actor(), value="long " * 20)
 
-    rows = list(rebase_all(agent, "human", by=author(), conversation_ids=[conversation.pk]))
+    rows = list(rebase_all(agent, "human", by=actor(), conversation_ids=[conversation.pk]))
 
     assert [(row.outcome, "at most 13 characters" in row.detail) for row in rows] == [
         ("skipped", True)
@@ -130,7 +130,7 @@ def test_a_text_over_the_own_limit_is_skipped(agent):
 
 def test_a_label_that_nobody_has_is_named(agent):
     with pytest.raises(UnknownLabels, match="its labels are 'human'"):
-        list(reset_all(agent, "mood", by=author()))
+        list(reset_all(agent, "mood", by=actor()))
 
 
 @pytest.mark.parametrize("count", [2, 7])
@@ -140,10 +140,10 @@ def test_a_batch_costs_the_same_queries_however_many_rows_it_has(
     agent = make_agent(alice, memory_blocks=[{"label": "human", "value": LINES}])
     for _ in range(count):
         make_conversation(agent, isolated=["human"])
-    write_block(agent.blocks.get(), by=author(), value="new")
+    write_block(agent.blocks.get(), by=actor(), value="new")
 
     with django_assert_num_queries(15):
-        list(reset_all(agent, "human", by=author()))
+        list(reset_all(agent, "human", by=actor()))
 
     default = agent.conversations.get(is_default=True)
     assert effective_blocks(default)[0].block.value == "new"
@@ -162,12 +162,12 @@ def test_bulk_and_single_verbs_leave_the_same_history_and_base(alice):
     for single, verb in ((reset, reset_all), (rebase, rebase_all)):
         # The last shared text is the base's again, at a later version.
         for value in ("b", "a"):
-            write_block(agent.blocks.get(), by=author(), value=value)
-            single(one, "human", by=author())
-            list(verb(agent, "human", by=author(), conversation_ids=[other.pk]))
+            write_block(agent.blocks.get(), by=actor(), value=value)
+            single(one, "human", by=actor())
+            list(verb(agent, "human", by=actor(), conversation_ids=[other.pk]))
             assert left_by(one) == left_by(other)
-        write_block(agent.blocks.get(), by=author(), value="c")
-        write_block(agent.blocks.get(), by=author(), value="a")
-        single(one, "human", by=author())
-        list(verb(agent, "human", by=author(), conversation_ids=[other.pk]))
+        write_block(agent.blocks.get(), by=actor(), value="c")
+        write_block(agent.blocks.get(), by=actor(), value="a")
+        single(one, "human", by=actor())
+        list(verb(agent, "human", by=actor(), conversation_ids=[other.pk]))
         assert left_by(one) == left_by(other)

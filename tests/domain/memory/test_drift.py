@@ -18,7 +18,7 @@ from conversations.domain.memory.effective import effective_blocks
 from conversations.models import IsolatedBlock
 from conversations.models.conversations import Drift
 
-from ...factories import author, make_agent, make_conversation
+from ...factories import actor, make_agent, make_conversation
 
 LINES = "one\ntwo\nthree\nfour"
 
@@ -42,7 +42,7 @@ def own_of(conversation):
 
 
 def write(block, value):
-    return write_block(block, by=author(), value=value)
+    return write_block(block, by=actor(), value=value)
 
 
 @pytest.mark.parametrize(
@@ -59,7 +59,7 @@ def write(block, value):
 def test_drift_is_the_same_in_python_and_in_sql(alice, conversation, shared, isolated, drift):
     write(own_of(conversation), isolated)
     if shared is None:
-        detach_block(conversation.agent, shared_of(conversation), by=author(alice))
+        detach_block(conversation.agent, shared_of(conversation), by=actor(alice))
     else:
         write(shared_of(conversation), shared)
 
@@ -90,7 +90,7 @@ def test_promoting_writes_the_shared_block_and_moves_the_base(alice, conversatio
     write(own_of(conversation), "better")
     others = [make_conversation(conversation.agent) for _ in range(2)]
 
-    promotion = promote(conversation, "human", by=author(alice))
+    promotion = promote(conversation, "human", by=actor(alice))
 
     shared = shared_of(conversation)
     assert (shared.value, shared.revisions.first().source) == ("better", "promote")
@@ -108,20 +108,20 @@ def test_promoting_over_a_change_of_the_shared_block_needs_force(alice, conversa
     write(own_of(conversation), "mine")
 
     with pytest.raises(SharedMoved, match="has changed since it was isolated") as refusal:
-        promote(conversation, "human", by=author(alice))
+        promote(conversation, "human", by=actor(alice))
 
     assert refusal.value.details["drift"] == "diverged"
     assert refusal.value.details["shared"]["value"] == "theirs"
     assert shared_of(conversation).value == "theirs"
-    assert promote(conversation, "human", by=author(alice), force=True).block.value == "mine"
+    assert promote(conversation, "human", by=actor(alice), force=True).block.value == "mine"
 
 
 def test_promoting_what_is_too_long_for_the_shared_block_changes_nothing(alice, conversation):
-    write_block(shared_of(conversation), by=author(alice), limit=30)
+    write_block(shared_of(conversation), by=actor(alice), limit=30)
     write(own_of(conversation), "x" * 31)
 
     with pytest.raises(BlockTooLong):
-        promote(conversation, "human", by=author(alice))
+        promote(conversation, "human", by=actor(alice))
 
     assert shared_of(conversation).value == LINES
     assert conversation.isolations.get().base_value == LINES
@@ -137,10 +137,10 @@ def test_a_preview_of_promoting_writes_nothing(conversation):
 
 
 def test_resetting_takes_the_shared_text_again(alice, conversation):
-    write_block(shared_of(conversation), by=author(), value="theirs", description="d", limit=50)
+    write_block(shared_of(conversation), by=actor(), value="theirs", description="d", limit=50)
     write(own_of(conversation), "mine")
 
-    effective = reset(conversation, "human", by=author(alice))
+    effective = reset(conversation, "human", by=actor(alice))
 
     own = own_of(conversation)
     assert (own.value, own.description, own.limit) == ("theirs", "d", 50)
@@ -152,7 +152,7 @@ def test_rebasing_keeps_both_sides_changes(alice, conversation):
     write(shared_of(conversation), LINES + "\nfive")
     write(own_of(conversation), LINES.replace("one", "1"))
 
-    effective = rebase(conversation, "human", by=author(alice))
+    effective = rebase(conversation, "human", by=actor(alice))
 
     assert own_of(conversation).value == "1\ntwo\nthree\nfour\nfive"
     assert own_of(conversation).revisions.first().source == "rebase"
@@ -165,7 +165,7 @@ def test_rebasing_with_a_conflict_writes_nothing_until_it_is_resolved(alice, con
     write(own_of(conversation), LINES.replace("two", "deux"))
 
     with pytest.raises(MergeConflict) as refusal:
-        rebase(conversation, "human", by=author(alice))
+        rebase(conversation, "human", by=actor(alice))
 
     assert refusal.value.conflicts == [Hunk(base="two", shared="zwei", isolated="deux")]
     assert refusal.value.merged == (
@@ -173,7 +173,7 @@ def test_rebasing_with_a_conflict_writes_nothing_until_it_is_resolved(alice, con
     )
     assert own_of(conversation).version == 2
     assert conversation.isolations.get().base_value == LINES
-    rebase(conversation, "human", by=author(alice), resolution="one\nzwei, deux\nthree\nfour")
+    rebase(conversation, "human", by=actor(alice), resolution="one\nzwei, deux\nthree\nfour")
     assert own_of(conversation).value == "one\nzwei, deux\nthree\nfour"
     assert conversation.isolations.get().base_value == LINES.replace("two", "zwei")
 
@@ -188,10 +188,10 @@ def test_a_preview_of_rebasing_writes_nothing(conversation):
 @pytest.mark.parametrize("verb", [promote, reset, rebase])
 def test_without_a_shared_block_the_copy_stays_as_it_is(alice, conversation, verb):
     write(own_of(conversation), "mine")
-    detach_block(conversation.agent, shared_of(conversation), by=author(alice))
+    detach_block(conversation.agent, shared_of(conversation), by=actor(alice))
 
     with pytest.raises(Conflict, match="no longer has a block with label 'human'"):
-        verb(conversation, "human", by=author(alice))
+        verb(conversation, "human", by=actor(alice))
 
     assert own_of(conversation).value == "mine"
 
@@ -199,4 +199,4 @@ def test_without_a_shared_block_the_copy_stays_as_it_is(alice, conversation, ver
 @pytest.mark.parametrize("verb", [promote, reset, rebase])
 def test_a_label_that_is_not_isolated_is_not_found(alice, agent, verb):
     with pytest.raises(NotFound, match="has not isolated the label 'human'"):
-        verb(make_conversation(agent), "human", by=author(alice))
+        verb(make_conversation(agent), "human", by=actor(alice))

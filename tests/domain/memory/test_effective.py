@@ -5,7 +5,7 @@ from conversations.domain.memory.blocks import write_block
 from conversations.domain.memory.effective import effective_blocks, effective_blocks_of
 from conversations.models import IsolatedBlock
 
-from ...factories import author, make_agent, make_conversation
+from ...factories import actor, make_agent, make_conversation
 
 
 def read(conversation) -> list[tuple]:
@@ -28,7 +28,7 @@ def test_isolated_blocks_whose_label_is_gone_come_last_in_the_order_of_their_iso
     agent = make_agent(alice, labels=["a", "b", "c"])
     conversation = make_conversation(agent, isolated=["b", "a"])
 
-    update_agent(agent, by=author(alice), blocks=[agent.blocks.get(label="c")])
+    update_agent(agent, by=actor(alice), blocks=[agent.blocks.get(label="c")])
 
     assert read(conversation) == [
         ("c", "shared", "about c", None),
@@ -51,11 +51,11 @@ def test_isolated_blocks_whose_label_is_gone_come_last_in_the_order_of_their_iso
 def test_python_and_sql_agree_on_drift(alice, shared, isolated, drift):
     agent = make_agent(alice, labels=["a"])
     conversation = make_conversation(agent, isolated=["a"])
-    write_block(conversation.isolated_blocks.get(), by=author(alice), value=isolated)
+    write_block(conversation.isolated_blocks.get(), by=actor(alice), value=isolated)
     if shared is None:
-        detach_block(agent, agent.blocks.get(), by=author(alice))
+        detach_block(agent, agent.blocks.get(), by=actor(alice))
     else:
-        write_block(agent.blocks.get(), by=author(alice), value=shared)
+        write_block(agent.blocks.get(), by=actor(alice), value=shared)
 
     [effective] = effective_blocks(conversation)
 

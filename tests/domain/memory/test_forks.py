@@ -9,7 +9,7 @@ from conversations.domain.memory.forks import ForkChoice
 from conversations.models import Conversation
 from conversations.models.conversations import Drift
 
-from ...factories import author, make_agent, make_conversation, make_messages
+from ...factories import actor, make_agent, make_conversation, make_messages
 
 
 @pytest.fixture
@@ -18,13 +18,13 @@ def source(alice):
     agent = make_agent(alice, labels=["human", "todo"])
     conversation = make_conversation(agent, isolated=["human", "todo"])
     for isolation in conversation.isolations.all():
-        write_block(isolation.block, by=author(), value=f"my {isolation.label}")
-    write_block(agent.blocks.get(label="human"), by=author(), value="about everybody")
+        write_block(isolation.block, by=actor(), value=f"my {isolation.label}")
+    write_block(agent.blocks.get(label="human"), by=actor(), value="about everybody")
     return conversation
 
 
 def fork(conversation, **choices):
-    return fork_conversation(conversation, by=author(), choices=choices)
+    return fork_conversation(conversation, by=actor(), choices=choices)
 
 
 def read(conversation):
@@ -65,7 +65,7 @@ def test_a_label_that_is_not_isolated_is_named_and_nothing_is_made(source):
 
 def test_nothing_can_be_reset_to_a_block_that_is_gone(source):
     agent = source.agent
-    detach_block(agent, agent.blocks.get(label="todo"), by=author())
+    detach_block(agent, agent.blocks.get(label="todo"), by=actor())
 
     with pytest.raises(Conflict, match="no longer has a block with label 'todo'"):
         fork(source, todo=ForkChoice.RESET)
@@ -76,9 +76,9 @@ def test_nothing_can_be_reset_to_a_block_that_is_gone(source):
 def test_three_generations_keep_their_lineage_texts_and_messages(source):
     [asked, answered] = make_messages(source, "hello", "hi")
     child = fork(source)
-    write_block(child.isolations.get(label="todo").block, by=author(), value="the child's")
+    write_block(child.isolations.get(label="todo").block, by=actor(), value="the child's")
     grandchild = fork(child)
-    at_the_first = fork_conversation(grandchild, by=author(), at=asked)
+    at_the_first = fork_conversation(grandchild, by=actor(), at=asked)
 
     assert read(grandchild)["todo"][1] == "the child's"
     assert read(source)["todo"][1] == "my todo"

@@ -4,19 +4,19 @@ from conversations.domain.errors import Conflict, NotFound, UnknownLabels
 from conversations.domain.integrity.check import find_breaches
 from conversations.domain.memory.blocks import write_block
 from conversations.domain.memory.effective import effective_blocks
-from conversations.domain.memory.isolation import bring_back, isolate_label, release_label
+from conversations.domain.memory.isolation import isolate_label, release_label, restore_label
 from conversations.models import Block, IsolatedBlock
 from conversations.models.conversations import Drift
 
-from ...factories import author, make_agent, make_conversation
+from ...factories import actor, make_agent, make_conversation
 
 
 def test_isolating_a_label_later_copies_what_the_shared_block_says_now(alice):
     agent = make_agent(alice, labels=["human"])
     conversation = make_conversation(agent)
-    write_block(agent.blocks.get(), by=author(alice), value="later")
+    write_block(agent.blocks.get(), by=actor(alice), value="later")
 
-    effective = isolate_label(conversation, "human", by=author(alice))
+    effective = isolate_label(conversation, "human", by=actor(alice))
 
     isolation = conversation.isolations.get()
     assert (effective.origin, effective.block.value, effective.drift) == (
@@ -30,7 +30,7 @@ def test_isolating_again_changes_nothing(alice):
     conversation = make_conversation(make_agent(alice, labels=["human"]), isolated=["human"])
     own = conversation.isolated_blocks.get()
 
-    effective = isolate_label(conversation, "human", by=author(alice))
+    effective = isolate_label(conversation, "human", by=actor(alice))
 
     assert effective.block == own
     assert Block.objects.count() == 2
@@ -40,7 +40,7 @@ def test_a_label_that_the_agent_has_not_cannot_be_isolated(alice):
     conversation = make_conversation(make_agent(alice, labels=["human"]))
 
     with pytest.raises(UnknownLabels, match="'todo' not found"):
-        isolate_label(conversation, "todo", by=author(alice))
+        isolate_label(conversation, "todo", by=actor(alice))
 
     assert IsolatedBlock.objects.count() == 0
 
@@ -48,11 +48,11 @@ def test_a_label_that_the_agent_has_not_cannot_be_isolated(alice):
 def test_the_default_conversation_reads_its_own_copy_at_once_and_the_shared_one_again(alice):
     agent = make_agent(alice, labels=["human"])
     default = agent.conversations.get()
-    own = isolate_label(default, "human", by=author(alice)).block
-    write_block(own, by=author(alice), value="own")
+    own = isolate_label(default, "human", by=actor(alice)).block
+    write_block(own, by=actor(alice), value="own")
     isolated = default.messages.get().text
 
-    release_label(default, "human", by=author(alice))
+    release_label(default, "human", by=actor(alice))
 
     assert "<value>\nown\n</value>" in isolated
     assert "<value>\nabout human\n</value>" in default.messages.get().text
@@ -63,12 +63,12 @@ def test_a_released_copy_is_out_of_sight_and_keeps_its_revisions(alice):
     conversation = make_conversation(make_agent(alice, labels=["human"]), isolated=["human"])
     own = conversation.isolated_blocks.get()
 
-    release_label(conversation, "human", by=author(alice))
+    release_label(conversation, "human", by=actor(alice))
 
     assert own not in Block.objects.live()
     assert own.revisions.count() == 1
     with pytest.raises(NotFound, match="has not isolated the label 'human'"):
-        release_label(conversation, "human", by=author(alice))
+        release_label(conversation, "human", by=actor(alice))
 
 
 # Released copies
@@ -81,10 +81,10 @@ def own_text(conversation):
 def test_a_released_copy_is_brought_back_with_its_text_and_history(alice):
     conversation = make_conversation(make_agent(alice, labels=["human"]), isolated=["human"])
     own = conversation.isolations.get().block
-    write_block(own, by=author(), value="mine")
-    release_label(conversation, "human", by=author())
+    write_block(own, by=actor(), value="mine")
+    release_label(conversation, "human", by=actor())
 
-    effective = bring_back(conversation, "human", by=author())
+    effective = restore_label(conversation, "human", by=actor())
 
     assert (effective.block, effective.version) == (own, 2)
     assert effective.drift == Drift.ISOLATED_CHANGED
@@ -94,11 +94,11 @@ def test_a_released_copy_is_brought_back_with_its_text_and_history(alice):
 def test_what_the_shared_block_said_meanwhile_is_drift_of_a_copy_brought_back(alice):
     agent = make_agent(alice, labels=["human"])
     conversation = make_conversation(agent, isolated=["human"])
-    write_block(conversation.isolations.get().block, by=author(), value="mine")
-    release_label(conversation, "human", by=author())
-    write_block(agent.blocks.get(), by=author(), value="new for all")
+    write_block(conversation.isolations.get().block, by=actor(), value="mine")
+    release_label(conversation, "human", by=actor())
+    write_block(agent.blocks.get(), by=actor(), value="new for all")
 
-    effective = bring_back(conversation, "human", by=author())
+    effective = restore_label(conversation, "human", by=actor())
 
     assert effective.drift == Drift.DIVERGED
     assert effective.isolation.base_value == "about human"
@@ -108,12 +108,12 @@ def test_of_several_released_copies_the_newest_or_the_one_named_comes_back(alice
     conversation = make_conversation(make_agent(alice, labels=["human"]))
     copies = []
     for text in ("first", "second"):
-        copies.append(isolate_label(conversation, "human", by=author(), value=text).block)
-        release_label(conversation, "human", by=author())
+        copies.append(isolate_label(conversation, "human", by=actor(), value=text).block)
+        release_label(conversation, "human", by=actor())
 
-    assert bring_back(conversation, "human", by=author()).block.value == "second"
-    release_label(conversation, "human", by=author())
-    bring_back(conversation, "human", by=author(), block_id=copies[0].pk)
+    assert restore_label(conversation, "human", by=actor()).block.value == "second"
+    release_label(conversation, "human", by=actor())
+    restore_label(conversation, "human", by=actor(), block_id=copies[0].pk)
     assert own_text(conversation) == "first"
 
 
@@ -122,6 +122,6 @@ def test_nothing_comes_back_where_something_is_or_nothing_was(alice):
     conversation = make_conversation(agent, isolated=["human"])
 
     with pytest.raises(Conflict, match="release that copy first"):
-        bring_back(conversation, "human", by=author())
+        restore_label(conversation, "human", by=actor())
     with pytest.raises(NotFound, match="has no released copy of 'human'"):
-        bring_back(make_conversation(agent), "human", by=author())
+        restore_label(make_conversation(agent), "human", by=actor())

@@ -5,7 +5,7 @@ from conversations.domain.integrity.check import find_breaches
 from conversations.domain.memory.blocks import write_block
 from conversations.domain.memory.label_edits import edit_label
 
-from ...factories import author, make_agent, make_conversation
+from ...factories import actor, make_agent, make_conversation
 
 
 @pytest.fixture
@@ -24,11 +24,11 @@ def append(text):
 def test_a_conversation_edits_its_own_copy_and_nobody_elses(agent):
     one, other = make_conversation(agent, isolated=["human"]), make_conversation(agent)
 
-    effective = edit_label(one, "human", by=author(), edit=append(", one"))
+    effective = edit_label(one, "human", by=actor(), edit=append(", one"))
 
     assert (effective.origin, effective.block.value) == ("isolated", "about human, one")
     assert shared_of(agent).value == "about human"
-    edit_label(other, "human", by=author(), edit=append(", all"))
+    edit_label(other, "human", by=actor(), edit=append(", all"))
     assert shared_of(agent).value == "about human, all"
     assert shared_of(agent).revisions.first().conversation == other
     assert shared_of(agent, "persona").revisions.count() == 1
@@ -40,20 +40,20 @@ def test_an_edit_sees_what_was_written_meanwhile(agent):
     def edit(block):
         return {"value": block.value + " and more"}
 
-    write_block(shared_of(agent), by=author(), value="the newest text")
+    write_block(shared_of(agent), by=actor(), value="the newest text")
 
-    effective = edit_label(conversation, "human", by=author(), edit=edit)
+    effective = edit_label(conversation, "human", by=actor(), edit=edit)
 
     assert effective.block.value == "the newest text and more"
     assert not effective.block.revisions.first().unconditional
 
 
 def test_copy_on_write_isolates_at_the_first_edit(agent):
-    write_block(shared_of(agent), by=author(), copy_on_write=True)
+    write_block(shared_of(agent), by=actor(), copy_on_write=True)
     one, other = make_conversation(agent), make_conversation(agent)
 
     for text in (", once", ", twice"):
-        effective = edit_label(one, "human", by=author(), edit=append(text))
+        effective = edit_label(one, "human", by=actor(), edit=append(text))
 
     assert (effective.origin, effective.block.value) == ("isolated", "about human, once, twice")
     assert (effective.version, effective.block.copy_on_write) == (3, False)
@@ -63,15 +63,15 @@ def test_copy_on_write_isolates_at_the_first_edit(agent):
 
 
 def test_an_edit_that_is_refused_isolates_nothing(agent):
-    write_block(shared_of(agent), by=author(), copy_on_write=True, limit=20)
+    write_block(shared_of(agent), by=actor(), copy_on_write=True, limit=20)
     conversation = make_conversation(agent)
 
     with pytest.raises(BlockTooLong):
-        edit_label(conversation, "human", by=author(), edit=append("!" * 20))
+        edit_label(conversation, "human", by=actor(), edit=append("!" * 20))
 
     assert conversation.isolations.count() == 0
 
 
 def test_an_unknown_label_is_named_with_those_there_are(agent):
     with pytest.raises(NotFound, match="label 'humans'; its labels are 'human', 'persona'"):
-        edit_label(make_conversation(agent), "humans", by=author(), edit=append("x"))
+        edit_label(make_conversation(agent), "humans", by=actor(), edit=append("x"))

@@ -38,7 +38,7 @@ from conversations.domain.memory.revisions import (
 )
 from conversations.models import IsolatedBlock
 
-from ...factories import author, make_agent, make_user
+from ...factories import actor, make_agent, make_user
 from .life_model import Own, Text, Thread, drift, merged
 
 LABELS = ["human", "todo"]
@@ -87,7 +87,7 @@ class Life(RuleBasedStateMachine):
     @rule(isolated=st.lists(labels, unique=True))
     def create(self, isolated):
         def call():
-            return create_conversation(self.agent, by=author(), isolated_labels=isolated)
+            return create_conversation(self.agent, by=actor(), isolated_labels=isolated)
 
         if set(isolated) - self.attached:
             self.refused(DomainError, call)
@@ -104,7 +104,7 @@ class Life(RuleBasedStateMachine):
         thread = self.thread(index)
 
         def call():
-            isolate_label(thread.row, label, by=author())
+            isolate_label(thread.row, label, by=actor())
 
         if label not in thread.own and label not in self.attached:
             self.refused(DomainError, call)
@@ -116,13 +116,13 @@ class Life(RuleBasedStateMachine):
     def release(self, index, label):
         thread = self.thread(index, label)
         if thread.own.pop(label, None) is None:
-            self.refused(DomainError, lambda: release_label(thread.row, label, by=author()))
+            self.refused(DomainError, lambda: release_label(thread.row, label, by=actor()))
         else:
-            release_label(thread.row, label, by=author())
+            release_label(thread.row, label, by=actor())
 
     @rule(label=labels, value=texts)
     def edit_shared(self, label, value):
-        write_block(self.blocks[label], by=author(), value=value)
+        write_block(self.blocks[label], by=actor(), value=value)
         self.shared[label].write(value)
 
     @rule(label=labels, value=texts)
@@ -133,25 +133,25 @@ class Life(RuleBasedStateMachine):
             self.refused(
                 StaleVersion,
                 lambda: write_block(
-                    self.blocks[label], by=author(), value=value, expected_version=wrong
+                    self.blocks[label], by=actor(), value=value, expected_version=wrong
                 ),
             )
 
     @rule(label=labels)
     def undo_shared(self, label):
         if self.shared[label].before:
-            undo(self.blocks[label], by=author())
+            undo(self.blocks[label], by=actor())
             self.shared[label].undo()
         else:
-            self.refused(NothingToUndo, lambda: undo(self.blocks[label], by=author()))
+            self.refused(NothingToUndo, lambda: undo(self.blocks[label], by=actor()))
 
     @rule(label=labels)
     def redo_shared(self, label):
         if self.shared[label].undone:
-            redo(self.blocks[label], by=author())
+            redo(self.blocks[label], by=actor())
             self.shared[label].redo()
         else:
-            self.refused(NothingToRedo, lambda: redo(self.blocks[label], by=author()))
+            self.refused(NothingToRedo, lambda: redo(self.blocks[label], by=actor()))
 
     @rule(label=labels, values=st.lists(texts, min_size=2, max_size=4), back=st.integers(2, 4))
     def edit_shared_and_walk_back(self, label, values, back):
@@ -166,7 +166,7 @@ class Life(RuleBasedStateMachine):
         thread = self.thread(index, label)
         if label in thread.own:
             block = thread.row.isolations.get(label=label).block
-            write_block(block, by=author(), value=value)
+            write_block(block, by=actor(), value=value)
             thread.own[label].write(value)
 
     @rule(index=which, label=labels, force=st.booleans())
@@ -175,7 +175,7 @@ class Life(RuleBasedStateMachine):
         own = thread.own.get(label)
 
         def call():
-            promote(thread.row, label, by=author(), force=force)
+            promote(thread.row, label, by=actor(), force=force)
 
         if own is None or shared is None:
             self.refused(DomainError, call)
@@ -190,9 +190,9 @@ class Life(RuleBasedStateMachine):
     def reset(self, index, label):
         thread, shared = self.thread(index, label), self.common(label)
         if label not in thread.own or shared is None:
-            self.refused(DomainError, lambda: reset(thread.row, label, by=author()))
+            self.refused(DomainError, lambda: reset(thread.row, label, by=actor()))
             return
-        reset(thread.row, label, by=author())
+        reset(thread.row, label, by=actor())
         self.take(thread.own[label], shared.value, shared)
 
     @rule(index=which, label=labels, resolution=texts)
@@ -200,15 +200,15 @@ class Life(RuleBasedStateMachine):
         thread, shared = self.thread(index, label), self.common(label)
         own = thread.own.get(label)
         if own is None or shared is None:
-            self.refused(DomainError, lambda: rebase(thread.row, label, by=author()))
+            self.refused(DomainError, lambda: rebase(thread.row, label, by=actor()))
             return
         value = merged(own.base, shared.value, own.value)
         if value is None:
-            self.refused(MergeConflict, lambda: rebase(thread.row, label, by=author()))
+            self.refused(MergeConflict, lambda: rebase(thread.row, label, by=actor()))
             value = resolution
-            rebase(thread.row, label, by=author(), resolution=resolution)
+            rebase(thread.row, label, by=actor(), resolution=resolution)
         else:
-            rebase(thread.row, label, by=author())
+            rebase(thread.row, label, by=actor())
         self.take(own, value, shared)
 
     @rule(
@@ -241,7 +241,7 @@ class Life(RuleBasedStateMachine):
         if shared is None and not own:
             return
         verb = rebase_all if rebasing else reset_all
-        list(verb(self.agent, label, by=author()))
+        list(verb(self.agent, label, by=actor()))
         for text in own if shared else []:
             value = merged(text.base, shared.value, text.value) if rebasing else shared.value
             if value is not None:
@@ -253,7 +253,7 @@ class Life(RuleBasedStateMachine):
         choices = {label: choice}
 
         def call():
-            return fork_conversation(thread.row, by=author(), choices=choices)
+            return fork_conversation(thread.row, by=actor(), choices=choices)
 
         resets = {label for label, choice in choices.items() if choice == ForkChoice.RESET}
         if choices.keys() - thread.own.keys() or resets - self.attached:
@@ -271,7 +271,7 @@ class Life(RuleBasedStateMachine):
         text = self.shared[label]
 
         def call():
-            restore_revision(self.blocks[label], number, by=author())
+            restore_revision(self.blocks[label], number, by=actor())
 
         if number > text.edits:
             self.refused(DomainError, call)
@@ -285,7 +285,7 @@ class Life(RuleBasedStateMachine):
         text = thread.own.get(label) or self.common(label)
 
         def call():
-            edit_label(thread.row, label, by=author(), edit=lambda block: {"value": value})
+            edit_label(thread.row, label, by=actor(), edit=lambda block: {"value": value})
 
         if text is None:
             self.refused(DomainError, call)
@@ -297,32 +297,32 @@ class Life(RuleBasedStateMachine):
     def write_past_the_limit(self, label):
         self.refused(
             BlockTooLong,
-            lambda: write_block(self.blocks[label], by=author(), value="x" * 100_001),
+            lambda: write_block(self.blocks[label], by=actor(), value="x" * 100_001),
         )
 
     @rule(index=which)
     def act_on_a_label_that_nobody_has(self, index):
         thread = self.thread(index)
         for verb in (isolate_label, release_label, promote, reset, rebase):
-            self.refused(DomainError, lambda verb=verb: verb(thread.row, "mood", by=author()))
+            self.refused(DomainError, lambda verb=verb: verb(thread.row, "mood", by=actor()))
 
     @precondition(lambda self: len([t for t in self.threads if not t.deleted]) > 1)
     @rule(index=which)
     def delete(self, index):
         thread = self.thread(index)
-        delete_conversation(thread.row, by=author())
+        delete_conversation(thread.row, by=actor())
         thread.deleted = True
 
     @rule(index=which)
     def restore(self, index):
         thread = self.threads[index % len(self.threads)]
-        restore_conversation(thread.row, by=author())
+        restore_conversation(thread.row, by=actor())
         thread.deleted = False
 
     @rule(label=labels)
     def detach(self, label):
         def call():
-            detach_block(self.agent, self.blocks[label], by=author())
+            detach_block(self.agent, self.blocks[label], by=actor())
 
         if label in self.attached:
             call()
@@ -332,7 +332,7 @@ class Life(RuleBasedStateMachine):
 
     @rule(label=labels)
     def attach(self, label):
-        attach_block(self.agent, self.blocks[label], by=author())
+        attach_block(self.agent, self.blocks[label], by=actor())
         self.attached.add(label)
 
     @invariant()

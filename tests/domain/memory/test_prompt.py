@@ -6,7 +6,7 @@ from conversations.domain.memory.blocks import write_block
 from conversations.domain.memory.effective import effective_blocks
 from conversations.domain.memory.prompt import compile_prompt, context_window, is_stale, recompile
 
-from ...factories import author, make_agent, make_block, make_conversation, make_messages
+from ...factories import actor, make_agent, make_block, make_conversation, make_messages
 
 
 def test_a_prompt_has_the_system_text_the_blocks_and_the_metadata(alice):
@@ -69,7 +69,7 @@ def test_a_conversation_is_stale_until_it_is_recompiled(alice, field):
     change = {"label": "x", "read_only": True, "tags": ["x"]}.get(field, "x")
     fresh = is_stale(conversation, effective_blocks(conversation))
 
-    write_block(agent.blocks.get(), by=author(alice), **{field: change})
+    write_block(agent.blocks.get(), by=actor(alice), **{field: change})
     after = is_stale(conversation, effective_blocks(conversation))
     recompile(conversation)
     conversation.refresh_from_db()
@@ -82,7 +82,7 @@ def test_the_shared_edit_of_an_isolated_label_leaves_a_conversation_fresh(alice)
     agent = make_agent(alice, labels=["human"])
     conversation = make_conversation(agent, isolated=["human"])
 
-    write_block(agent.blocks.get(), by=author(alice), value="news")
+    write_block(agent.blocks.get(), by=actor(alice), value="news")
 
     assert not is_stale(conversation, effective_blocks(conversation))
 

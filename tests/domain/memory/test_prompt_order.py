@@ -10,7 +10,7 @@ from conversations.domain.memory.periods import effective_blocks_at
 from conversations.domain.memory.prompt import is_stale
 from conversations.models import Conversation
 
-from ...factories import author, make_agent, make_block, make_conversation
+from ...factories import actor, make_agent, make_block, make_conversation
 
 
 def labels(blocks) -> list[str]:
@@ -24,7 +24,7 @@ def labels(blocks) -> list[str]:
 def test_a_block_moves_by_places_and_no_further_than_the_ends(label, places, expected, alice):
     agent = make_agent(alice, labels=["a", "b", "c"])
 
-    move_block(agent, agent.blocks.get(label=label), by=author(alice), places=places)
+    move_block(agent, agent.blocks.get(label=label), by=actor(alice), places=places)
 
     links = agent.block_links.in_prompt_order()
     assert [(link.label, link.position) for link in links] == list(
@@ -38,7 +38,7 @@ def test_conversations_read_in_the_new_order_and_the_past_keeps_the_old(alice):
     conversation = make_conversation(agent, isolated=["b"])
     then = conversation.compiled_at
 
-    move_block(agent, agent.blocks.get(label="b"), by=author(alice), places=-1)
+    move_block(agent, agent.blocks.get(label="b"), by=actor(alice), places=-1)
 
     conversation = Conversation.objects.get(pk=conversation.pk)
     default = agent.conversations.get(is_default=True)
@@ -52,4 +52,4 @@ def test_a_block_that_is_not_attached_is_not_moved(alice):
     agent = make_agent(alice, labels=["a"])
 
     with pytest.raises(NotFound, match="No block with id"):
-        move_block(agent, make_block(alice), by=author(alice), places=1)
+        move_block(agent, make_block(alice), by=actor(alice), places=1)

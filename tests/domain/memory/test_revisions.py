@@ -23,7 +23,7 @@ from conversations.domain.memory.revisions import (
 )
 from conversations.models.conversations import Drift
 
-from ...factories import author, make_agent, make_block, make_conversation, make_messages
+from ...factories import actor, make_agent, make_block, make_conversation, make_messages
 
 
 @pytest.fixture
@@ -36,7 +36,7 @@ def block(alice):
 
 
 def write(block, value, **fields):
-    return write_block(block, by=author(), value=value, **fields)
+    return write_block(block, by=actor(), value=value, **fields)
 
 
 def texts(block):
@@ -45,7 +45,7 @@ def texts(block):
 
 def test_undo_goes_back_step_by_step_and_redo_forward_again(block):
     said = [
-        step(block, by=author()).value for step in (undo, undo, redo, redo, undo, redo, undo, undo)
+        step(block, by=actor()).value for step in (undo, undo, redo, redo, undo, redo, undo, undo)
     ]
 
     assert said == list("BABCBCBA")
@@ -53,10 +53,10 @@ def test_undo_goes_back_step_by_step_and_redo_forward_again(block):
 
 
 def test_the_first_text_cannot_be_undone(block):
-    restored = [undo(block, by=author()) for _ in range(2)]
+    restored = [undo(block, by=actor()) for _ in range(2)]
 
     with pytest.raises(NothingToUndo, match="nothing to undo"):
-        undo(block, by=author())
+        undo(block, by=actor())
 
     assert restored[-1].version == 5
     assert block.revisions.count() == 5
@@ -64,28 +64,28 @@ def test_the_first_text_cannot_be_undone(block):
 
 def test_without_an_undo_there_is_nothing_to_redo(block):
     with pytest.raises(NothingToRedo):
-        redo(block, by=author())
+        redo(block, by=actor())
 
-    undo(block, by=author())
-    redo(block, by=author())
+    undo(block, by=actor())
+    redo(block, by=actor())
     with pytest.raises(NothingToRedo):
-        redo(block, by=author())
+        redo(block, by=actor())
 
 
 def test_an_edit_after_an_undo_begins_a_branch_and_keeps_the_old_one(block):
-    undo(block, by=author())
+    undo(block, by=actor())
     write(block, "D")
 
     with pytest.raises(NothingToRedo):
-        redo(block, by=author())
-    assert undo(block, by=author()).value == "B"
-    assert undo(block, by=author()).value == "A"
+        redo(block, by=actor())
+    assert undo(block, by=actor()).value == "B"
+    assert undo(block, by=actor()).value == "A"
     assert texts(block) == "ABCBDBA"
 
 
 def test_a_restore_is_an_edit_that_can_be_undone(alice, block):
-    restored = restore_revision(block, 1, by=author(alice), reason="the old one was right")
-    undone = undo(block, by=author(alice))
+    restored = restore_revision(block, 1, by=actor(alice), reason="the old one was right")
+    undone = undo(block, by=actor(alice))
 
     newest, restore = block.revisions.all()[:2]
     assert (restored.value, undone.value) == ("A", "C")
@@ -95,15 +95,15 @@ def test_a_restore_is_an_edit_that_can_be_undone(alice, block):
 
 
 def test_restoring_what_it_says_already_leaves_no_revision(block):
-    assert restore_revision(block, 3, by=author()).version == 3
+    assert restore_revision(block, 3, by=actor()).version == 3
     assert texts(block) == "ABC"
 
 
 def test_undo_brings_back_every_field(alice):
     block = make_block(alice, value="A", tags=["old"], metadata={"n": 1})
-    write_block(block, by=author(), tags=["new"], metadata={"n": 2}, read_only=True, limit=7)
+    write_block(block, by=actor(), tags=["new"], metadata={"n": 2}, read_only=True, limit=7)
 
-    block = undo(block, by=author())
+    block = undo(block, by=actor())
 
     assert (block.tags, block.metadata, block.read_only) == (["old"], {"n": 1}, False)
     assert (block.value, block.limit) == ("A", 100_000)
@@ -111,14 +111,14 @@ def test_undo_brings_back_every_field(alice):
 
 def test_undo_of_a_version_that_has_moved_on_writes_nothing(block):
     with pytest.raises(StaleVersion, match="is at version 3; this write was based on version 2"):
-        undo(block, by=author(), expected_version=2)
+        undo(block, by=actor(), expected_version=2)
 
     assert texts(block) == "ABC"
 
 
 def test_a_revision_that_is_not_there_is_named(block):
     with pytest.raises(NotFound, match="has no revision 9; its newest is 3"):
-        restore_revision(block, 9, by=author())
+        restore_revision(block, 9, by=actor())
 
 
 def test_what_changed_between_any_two_revisions(block):
@@ -154,32 +154,32 @@ def drift_of(conversation):
 
 
 def test_undoing_a_rebase_goes_back_behind_it(conversation):
-    rebase(conversation, "human", by=author())
+    rebase(conversation, "human", by=actor())
     assert drift_of(conversation) == Drift.ISOLATED_CHANGED
 
-    undo(own_of(conversation), by=author())
+    undo(own_of(conversation), by=actor())
     # Else a promotion would take the shared block's THREE away without a word.
     assert drift_of(conversation) == Drift.DIVERGED
 
-    redo(own_of(conversation), by=author())
+    redo(own_of(conversation), by=actor())
     assert own_of(conversation).value == "ONE\ntwo\nTHREE"
     assert drift_of(conversation) == Drift.ISOLATED_CHANGED
 
 
 def test_undoing_a_reset_brings_the_own_text_back(conversation):
-    reset(conversation, "human", by=author())
+    reset(conversation, "human", by=actor())
 
-    undo(own_of(conversation), by=author())
+    undo(own_of(conversation), by=actor())
 
     assert own_of(conversation).value == "ONE\ntwo\nthree"
     assert drift_of(conversation) == Drift.DIVERGED
 
 
 def test_a_base_that_a_promotion_moved_stays(conversation):
-    rebase(conversation, "human", by=author())
-    promote(conversation, "human", by=author())
+    rebase(conversation, "human", by=actor())
+    promote(conversation, "human", by=actor())
 
-    undo(own_of(conversation), by=author())
+    undo(own_of(conversation), by=actor())
 
     assert shared_of(conversation).value == "ONE\ntwo\nTHREE"
     assert drift_of(conversation) == Drift.ISOLATED_CHANGED
@@ -206,11 +206,11 @@ def test_memory_as_of_a_time_shows_the_texts_and_the_blocks_of_then(alice):
         moments.append(timezone.now())
 
     after(lambda: write(human, "Alice"))
-    after(lambda: isolate_label(conversation, "human", by=author(), value="mine"))
+    after(lambda: isolate_label(conversation, "human", by=actor(), value="mine"))
     after(lambda: write(own_of(conversation), "mine, edited"))
-    after(lambda: detach_block(agent, human, by=author()))
-    after(lambda: release_label(conversation, "human", by=author()))
-    after(lambda: attach_block(agent, human, by=author()))
+    after(lambda: detach_block(agent, human, by=actor()))
+    after(lambda: release_label(conversation, "human", by=actor()))
+    after(lambda: attach_block(agent, human, by=actor()))
 
     assert [read_at(conversation, moment).get("human") for moment in moments] == [
         ("about human", "shared", 1),
@@ -230,8 +230,8 @@ def test_memory_as_of_now_is_what_it_reads(alice):
     agent = make_agent(alice, labels=["human", "persona", "policy"])
     conversation = make_conversation(agent, isolated=["persona"])
     blocks = [agent.blocks.get(label=label) for label in ("policy", "human")]
-    update_agent(agent, by=author(), blocks=blocks)
-    write_block(blocks[0], by=author(), label="rules")
+    update_agent(agent, by=actor(), blocks=blocks)
+    write_block(blocks[0], by=actor(), label="rules")
 
     past = read_at(conversation, timezone.now())
 
@@ -246,7 +246,7 @@ def test_memory_as_of_a_message_of_an_ancestor_three_forks_back(alice):
     write(own_of(first), "later")
     thread = first
     for _ in range(3):
-        thread = fork_conversation(thread, by=author())
+        thread = fork_conversation(thread, by=actor())
 
     then = read_at(thread, moment_of(thread, message.pk))
 

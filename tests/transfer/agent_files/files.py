@@ -10,7 +10,7 @@ from conversations.transfer.agent_files.parse import read_agent_file
 from conversations.transfer.agent_files.store import ImportOptions, import_parcel
 from conversations.transfer.agent_files.write import export_agent
 
-from ...factories import author
+from ...factories import actor
 
 # Files of other people, which are not in the repository.
 FOREIGN = sorted((Path(__file__).parents[4] / "shared" / "agent_files").glob("*.af"))
@@ -97,7 +97,7 @@ def bring(user, document: object, **options) -> list[Agent]:
     data = document if isinstance(document, bytes) else encoded(document)
     parcel = read_agent_file(data)
     return import_parcel(
-        user.organization, parcel, by=author(user, "import"), options=ImportOptions(**options)
+        user.organization, parcel, by=actor(user, "import"), options=ImportOptions(**options)
     )
 
 

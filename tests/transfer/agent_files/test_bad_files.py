@@ -101,7 +101,7 @@ def test_a_wrong_file_is_refused_by_name_and_stores_nothing(alice, document, wro
 
 
 def test_a_large_file_is_refused_before_it_is_parsed(alice, monkeypatch):
-    monkeypatch.setattr(documents, "MOST_BYTES", 1000)
+    monkeypatch.setattr(documents, "MAX_BYTES", 1000)
 
     with pytest.raises(DomainError, match="1001 bytes; expected at most 1000"):
         bring(alice, b"{" * 1001)

@@ -24,7 +24,7 @@ from conversations.domain.memory.isolation import isolate_label, release_label
 from conversations.domain.memory.revisions import undo
 from conversations.models import Agent, ConversationMessage, User
 
-from ...factories import author, make_agent, make_conversation, make_messages, make_user
+from ...factories import actor, make_agent, make_conversation, make_messages, make_user
 from .files import bring, copy_of, export_agent, told
 
 LABELS = ["human", "todo"]
@@ -81,7 +81,7 @@ def test_an_exported_agent_comes_back_equal(db, steps, revisions):
         agent = make_agent(user, labels=LABELS, tags=["x"], tools=["memory_insert"])
         for step in steps:
             with suppress(DomainError):  # Some wishes make no sense there; others do.
-                live(agent, *step, by=author(user))
+                live(agent, *step, by=actor(user))
 
         again = copy_of(agent, user, with_revisions=revisions)
 
@@ -104,7 +104,7 @@ def test_a_fork_shares_its_messages_after_the_import_too(alice):
     agent = make_agent(alice, labels=["human"])
     thread = make_conversation(agent, isolated=["human"])
     make_messages(thread, "one", "two")
-    fork = fork_conversation(thread, by=author(alice))
+    fork = fork_conversation(thread, by=actor(alice))
     make_messages(fork, "three")
 
     again = copy_of(agent, alice)
@@ -118,7 +118,7 @@ def test_settings_come_along(alice):
     agent = make_agent(alice, labels=["human"])
     agent = update_agent(
         agent,
-        by=author(alice),
+        by=actor(alice),
         isolated_labels=["human"],
         model_settings={"temperature": 0.5},
         timezone="Europe/Lisbon",
@@ -127,7 +127,7 @@ def test_settings_come_along(alice):
     )
     update_conversation(
         make_conversation(agent),
-        by=author(alice),
+        by=actor(alice),
         model="openai/other",
         archived_at=datetime(2026, 1, 1, tzinfo=UTC),
     )
@@ -142,11 +142,11 @@ def test_undo_works_on_revisions_that_came_along(alice):
     agent = make_agent(alice, labels=["human"])
     block = agent.blocks.get()
     for value in ("one", "two"):
-        write_block(block, by=author(alice), value=value)
+        write_block(block, by=actor(alice), value=value)
 
     again = copy_of(agent, alice, with_revisions=True)
 
-    assert undo(again.blocks.get(), by=author(alice)).value == "one"
+    assert undo(again.blocks.get(), by=actor(alice)).value == "one"
 
 
 def test_one_conversation_can_be_exported_and_its_messages_are_the_agents(alice):

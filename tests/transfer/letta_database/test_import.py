@@ -20,7 +20,7 @@ from conversations.models import (
 )
 from conversations.transfer.letta_database.source import Scope, open_source
 
-from ...factories import author
+from ...factories import actor
 from .v1 import ORGANIZATION, USER
 
 pytestmark = pytest.mark.django_db
@@ -275,7 +275,7 @@ def test_history_becomes_revisions(v1, bring):
     assert said == [(1, "one", "import"), (2, "two", "import"), (3, "three", "import")]
     first = imported.revisions.get(number=1).written_at
     assert first == datetime(2026, 1, 1, tzinfo=UTC)
-    assert undo(imported, by=author()).value == "two"
+    assert undo(imported, by=actor()).value == "two"
 
 
 def test_a_text_over_its_limit_is_kept_and_the_limit_raised(v1, bring):
@@ -389,7 +389,7 @@ def test_releasing_an_imported_copy_reads_the_shared_block(v1, bring):
     v1.isolate(thread, "human", "Ada")
     bring()
 
-    release_label(Conversation.objects.get(pk=thread), "human", by=author())
+    release_label(Conversation.objects.get(pk=thread), "human", by=actor())
 
     assert reads(thread) == {"human": "Nobody"}
 

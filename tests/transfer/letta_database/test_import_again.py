@@ -23,8 +23,8 @@ from conversations.models import (
 from conversations.transfer.letta_database.migration import write
 from conversations.transfer.letta_database.source import Scope, SourceError, open_source
 
-from ...api.snapshot import stored
-from ...factories import author, make_messages
+from ...api.stored_rows import stored
+from ...factories import actor, make_messages
 from .v1 import ORGANIZATION, V1
 
 pytestmark = pytest.mark.django_db
@@ -105,7 +105,7 @@ def test_a_text_that_v1_changed_since_follows_as_a_revision(v1, bring, thread):
 def test_what_was_edited_here_stays_and_the_difference_is_named(v1, bring, thread, capsys):
     bring()
     own = Conversation.objects.get(pk=thread).isolated_blocks.get()
-    write_block(own, by=author(), value="Ada of ours")
+    write_block(own, by=actor(), value="Ada of ours")
     v1.run("UPDATE block SET value = 'Ada of theirs' WHERE value = 'Ada'")
 
     with pytest.raises(CommandError, match="1 rows differ from V1's"):
@@ -134,8 +134,8 @@ def test_a_label_that_was_taken_here_meanwhile_is_told(v1, bring, thread):
     [(agent,)] = v1.run("SELECT id FROM agents")
     bring()
     ours = Agent.objects.get()
-    block = create_block(ours.organization, by=author(), label="notes", value="ours")
-    attach_block(ours, block, by=author())
+    block = create_block(ours.organization, by=actor(), label="notes", value="ours")
+    attach_block(ours, block, by=actor())
     v1.block("notes", "theirs", agent=agent)
 
     with pytest.raises(CommandError, match="conflicts with one that was made here since"):

@@ -142,7 +142,7 @@ def test_the_client_reads_what_v1_had(imported_server, recorded, version):
     }
 
     done = subprocess.run(
-        [sys.executable, "tests/transfer/journey.py"],
+        [sys.executable, "tests/transfer/letta_database/journey.py"],
         cwd=ROOT,
         env=environment,
         capture_output=True,

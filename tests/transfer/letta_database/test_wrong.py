@@ -5,7 +5,7 @@ from django.core.management import CommandError, call_command
 
 from conversations.models import Organization
 
-from ...api.snapshot import stored
+from ...api.stored_rows import stored
 from .v1 import DUMP, V1, load_dump, new_database
 
 pytestmark = pytest.mark.django_db
