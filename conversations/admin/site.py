@@ -7,6 +7,7 @@ from django.db.models import Q
 from django.template.response import TemplateResponse
 from django.urls import path, reverse
 
+from ..text import text_problem
 from .counts import figures
 from .exports import export_as_csv
 
@@ -46,9 +47,10 @@ class ConsoleSite(admin.AdminSite):
     def admin_view(self, view, cacheable=False):
         @wraps(view)
         def checked(request, *args, **kwargs):
-            # Filters and searches would ask the database, and PostgreSQL has no words for it.
-            if any("\0" in value for _, values in request.GET.lists() for value in values):
-                raise BadRequest("A query holds a NUL character")
+            # Filters and searches would send the value to PostgreSQL, which rejects it.
+            values = (value for _, values in request.GET.lists() for value in values)
+            if problem := next(filter(None, map(text_problem, values)), None):
+                raise BadRequest(f"The query string has {problem}")
             return view(request, *args, **kwargs)
 
         return super().admin_view(checked, cacheable)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from django.conf import settings
 
+from ..text import replace_unstorable
 from .providers import Provider, providers, resolve
 from .requests import (
     CallPiece,
@@ -19,7 +20,6 @@ from .requests import (
     TextPiece,
     UnknownModel,
     Usage,
-    storable,
 )
 from .scripted import answer
 
@@ -139,7 +139,7 @@ def _pieces(chunk: dict) -> list[Piece]:
             pieces.append(
                 CallPiece(
                     index=index if isinstance(index, int) else 0,
-                    id=storable(call_id) if isinstance(call_id, str) else "",
+                    id=replace_unstorable(call_id) if isinstance(call_id, str) else "",
                     name=_text(function.get("name") or ""),
                     arguments=_text(function.get("arguments") or ""),
                 )
@@ -153,7 +153,7 @@ def _pieces(chunk: dict) -> list[Piece]:
 
 def _text(value: Any) -> str:
     """Some servers send an object or an array where a text belongs, arguments above all."""
-    return storable(value if isinstance(value, str) else json.dumps(value))
+    return replace_unstorable(value if isinstance(value, str) else json.dumps(value))
 
 
 def _usage(usage: Any) -> Usage:

@@ -1,15 +1,10 @@
 """What a model is asked, and the pieces in which it answers."""
 
-import re
 from dataclasses import dataclass, field
 
-UNSTORABLE = re.compile("[\0\ud800-\udfff]")
+from ..text import replace_unstorable
+
 MAX_DETAIL_LENGTH = 2_000
-
-
-def storable(text: str) -> str:
-    """The text with a mark in place of what PostgreSQL and UTF-8 have no place for."""
-    return UNSTORABLE.sub("\ufffd", text)
 
 
 @dataclass(frozen=True)
@@ -75,7 +70,7 @@ class ModelError(Exception):
     def __init__(self, type: str, message: str, detail: str, *, status: int):
         self.type = type
         self.message = message
-        self.detail = storable(detail[:MAX_DETAIL_LENGTH])
+        self.detail = replace_unstorable(detail[:MAX_DETAIL_LENGTH])
         self.status = status
         super().__init__(f"{message} {self.detail}")
 

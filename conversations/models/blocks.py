@@ -10,6 +10,7 @@ from django.db.models.functions import Coalesce, Length
 from django.db.models.lookups import GreaterThanOrEqual, LessThanOrEqual
 
 from ..ids import PrefixedUUIDField
+from ..text import is_storable
 from .base import OrganizationModel, OrganizationQuerySet, TagsField, with_tags
 
 LABEL_PATTERN = r"[a-zA-Z0-9_/-]+"
@@ -37,8 +38,8 @@ class BlockQuerySet(OrganizationQuerySet):
 
     def released(self, label: str) -> Self:
         """A conversation's own copies of a label that are out of force, newest first."""
-        if "\0" in label:
-            return self.none()  # PostgreSQL has no words for it, and no block has it.
+        if not is_storable(label):
+            return self.none()
         return self.out_of_force().filter(label=label).order_by("-created_at", "-id")
 
     def out_of_force(self) -> Self:

@@ -7,6 +7,7 @@ from django.db import models
 from django.db.models import F, FilteredRelation, OuterRef, Q, Value
 
 from ..ids import PrefixedUUIDField
+from ..text import is_storable
 from .agents import Agent
 from .base import OrganizationModel, OrganizationQuerySet, nulls_last
 from .blocks import Block
@@ -137,8 +138,8 @@ class IsolatedBlockQuerySet(models.QuerySet):
         return self.order_by("id")
 
     def of_label(self, label: str) -> Self:
-        """PostgreSQL has no words for a label with a NUL in it, which no block has."""
-        return self.none() if "\0" in label else self.filter(label=label)
+        """Return the isolated blocks of a label."""
+        return self.filter(label=label) if is_storable(label) else self.none()
 
     def with_drift(self) -> Self:
         """Add `drift`, a value of `Drift`, and `shared_value`, both computed by the database."""

@@ -27,7 +27,7 @@ def conversation(alice) -> Conversation:
         (f'{{"label": "human", "new_string": {DEEP}}}', "not valid JSON"),
         ('{"label": "human", "new_string": NaN}', "new_string: expected a JSON string"),
         ('{"label": null, "new_string": "x"}', "label: expected a JSON string"),
-        ('{"label": "human", "new_string": "\\ud800"}', "lone surrogates"),
+        ('{"label": "human", "new_string": "\\ud800"}', "a lone surrogate"),
     ],
     ids=["array", "object", "deep", "nan", "null", "surrogate"],
 )

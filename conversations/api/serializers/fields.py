@@ -1,7 +1,6 @@
 """Fields that take what JSON says and coerce nothing, with errors that say what was expected."""
 
 import json
-import math
 from typing import Any
 
 from django.core.validators import RegexValidator
@@ -9,6 +8,7 @@ from rest_framework import serializers
 
 from ...ids import is_id
 from ...models.blocks import LABEL_PATTERN
+from ...text import find_unstorable
 
 
 def _shown(value: Any) -> str:
@@ -132,36 +132,13 @@ class Repeated(Listed):
 
 
 class JsonObject(serializers.JSONField):
-    """A JSON object of any content that both databases can hold, and that can be answered."""
+    """A JSON object of any content that can be stored and rendered."""
 
     default_error_messages = {"null": "expected an object, got null"}
 
     def to_internal_value(self, data):
         if not isinstance(data, dict):
             raise serializers.ValidationError(f"expected an object, got {_shown(data)}")
-        _refuse_unstorable(data)
+        if unstorable := find_unstorable(data):
+            raise serializers.ValidationError(f"has {unstorable.problem}, which can't be stored")
         return data
-
-
-# What answers are written with ends at 254 levels.
-MAX_NESTING = 100
-
-
-def _refuse_unstorable(value: Any, levels: int = 1) -> None:
-    if levels > MAX_NESTING and isinstance(value, dict | list):
-        raise serializers.ValidationError(f"expected at most {MAX_NESTING} levels of nesting")
-    if isinstance(value, dict):
-        for key, item in value.items():
-            _refuse_unstorable(key)
-            _refuse_unstorable(item, levels + 1)
-    elif isinstance(value, list):
-        for item in value:
-            _refuse_unstorable(item, levels + 1)
-    elif isinstance(value, float):
-        if not math.isfinite(value):
-            raise serializers.ValidationError("expected numbers that a double can hold")
-    elif isinstance(value, str):
-        if "\0" in value:
-            raise serializers.ValidationError("NUL characters are not allowed")
-        if any("\ud800" <= character <= "\udfff" for character in value):
-            raise serializers.ValidationError("lone surrogates are not allowed")

@@ -7,6 +7,7 @@ from rest_framework.views import APIView
 from ...domain.conversations.agents import attach_block, detach_block
 from ...domain.errors import NotFound
 from ...models import Agent, Block
+from ...text import is_storable
 from ..auth import actor_of
 from ..http.etags import IF_MATCH, IF_NONE_MATCH, tagged_block
 from ..http.pagination import Order, page
@@ -64,11 +65,11 @@ class AgentBlockDetail(APIView):
 
     def _find(self, request, agent_id: str, label: str) -> Block:
         agent: Agent = find_agent(request, agent_id)
-        # Compared here, because PostgreSQL has no words for a label with a NUL in it.
-        links = {link.label: link for link in agent.block_links.select_related("block")}
-        if label not in links:
+        links = agent.block_links.select_related("block")
+        link = links.filter(label=label).first() if is_storable(label) else None
+        if link is None:
             raise NotFound(f"No block with label {label!r} found for agent '{agent_id}'")
-        return links[label].block
+        return link.block
 
 
 class AttachBlock(APIView):

@@ -3,6 +3,7 @@
 from django.db.models import QuerySet
 
 from ...models import Conversation, Message
+from ...text import is_storable
 from ..errors import InvalidValue
 
 MAX_QUERY_LENGTH = 1_000
@@ -16,7 +17,7 @@ def search_messages(messages: QuerySet[Message], query: str) -> QuerySet[Message
     if len(query) > MAX_QUERY_LENGTH:
         # Databases take only so many conditions.
         raise InvalidValue("query", f"expected at most {MAX_QUERY_LENGTH} characters")
-    if not query.split() or "\0" in query:
+    if not query.split() or not is_storable(query):
         return messages.none()
     return messages.filter(content__has_words=query).order_by("-created_at", "-id")
 

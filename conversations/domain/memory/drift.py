@@ -98,9 +98,7 @@ class Promotion:
 
 def compare(conversation: Conversation, label: str) -> Comparison:
     """Base, shared and isolated text of one label that the conversation has isolated."""
-    isolations = conversation.isolations.select_related("block")
-    # Compared here, because PostgreSQL has no words for a label with a NUL in it.
-    isolation = next((own for own in isolations if own.label == label), None)
+    isolation = conversation.isolations.of_label(label).select_related("block").first()
     if isolation is None:
         raise NotFound(f"Conversation '{conversation.pk}' has not isolated the label {label!r}")
     links = AgentBlock.objects.filter(agent=conversation.agent_id, label=label)

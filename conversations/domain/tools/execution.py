@@ -8,6 +8,7 @@ from django.db import transaction
 
 from ...llm.tokens import shorten
 from ...models import Block, Conversation
+from ...text import text_problem
 from ..actor import Actor
 from ..conversations.search import search_conversation
 from ..errors import DomainError, InvalidArgument
@@ -95,13 +96,9 @@ def _checked(name: str, arguments: dict[str, Any]) -> dict[str, Any]:
         wanted = properties[key]["type"]
         if isinstance(value, bool) or not isinstance(value, TYPES[wanted]):
             raise InvalidArgument(f"{key}: expected a JSON {wanted}, got {json.dumps(value)[:100]}")
-        if isinstance(value, str) and ("\0" in value or (not value.isascii() and _broken(value))):
-            raise InvalidArgument(f"{key}: NUL characters and lone surrogates can't be stored")
+        if isinstance(value, str) and (problem := text_problem(value)):
+            raise InvalidArgument(f"{key}: has {problem}, which can't be stored")
     return arguments
-
-
-def _broken(text: str) -> bool:
-    return any("\ud800" <= character <= "\udfff" for character in text)
 
 
 def _edit(

@@ -11,11 +11,11 @@ from conversations.domain.memory.effective import effective_blocks
 from conversations.domain.memory.isolation import isolate_label
 from conversations.domain.runs.start import TurnRequest, pending_calls, start_run
 from conversations.ids import is_id
-from conversations.llm.requests import storable
 from conversations.models import Agent, Conversation, Run
 from conversations.runtime import broker
 from conversations.runtime.database import in_database
 from conversations.runtime.worker import cancel_run, drain, this_worker
+from conversations.text import is_storable, replace_unstorable
 
 from ._command import OperatorCommand
 
@@ -86,7 +86,7 @@ class Command(OperatorCommand):
         if calls := pending_calls(thread):
             return self._decide(calls)
         while text := self._ask("> "):
-            if storable(text) == text:
+            if is_storable(text):
                 message = {"role": "user", "content": [{"type": "text", "text": text}]}
                 return TurnRequest(input=[message], stream_tokens=True)
             self.remark("That is no UTF-8; nothing was sent.")
@@ -100,7 +100,7 @@ class Command(OperatorCommand):
             if answer is None:
                 return None
             is_yes = answer.lower() in ("y", "yes")
-            reason = None if answer.lower() in ("", "n", "no") else storable(answer)
+            reason = None if answer.lower() in ("", "n", "no") else replace_unstorable(answer)
             decisions.append({"tool_call_id": call["id"], "approve": is_yes, "reason": reason})
         return TurnRequest(decisions=decisions, stream_tokens=True)
 

@@ -1,19 +1,16 @@
 """Reading JSON that somebody else wrote: every wrong value is named by its path."""
 
 import json
-import math
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
 
 from django.utils.dateparse import parse_datetime
 
 from ...domain.errors import InvalidArgument, InvalidValue
+from ...text import find_unstorable
 
 # A file is read as a whole, which takes about ten times its size in memory.
 MAX_BYTES = 64 * 2**20
-# What answers are written with ends at 254 levels.
-MAX_NESTING = 100
 MAX_IN_COLUMN = 2**31 - 1
 
 
@@ -40,43 +37,13 @@ def _refuse(constant: str):
 
 
 def check_storable(document: Any) -> None:
-    for path, value in _walk(document):
-        if isinstance(value, str):
-            wrong = unstorable(value)
-        elif isinstance(value, float):
-            wrong = None if math.isfinite(value) else "a number that no double holds"
-        else:
-            wrong = (
-                f"more than {MAX_NESTING} levels of nesting" if len(path) > MAX_NESTING else None
-            )
-        if wrong:
-            raise InvalidValue(_join(path), f"has {wrong}, which can't be stored")
+    """Raise InvalidValue, with its path, if a value of the document can't be stored."""
+    if unstorable := find_unstorable(document):
+        message = f"has {unstorable.problem}, which can't be stored"
+        raise InvalidValue(_join(unstorable.path), message)
 
 
-def unstorable(text: str) -> str | None:
-    """What of a text PostgreSQL and UTF-8 have no place for."""
-    if "\0" in text:
-        return "a NUL character"
-    if not text.isascii() and any("\ud800" <= character <= "\udfff" for character in text):
-        return "a lone surrogate"
-    return None
-
-
-def _walk(document: Any) -> Iterator[tuple[tuple, Any]]:
-    """Every value with its path; a key counts as a value. Not recursive: depth is the caller's."""
-    waiting: list[tuple[tuple, Any]] = [((), document)]
-    while waiting:
-        path, value = waiting.pop()
-        yield path, value
-        if isinstance(value, dict):
-            for key, item in value.items():
-                yield (*path, ascii(key)), key
-                waiting.append(((*path, key), item))
-        elif isinstance(value, list):
-            waiting += [((*path, index), item) for index, item in enumerate(value)]
-
-
-def _join(path: tuple) -> str:
+def _join(path: tuple[str | int, ...]) -> str:
     return ".".join(str(part) for part in path[:8]) or "the document"
 
 

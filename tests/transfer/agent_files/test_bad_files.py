@@ -34,7 +34,7 @@ CASES = {
     ),
     "infinity": (
         encoded(NEWER).replace(b'"tags": ["a"]', b'"metadata": {"a": 1e999}'),
-        "agents.0.metadata.a: has a number that no double holds",
+        "agents.0.metadata.a: has a number beyond the range of a double",
     ),
     "a label twice": (
         changed(NEWER, "blocks.0.label", "persona"),
