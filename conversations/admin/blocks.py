@@ -4,7 +4,7 @@ from django.db.models import Q
 from django.db.models.functions import Left, Length
 
 from ..domain.errors import DomainError
-from ..domain.memory.audience import audience_of
+from ..domain.memory.audience import find_audience
 from ..domain.memory.blocks import BlockFields, create_block, delete_block, write_block
 from ..domain.memory.revisions import find_revision, redo, restore_revision, undo
 from ..models import Block, BlockRevision
@@ -166,7 +166,7 @@ class BlockAdmin(ConsoleAdmin):
             "title": f"Restore revision {revision.number}?",
             "revision": revision,
             "change": diff(block.value, revision.value),
-            "readers": audience_of(block),
+            "readers": find_audience(block),
         }
         return self.page(request, "restore", block, context)
 
@@ -184,7 +184,7 @@ class BlockAdmin(ConsoleAdmin):
             "title": "Save this change?",
             "change": diff(block.value, value),
             "length": len(value),
-            "readers": audience_of(block),
+            "readers": find_audience(block),
             "typed": typed,
         }
         return self.page(request, "preview", block, context)
@@ -202,7 +202,7 @@ class BlockAdmin(ConsoleAdmin):
             links = block.agent_links.filter(agent__deleted_at=None).select_related("agent")
             context |= {
                 **history(block),
-                "readers": audience_of(block),
+                "readers": find_audience(block),
                 "reading_agents": [link.agent for link in links.order_by("id")[:READERS]],
                 "readers_url": list_url("agentblock", f"?block__id__exact={block.pk}"),
                 "may": self.permitted(request, block),

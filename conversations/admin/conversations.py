@@ -271,7 +271,9 @@ def message_named(conversation, message_id):
     """The message of this conversation that an address names, or None where it names none."""
     if not message_id:
         return None
-    found = conversation.messages.find(pk=message_id) if is_id("message", message_id) else None
+    found = (
+        conversation.messages.get_or_none(pk=message_id) if is_id("message", message_id) else None
+    )
     if found is None:
         raise NotFound(f"Conversation '{conversation.pk}' has no message {message_id!r}")
     return found

@@ -6,7 +6,7 @@ from django.contrib.admin.utils import quote
 from django.urls import reverse
 from django.utils.html import format_html, format_html_join
 
-from ..domain.diffs import Piece, text_diff
+from ..domain.diffs import DiffPart, text_diff
 
 CONTEXT = 40  # characters of unchanged text kept on each side of a change
 
@@ -47,13 +47,13 @@ def diff(old: str, new: str):
     return format_html('<div class="diff">{}</div>', drawn)
 
 
-def _starts_a_line(piece: Piece, after: Piece | None) -> bool:
+def _starts_a_line(piece: DiffPart, after: DiffPart | None) -> bool:
     """Whether several lines replace others, which then don't run into each other."""
     replaced = after is not None and (piece.change, after.change) == ("removed", "added")
     return replaced and not piece.text.endswith("\n") and "\n" in piece.text + after.text
 
 
-def _shortened(piece: Piece) -> Piece:
+def _shortened(piece: DiffPart) -> DiffPart:
     kept = CONTEXT if piece.change == "same" else 10 * CONTEXT
     if len(piece.text) <= 2 * kept:
         return piece

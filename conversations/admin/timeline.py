@@ -1,6 +1,6 @@
 """What was said in a conversation, what changed in its memory meanwhile, and what is in context."""
 
-from ..domain.conversations.timeline import stretch
+from ..domain.conversations.timeline import timeline_page
 from ..domain.memory.prompt import context_window
 from .buttons import button, number_in
 from .display import diff, pretty
@@ -42,7 +42,7 @@ class TimelinePages:
 
 def timeline_of(conversation, before=None, **size):
     """What timeline.html draws."""
-    found = stretch(conversation, before=before, **size)
+    found = timeline_page(conversation, before=before, **size)
     return {
         "entries": [
             (entry, entry.link.message, _parts(entry.link.message), _drawn(entry.changes))

@@ -23,7 +23,7 @@ class ApiKeyAuthentication(BaseAuthentication):
         if bearer is None:
             raise AuthenticationFailed("Unauthorized")
         secret, prefix = bearer["secret"], bearer["prefix"]
-        key = ApiKey.objects.select_related("user").find(prefix=prefix)
+        key = ApiKey.objects.select_related("user").get_or_none(prefix=prefix)
         is_right = key is not None and hmac.compare_digest(key.digest, ApiKey.digest_of(secret))
         if not (is_right and key.is_usable):
             raise AuthenticationFailed("Unauthorized")

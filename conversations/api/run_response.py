@@ -176,7 +176,7 @@ def _ping(run_id: str) -> bytes:
 
 def whole_answer(run_id: str, form: Form) -> tuple[int, dict]:
     """The status and body of the plain answer to a run that is over."""
-    run = Run.objects.find(pk=run_id)
+    run = Run.objects.get_or_none(pk=run_id)
     if run is None:
         return 404, {"detail": f"Run not found with id='{run_id}': it was deleted meanwhile"}
     if run.status == Run.Status.FAILED:

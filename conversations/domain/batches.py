@@ -7,10 +7,10 @@ from django.db.models import Model, QuerySet
 
 Row = TypeVar("Row", bound=Model)
 
-SIZE = 500
+BATCH_SIZE = 500
 
 
-def in_batches(rows: QuerySet[Row], size: int = SIZE) -> Iterator[list[Row]]:
+def in_batches(rows: QuerySet[Row], size: int = BATCH_SIZE) -> Iterator[list[Row]]:
     """The rows in the order of their ids, `size` at a time.
 
     Each batch is a query of its own, so the caller may write between two of them.

@@ -26,19 +26,19 @@ class _WorkBudget:
         return True
 
 
-class Piece(NamedTuple):
+class DiffPart(NamedTuple):
     """A stretch of text that both have, or that only the new one or only the old one has."""
 
     change: Change
     text: str
 
 
-def text_diff(old: str, new: str) -> list[Piece]:
+def text_diff(old: str, new: str) -> list[DiffPart]:
     """What `new` keeps, adds and removes: by lines, and by words where lines changed.
 
     The pieces that are not added make up `old` again, those that are not removed make up `new`.
     """
-    pieces: list[Piece] = []
+    pieces: list[DiffPart] = []
     for_words = _WorkBudget()
     lines = old.splitlines(keepends=True), new.splitlines(keepends=True)
     for before, after in _aligned(*lines, _WorkBudget()):
@@ -87,11 +87,11 @@ def _words(text: str) -> list[str]:
     return re.findall(r"\w+|\s+|[^\w\s]", text)
 
 
-def _add(pieces: list[Piece], change: Change, text: str) -> None:
+def _add(pieces: list[DiffPart], change: Change, text: str) -> None:
     if text and pieces and pieces[-1].change == change:
-        pieces[-1] = Piece(change, pieces[-1].text + text)
+        pieces[-1] = DiffPart(change, pieces[-1].text + text)
     elif text:
-        pieces.append(Piece(change, text))
+        pieces.append(DiffPart(change, text))
 
 
 def unified(old: str, new: str, old_name: str, new_name: str) -> str:

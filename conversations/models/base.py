@@ -14,7 +14,7 @@ class OrganizationQuerySet(models.QuerySet):
         """The rows this organization (or the one of this id) owns: where every lookup starts."""
         return self.filter(organization=organization)
 
-    def find(self, **conditions):
+    def get_or_none(self, **conditions):
         """The one row that fits, or None. Half the price of `first()`, which sorts."""
         try:
             return self.get(**conditions)

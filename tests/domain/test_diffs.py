@@ -4,7 +4,7 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from conversations.domain.diffs import Piece, text_diff
+from conversations.domain.diffs import DiffPart, text_diff
 
 TEXTS = st.text(alphabet="ab \n.<", max_size=40)
 
@@ -13,18 +13,21 @@ def test_a_changed_word_is_shown_within_its_line():
     pieces = text_diff("Name: Ada\nCity: Lisbon\n", "Name: Ada\nCity: Porto\n")
 
     assert pieces == [
-        Piece("same", "Name: Ada\nCity: "),
-        Piece("removed", "Lisbon"),
-        Piece("added", "Porto"),
-        Piece("same", "\n"),
+        DiffPart("same", "Name: Ada\nCity: "),
+        DiffPart("removed", "Lisbon"),
+        DiffPart("added", "Porto"),
+        DiffPart("same", "\n"),
     ]
 
 
 def test_equal_and_empty_texts():
     assert text_diff("", "") == []
-    assert text_diff("one", "one") == [Piece("same", "one")]
-    assert text_diff("", "one two") == [Piece("added", "one two")]
-    assert text_diff("one\ntwo\n", "two\n") == [Piece("removed", "one\n"), Piece("same", "two\n")]
+    assert text_diff("one", "one") == [DiffPart("same", "one")]
+    assert text_diff("", "one two") == [DiffPart("added", "one two")]
+    assert text_diff("one\ntwo\n", "two\n") == [
+        DiffPart("removed", "one\n"),
+        DiffPart("same", "two\n"),
+    ]
 
 
 @given(TEXTS, TEXTS)

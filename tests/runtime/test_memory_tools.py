@@ -6,7 +6,7 @@ import pytest
 from django.contrib.auth.models import Permission
 from django.test import Client
 
-from conversations.domain.conversations.timeline import stretch
+from conversations.domain.conversations.timeline import timeline_page
 from conversations.domain.integrity.check import find_breaches
 from conversations.domain.memory.blocks import write_block
 from conversations.domain.tools.definitions import BASE_TOOLS
@@ -94,7 +94,7 @@ def test_the_timeline_shows_a_change_between_the_call_and_its_result(
     send(client_for(alice), isolated, text)
     send(client_for(alice), isolated, "SAY again")
 
-    shown = stretch(isolated)
+    shown = timeline_page(isolated)
 
     changed = [entry.link.message.role for entry in shown.entries if entry.changes]
     assert changed == ["system", "tool"]  # The system message comes after the isolation.

@@ -12,7 +12,7 @@ from conversations.domain.integrity.check import find_breaches
 from conversations.domain.memory.blocks import write_block
 from conversations.domain.memory.effective import effective_blocks
 from conversations.domain.memory.isolation import isolate_label, release_label
-from conversations.domain.memory.label_edits import edit_label, edit_own
+from conversations.domain.memory.label_edits import edit_isolated_block, edit_label
 from conversations.models import Block
 
 from ..factories import actor, make_agent, make_conversation, make_user
@@ -76,7 +76,7 @@ def test_an_edit_of_the_own_copy_overtaken_by_a_release_is_refused(agent):
 
     answer = overtaken(
         lambda: release_label(conversation, "human", by=actor()),
-        lambda: edit_own(conversation, "human", by=actor(), changes={"value": "mine"}),
+        lambda: edit_isolated_block(conversation, "human", by=actor(), changes={"value": "mine"}),
     )
 
     assert "has not isolated the label 'human'" in str(answer)

@@ -31,7 +31,7 @@ from ..serializers.context import (
     ContextWindowSerializer,
     RecompileAgentQuery,
 )
-from .finders import agents_of, find_agent, find_blocks, find_thread_of
+from .finders import agents_of, find_agent, find_agent_conversation, find_blocks
 
 ORDER_FIELDS = {
     "created_at": "created_at",
@@ -159,7 +159,7 @@ class ResetMessages(APIView):
     def patch(self, request, agent_id):
         read_body(request, ResetMessagesBody, required=False)
         agent = find_agent(request, agent_id)
-        clear_conversation(find_thread_of(request, agent, None), by=actor_of(request))
+        clear_conversation(find_agent_conversation(request, agent, None), by=actor_of(request))
         return respond(request, agent)
 
 
@@ -170,7 +170,7 @@ class AgentContext(APIView):
     def get(self, request, agent_id):
         query = read_query(request, ContextQuery)
         agent = find_agent(request, agent_id)
-        conversation = find_thread_of(request, agent, query.get("conversation_id"))
+        conversation = find_agent_conversation(request, agent, query.get("conversation_id"))
         return Response(ContextWindowSerializer(context_window(conversation)).data)
 
 
@@ -183,7 +183,7 @@ class RecompileAgent(APIView):
     )
     def post(self, request, agent_id):
         query = read_query(request, RecompileAgentQuery)
-        conversation = find_thread_of(request, find_agent(request, agent_id), None)
+        conversation = find_agent_conversation(request, find_agent(request, agent_id), None)
         if query["dry_run"]:
             return Response(preview_prompt(conversation).text)
         return Response(recompile(conversation))

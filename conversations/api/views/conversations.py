@@ -32,7 +32,7 @@ from ..serializers.conversations import (
     UpdateConversationBody,
     represent_conversations,
 )
-from .finders import agents_of, find_conversation, find_thread, messages_of
+from .finders import agents_of, find_conversation, messages_of, resolve_conversation
 
 ORDER_FIELDS = {
     "created_at": "created_at",
@@ -74,7 +74,7 @@ class ConversationList(APIView):
         # Not a 422 for an id of the wrong shape: V1 says "not found" to every unknown agent here.
         agent = None
         if is_id("agent", agent_id):
-            agent = agents_of(request).find(pk=agent_id)
+            agent = agents_of(request).get_or_none(pk=agent_id)
         if agent is None:
             raise NotFound(f"Agent not found: agent_id {agent_id!r}, expected agent-<uuid4>")
         labels = fields.pop("isolated_block_labels", None) or []
@@ -124,7 +124,7 @@ class RestoreConversation(APIView):
     def post(self, request, conversation_id):
         path_id("conversation_id", "conv", conversation_id)
         every = Conversation.objects.in_organization(request.auth.organization_id)
-        conversation = every.find(pk=conversation_id)
+        conversation = every.get_or_none(pk=conversation_id)
         if conversation is None:
             raise NotFound(f"Conversation not found with id='{conversation_id}'")
         return respond(request, restore_conversation(conversation, by=actor_of(request)))
@@ -140,10 +140,10 @@ class ForkConversation(APIView):
     def post(self, request, conversation_id):
         # What the body says goes before the query, which is where the clients put it.
         query = read_query(request, ForkQuery) | read_body(request, ForkBody, required=False)
-        source = find_thread(request, conversation_id, query.get("agent_id"))
+        source = resolve_conversation(request, conversation_id, query.get("agent_id"))
         at = None
         if message_id := query.get("message_id"):
-            at = messages_of(request).find(pk=message_id)
+            at = messages_of(request).get_or_none(pk=message_id)
             if at is None:
                 raise NotFound(f"Message with id {message_id} not found.")
         fork = fork_conversation(
@@ -167,7 +167,7 @@ class RecompileConversation(APIView):
         query = read_query(request, RecompileQuery)
         body = read_body(request, OfAgentBody, required=False)
         agent_id = query.get("agent_id") or body.get("agent_id")
-        conversation = find_thread(request, conversation_id, agent_id)
+        conversation = resolve_conversation(request, conversation_id, agent_id)
         if query["dry_run"]:
             return Response(preview_prompt(conversation).text)
         return Response(recompile(conversation))

@@ -40,14 +40,14 @@ def steps_of(request):
 def find_agent(request, agent_id: str, rows=None) -> Agent:
     """The agent of a path."""
     rows = agents_of(request) if rows is None else rows
-    agent = rows.find(pk=path_id("agent_id", "agent", agent_id))
+    agent = rows.get_or_none(pk=path_id("agent_id", "agent", agent_id))
     if agent is None:
         raise NotFound(f"Agent with ID {agent_id} not found")
     return agent
 
 
 def find_block(request, block_id: str) -> Block:
-    block = blocks_of(request).find(pk=path_id("block_id", "block", block_id))
+    block = blocks_of(request).get_or_none(pk=path_id("block_id", "block", block_id))
     if block is None:
         raise NotFound(f"Block with id '{block_id}' not found")
     return block
@@ -67,7 +67,7 @@ def find_blocks(request, block_ids: list[str]) -> list[Block]:
 def find_conversation(request, conversation_id: str) -> Conversation:
     """The conversation of a path that takes `conv-…` only."""
     path_id("conversation_id", "conv", conversation_id)
-    conversation = conversations_of(request).find(pk=conversation_id)
+    conversation = conversations_of(request).get_or_none(pk=conversation_id)
     if conversation is None:
         raise NotFound(f"Conversation not found with id='{conversation_id}'")
     return conversation
@@ -77,13 +77,15 @@ def find_run(request, run_id: str) -> Run:
     if not is_id("run", run_id):
         # Alone among the ids of paths, V1 answers 400 for this one.
         raise InvalidArgument(f"Invalid run ID format: {run_id!r}. Expected format: 'run-<uuid4>'")
-    run = runs_of(request).find(pk=run_id)
+    run = runs_of(request).get_or_none(pk=run_id)
     if run is None:
         raise NotFound(f"Run not found with id='{run_id}'")
     return run
 
 
-def find_thread(request, conversation_id: str, agent_id: str | None = None) -> Conversation:
+def resolve_conversation(
+    request, conversation_id: str, agent_id: str | None = None
+) -> Conversation:
     """The conversation of a path that also takes `default`, with the agent named beside it, or an
     agent's id: both mean the agent's own."""
     if conversation_id == "default":
@@ -97,15 +99,15 @@ def find_thread(request, conversation_id: str, agent_id: str | None = None) -> C
                 f"got {conversation_id!r}"
             )
         return find_conversation(request, conversation_id)
-    conversation = conversations_of(request).find(agent=conversation_id, is_default=True)
+    conversation = conversations_of(request).get_or_none(agent=conversation_id, is_default=True)
     if conversation is None:
         raise NotFound(f"Agent with ID {conversation_id} not found")
     return conversation
 
 
-def find_thread_of(request, agent: Agent, conversation_id: str | None) -> Conversation:
+def find_agent_conversation(request, agent: Agent, conversation_id: str | None) -> Conversation:
     """One of this agent's conversations; its own when none is named."""
-    conversation = find_thread(request, conversation_id or "default", agent.pk)
+    conversation = resolve_conversation(request, conversation_id or "default", agent.pk)
     if conversation.agent_id != agent.pk:
         raise NotFound(f"Conversation not found with id='{conversation_id}' for agent '{agent.pk}'")
     return conversation

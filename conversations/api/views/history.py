@@ -2,7 +2,7 @@ from drf_spectacular.utils import extend_schema
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from ...domain.memory.revisions import change_between, redo, restore_revision, undo
+from ...domain.memory.revisions import diff_revisions, redo, restore_revision, undo
 from ..auth import actor_of
 from ..http.etags import IF_MATCH, expected_version, tagged_block
 from ..http.filters import matching_revisions
@@ -52,7 +52,7 @@ class BlockChange(APIView):
     def get(self, request, block_id):
         block = find_block(request, block_id)
         query = read_query(request, ChangeQuery)
-        change = change_between(block, query.get("older"), query.get("newer"))
+        change = diff_revisions(block, query.get("older"), query.get("newer"))
         return Response(ChangeSerializer(change).data)
 
 

@@ -15,8 +15,8 @@ from ...domain.memory.drift import (
 )
 from ...domain.memory.effective import EffectiveBlock, effective_blocks
 from ...domain.memory.isolation import isolate_label, release_label, restore_label
-from ...domain.memory.label_edits import edit_own
-from ...domain.memory.periods import effective_blocks_at, moment_of
+from ...domain.memory.label_edits import edit_isolated_block
+from ...domain.memory.periods import effective_blocks_at, time_of
 from ..auth import actor_of
 from ..http.etags import (
     IF_MATCH,
@@ -63,7 +63,7 @@ class ConversationBlocks(APIView):
         if at is None:
             blocks = effective_blocks(conversation)
         else:
-            blocks = effective_blocks_at(conversation, moment_of(conversation, at))
+            blocks = effective_blocks_at(conversation, time_of(conversation, at))
         return Response(EffectiveBlockSerializer(blocks, many=True).data)
 
 
@@ -105,7 +105,9 @@ class IsolatedBlockDetail(APIView):
         by = actor_of(request)
         return respond(
             request,
-            edit_own(conversation, label, by=by, expected_version=version, changes=changes),
+            edit_isolated_block(
+                conversation, label, by=by, expected_version=version, changes=changes
+            ),
         )
 
     @extend_schema(

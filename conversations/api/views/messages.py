@@ -17,9 +17,9 @@ from ..serializers.messages import (
 from ..serializers.search import FoundMessageSerializer, SearchBody, represent_found
 from .finders import (
     find_agent,
-    find_thread,
-    find_thread_of,
+    find_agent_conversation,
     messages_of,
+    resolve_conversation,
 )
 
 
@@ -57,7 +57,9 @@ class ConversationMessages(APIView):
     )
     def get(self, request, conversation_id):
         query = read_query(request, ConversationMessagesQuery)
-        return list_thread(find_thread(request, conversation_id, query.get("agent_id")), query)
+        return list_thread(
+            resolve_conversation(request, conversation_id, query.get("agent_id")), query
+        )
 
 
 class AgentMessages(APIView):
@@ -70,7 +72,9 @@ class AgentMessages(APIView):
         query = read_query(request, MessagesQuery)
         agent = find_agent(request, agent_id)
         if "conversation_id" in query:
-            return list_thread(find_thread_of(request, agent, query["conversation_id"]), query)
+            return list_thread(
+                find_agent_conversation(request, agent, query["conversation_id"]), query
+            )
         return list_messages(request, messages_of(request).filter(agent=agent), query)
 
 
@@ -83,7 +87,7 @@ class MessageList(APIView):
     def get(self, request):
         query = read_query(request, MessagesQuery)
         if "conversation_id" in query:
-            return list_thread(find_thread(request, query["conversation_id"]), query)
+            return list_thread(resolve_conversation(request, query["conversation_id"]), query)
         return list_messages(request, messages_of(request), query)
 
 
@@ -106,7 +110,7 @@ class MessageSearch(APIView):
         if agent_id := body.get("agent_id"):
             rows = rows.filter(agent=find_agent(request, agent_id))
         if conversation_id := body.get("conversation_id"):
-            thread = find_thread(request, conversation_id, body.get("agent_id"))
+            thread = resolve_conversation(request, conversation_id, body.get("agent_id"))
             rows = rows.filter(conversations=thread)
         if body.get("start_date"):
             rows = rows.filter(created_at__gte=body["start_date"])
@@ -120,7 +124,7 @@ class MessageDetail(APIView):
     @extend_schema(operation_id="messages_retrieve", responses=MessageSerializer(many=True))
     def get(self, request, message_id):
         path_id("message_id", "message", message_id)
-        message = messages_of(request).find(pk=message_id)
+        message = messages_of(request).get_or_none(pk=message_id)
         if message is None:
             raise NotFound(f"Message with id {message_id} not found.")
         return Response(represent_messages([message]))

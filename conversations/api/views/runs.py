@@ -121,7 +121,7 @@ class StepMessages(APIView):
 
 def _find_step(request, step_id: str) -> Step:
     path_id("step_id", "step", step_id)
-    step = steps_of(request).select_related("run__agent").find(pk=step_id)
+    step = steps_of(request).select_related("run__agent").get_or_none(pk=step_id)
     if step is None:
         raise NotFound(f"Step not found with id='{step_id}'")
     return step

@@ -16,7 +16,7 @@ from ...transfer.agent_files.write import export_agent
 from ..http.exceptions import BodyTooLarge
 from ..http.requests import read_form, read_query
 from ..serializers.transfer import ExportQuery, ImportedAgentsSerializer, ImportForm
-from .finders import find_agent, find_thread_of
+from .finders import find_agent, find_agent_conversation
 
 
 class ImportAgentFile(APIView):
@@ -69,7 +69,7 @@ class ExportAgent(APIView):
             )
         conversation = None
         if "conversation_id" in query:
-            conversation = find_thread_of(request, agent, query["conversation_id"])
+            conversation = find_agent_conversation(request, agent, query["conversation_id"])
         document = export_agent(
             agent,
             conversation=conversation,

@@ -30,7 +30,7 @@ from ..serializers.turns import (
     StreamBody,
     turn_request,
 )
-from .finders import find_agent, find_run, find_thread, find_thread_of, runs_of
+from .finders import find_agent, find_agent_conversation, find_run, resolve_conversation, runs_of
 from .messages import AgentMessages, ConversationMessages
 
 ANSWER = {
@@ -106,7 +106,7 @@ class SendToConversation(ConversationMessages):
     @extend_schema(operation_id="conversations_messages_create", request=SendBody, responses=ANSWER)
     def post(self, request, conversation_id):
         body = read_body(request, SendBody)
-        conversation = find_thread(request, conversation_id, body.get("agent_id"))
+        conversation = resolve_conversation(request, conversation_id, body.get("agent_id"))
         streaming = body.get("streaming") is not False
         kind = "send_conversation_message"
         return send(request, conversation, body, streaming=streaming, kind=kind)
@@ -118,7 +118,7 @@ class SendToAgent(AgentMessages):
     @extend_schema(operation_id="agents_messages_create", request=SendBody, responses=ANSWER)
     def post(self, request, agent_id):
         body = read_body(request, SendBody)
-        conversation = find_thread_of(request, find_agent(request, agent_id), None)
+        conversation = find_agent_conversation(request, find_agent(request, agent_id), None)
         streaming = bool(body.get("streaming"))
         version = request.headers.get("X-Stainless-Package-Version", "")
         if streaming and not version.startswith("1."):
@@ -130,7 +130,7 @@ class StreamFromAgent(APIView):
     @extend_schema(operation_id="agents_messages_stream", request=SendBody, responses=ANSWER)
     def post(self, request, agent_id):
         body = read_body(request, SendBody)
-        conversation = find_thread_of(request, find_agent(request, agent_id), None)
+        conversation = find_agent_conversation(request, find_agent(request, agent_id), None)
         return send(request, conversation, body, streaming=True, kind="send_message_streaming")
 
 
@@ -142,7 +142,7 @@ class SendToAgentAsync(APIView):
     )
     def post(self, request, agent_id):
         body = read_body(request, SendBody)
-        conversation = find_thread_of(request, find_agent(request, agent_id), None)
+        conversation = find_agent_conversation(request, find_agent(request, agent_id), None)
         kind = "send_message_async"
         run, beginning = begin(request, conversation, body, kind=kind, background=True)
         if beginning:
@@ -161,20 +161,20 @@ class StreamConversation(APIView):
     )
     def post(self, request, conversation_id):
         body = read_body(request, StreamBody, required=False)
-        conversation = find_thread(request, conversation_id, body.get("agent_id"))
+        conversation = resolve_conversation(request, conversation_id, body.get("agent_id"))
         return _followed(request, _run_to_follow(request, conversation, body), body)
 
 
 def _run_to_follow(request, conversation: Conversation, body: dict) -> Run:
     runs = runs_of(request).filter(conversation=conversation)
     if run_id := body.get("run_id"):
-        run = runs.find(pk=run_id)
+        run = runs.get_or_none(pk=run_id)
         if run is None:
             raise NotFound(f"Run not found with id='{run_id}'")
         return run
     if otid := body.get("otid"):
         # Its message has it too, when the run itself was freed of it.
-        run = runs.find(otid=otid) or runs.filter(messages__otid=otid).first()
+        run = runs.get_or_none(otid=otid) or runs.filter(messages__otid=otid).first()
         if run is None:
             raise NotFound(f"No run was started by a message with otid {otid!r}")
         return run
@@ -216,7 +216,7 @@ class CancelConversation(APIView):
     )
     def post(self, request, conversation_id):
         query = read_query(request, CancelQuery)
-        conversation = find_thread(request, conversation_id, query.get("agent_id"))
+        conversation = resolve_conversation(request, conversation_id, query.get("agent_id"))
         active = list(conversation.runs.active())
         if not active:
             raise Conflict(f"CONFLICT: No active runs to cancel for conversation {conversation.pk}")
@@ -269,7 +269,7 @@ class CompactConversation(APIView):
     )
     def post(self, request, conversation_id):
         body = read_body(request, CompactBody, required=False)
-        conversation = find_thread(request, conversation_id, body.get("agent_id"))
+        conversation = resolve_conversation(request, conversation_id, body.get("agent_id"))
         return _compact(request, conversation, body)
 
 
@@ -281,7 +281,9 @@ class CompactAgent(APIView):
     )
     def post(self, request, agent_id):
         body = read_body(request, CompactBody, required=False)
-        return _compact(request, find_thread_of(request, find_agent(request, agent_id), None), body)
+        return _compact(
+            request, find_agent_conversation(request, find_agent(request, agent_id), None), body
+        )
 
 
 def _compact(request, conversation: Conversation, body: dict) -> HttpResponse:
@@ -302,5 +304,5 @@ class PreviewRequest(APIView):
     )
     def post(self, request, conversation_id):
         body = read_body(request, SendBody)
-        conversation = find_thread(request, conversation_id, body.get("agent_id"))
+        conversation = resolve_conversation(request, conversation_id, body.get("agent_id"))
         return Response(payload(preview_request(conversation, turn_request(body))))

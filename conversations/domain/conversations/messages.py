@@ -20,7 +20,7 @@ def append_messages(
     the conversation was deleted meanwhile.
     """
     rows = Conversation.objects.select_for_update(no_key=True, of=("self",)).live()
-    locked = rows.select_related("agent").find(pk=conversation.pk)
+    locked = rows.select_related("agent").get_or_none(pk=conversation.pk)
     if locked is None:
         raise NotFound(f"Conversation not found with id='{conversation.pk}'")
     last = ConversationMessage.objects.filter(conversation=locked).aggregate(n=Max("position"))["n"]

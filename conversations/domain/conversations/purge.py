@@ -8,7 +8,7 @@ from django.db import transaction
 from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from ...models import Agent, Block, BlockRevision, Conversation, ConversationMessage, Message, Run
-from ..batches import SIZE
+from ..batches import BATCH_SIZE
 
 KINDS = [Agent, Conversation, Message, Run, Block, BlockRevision]
 
@@ -25,12 +25,12 @@ def purge(deleted_before: datetime) -> Iterator[Counter]:
     """
     # A default conversation goes together with its agent: one that is restored meanwhile has it.
     conversations = _conversations(deleted_before).filter(is_default=False)
-    yield from _delete_in_batches(conversations, SIZE)
+    yield from _delete_in_batches(conversations, BATCH_SIZE)
     yield from _delete_in_batches(_agents(deleted_before), AGENT_BATCH_SIZE)
-    yield from _delete_in_batches(Block.objects.filter(deleted_at__lt=deleted_before), SIZE)
+    yield from _delete_in_batches(Block.objects.filter(deleted_at__lt=deleted_before), BATCH_SIZE)
     # Last, because only now no deleted conversation holds them any more.
     held = ConversationMessage.objects.filter(message=OuterRef("pk"))
-    yield from _delete_in_batches(Message.objects.filter(~Exists(held)), SIZE)
+    yield from _delete_in_batches(Message.objects.filter(~Exists(held)), BATCH_SIZE)
 
 
 def count_purgeable(deleted_before: datetime) -> Counter:

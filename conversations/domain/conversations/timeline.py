@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from ...models import BlockRevision, Conversation, ConversationMessage, Message
 
-SIZE = 20  # messages of a stretch
+PAGE_SIZE = 20  # messages of a stretch
 MAX_CHANGES = 100  # between them; a block's history has them all
 
 
@@ -20,7 +20,7 @@ class Entry(NamedTuple):
     context_begins: bool
 
 
-class Stretch(NamedTuple):
+class TimelinePage(NamedTuple):
     """Some messages, oldest first; after the newest one the changes that came later."""
 
     entries: list[Entry]
@@ -28,7 +28,9 @@ class Stretch(NamedTuple):
     older_than: int | None  # The position to ask for what came before; None at the beginning.
 
 
-def stretch(conversation: Conversation, *, before: int | None = None, size: int = SIZE) -> Stretch:
+def timeline_page(
+    conversation: Conversation, *, before: int | None = None, size: int = PAGE_SIZE
+) -> TimelinePage:
     """The newest messages of a conversation, or the newest before a position. Two queries."""
     links = conversation.message_links.select_related("message", "message__run")
     if before is not None:
@@ -47,7 +49,7 @@ def stretch(conversation: Conversation, *, before: int | None = None, size: int 
         begins = bool(previous and link.in_context and not previous.in_context)
         entries.append(Entry(link, earlier, begins))
         previous = link
-    return Stretch(entries, changes, newest[0].position if older else None)
+    return TimelinePage(entries, changes, newest[0].position if older else None)
 
 
 def _stands_before(message: Message, change: BlockRevision) -> bool:

@@ -10,15 +10,15 @@ class Audience(NamedTuple):
 
     agents: int
     conversations: int
-    own_copies: int
+    isolated: int
 
 
-def audience_of(block: Block) -> Audience:
+def find_audience(block: Block) -> Audience:
     """Of an isolated block, its conversation alone."""
     if block.is_isolated:
         return Audience(0, IsolatedBlock.objects.filter(block=block).count(), 0)
     agents = block.agents.live()
     conversations = Conversation.objects.live().filter(agent__in=agents)
-    own_copies = IsolatedBlock.objects.filter(conversation__in=conversations, label=block.label)
-    own = own_copies.count()
+    isolated = IsolatedBlock.objects.filter(conversation__in=conversations, label=block.label)
+    own = isolated.count()
     return Audience(agents.count(), conversations.count() - own, own)

@@ -6,9 +6,9 @@ from merge3 import Merge3
 
 from ...models import AgentBlock, Block, Conversation, IsolatedBlock
 from ..actor import Actor, Source
-from ..diffs import Piece, text_diff, unified
+from ..diffs import DiffPart, text_diff, unified
 from ..errors import Conflict, NotFound
-from .audience import audience_of
+from .audience import find_audience
 from .blocks import BlockFields, check_version, lock_blocks, write_block
 from .effective import EffectiveBlock
 from .retry import LabelChanged, retry_on_label_change
@@ -27,11 +27,11 @@ class Comparison:
         return EffectiveBlock(own.label, own.block, self.shared, own)
 
     @property
-    def isolated_changes(self) -> list[Piece]:
+    def isolated_changes(self) -> list[DiffPart]:
         return text_diff(self.isolation.base_value, self.isolation.block.value)
 
     @property
-    def shared_changes(self) -> list[Piece]:
+    def shared_changes(self) -> list[DiffPart]:
         """Against the base; empty when the shared block is gone."""
         return text_diff(self.isolation.base_value, self.shared.value) if self.shared else []
 
@@ -309,5 +309,5 @@ def _set_base(isolation: IsolatedBlock, shared: Block) -> None:
 
 
 def _promotion(shared: Block, *, applied: bool) -> Promotion:
-    readers = audience_of(shared)
+    readers = find_audience(shared)
     return Promotion(shared, applied, readers.agents, readers.conversations)

@@ -43,7 +43,7 @@ def edit_label(
 
 
 @retry_on_label_change
-def edit_own(
+def edit_isolated_block(
     conversation: Conversation,
     label: str,
     *,

@@ -51,7 +51,7 @@ class PastBlock(NamedTuple):
         return self.block.version
 
 
-def moment_of(conversation: Conversation, at: str | datetime) -> datetime:
+def time_of(conversation: Conversation, at: str | datetime) -> datetime:
     """A time as it is; of a message's id, when it was written. The conversation must hold it."""
     if isinstance(at, datetime):
         return at

@@ -12,7 +12,7 @@ from django.db.models import Max
 
 from ...models import Block, BlockRevision, IsolatedBlock
 from ..actor import Actor, Source
-from ..diffs import Piece, text_diff, unified
+from ..diffs import DiffPart, text_diff, unified
 from ..errors import Conflict, NotFound
 from .blocks import check_version, lock_block, write_block
 
@@ -44,7 +44,7 @@ class Change:
         return unified(self.older.value, self.newer.value, *names)
 
     @property
-    def pieces(self) -> list[Piece]:
+    def pieces(self) -> list[DiffPart]:
         return text_diff(self.older.value, self.newer.value)
 
 
@@ -57,7 +57,7 @@ def find_revision(block: Block, number: int) -> BlockRevision:
     return revision
 
 
-def change_between(block: Block, older: int | None = None, newer: int | None = None) -> Change:
+def diff_revisions(block: Block, older: int | None = None, newer: int | None = None) -> Change:
     """What changed between two revisions: without numbers, what the newest one did."""
     newer = block.version if newer is None else newer
     older = max(newer - 1, 1) if older is None else older

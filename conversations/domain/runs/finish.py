@@ -133,7 +133,7 @@ def _note_completion(agent_id: str, moment: datetime) -> None:
 @transaction.atomic
 def free_if_silent(run: Run) -> bool:
     """Fail a run whose process is dead, which frees its conversation. Whether it is over now."""
-    locked = Run.objects.select_for_update(no_key=True).silent().find(pk=run.pk)
+    locked = Run.objects.select_for_update(no_key=True).silent().get_or_none(pk=run.pk)
     if locked is not None:
         end_locked_run(locked, SILENT)
         return True
@@ -148,7 +148,7 @@ def free_silent_runs() -> list[str]:
 @transaction.atomic
 def request_cancel(run: Run) -> bool:
     """Ask for a run's end. True when it is over at once, because no process had taken it."""
-    locked = Run.objects.select_for_update(no_key=True).active().find(pk=run.pk)
+    locked = Run.objects.select_for_update(no_key=True).active().get_or_none(pk=run.pk)
     if locked is None:
         return True
     if locked.status == Run.Status.CREATED:
@@ -174,6 +174,6 @@ def abandon_runs(runs: RunQuerySet) -> None:
 @transaction.atomic
 def force_cancel(run: Run) -> None:
     """End a run whose process did not do so in time: what that process still writes is refused."""
-    locked = Run.objects.select_for_update(no_key=True).active().find(pk=run.pk)
+    locked = Run.objects.select_for_update(no_key=True).active().get_or_none(pk=run.pk)
     if locked is not None:
         end_locked_run(locked, CANCELLED)

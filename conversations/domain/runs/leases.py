@@ -56,7 +56,7 @@ def unwanted_runs(worker: str) -> list[str]:
 
 def lock_run(run: Run, worker: str | None) -> Run:
     """The fresh row, held until the transaction ends; RunLost unless it is this process's."""
-    locked = Run.objects.select_for_update(no_key=True).find(pk=run.pk)
+    locked = Run.objects.select_for_update(no_key=True).get_or_none(pk=run.pk)
     if locked is None or locked.status not in Run.ACTIVE or locked.worker != worker:
         raise RunLost(run.pk)
     return locked
@@ -65,7 +65,7 @@ def lock_run(run: Run, worker: str | None) -> Run:
 @transaction.atomic
 def delete_run(run: Run) -> None:
     """Remove the record of a turn that is over, its steps and events; its messages stay."""
-    locked = Run.objects.select_for_update(no_key=True).find(pk=run.pk)
+    locked = Run.objects.select_for_update(no_key=True).get_or_none(pk=run.pk)
     if locked is not None and locked.status in Run.ACTIVE:
         raise Conflict(f"Run '{run.pk}' is {locked.status}; cancel it first")
     if locked is not None:

@@ -54,7 +54,7 @@ class Command(OperatorCommand):
             drain(0)
 
     def _agent(self, agent_id: str) -> Agent:
-        agent = Agent.objects.live().find(pk=agent_id) if is_id("agent", agent_id) else None
+        agent = Agent.objects.live().get_or_none(pk=agent_id) if is_id("agent", agent_id) else None
         if agent is None:
             raise CommandError(f"No agent has the id {agent_id!r}.")
         return agent
@@ -65,9 +65,9 @@ class Command(OperatorCommand):
             return create_conversation(agent, by=BY, isolated_labels=labels)
         threads = Conversation.objects.live().filter(agent=agent).select_related("agent")
         if named == "default":
-            thread = threads.find(is_default=True)
+            thread = threads.get_or_none(is_default=True)
         else:
-            thread = threads.find(pk=named) if is_id("conv", named) else None
+            thread = threads.get_or_none(pk=named) if is_id("conv", named) else None
         if thread is None:
             raise CommandError(f"Agent {agent.pk} has no conversation with the id {named!r}.")
         for label in labels:
@@ -76,7 +76,7 @@ class Command(OperatorCommand):
 
     def _fresh(self, thread: Conversation) -> Conversation:
         """Others may have changed it or its agent while the person was thinking."""
-        found = Conversation.objects.live().select_related("agent").find(pk=thread.pk)
+        found = Conversation.objects.live().select_related("agent").get_or_none(pk=thread.pk)
         if found is None:
             raise CommandError(f"Conversation {thread.pk} was deleted.")
         return found

@@ -6,7 +6,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from ...domain.actor import Actor
-from ...domain.batches import SIZE
+from ...domain.batches import BATCH_SIZE
 from ...domain.conversations.agents import check_agent
 from ...domain.conversations.messages import insert_messages, text_message
 from ...domain.memory.blocks import insert_blocks
@@ -65,8 +65,8 @@ def import_parcel(
     messages = _store_messages(threads, stored, parcel, options, by=by)
     _store_lineage(threads, stored, messages)
     ids = [conversation.pk for conversation in stored.values()]
-    for first in range(0, len(ids), SIZE):
-        recompile_all(ids[first : first + SIZE])
+    for first in range(0, len(ids), BATCH_SIZE):
+        recompile_all(ids[first : first + BATCH_SIZE])
     return agents
 
 
@@ -126,7 +126,7 @@ def _insert(
     # The field says when a row was added, unless it is told otherwise afterwards.
     for revision, written_at in zip(revisions, times, strict=True):
         revision.written_at = written_at
-    BlockRevision.objects.bulk_update(revisions, ["written_at"], batch_size=SIZE)
+    BlockRevision.objects.bulk_update(revisions, ["written_at"], batch_size=BATCH_SIZE)
 
 
 def _store_agent(
@@ -249,7 +249,7 @@ def _store_messages(
             )
             for position, (message, is_shown) in enumerate(zip(held, shown, strict=True))
         )
-    ConversationMessage.objects.bulk_create(links, batch_size=SIZE)
+    ConversationMessage.objects.bulk_create(links, batch_size=BATCH_SIZE)
     return messages
 
 
@@ -267,4 +267,6 @@ def _store_lineage(
             fork.forked_from = stored[thread.forked_from]
             fork.forked_at_message = messages.get(thread.forked_at_message or "")
             forks.append(fork)
-    Conversation.objects.bulk_update(forks, ["forked_from", "forked_at_message"], batch_size=SIZE)
+    Conversation.objects.bulk_update(
+        forks, ["forked_from", "forked_at_message"], batch_size=BATCH_SIZE
+    )

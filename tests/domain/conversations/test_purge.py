@@ -201,7 +201,7 @@ def test_counting_removes_nothing(alice):
 
 
 def test_an_interrupted_purge_is_continued_by_the_next(alice, monkeypatch):
-    monkeypatch.setattr(purge_module, "SIZE", 2)
+    monkeypatch.setattr(purge_module, "BATCH_SIZE", 2)
     agent = make_agent(alice, labels=["human"])
     for _ in range(5):
         conversation = make_conversation(agent, isolated=["human"])

@@ -162,7 +162,7 @@ class Life(RuleBasedStateMachine):
         self.redo_shared(label)
 
     @rule(index=which, label=labels, value=texts)
-    def edit_own(self, index, label, value):
+    def edit_isolated_block(self, index, label, value):
         thread = self.thread(index, label)
         if label in thread.own:
             block = thread.row.isolations.get(label=label).block
@@ -221,7 +221,7 @@ class Life(RuleBasedStateMachine):
     def grow_apart_and_come_together(self, index, label, mine, theirs, verb):
         # What the rules above seldom do by chance: both sides move, and then they are brought
         # together.
-        self.edit_own(index, label, mine)
+        self.edit_isolated_block(index, label, mine)
         self.edit_shared(label, theirs)
         if verb in ("promote", "force"):
             self.promote(index, label, force=verb == "force")

@@ -12,11 +12,11 @@ from conversations.domain.memory.blocks import write_block
 from conversations.domain.memory.drift import promote, rebase, reset
 from conversations.domain.memory.effective import effective_blocks
 from conversations.domain.memory.isolation import isolate_label, release_label
-from conversations.domain.memory.periods import effective_blocks_at, moment_of
+from conversations.domain.memory.periods import effective_blocks_at, time_of
 from conversations.domain.memory.revisions import (
     NothingToRedo,
     NothingToUndo,
-    change_between,
+    diff_revisions,
     redo,
     restore_revision,
     undo,
@@ -122,11 +122,11 @@ def test_a_revision_that_is_not_there_is_named(block):
 
 
 def test_what_changed_between_any_two_revisions(block):
-    change = change_between(block, 1, 3)
+    change = diff_revisions(block, 1, 3)
 
     assert [tuple(piece) for piece in change.pieces] == [("removed", "A"), ("added", "C")]
     assert change.unified == "--- revision 1\n+++ revision 3\n@@ -1 +1 @@\n-A\n+C"
-    assert change_between(block).older.number == 2
+    assert diff_revisions(block).older.number == 2
 
 
 # Undoing what moved the base of an isolated block
@@ -248,7 +248,7 @@ def test_memory_as_of_a_message_of_an_ancestor_three_forks_back(alice):
     for _ in range(3):
         thread = fork_conversation(thread, by=actor())
 
-    then = read_at(thread, moment_of(thread, message.pk))
+    then = read_at(thread, time_of(thread, message.pk))
 
     assert then == {"human": ("about human", "isolated", 1)}
     assert read_at(thread, timezone.now()) == {"human": ("later", "isolated", 1)}
@@ -266,4 +266,4 @@ def test_a_message_of_another_conversation_is_not_found(alice):
     message = make_messages(make_conversation(agent), "hello")[0]
 
     with pytest.raises(NotFound, match="is not in conversation"):
-        moment_of(make_conversation(agent), message.pk)
+        time_of(make_conversation(agent), message.pk)
