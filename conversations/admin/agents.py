@@ -21,8 +21,7 @@ from ..domain.errors import DomainError, InvalidArgument
 from ..domain.memory.bulk import isolations_of
 from ..domain.memory.prompt import DEFAULT_SYSTEM_PROMPT
 from ..domain.tools.definitions import BASE_TOOLS
-from ..models import Agent, AgentBlock, Block, IsolatedBlock
-from ..models.conversations import Drift
+from ..models import Agent, AgentBlock, Block, Drift, IsolatedBlock
 from .bulk import VERBS, report_on
 from .buttons import button
 from .display import link, list_url

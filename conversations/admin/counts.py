@@ -4,8 +4,7 @@ from typing import NamedTuple
 
 from django.db.models import Count
 
-from ..models import Block, Conversation, IsolatedBlock, Run
-from ..models.conversations import Drift
+from ..models import Block, Conversation, Drift, IsolatedBlock, Run
 from .display import list_url
 
 

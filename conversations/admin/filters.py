@@ -2,8 +2,8 @@
 
 from django.contrib import admin
 
+from ..models import Drift
 from ..models.blocks import NEARLY_FULL
-from ..models.conversations import Drift
 
 
 class StateFilter(admin.SimpleListFilter):

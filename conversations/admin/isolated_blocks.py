@@ -2,8 +2,7 @@ from django.contrib import admin, messages
 from django.db.models import Q
 from django.db.models.functions import Length
 
-from ..models import IsolatedBlock
-from ..models.conversations import Drift
+from ..models import Drift, IsolatedBlock
 from .bulk import report_on
 from .display import badge, link
 from .filters import DriftFilter

@@ -2,6 +2,7 @@ from .accounts import ApiKey, Organization, User
 from .agents import Agent, AgentBlock
 from .blocks import Block, BlockRevision
 from .conversations import Conversation, IsolatedBlock
+from .drift import Drift
 from .messages import ConversationMessage, Message
 from .periods import ReadingPeriod
 from .runs import Run, RunEvent, Step
@@ -14,6 +15,7 @@ __all__ = [
     "BlockRevision",
     "Conversation",
     "ConversationMessage",
+    "Drift",
     "IsolatedBlock",
     "Message",
     "Organization",

@@ -4,13 +4,14 @@ from collections.abc import Collection
 from typing import Self
 
 from django.db import models
-from django.db.models import F, FilteredRelation, OuterRef, Q, Value
+from django.db.models import F, FilteredRelation, OuterRef, Q
 
 from ..ids import PrefixedUUIDField
 from ..text import is_storable
 from .agents import Agent
 from .base import OrganizationModel, OrganizationQuerySet, nulls_last
 from .blocks import Block
+from .drift import drift_expression
 
 
 class ConversationQuerySet(OrganizationQuerySet):
@@ -119,16 +120,6 @@ class Conversation(OrganizationModel):
         return self.summary or self.id
 
 
-class Drift(models.TextChoices):
-    """How the shared text, the base and the isolated text of one label differ."""
-
-    IN_SYNC = "in_sync", "in sync"
-    ISOLATED_CHANGED = "isolated_changed", "isolated changed"
-    SHARED_CHANGED = "shared_changed", "shared changed"
-    DIVERGED = "diverged", "diverged"
-    SHARED_GONE = "shared_gone", "shared gone"
-
-
 class IsolatedBlockQuerySet(models.QuerySet):
     def in_organization(self, organization) -> Self:
         return self.filter(conversation__organization=organization)
@@ -150,13 +141,8 @@ class IsolatedBlockQuerySet(models.QuerySet):
             shared_id=F("shared_link__block"),
             shared_value=F("shared_link__block__value"),
         ).annotate(
-            drift=models.Case(
-                models.When(shared_id=None, then=Value(Drift.SHARED_GONE)),
-                models.When(block__value=F("shared_value"), then=Value(Drift.IN_SYNC)),
-                models.When(shared_value=F("base_value"), then=Value(Drift.ISOLATED_CHANGED)),
-                models.When(block__value=F("base_value"), then=Value(Drift.SHARED_CHANGED)),
-                default=Value(Drift.DIVERGED),
-                output_field=models.CharField(),
+            drift=drift_expression(
+                base="base_value", shared="shared_value", isolated="block__value"
             )
         )
 

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from rest_framework import serializers
 
 from ...domain.memory.bulk import Outcome
-from ...models.conversations import Drift
+from ...models import Drift
 from .fields import Choice, Flag, Id, Listed
 
 OUTCOMES = ["applied", "unchanged", "conflict", "skipped"]

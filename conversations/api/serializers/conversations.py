@@ -4,8 +4,7 @@ from rest_framework import serializers
 from ...domain.memory.effective import block_versions_of
 from ...domain.memory.forks import ForkChoice
 from ...domain.memory.prompt import is_stale
-from ...models import ConversationMessage
-from ...models.conversations import Drift
+from ...models import ConversationMessage, Drift
 from ..http.pagination import PageQuery
 from .fields import (
     Choice,

@@ -2,10 +2,9 @@ from rest_framework import serializers
 
 from ...domain.memory.drift import Comparison, Promotion
 from ...domain.memory.effective import EffectiveBlock
+from ...models import Drift
 from .blocks import BlockSerializer
 from .fields import Flag, Id, Text
-
-DRIFTS = ["in_sync", "isolated_changed", "shared_changed", "diverged", "shared_gone"]
 
 
 class EffectiveBlockSerializer(serializers.Serializer):
@@ -16,7 +15,7 @@ class EffectiveBlockSerializer(serializers.Serializer):
     block = BlockSerializer()
     version = serializers.IntegerField()
     shared_block_id = serializers.CharField(allow_null=True)
-    drift = serializers.ChoiceField(DRIFTS, allow_null=True)
+    drift = serializers.ChoiceField(Drift.values, allow_null=True)
 
     def to_representation(self, effective: EffectiveBlock):
         return {
@@ -52,7 +51,7 @@ class ComparisonSerializer(serializers.Serializer):
     """Base, shared and isolated text of one label; the changes are both against the base."""
 
     label = serializers.CharField()  # type: ignore[assignment]
-    drift = serializers.ChoiceField(DRIFTS)
+    drift = serializers.ChoiceField(Drift.values)
     base = BaseSerializer()
     shared = SideSerializer(allow_null=True)
     isolated = SideSerializer()

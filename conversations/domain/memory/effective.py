@@ -10,7 +10,7 @@ from django.db.models import QuerySet
 
 from ...ids import PrefixedUUIDField
 from ...models import Agent, AgentBlock, Block, Conversation, IsolatedBlock
-from ...models.conversations import Drift
+from ...models.drift import Drift, drift_of
 
 
 class Labelled(Protocol):
@@ -48,16 +48,11 @@ class EffectiveBlock:
         """None for a shared block; as `IsolatedBlock.objects.with_drift()` says in SQL."""
         if self.isolation is None:
             return None
-        if self.shared is None:
-            return Drift.SHARED_GONE
-        base, shared, isolated = self.isolation.base_value, self.shared.value, self.block.value
-        if isolated == shared:
-            return Drift.IN_SYNC
-        if shared == base:
-            return Drift.ISOLATED_CHANGED
-        if isolated == base:
-            return Drift.SHARED_CHANGED
-        return Drift.DIVERGED
+        return drift_of(
+            base=self.isolation.base_value,
+            shared=self.shared.value if self.shared else None,
+            isolated=self.block.value,
+        )
 
 
 def effective_blocks(conversation: Conversation) -> list[EffectiveBlock]:

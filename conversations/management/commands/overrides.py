@@ -17,8 +17,7 @@ from conversations.domain.memory.drift import (
 )
 from conversations.domain.memory.isolation import release_label
 from conversations.ids import is_id
-from conversations.models import Agent, Conversation, IsolatedBlock
-from conversations.models.conversations import Drift
+from conversations.models import Agent, Conversation, Drift, IsolatedBlock
 
 from ._arguments import find_organization
 from ._command import OperatorCommand

@@ -12,8 +12,7 @@ from conversations.domain.memory.bulk import rebase_all, reset_all
 from conversations.domain.memory.drift import rebase, reset
 from conversations.domain.memory.effective import effective_blocks
 from conversations.ids import new_id
-from conversations.models import BlockRevision
-from conversations.models.conversations import Drift
+from conversations.models import BlockRevision, Drift
 
 from ...factories import actor, make_agent, make_conversation
 

@@ -15,8 +15,8 @@ from conversations.domain.memory.drift import (
     reset,
 )
 from conversations.domain.memory.effective import effective_blocks
-from conversations.models import IsolatedBlock
-from conversations.models.conversations import Drift
+from conversations.models import Drift, IsolatedBlock
+from conversations.models.drift import drift_of
 
 from ...factories import actor, make_agent, make_conversation
 
@@ -45,29 +45,33 @@ def write(block, value):
     return write_block(block, by=actor(), value=value)
 
 
-@pytest.mark.parametrize(
-    ("shared", "isolated", "drift"),
-    [
-        (LINES, LINES, Drift.IN_SYNC),
-        (LINES, "mine", Drift.ISOLATED_CHANGED),
-        ("theirs", LINES, Drift.SHARED_CHANGED),
-        ("theirs", "mine", Drift.DIVERGED),
-        ("the same", "the same", Drift.IN_SYNC),
-        (None, "mine", Drift.SHARED_GONE),
-    ],
-)
-def test_drift_is_the_same_in_python_and_in_sql(alice, conversation, shared, isolated, drift):
+# Shared, isolated: with the base LINES, every way in which the three can be equal or differ.
+CASES = {
+    (LINES, LINES): Drift.IN_SYNC,
+    (LINES, "mine"): Drift.ISOLATED_CHANGED,
+    ("theirs", LINES): Drift.SHARED_CHANGED,
+    ("theirs", "mine"): Drift.DIVERGED,
+    ("the same", "the same"): Drift.IN_SYNC,
+    (None, LINES): Drift.SHARED_GONE,
+    (None, "mine"): Drift.SHARED_GONE,
+}
+
+
+@pytest.mark.parametrize(("shared", "isolated"), CASES)
+def test_drift_is_the_same_in_python_and_in_sql(alice, conversation, shared, isolated):
+    expected = CASES[shared, isolated]
     write(own_of(conversation), isolated)
     if shared is None:
         detach_block(conversation.agent, shared_of(conversation), by=actor(alice))
     else:
         write(shared_of(conversation), shared)
 
-    [in_python] = [effective.drift for effective in effective_blocks(conversation)]
-    in_sql = IsolatedBlock.objects.with_drift().get(conversation=conversation).drift
+    [effective] = effective_blocks(conversation)
+    row = IsolatedBlock.objects.with_drift().get(conversation=conversation)
 
-    assert (in_python, in_sql) == (drift, drift)
-    assert compare(conversation, "human").effective.drift == drift
+    assert drift_of(base=LINES, shared=shared, isolated=isolated) == expected
+    assert (effective.drift, row.drift) == (expected, expected)
+    assert IsolatedBlock.objects.of_drifts([expected]).get() == row
 
 
 def test_a_comparison_tells_both_sides_changes_since_the_base(conversation):

@@ -1,9 +1,7 @@
 import pytest
 
-from conversations.domain.conversations.agents import detach_block, update_agent
-from conversations.domain.memory.blocks import write_block
+from conversations.domain.conversations.agents import update_agent
 from conversations.domain.memory.effective import effective_blocks, effective_blocks_of
-from conversations.models import IsolatedBlock
 
 from ...factories import actor, make_agent, make_conversation
 
@@ -35,32 +33,6 @@ def test_isolated_blocks_whose_label_is_gone_come_last_in_the_order_of_their_iso
         ("b", "isolated", "about b", "shared_gone"),
         ("a", "isolated", "about a", "shared_gone"),
     ]
-
-
-@pytest.mark.parametrize(
-    ("shared", "isolated", "drift"),
-    [
-        ("about a", "about a", "in_sync"),
-        ("about a", "mine", "isolated_changed"),
-        ("theirs", "about a", "shared_changed"),
-        ("theirs", "mine", "diverged"),
-        ("same", "same", "in_sync"),
-        (None, "mine", "shared_gone"),
-    ],
-)
-def test_python_and_sql_agree_on_drift(alice, shared, isolated, drift):
-    agent = make_agent(alice, labels=["a"])
-    conversation = make_conversation(agent, isolated=["a"])
-    write_block(conversation.isolated_blocks.get(), by=actor(alice), value=isolated)
-    if shared is None:
-        detach_block(agent, agent.blocks.get(), by=actor(alice))
-    else:
-        write_block(agent.blocks.get(), by=actor(alice), value=shared)
-
-    [effective] = effective_blocks(conversation)
-
-    assert effective.drift == drift
-    assert IsolatedBlock.objects.with_drift().get().drift == drift
 
 
 @pytest.mark.parametrize("count", [1, 5])

@@ -6,8 +6,7 @@ from conversations.domain.errors import Conflict, InvalidArgument
 from conversations.domain.memory.blocks import write_block
 from conversations.domain.memory.effective import effective_blocks
 from conversations.domain.memory.forks import ForkChoice
-from conversations.models import Conversation
-from conversations.models.conversations import Drift
+from conversations.models import Conversation, Drift
 
 from ...factories import actor, make_agent, make_conversation, make_messages
 

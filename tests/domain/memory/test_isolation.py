@@ -5,8 +5,7 @@ from conversations.domain.integrity.check import find_breaches
 from conversations.domain.memory.blocks import write_block
 from conversations.domain.memory.effective import effective_blocks
 from conversations.domain.memory.isolation import isolate_label, release_label, restore_label
-from conversations.models import Block, IsolatedBlock
-from conversations.models.conversations import Drift
+from conversations.models import Block, Drift, IsolatedBlock
 
 from ...factories import actor, make_agent, make_conversation
 

@@ -21,7 +21,7 @@ from conversations.domain.memory.revisions import (
     restore_revision,
     undo,
 )
-from conversations.models.conversations import Drift
+from conversations.models import Drift
 
 from ...factories import actor, make_agent, make_block, make_conversation, make_messages
 
