@@ -167,16 +167,8 @@ LOGGING = {
     },
 }
 
-REST_FRAMEWORK = {
-    "DEFAULT_AUTHENTICATION_CLASSES": ["conversations.api.auth.ApiKeyAuthentication"],
-    "DEFAULT_PERMISSION_CLASSES": ["conversations.api.auth.KeyAllowsMethod"],
-    "DEFAULT_RENDERER_CLASSES": ["conversations.api.http.rendering.JSONRenderer"],
-    "DEFAULT_PARSER_CLASSES": ["conversations.api.http.parsing.JSONParser"],
-    "DEFAULT_CONTENT_NEGOTIATION_CLASS": "conversations.api.http.rendering.AlwaysJSON",
-    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
-    "EXCEPTION_HANDLER": "conversations.api.http.errors.exception_handler",
-    "UNAUTHENTICATED_USER": None,
-}
+# The API configures its own views; only drf-spectacular needs a default.
+REST_FRAMEWORK = {"DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema"}
 SPECTACULAR_SETTINGS = {
     "TITLE": "Conversations with isolated memory",
     "DESCRIPTION": "The Letta V1 REST API around conversations and blocks, kept and repaired.",

@@ -5,14 +5,11 @@ from django.contrib import admin
 from django.urls import include, path
 from django.views.generic import RedirectView
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
-from rest_framework.negotiation import DefaultContentNegotiation
 
 # The documentation is public: it tells nothing about anybody's data.
 open_to_all: dict[str, Any] = {
     "authentication_classes": [],
     "permission_classes": [],
-    # YAML or JSON, as the reader likes; the API itself answers in JSON only.
-    "content_negotiation_class": DefaultContentNegotiation,
 }
 
 urlpatterns = [

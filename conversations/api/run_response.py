@@ -20,7 +20,7 @@ from ..domain.runs.leases import messages_of_run
 from ..models import Message, Run
 from ..runtime.broker import Watch, follow
 from ..runtime.database import in_database
-from .http.rendering import dumped
+from .http.renderers import dumped
 from .serializers.events import (
     represent_compaction,
     represent_event,

@@ -1,6 +1,7 @@
 """Errors as the wire has them: a status and `{"detail": "<text>"}`."""
 
 import logging
+from typing import Any
 
 from django.conf import settings
 from django.core.exceptions import TooManyFieldsSent
@@ -9,13 +10,25 @@ from django.db import OperationalError
 from django.http import Http404
 from rest_framework import exceptions, status
 from rest_framework.response import Response
+from rest_framework.settings import api_settings
 from rest_framework.views import exception_handler as drf_exception_handler
 from rest_framework.views import set_rollback
 
 from ...domain import errors
-from .exceptions import InvalidRequest
 
 logger = logging.getLogger(__name__)
+
+
+class InvalidRequest(exceptions.APIException):
+    """The request itself is wrong, whatever is stored."""
+
+    status_code = status.HTTP_422_UNPROCESSABLE_ENTITY
+
+
+class BodyTooLarge(exceptions.APIException):
+    """The body is longer than the server accepts."""
+
+    status_code = status.HTTP_413_REQUEST_ENTITY_TOO_LARGE
 
 
 # The first class that fits decides.
@@ -64,14 +77,16 @@ def _domain_response(error: errors.DomainError) -> Response:
     return Response({"detail": f"{prefix}{error}", **error.details}, status=code)
 
 
-def flatten(detail, path: str = "") -> str:
-    """DRF's tree of errors as one line: `isolated_block_labels.0: expected a string, got 1`."""
+def flatten(detail: Any, path: str = "") -> str:
+    """Return DRF's tree of errors as one line: `labels.0: expected a string, got 1`."""
     if isinstance(detail, dict):
-        parts = [
-            flatten(value, path if key == "non_field_errors" else f"{path}.{key}".lstrip("."))
-            for key, value in detail.items()
-        ]
-        return "; ".join(parts)
+        return "; ".join(flatten(value, _join(path, name)) for name, value in detail.items())
     if isinstance(detail, list):
         return "; ".join(flatten(value, path) for value in detail if value)
     return f"{path}: {detail}" if path else str(detail)
+
+
+def _join(path: str, name: str) -> str:
+    if name == api_settings.NON_FIELD_ERRORS_KEY:
+        return path
+    return f"{path}.{name}" if path else name

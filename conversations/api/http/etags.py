@@ -15,8 +15,8 @@ from rest_framework.response import Response
 
 from ...models import Block
 from ..serializers.blocks import BlockSerializer
-from .exceptions import InvalidRequest
-from .rendering import dumped
+from .errors import InvalidRequest
+from .renderers import dumped
 
 TAG = re.compile(r'"(?P<version>[0-9]{1,9})(?:-[0-9a-f]{8})?"')
 

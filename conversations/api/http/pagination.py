@@ -14,7 +14,7 @@ from rest_framework import serializers
 from ...domain.errors import NotFound
 from ...ids import is_id
 from ..serializers.fields import Choice, Text, WholeNumber
-from .exceptions import InvalidRequest
+from .errors import InvalidRequest
 
 MAX_LIMIT = 1000
 

@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 from django.core.validators import RegexValidator
-from rest_framework import serializers
+from rest_framework import ISO_8601, serializers
 
 from ...ids import is_id
 from ...models.blocks import LABEL_PATTERN
@@ -111,6 +111,7 @@ class Choice(serializers.ChoiceField):
 class Timestamp(serializers.DateTimeField):
     """A time in ISO 8601; without a zone it is UTC."""
 
+    input_formats = [ISO_8601]
     default_error_messages = {"invalid": "expected a time in ISO 8601"}
 
 

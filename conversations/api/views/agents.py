@@ -1,7 +1,6 @@
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema
 from rest_framework.response import Response
-from rest_framework.views import APIView
 
 from ...domain.conversations.agents import create_agent, delete_agent, update_agent
 from ...domain.conversations.conversations import clear_conversation
@@ -11,10 +10,10 @@ from ...domain.memory.prompt import context_window, preview_prompt, recompile
 from ...domain.tools import definitions as tools
 from ...models import Agent
 from ..auth import actor_of
-from ..http.exceptions import InvalidRequest
+from ..http.errors import InvalidRequest
 from ..http.filters import matching_agents
 from ..http.pagination import Order, page
-from ..http.requests import read_body, read_query
+from ..http.validation import read_body, read_query
 from ..schema import OBJECT_OF_STRINGS
 from ..serializers.agent_queries import AgentFilters, IncludeQuery, ListAgentsQuery
 from ..serializers.agents import (
@@ -31,6 +30,7 @@ from ..serializers.context import (
     ContextWindowSerializer,
     RecompileAgentQuery,
 )
+from .base import ApiView
 from .finders import agents_of, find_agent, find_agent_conversation, find_blocks
 
 ORDER_FIELDS = {
@@ -54,7 +54,7 @@ def respond(request, agent: Agent, relations: set[str] | None = None) -> Respons
     return Response(represent_agents([agent], relations)[0])
 
 
-class AgentList(APIView):
+class AgentList(ApiView):
     @extend_schema(
         operation_id="agents_list",
         parameters=[ListAgentsQuery],
@@ -90,7 +90,7 @@ class AgentList(APIView):
         return respond(request, agent)
 
 
-class AgentCount(APIView):
+class AgentCount(ApiView):
     @extend_schema(
         operation_id="agents_count", parameters=[AgentFilters], responses=OpenApiTypes.INT
     )
@@ -100,7 +100,7 @@ class AgentCount(APIView):
         return Response(matching_agents(every, query).count())
 
 
-class AgentDetail(APIView):
+class AgentDetail(ApiView):
     @extend_schema(
         operation_id="agents_retrieve", parameters=[IncludeQuery], responses=AgentSerializer
     )
@@ -126,7 +126,7 @@ class AgentDetail(APIView):
         return Response({"message": f"Agent id={agent_id} successfully deleted"})
 
 
-class ToolApproval(APIView):
+class ToolApproval(ApiView):
     """Whether a person must approve each call of a tool. V1 takes it in the query or the body."""
 
     @extend_schema(
@@ -150,7 +150,7 @@ class ToolApproval(APIView):
         return respond(request, update_agent(agent, by=actor_of(request), approval_tools=names))
 
 
-class ResetMessages(APIView):
+class ResetMessages(ApiView):
     """Begins the agent's own thread anew; what was said can be brought back until it is purged."""
 
     @extend_schema(
@@ -163,7 +163,7 @@ class ResetMessages(APIView):
         return respond(request, agent)
 
 
-class AgentContext(APIView):
+class AgentContext(ApiView):
     @extend_schema(
         operation_id="agents_context", parameters=[ContextQuery], responses=ContextWindowSerializer
     )
@@ -174,7 +174,7 @@ class AgentContext(APIView):
         return Response(ContextWindowSerializer(context_window(conversation)).data)
 
 
-class RecompileAgent(APIView):
+class RecompileAgent(ApiView):
     @extend_schema(
         operation_id="agents_recompile",
         parameters=[RecompileAgentQuery],

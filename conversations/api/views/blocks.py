@@ -1,7 +1,6 @@
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema
 from rest_framework.response import Response
-from rest_framework.views import APIView
 
 from ...domain.memory.blocks import create_block, delete_block, write_block
 from ...models import Agent, Block
@@ -9,7 +8,7 @@ from ..auth import actor_of
 from ..http.etags import IF_MATCH, IF_NONE_MATCH, expected_version, tagged_block
 from ..http.filters import matching_blocks
 from ..http.pagination import page
-from ..http.requests import read_body, read_query
+from ..http.validation import read_body, read_query
 from ..schema import NULL
 from ..serializers.agent_queries import BlockAgentsQuery
 from ..serializers.agents import AgentSerializer, represent_agents
@@ -21,6 +20,7 @@ from ..serializers.blocks import (
     UpdateBlockBody,
 )
 from .agents import relations_asked
+from .base import ApiView
 from .finders import find_block
 
 
@@ -32,7 +32,7 @@ def edit_block(request, block: Block) -> Response:
     return tagged_block(request, block)
 
 
-class BlockList(APIView):
+class BlockList(ApiView):
     @extend_schema(
         operation_id="blocks_list",
         parameters=[ListBlocksQuery],
@@ -51,7 +51,7 @@ class BlockList(APIView):
         return Response(BlockSerializer(block).data)
 
 
-class BlockCount(APIView):
+class BlockCount(ApiView):
     @extend_schema(
         operation_id="blocks_count", parameters=[BlockFilters], responses=OpenApiTypes.INT
     )
@@ -61,7 +61,7 @@ class BlockCount(APIView):
         return Response(matching_blocks(every, query).count())
 
 
-class BlockDetail(APIView):
+class BlockDetail(ApiView):
     @extend_schema(
         operation_id="blocks_retrieve", parameters=[IF_NONE_MATCH], responses=BlockSerializer
     )
@@ -84,7 +84,7 @@ class BlockDetail(APIView):
         return Response(None)
 
 
-class BlockAgents(APIView):
+class BlockAgents(ApiView):
     @extend_schema(
         operation_id="blocks_agents",
         parameters=[BlockAgentsQuery],

@@ -1,11 +1,11 @@
 from drf_spectacular.utils import extend_schema
 from rest_framework.response import Response
-from rest_framework.views import APIView
 
 from ...domain.memory.bulk import rebase_all, reset_all
 from ..auth import actor_of
-from ..http.requests import read_body
+from ..http.validation import read_body
 from ..serializers.bulk import BulkBody, BulkSerializer, represent_outcomes
+from .base import ApiView
 from .finders import find_agent
 
 
@@ -23,7 +23,7 @@ def bring_together(request, verb, agent_id: str, label: str) -> Response:
     return Response(represent_outcomes(label, outcomes, dry_run=body["dry_run"]))
 
 
-class ResetIsolatedBlocks(APIView):
+class ResetIsolatedBlocks(ApiView):
     """In an agent's conversations, take the shared text of a label again."""
 
     @extend_schema(operation_id="agents_reset", request=BulkBody, responses=BulkSerializer)
@@ -31,7 +31,7 @@ class ResetIsolatedBlocks(APIView):
         return bring_together(request, reset_all, agent_id, label)
 
 
-class RebaseIsolatedBlocks(APIView):
+class RebaseIsolatedBlocks(ApiView):
     """In an agent's conversations, merge the shared changes of a label into the own texts."""
 
     @extend_schema(operation_id="agents_rebase", request=BulkBody, responses=BulkSerializer)

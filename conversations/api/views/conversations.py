@@ -1,7 +1,6 @@
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema
 from rest_framework.response import Response
-from rest_framework.views import APIView
 
 from ...domain.conversations.conversations import (
     create_conversation,
@@ -18,7 +17,7 @@ from ..auth import actor_of
 from ..http.etags import IF_MATCH, IF_NONE_MATCH, expected_version, tagged
 from ..http.filters import matching_conversations
 from ..http.pagination import Order, page
-from ..http.requests import path_id, read_body, read_query
+from ..http.validation import path_id, read_body, read_query
 from ..schema import NULL
 from ..serializers.conversations import (
     ConversationSerializer,
@@ -32,6 +31,7 @@ from ..serializers.conversations import (
     UpdateConversationBody,
     represent_conversations,
 )
+from .base import ApiView
 from .finders import agents_of, find_conversation, messages_of, resolve_conversation
 
 ORDER_FIELDS = {
@@ -45,7 +45,7 @@ def respond(request, conversation: Conversation) -> Response:
     return tagged(request, represent_conversations([conversation])[0], conversation.version)
 
 
-class ConversationList(APIView):
+class ConversationList(ApiView):
     @extend_schema(
         operation_id="conversations_list",
         parameters=[ListConversationsQuery],
@@ -84,7 +84,7 @@ class ConversationList(APIView):
         )
 
 
-class ConversationDetail(APIView):
+class ConversationDetail(ApiView):
     @extend_schema(
         operation_id="conversations_retrieve",
         parameters=[IF_NONE_MATCH],
@@ -117,7 +117,7 @@ class ConversationDetail(APIView):
         return Response(None)
 
 
-class RestoreConversation(APIView):
+class RestoreConversation(ApiView):
     @extend_schema(
         operation_id="conversations_restore", request=None, responses=ConversationSerializer
     )
@@ -130,7 +130,7 @@ class RestoreConversation(APIView):
         return respond(request, restore_conversation(conversation, by=actor_of(request)))
 
 
-class ForkConversation(APIView):
+class ForkConversation(ApiView):
     @extend_schema(
         operation_id="conversations_fork",
         parameters=[ForkQuery],
@@ -156,7 +156,7 @@ class ForkConversation(APIView):
         return respond(request, fork)
 
 
-class RecompileConversation(APIView):
+class RecompileConversation(ApiView):
     @extend_schema(
         operation_id="conversations_recompile",
         parameters=[RecompileQuery],

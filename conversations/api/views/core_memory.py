@@ -2,7 +2,6 @@
 
 from drf_spectacular.utils import extend_schema
 from rest_framework.response import Response
-from rest_framework.views import APIView
 
 from ...domain.conversations.agents import attach_block, detach_block
 from ...domain.errors import NotFound
@@ -11,7 +10,7 @@ from ...text import is_storable
 from ..auth import actor_of
 from ..http.etags import IF_MATCH, IF_NONE_MATCH, tagged_block
 from ..http.pagination import Order, page
-from ..http.requests import read_query
+from ..http.validation import read_query
 from ..serializers.agents import (
     AgentSerializer,
     MemorySerializer,
@@ -20,18 +19,19 @@ from ..serializers.agents import (
 )
 from ..serializers.blocks import AttachedBlocksQuery, BlockSerializer, UpdateBlockBody
 from .agents import respond
+from .base import ApiView
 from .blocks import edit_block
 from .finders import agents_of, find_agent, find_block
 
 
-class CoreMemory(APIView):
+class CoreMemory(ApiView):
     @extend_schema(operation_id="agents_core_memory", responses=MemorySerializer)
     def get(self, request, agent_id):
         agent = find_agent(request, agent_id, agents_of(request).with_blocks())
         return Response(represent_memory(agent, represent_blocks(agent)))
 
 
-class AgentBlockList(APIView):
+class AgentBlockList(ApiView):
     @extend_schema(
         operation_id="agents_blocks_list",
         parameters=[AttachedBlocksQuery],
@@ -45,7 +45,7 @@ class AgentBlockList(APIView):
         return Response(BlockSerializer([link.block for link in found], many=True).data)
 
 
-class AgentBlockDetail(APIView):
+class AgentBlockDetail(ApiView):
     @extend_schema(
         operation_id="agents_blocks_retrieve",
         parameters=[IF_NONE_MATCH],
@@ -72,7 +72,7 @@ class AgentBlockDetail(APIView):
         return link.block
 
 
-class AttachBlock(APIView):
+class AttachBlock(ApiView):
     @extend_schema(operation_id="agents_blocks_attach", request=None, responses=AgentSerializer)
     def patch(self, request, agent_id, block_id):
         agent = find_agent(request, agent_id)
@@ -80,7 +80,7 @@ class AttachBlock(APIView):
         return respond(request, attach_block(agent, block, by=actor_of(request)))
 
 
-class DetachBlock(APIView):
+class DetachBlock(ApiView):
     @extend_schema(operation_id="agents_blocks_detach", request=None, responses=AgentSerializer)
     def patch(self, request, agent_id, block_id):
         agent = find_agent(request, agent_id)

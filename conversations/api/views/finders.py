@@ -4,7 +4,7 @@ from ...domain.errors import InvalidArgument, NotFound
 from ...ids import is_id
 from ...models import Agent, Block, Conversation, Message, Run, Step
 from ..http.errors import InvalidRequest
-from ..http.requests import path_id
+from ..http.validation import path_id
 
 
 def agents_of(request):

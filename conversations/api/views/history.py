@@ -1,13 +1,12 @@
 from drf_spectacular.utils import extend_schema
 from rest_framework.response import Response
-from rest_framework.views import APIView
 
 from ...domain.memory.revisions import diff_revisions, redo, restore_revision, undo
 from ..auth import actor_of
 from ..http.etags import IF_MATCH, expected_version, tagged_block
 from ..http.filters import matching_revisions
 from ..http.pagination import page_by_number
-from ..http.requests import read_body, read_query
+from ..http.validation import read_body, read_query
 from ..serializers.blocks import BlockSerializer
 from ..serializers.history import (
     ChangeQuery,
@@ -17,6 +16,7 @@ from ..serializers.history import (
     RestoreRevisionBody,
     RevisionSerializer,
 )
+from .base import ApiView
 from .finders import find_block
 
 
@@ -30,7 +30,7 @@ def take_state(request, verb, block_id: str, body_class):
     )
 
 
-class RevisionList(APIView):
+class RevisionList(ApiView):
     """A block's history, newest first."""
 
     @extend_schema(
@@ -45,7 +45,7 @@ class RevisionList(APIView):
         return Response(RevisionSerializer(page_by_number(found, query), many=True).data)
 
 
-class BlockChange(APIView):
+class BlockChange(ApiView):
     """What changed between two revisions of a block."""
 
     @extend_schema(operation_id="blocks_diff", parameters=[ChangeQuery], responses=ChangeSerializer)
@@ -56,7 +56,7 @@ class BlockChange(APIView):
         return Response(ChangeSerializer(change).data)
 
 
-class UndoBlock(APIView):
+class UndoBlock(ApiView):
     @extend_schema(
         operation_id="blocks_undo",
         parameters=[IF_MATCH],
@@ -67,7 +67,7 @@ class UndoBlock(APIView):
         return take_state(request, undo, block_id, ReasonBody)
 
 
-class RedoBlock(APIView):
+class RedoBlock(ApiView):
     @extend_schema(
         operation_id="blocks_redo",
         parameters=[IF_MATCH],
@@ -78,7 +78,7 @@ class RedoBlock(APIView):
         return take_state(request, redo, block_id, ReasonBody)
 
 
-class RestoreBlock(APIView):
+class RestoreBlock(ApiView):
     @extend_schema(
         operation_id="blocks_restore",
         parameters=[IF_MATCH],

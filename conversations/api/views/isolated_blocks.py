@@ -2,7 +2,6 @@
 
 from drf_spectacular.utils import extend_schema
 from rest_framework.response import Response
-from rest_framework.views import APIView
 
 from ...domain.memory.drift import (
     compare,
@@ -26,7 +25,7 @@ from ..http.etags import (
     requires_absence,
     tagged,
 )
-from ..http.requests import read_body, read_query
+from ..http.validation import read_body, read_query
 from ..serializers.blocks import BlockSerializer, UpdateBlockBody
 from ..serializers.history import EffectiveBlocksQuery
 from ..serializers.isolated_blocks import (
@@ -42,6 +41,7 @@ from ..serializers.isolated_blocks import (
     represent_promotion,
     represent_rebase,
 )
+from .base import ApiView
 from .finders import find_conversation
 
 
@@ -49,7 +49,7 @@ def respond(request, effective: EffectiveBlock) -> Response:
     return tagged(request, EffectiveBlockSerializer(effective).data, effective.version)
 
 
-class ConversationBlocks(APIView):
+class ConversationBlocks(ApiView):
     """What a conversation reads, in prompt order; with `at`, what it read then."""
 
     @extend_schema(
@@ -67,7 +67,7 @@ class ConversationBlocks(APIView):
         return Response(EffectiveBlockSerializer(blocks, many=True).data)
 
 
-class IsolatedBlockDetail(APIView):
+class IsolatedBlockDetail(ApiView):
     @extend_schema(
         operation_id="conversations_isolated_block",
         parameters=[IF_NONE_MATCH],
@@ -124,7 +124,7 @@ class IsolatedBlockDetail(APIView):
         return Response(effective and EffectiveBlockSerializer(effective).data)
 
 
-class ReleasedBlocks(APIView):
+class ReleasedBlocks(ApiView):
     """The copies of a label that the conversation has released, newest first."""
 
     @extend_schema(operation_id="conversations_released", responses=BlockSerializer(many=True))
@@ -134,7 +134,7 @@ class ReleasedBlocks(APIView):
         return Response(BlockSerializer(copies, many=True).data)
 
 
-class RestoreIsolatedBlock(APIView):
+class RestoreIsolatedBlock(ApiView):
     @extend_schema(
         operation_id="conversations_bring_back",
         request=RestoreIsolatedBlockBody,
@@ -146,14 +146,14 @@ class RestoreIsolatedBlock(APIView):
         return respond(request, restore_label(conversation, label, by=actor_of(request), **body))
 
 
-class CompareIsolatedBlock(APIView):
+class CompareIsolatedBlock(ApiView):
     @extend_schema(operation_id="conversations_diff", responses=ComparisonSerializer)
     def get(self, request, conversation_id, label):
         comparison = compare(find_conversation(request, conversation_id), label)
         return Response(ComparisonSerializer(comparison).data)
 
 
-class PromoteIsolatedBlock(APIView):
+class PromoteIsolatedBlock(ApiView):
     @extend_schema(
         operation_id="conversations_promote",
         parameters=[IF_MATCH],
@@ -181,7 +181,7 @@ class PromoteIsolatedBlock(APIView):
         return Response(represent_promotion(promotion, dry_run=body["dry_run"]))
 
 
-class ResetIsolatedBlock(APIView):
+class ResetIsolatedBlock(ApiView):
     @extend_schema(
         operation_id="conversations_reset",
         parameters=[IF_MATCH],
@@ -198,7 +198,7 @@ class ResetIsolatedBlock(APIView):
         return respond(request, reset(conversation, label, by=by, expected_version=version))
 
 
-class RebaseIsolatedBlock(APIView):
+class RebaseIsolatedBlock(ApiView):
     @extend_schema(
         operation_id="conversations_rebase",
         parameters=[IF_MATCH],

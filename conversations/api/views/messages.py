@@ -1,13 +1,12 @@
 from drf_spectacular.utils import extend_schema
 from rest_framework.response import Response
-from rest_framework.views import APIView
 
 from ...domain.conversations.search import SPOKEN, search_messages
 from ...domain.errors import NotFound
 from ...models import Message
 from ..http.filters import matching_messages
 from ..http.pagination import Order, page
-from ..http.requests import path_id, read_body, read_query
+from ..http.validation import path_id, read_body, read_query
 from ..serializers.messages import (
     ConversationMessagesQuery,
     MessageSerializer,
@@ -15,6 +14,7 @@ from ..serializers.messages import (
     represent_messages,
 )
 from ..serializers.search import FoundMessageSerializer, SearchBody, represent_found
+from .base import ApiView
 from .finders import (
     find_agent,
     find_agent_conversation,
@@ -49,7 +49,7 @@ def list_messages(request, rows, query: dict) -> Response:
     return Response(represent_messages(found, query["include_return_message_types"]))
 
 
-class ConversationMessages(APIView):
+class ConversationMessages(ApiView):
     @extend_schema(
         operation_id="conversations_messages_list",
         parameters=[ConversationMessagesQuery],
@@ -62,7 +62,7 @@ class ConversationMessages(APIView):
         )
 
 
-class AgentMessages(APIView):
+class AgentMessages(ApiView):
     @extend_schema(
         operation_id="agents_messages_list",
         parameters=[MessagesQuery],
@@ -78,7 +78,7 @@ class AgentMessages(APIView):
         return list_messages(request, messages_of(request).filter(agent=agent), query)
 
 
-class MessageList(APIView):
+class MessageList(ApiView):
     @extend_schema(
         operation_id="messages_list",
         parameters=[MessagesQuery],
@@ -91,7 +91,7 @@ class MessageList(APIView):
         return list_messages(request, messages_of(request), query)
 
 
-class MessageSearch(APIView):
+class MessageSearch(ApiView):
     """Messages that contain all the words of a query, newest first.
 
     By the database's own text search; what `search_mode` says makes no difference.
@@ -120,7 +120,7 @@ class MessageSearch(APIView):
         return Response(represent_found(found))
 
 
-class MessageDetail(APIView):
+class MessageDetail(ApiView):
     @extend_schema(operation_id="messages_retrieve", responses=MessageSerializer(many=True))
     def get(self, request, message_id):
         path_id("message_id", "message", message_id)

@@ -1,13 +1,12 @@
 from drf_spectacular.utils import extend_schema
 from rest_framework.response import Response
-from rest_framework.views import APIView
 
 from ...domain.errors import NotFound
 from ...domain.runs.leases import delete_run, messages_of_run
 from ...models import Run, Step
 from ..http.filters import matching_runs, matching_steps
 from ..http.pagination import Order, page
-from ..http.requests import path_id, read_query
+from ..http.validation import path_id, read_query
 from ..schema import NULL
 from ..serializers.messages import ListMessagesQuery, MessageSerializer
 from ..serializers.runs import (
@@ -18,11 +17,12 @@ from ..serializers.runs import (
     RunUsageSerializer,
     StepSerializer,
 )
+from .base import ApiView
 from .finders import find_run, runs_of, steps_of
 from .messages import list_links
 
 
-class RunList(APIView):
+class RunList(ApiView):
     @extend_schema(
         operation_id="runs_list", parameters=[ListRunsQuery], responses=RunSerializer(many=True)
     )
@@ -39,7 +39,7 @@ class RunList(APIView):
         return Response(RunSerializer(found, many=True).data)
 
 
-class RunDetail(APIView):
+class RunDetail(ApiView):
     @extend_schema(operation_id="runs_retrieve", responses=RunSerializer)
     def get(self, request, run_id):
         return Response(RunSerializer(find_run(request, run_id)).data)
@@ -50,7 +50,7 @@ class RunDetail(APIView):
         return Response(None)
 
 
-class RunMessages(APIView):
+class RunMessages(ApiView):
     """The messages of a turn, the caller's included."""
 
     @extend_schema(
@@ -63,19 +63,19 @@ class RunMessages(APIView):
         return list_links(messages_of_run(find_run(request, run_id)), query)
 
 
-class RunUsage(APIView):
+class RunUsage(ApiView):
     @extend_schema(operation_id="runs_usage_retrieve", responses=RunUsageSerializer)
     def get(self, request, run_id):
         return Response(RunUsageSerializer(find_run(request, run_id)).data)
 
 
-class RunMetrics(APIView):
+class RunMetrics(ApiView):
     @extend_schema(operation_id="runs_metrics_retrieve", responses=RunMetricsSerializer)
     def get(self, request, run_id):
         return Response(RunMetricsSerializer(find_run(request, run_id)).data)
 
 
-class RunSteps(APIView):
+class RunSteps(ApiView):
     @extend_schema(
         operation_id="runs_steps_list",
         parameters=[ListStepsQuery],
@@ -85,7 +85,7 @@ class RunSteps(APIView):
         return _list_steps(request, steps_of(request).filter(run=find_run(request, run_id)))
 
 
-class StepList(APIView):
+class StepList(ApiView):
     @extend_schema(
         operation_id="steps_list", parameters=[ListStepsQuery], responses=StepSerializer(many=True)
     )
@@ -101,13 +101,13 @@ def _list_steps(request, rows) -> Response:
     return Response(StepSerializer(found, many=True).data)
 
 
-class StepDetail(APIView):
+class StepDetail(ApiView):
     @extend_schema(operation_id="steps_retrieve", responses=StepSerializer)
     def get(self, request, step_id):
         return Response(StepSerializer(_find_step(request, step_id)).data)
 
 
-class StepMessages(APIView):
+class StepMessages(ApiView):
     @extend_schema(
         operation_id="steps_messages_list",
         parameters=[ListMessagesQuery],

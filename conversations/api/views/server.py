@@ -6,17 +6,17 @@ from django.urls import Resolver404, resolve
 from drf_spectacular.utils import extend_schema
 from rest_framework.exceptions import NotFound
 from rest_framework.response import Response
-from rest_framework.views import APIView
 
 from ... import __version__
 from ...llm.catalog import available_models
 from ...models import Agent
-from ..http.requests import read_query
+from ..http.validation import read_query
 from ..schema import ARRAY_OF_STRINGS
 from ..serializers.server import ModelSerializer, StatusSerializer, TagsQuery
+from .base import ApiView
 
 
-class Health(APIView):
+class Health(ApiView):
     """Whether the process answers; needs no key."""
 
     authentication_classes = []
@@ -37,13 +37,13 @@ class Ready(Health):
         return super().get(request)
 
 
-class ModelList(APIView):
+class ModelList(ApiView):
     @extend_schema(operation_id="models_list", responses=ModelSerializer(many=True))
     def get(self, request):
         return Response(ModelSerializer(available_models(), many=True).data)
 
 
-class TagList(APIView):
+class TagList(ApiView):
     """The tags of the organization's agents, in alphabetical order."""
 
     @extend_schema(
@@ -71,7 +71,7 @@ def _page(names: list[str], query: dict) -> list[str]:
     return names[: query["limit"]]
 
 
-class NotFoundView(APIView):
+class NotFoundView(ApiView):
     """What is at no route: the other spelling of one that is, by its last slash, or nothing.
 
     The 307 keeps method, body and query, as V1's does. Callers without a key get 401, so that

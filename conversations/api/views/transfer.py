@@ -5,7 +5,6 @@ from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework.parsers import MultiPartParser
 from rest_framework.response import Response
-from rest_framework.views import APIView
 
 from ...domain.actor import Actor, Source
 from ...domain.errors import InvalidArgument
@@ -13,13 +12,14 @@ from ...transfer.agent_files.json_reader import MAX_BYTES
 from ...transfer.agent_files.parse import read_agent_file
 from ...transfer.agent_files.store import ImportOptions, import_parcel
 from ...transfer.agent_files.write import export_agent
-from ..http.exceptions import BodyTooLarge
-from ..http.requests import read_form, read_query
+from ..http.errors import BodyTooLarge
+from ..http.validation import read_form, read_query
 from ..serializers.transfer import ExportQuery, ImportedAgentsSerializer, ImportForm
+from .base import ApiView
 from .finders import find_agent, find_agent_conversation
 
 
-class ImportAgentFile(APIView):
+class ImportAgentFile(ApiView):
     parser_classes = [MultiPartParser]
 
     @extend_schema(
@@ -55,7 +55,7 @@ class ImportAgentFile(APIView):
         return Response({"agent_ids": [agent.pk for agent in agents]})
 
 
-class ExportAgent(APIView):
+class ExportAgent(ApiView):
     @extend_schema(
         operation_id="agents_export", parameters=[ExportQuery], responses=OpenApiTypes.OBJECT
     )

@@ -5,7 +5,6 @@ from django.http import HttpResponse
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiResponse, extend_schema
 from rest_framework.response import Response
-from rest_framework.views import APIView
 
 from ...domain.errors import Conflict, InvalidArgument, NotFound
 from ...domain.runs.start import TurnRequest, start_run
@@ -15,8 +14,8 @@ from ...models import Conversation, Run
 from ...runtime import broker
 from ...runtime.worker import cancel_run, this_worker
 from ..auth import actor_of
-from ..http.exceptions import InvalidRequest
-from ..http.requests import read_body, read_query
+from ..http.errors import InvalidRequest
+from ..http.validation import read_body, read_query
 from ..run_response import Form, answer_run
 from ..schema import OBJECT_OF_STRINGS
 from ..serializers.runs import RunSerializer
@@ -30,6 +29,7 @@ from ..serializers.turns import (
     StreamBody,
     turn_request,
 )
+from .base import ApiView
 from .finders import find_agent, find_agent_conversation, find_run, resolve_conversation, runs_of
 from .messages import AgentMessages, ConversationMessages
 
@@ -126,7 +126,7 @@ class SendToAgent(AgentMessages):
         return send(request, conversation, body, streaming=streaming, kind="send_message")
 
 
-class StreamFromAgent(APIView):
+class StreamFromAgent(ApiView):
     @extend_schema(operation_id="agents_messages_stream", request=SendBody, responses=ANSWER)
     def post(self, request, agent_id):
         body = read_body(request, SendBody)
@@ -134,7 +134,7 @@ class StreamFromAgent(APIView):
         return send(request, conversation, body, streaming=True, kind="send_message_streaming")
 
 
-class SendToAgentAsync(APIView):
+class SendToAgentAsync(ApiView):
     """Starts a turn and answers its run, which can be asked for and followed."""
 
     @extend_schema(
@@ -150,7 +150,7 @@ class SendToAgentAsync(APIView):
         return Response(RunSerializer(run).data)
 
 
-class StreamConversation(APIView):
+class StreamConversation(ApiView):
     """The events of a run again, from its beginning or after one that was seen: of the run that
     is named, else of the one that a message's `otid` started, else of the active one."""
 
@@ -196,7 +196,7 @@ def _followed(request, run: Run, body: dict) -> HttpResponse:
     return answer_run(request, run, form)
 
 
-class StreamRun(APIView):
+class StreamRun(ApiView):
     """The events of a run again, from its beginning or after one that was seen."""
 
     only_reads = True
@@ -207,7 +207,7 @@ class StreamRun(APIView):
         return _followed(request, find_run(request, run_id), body)
 
 
-class CancelConversation(APIView):
+class CancelConversation(ApiView):
     @extend_schema(
         operation_id="conversations_cancel",
         parameters=[CancelQuery],
@@ -223,7 +223,7 @@ class CancelConversation(APIView):
         return Response(_cancelled(active))
 
 
-class CancelAgent(APIView):
+class CancelAgent(ApiView):
     """Ends the runs named, or all that are active in the agent's conversations."""
 
     @extend_schema(
@@ -242,7 +242,7 @@ class CancelAgent(APIView):
         return Response(_cancelled(active))
 
 
-class CancelRun(APIView):
+class CancelRun(ApiView):
     @extend_schema(operation_id="runs_cancel", request=None, responses={200: OBJECT_OF_STRINGS})
     def post(self, request, run_id):
         run = find_run(request, run_id)
@@ -259,7 +259,7 @@ def _cancelled(runs: list[Run]) -> dict[str, str]:
     return {run.pk: run.status for run in runs}
 
 
-class CompactConversation(APIView):
+class CompactConversation(ApiView):
     """Puts a summary in the place of old messages, which the model is then no longer shown."""
 
     @extend_schema(
@@ -273,7 +273,7 @@ class CompactConversation(APIView):
         return _compact(request, conversation, body)
 
 
-class CompactAgent(APIView):
+class CompactAgent(ApiView):
     """The same for the agent's own conversation, at V1's older route."""
 
     @extend_schema(
@@ -292,7 +292,7 @@ def _compact(request, conversation: Conversation, body: dict) -> HttpResponse:
     return answer_run(request, run, Form(streaming=False), beginning=beginning)
 
 
-class PreviewRequest(APIView):
+class PreviewRequest(ApiView):
     """What the provider would be sent if the body were sent now. Nothing is stored."""
 
     only_reads = True

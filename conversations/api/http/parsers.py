@@ -5,7 +5,7 @@ import json
 from django.conf import settings
 from rest_framework.parsers import BaseParser
 
-from .exceptions import BodyTooLarge, InvalidRequest
+from .errors import BodyTooLarge, InvalidRequest
 
 
 class JSONParser(BaseParser):

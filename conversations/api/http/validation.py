@@ -5,7 +5,7 @@ from typing import Any
 from rest_framework import serializers
 
 from ...ids import is_id
-from .exceptions import InvalidRequest
+from .errors import InvalidRequest
 
 
 def path_id(name: str, prefix: str, value: str) -> str:

@@ -1,0 +1,29 @@
+"""The base class of every view of the API."""
+
+from typing import Any
+
+from drf_spectacular.openapi import AutoSchema
+from rest_framework.metadata import SimpleMetadata
+from rest_framework.views import APIView
+
+from ..auth import ApiKeyAuthentication, KeyAllowsMethod
+from ..http.errors import exception_handler
+from ..http.parsers import JSONParser
+from ..http.renderers import AlwaysJSON, JSONRenderer
+
+
+class ApiView(APIView):
+    """Configure Django REST framework for this API, whatever the project's settings are."""
+
+    authentication_classes = [ApiKeyAuthentication]
+    permission_classes = [KeyAllowsMethod]
+    throttle_classes = []
+    parser_classes = [JSONParser]
+    renderer_classes = [JSONRenderer]
+    content_negotiation_class = AlwaysJSON
+    metadata_class = SimpleMetadata
+    versioning_class = None
+    schema = AutoSchema()
+
+    def get_exception_handler(self) -> Any:
+        return exception_handler
