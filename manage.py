@@ -1,9 +1,25 @@
 #!/usr/bin/env python
+"""Run a management command: `manage.py help` lists them."""
+
 import os
 import sys
 
-if __name__ == "__main__":
-    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "project.settings")
-    from django.core.management import execute_from_command_line
+from django.core.management import execute_from_command_line
+from django.db import OperationalError
 
-    execute_from_command_line(sys.argv)
+from project.database import connection_error
+
+
+def main() -> None:
+    """Run the command; report an unreachable database in one sentence."""
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "project.settings")
+    try:
+        execute_from_command_line(sys.argv)
+    except OperationalError:
+        if cause := connection_error():
+            sys.exit(cause)
+        raise
+
+
+if __name__ == "__main__":
+    main()

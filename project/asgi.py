@@ -24,6 +24,7 @@ bridge = WSGIMiddleware(
 from conversations.api.run_response import ANSWER  # noqa: E402
 from conversations.runtime.broker import stop_listening  # noqa: E402
 from conversations.runtime.worker import SHUTDOWN_GRACE, drain, this_worker  # noqa: E402
+from project.database import connection_error  # noqa: E402
 
 
 async def application(scope, receive, send):
@@ -33,7 +34,10 @@ async def application(scope, receive, send):
         await answer(scope, receive, send)
     elif scope["type"] == "lifespan":
         while (await receive())["type"] != "lifespan.shutdown":
-            this_worker()  # What a process before this one left behind is freed soon.
+            if cause := await asyncio.to_thread(connection_error):
+                await send({"type": "lifespan.startup.failed", "message": cause})
+                return
+            this_worker()  # Its first sweep fails the runs that a dead process left behind.
             await send({"type": "lifespan.startup.complete"})
         await asyncio.to_thread(drain, SHUTDOWN_GRACE)
         await asyncio.to_thread(stop_listening)

@@ -1,54 +1,46 @@
-"""Every setting comes from the environment; the defaults run on one machine.
+"""Settings of the server, from the environment; the defaults run on one machine.
 
-`NAME_FILE` may hold the path of a file with the value instead of the value (Docker secrets).
-README.md lists the variables; a test compares that table with this file.
+README.md lists the variables; a test compares its table with this file.
 """
 
 import secrets
 from pathlib import Path
+from typing import Any
 
-import environ
-from django.core.exceptions import ImproperlyConfigured
+from project import environment as env
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
-env = environ.FileAwareEnv()
-
 # What a public server must set
 
-# Without one, sessions end when the process does: safe, but only for a first look.
-# Read past environ, which takes a value that begins with $ for the name of another variable.
-SECRET_KEY = env.ENVIRON.get("SECRET_KEY", secrets.token_urlsafe(50))
-ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["127.0.0.1", "localhost", "[::1]"])
-DATABASES = {"default": env.db("DATABASE_URL", default=f"sqlite:///{BASE_DIR / 'db.sqlite3'}")}
+# Without one, sessions end with the process: safe, but only for a first look.
+SECRET_KEY = env.text("SECRET_KEY") or secrets.token_urlsafe(50)
+ALLOWED_HOSTS = env.words("ALLOWED_HOSTS", ["127.0.0.1", "localhost", "[::1]"])
+DATABASES = {"default": env.database("DATABASE_URL", f"sqlite:///{BASE_DIR / 'db.sqlite3'}")}
 
-# HTTPS=true says that every browser reaches this server by HTTPS, here or at a proxy before it.
-HTTPS = env.bool("HTTPS", default=False)
-CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[])
+# Whether every browser reaches this server by HTTPS, here or at a proxy in front of it.
+HTTPS = env.boolean("HTTPS", default=False)
+CSRF_TRUSTED_ORIGINS = env.words("CSRF_TRUSTED_ORIGINS")
 
 # What it may set
 
-DEBUG = env.bool("DEBUG", default=False)
-WEB_THREADS = env.int("WEB_THREADS", default=8)
+DEBUG = env.boolean("DEBUG", default=False)
+WEB_THREADS = env.integer("WEB_THREADS", 8)
+LOG_LEVEL = env.choice("LOG_LEVEL", "INFO", ["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"])
 
-# Any server that speaks OpenAI's chat completions. Without one, the scripted model answers.
-OPENAI_API_KEY = env.str("OPENAI_API_KEY", default="")
-OPENAI_BASE_URL = env.str("OPENAI_BASE_URL", default="")
-# More of them: {"name": {"base_url": "https://…", "api_key": "…"}, …} for handles name/model.
-MODEL_PROVIDERS = env.json("MODEL_PROVIDERS", default={})
-# The longest wait for a provider's next bytes, in seconds.
-MODEL_TIMEOUT = env.float("MODEL_TIMEOUT", default=120.0)
-# Whether a stored prompt follows memory at the next turn, or only when someone recompiles it.
-PROMPT_REFRESH = env.str("PROMPT_REFRESH", default="on_change")
-if PROMPT_REFRESH not in ("on_change", "manual"):
-    raise ImproperlyConfigured(
-        f"PROMPT_REFRESH: expected on_change or manual, got {PROMPT_REFRESH!r}"
-    )
-# Whether this process takes the turns it is asked for, or leaves them to `manage.py run_worker`.
-WEB_TAKES_TURNS = env.bool("WEB_TAKES_TURNS", default=True)
-# A run whose process is silent for so many seconds is failed, and its conversation is free.
-RUN_SILENCE = env.float("RUN_SILENCE", default=30.0)
-LOG_LEVEL = env.str("LOG_LEVEL", default="INFO")
+# conversations/conf.py describes the keys.
+PROVIDERS: dict[str, dict[str, str]] = {}
+OPENAI_API_KEY, OPENAI_BASE_URL = env.text("OPENAI_API_KEY"), env.text("OPENAI_BASE_URL")
+if OPENAI_API_KEY or OPENAI_BASE_URL:
+    given = {"api_key": OPENAI_API_KEY, "base_url": OPENAI_BASE_URL}
+    PROVIDERS["openai"] = {key: value for key, value in given.items() if value}
+CONVERSATIONS: dict[str, Any] = {
+    "PROVIDERS": PROVIDERS | env.providers("MODEL_PROVIDERS"),
+    "MODEL_TIMEOUT": env.seconds("MODEL_TIMEOUT", 120.0),
+    "PROMPT_REFRESH": env.choice("PROMPT_REFRESH", "on_change", ["on_change", "manual"]),
+    "RUN_TURNS_IN_WEB": env.boolean("RUN_TURNS_IN_WEB", default=True),
+    "STALLED_RUN_TIMEOUT": env.seconds("STALLED_RUN_TIMEOUT", 30.0),
+}
 
 # What follows from these
 
@@ -63,7 +55,7 @@ SESSION_COOKIE_SECURE = HTTPS
 CSRF_COOKIE_SECURE = HTTPS
 
 if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
-    # select_for_update() does nothing on SQLite: writers take turns from the BEGIN on instead.
+    # select_for_update() does nothing on SQLite: IMMEDIATE transactions serialize writers.
     DATABASES["default"]["OPTIONS"] = {
         "transaction_mode": "IMMEDIATE",
         "timeout": 20,
@@ -85,6 +77,7 @@ else:
 # Django's own
 
 INSTALLED_APPS = [
+    "project",
     "conversations.apps.ConversationsConfig",
     "conversations.apps.ConsoleConfig",
     "django.contrib.auth",

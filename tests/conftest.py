@@ -51,10 +51,19 @@ def running_model_server():
 
 
 @pytest.fixture
-def model(running_model_server, settings) -> Iterator[ModelServer]:
+def configure(settings) -> Callable[..., None]:
+    """Set keys of the dict CONVERSATIONS: `configure(MODEL_TIMEOUT=0.3)`."""
+
+    def set_keys(**keys: object) -> None:
+        settings.CONVERSATIONS = settings.CONVERSATIONS | keys
+
+    return set_keys
+
+
+@pytest.fixture
+def model(running_model_server, configure) -> Iterator[ModelServer]:
     """A provider that does what messages say, set up for this test; what it was asked is new."""
-    settings.OPENAI_BASE_URL = running_model_server.url
-    settings.OPENAI_API_KEY = "test"
+    configure(PROVIDERS={"openai": {"base_url": running_model_server.url, "api_key": "test"}})
     running_model_server.start_over()
     yield running_model_server
     running_model_server.go_on()

@@ -6,8 +6,7 @@ import weakref
 from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING, Any, cast
 
-from django.conf import settings
-
+from ..conf import conf
 from ..text import replace_unstorable
 from .providers import Provider, providers, resolve
 from .requests import (
@@ -121,7 +120,7 @@ async def close_clients() -> None:
 def _timeout():
     import openai  # noqa: PLC0415 (as above)
 
-    return openai.Timeout(settings.MODEL_TIMEOUT, connect=CONNECT_TIMEOUT)
+    return openai.Timeout(conf.MODEL_TIMEOUT, connect=CONNECT_TIMEOUT)
 
 
 def _pieces(chunk: dict) -> list[Piece]:
@@ -192,9 +191,7 @@ def _model_error(error: Exception) -> ModelError:
 
     if isinstance(error, openai.APITimeoutError) and not _is_refusal(error):
         kind, message, status = ERRORS[408]
-        return ModelError(
-            kind, message, f"No bytes for {settings.MODEL_TIMEOUT:g} s", status=status
-        )
+        return ModelError(kind, message, f"No bytes for {conf.MODEL_TIMEOUT:g} s", status=status)
     if isinstance(error, openai.APIConnectionError):
         cause = error.__cause__
         detail = f"The connection failed: {cause or error}"

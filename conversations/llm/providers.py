@@ -1,10 +1,8 @@
-"""Which servers answer for which handles: `provider/model`, from the environment."""
+"""Which servers answer for which handles: `provider/model`, from the setting `PROVIDERS`."""
 
 from typing import NamedTuple
 
-from django.conf import settings
-from django.core.exceptions import ImproperlyConfigured
-
+from ..conf import conf
 from .requests import UnknownModel
 
 SCRIPTED = "scripted"
@@ -21,19 +19,12 @@ class Provider(NamedTuple):
 
 
 def providers() -> dict[str, Provider]:
-    """Those the environment names, by name. None of them: the scripted model answers."""
-    found = {}
-    if settings.OPENAI_API_KEY or settings.OPENAI_BASE_URL:
-        # Servers of one's own often want no key; the client library insists on one.
-        key, url = settings.OPENAI_API_KEY or "none", settings.OPENAI_BASE_URL or None
-        found["openai"] = Provider("openai", key, url)
-    for name, entry in settings.MODEL_PROVIDERS.items():
-        if not isinstance(entry, dict) or not isinstance(entry.get("base_url"), str):
-            raise ImproperlyConfigured(
-                f"MODEL_PROVIDERS: expected an object with a base_url for {name!r}"
-            )
-        found[name] = Provider(name, entry.get("api_key") or "none", entry["base_url"])
-    return found
+    """Return the configured providers by name. Without one the scripted model replies."""
+    return {
+        # Self-hosted servers often need no key, but the client library requires one.
+        name: Provider(name, entry.get("api_key") or "none", entry.get("base_url"))
+        for name, entry in conf.PROVIDERS.items()
+    }
 
 
 def resolve(handle: str) -> tuple[Provider | None, str]:

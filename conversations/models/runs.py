@@ -3,11 +3,11 @@
 from datetime import timedelta
 from typing import Self
 
-from django.conf import settings
 from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Now
 
+from ..conf import conf
 from ..ids import PrefixedUUIDField
 from .agents import Agent
 from .base import OrganizationModel, OrganizationQuerySet
@@ -20,7 +20,7 @@ class RunQuerySet(OrganizationQuerySet):
 
     def silent(self) -> Self:
         """Active ones whose process has not been heard of for so long that it must be dead."""
-        silence = timedelta(seconds=settings.RUN_SILENCE)
+        silence = timedelta(seconds=conf.STALLED_RUN_TIMEOUT)
         return self.active().filter(heartbeat_at__lt=Now() - silence)
 
     def of_live_agents(self) -> Self:

@@ -11,9 +11,9 @@ import socket
 import threading
 import time
 
-from django.conf import settings
 from django.db import close_old_connections
 
+from ..conf import conf
 from ..domain.runs import events
 from ..domain.runs.finish import force_cancel, free_silent_runs, request_cancel
 from ..domain.runs.leases import beat, claim_run, unwanted_runs
@@ -112,7 +112,7 @@ class Worker:
 
     async def _keep_house(self) -> None:
         """Say that this process lives, see what should be cancelled, free what the dead left."""
-        beat_seconds = settings.RUN_SILENCE / 6
+        beat_seconds = conf.STALLED_RUN_TIMEOUT / 6
         next_beat = 0.0
         while True:
             try:

@@ -87,8 +87,8 @@ def test_the_models_of_providers(client_for, alice, model):
     assert handles == ["scripted/demo", "openai/gpt-4o-mini"]
 
 
-def test_a_provider_that_does_not_answer_lists_nothing(client_for, alice, settings):
-    settings.MODEL_PROVIDERS = {"gone": {"base_url": "http://127.0.0.1:9/v1"}}
+def test_a_provider_that_does_not_answer_lists_nothing(client_for, alice, configure):
+    configure(PROVIDERS={"gone": {"base_url": "http://127.0.0.1:9/v1"}})
 
     handles = [each["handle"] for each in client_for(alice).get("/v1/models/").json()]
 

@@ -50,9 +50,8 @@ def small_model() -> Iterator[str]:
 
 
 @pytest.fixture(autouse=True)
-def _provider(transactional_db, settings, small_model):
-    settings.OPENAI_BASE_URL = small_model
-    settings.MODEL_TIMEOUT = SECONDS
+def _provider(transactional_db, configure, small_model):
+    configure(PROVIDERS={"openai": {"base_url": small_model}}, MODEL_TIMEOUT=SECONDS)
 
 
 SYSTEM = "You are a helpful assistant. Answer in one short sentence."

@@ -118,9 +118,9 @@ def test_a_call_that_was_half_said_is_not_made(client_for, alice, conversation, 
     assert [m["role"] for m in model.requests[-1]["messages"]] == ["system", "user", "user"]
 
 
-def test_an_attempt_that_left_nothing_can_be_made_again(client_for, alice, conversation, settings):
+def test_an_attempt_that_left_nothing_can_be_made_again(client_for, alice, conversation, configure):
     """Nobody had taken it yet."""
-    settings.WEB_TAKES_TURNS = False
+    configure(RUN_TURNS_IN_WEB=False)
     client = client_for(alice)
     message = {"role": "user", "content": "SAY hi", "otid": "my-1"}
     path = f"/v1/agents/{conversation.agent_id}/messages/async"

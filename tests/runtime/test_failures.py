@@ -4,6 +4,7 @@ import time
 
 import pytest
 
+from conversations.conf import conf
 from conversations.domain.integrity.check import find_breaches
 from conversations.domain.tools.definitions import BASE_TOOLS
 from conversations.models import Conversation, Run, Step
@@ -81,8 +82,8 @@ def test_one_that_does_not_is_not_asked_for_ever(client_for, alice, conversation
     assert len(model.requests) == 3
 
 
-def test_a_provider_that_falls_silent(client_for, alice, conversation, settings, model):
-    settings.MODEL_TIMEOUT = 0.3
+def test_a_provider_that_falls_silent(client_for, alice, conversation, configure, model):
+    configure(MODEL_TIMEOUT=0.3)
 
     response = send(client_for(alice), conversation, "PAUSE 5\nSAY one two")
 
@@ -108,8 +109,8 @@ def test_an_answer_that_goes_on_and_on(client_for, alice, conversation, monkeypa
     assert len(texts(conversation)) == 4
 
 
-def test_a_provider_that_is_not_there(client_for, alice, conversation, settings):
-    settings.OPENAI_BASE_URL = "http://127.0.0.1:9/v1"
+def test_a_provider_that_is_not_there(client_for, alice, conversation, configure):
+    configure(PROVIDERS={"openai": {"base_url": "http://127.0.0.1:9/v1"}})
 
     response = send(client_for(alice), conversation, "hello")
 
@@ -118,16 +119,17 @@ def test_a_provider_that_is_not_there(client_for, alice, conversation, settings)
 
 
 def test_a_provider_that_was_taken_away_meanwhile(
-    client_for, alice, conversation, settings, model, in_thread, running_run
+    client_for, alice, conversation, configure, model, in_thread, running_run
 ):
-    settings.MODEL_PROVIDERS = {"other": {"base_url": model.url}}
+    configured = conf.PROVIDERS
+    configure(PROVIDERS=configured | {"other": {"base_url": model.url}})
     text = 'HOLD\nCALL memory_insert {"label": "human", "new_string": "tall"}\nSAY done'
     answer = in_thread(send, client_for(alice), conversation, text, override_model="other/large")
     running_run()
     deadline = time.monotonic() + 10
     while not model.requests and time.monotonic() < deadline:
         time.sleep(0.01)
-    settings.MODEL_PROVIDERS = {}
+    configure(PROVIDERS=configured)
     model.go_on()
 
     error = answer().json()["error"]

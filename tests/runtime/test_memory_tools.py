@@ -155,8 +155,8 @@ def test_each_step_records_what_the_model_was_shown(client_for, alice, agent, is
     assert seen == [before, before, after]
 
 
-def test_a_prompt_that_follows_by_hand_only(client_for, alice, agent, shared, model, settings):
-    settings.PROMPT_REFRESH = "manual"
+def test_a_prompt_that_follows_by_hand_only(client_for, alice, agent, shared, model, configure):
+    configure(PROMPT_REFRESH="manual")
     client = client_for(alice)
     human = agent.blocks.get(label="human")
     client.patch(f"/v1/blocks/{human.pk}", {"value": "new"})

@@ -77,7 +77,7 @@ def check_everything(conversations) -> None:
 
 
 def test_a_web_process_is_killed_in_the_middle_of_twenty_turns(model, secret, conversations):
-    with web_server(model, RUN_SILENCE=SILENCE) as (running, url):
+    with web_server(model, STALLED_RUN_TIMEOUT=SILENCE) as (running, url):
         threads = start_all(url, secret, conversations)
         until(in_the_middle, seconds=60, what="the turns are under way")
         kill(running)
@@ -86,7 +86,7 @@ def test_a_web_process_is_killed_in_the_middle_of_twenty_turns(model, secret, co
         thread.join()
     assert Run.objects.active().exists()
 
-    with web_server(model, RUN_SILENCE=SILENCE) as (_, url):
+    with web_server(model, STALLED_RUN_TIMEOUT=SILENCE) as (_, url):
         until(lambda: not Run.objects.active().exists(), seconds=15, what="the runs are failed")
         # Silent for five seconds, looked for every second, and the start of a process.
         assert time.monotonic() - died < 20
@@ -101,12 +101,12 @@ def test_a_web_process_is_killed_in_the_middle_of_twenty_turns(model, secret, co
 
 
 def test_a_worker_is_killed_and_another_goes_on(model, secret, conversations):
-    with web_server(model, WEB_TAKES_TURNS="false") as (_, url):
-        with worker(model, RUN_SILENCE=SILENCE) as running:
+    with web_server(model, RUN_TURNS_IN_WEB="false") as (_, url):
+        with worker(model, STALLED_RUN_TIMEOUT=SILENCE) as running:
             threads = start_all(url, secret, conversations)
             until(in_the_middle, seconds=60, what="the turns are under way")
             kill(running)
-        with worker(model, RUN_SILENCE=SILENCE):
+        with worker(model, STALLED_RUN_TIMEOUT=SILENCE):
             until(lambda: not Run.objects.active().exists(), seconds=60, what="all is over")
         for thread in threads:
             thread.join()
@@ -123,7 +123,7 @@ def test_turns_wait_for_a_worker_and_are_watched_from_the_web_process(model, sec
         body = {"input": "SAY one two three", "stream_tokens": True}
         answers.append(post(url, secret, path, body))
 
-    with web_server(model, WEB_TAKES_TURNS="false") as (_, url):
+    with web_server(model, RUN_TURNS_IN_WEB="false") as (_, url):
         thread = threading.Thread(target=send, args=(url,))
         thread.start()
         until(lambda: Run.objects.filter(status="created").exists(), seconds=60, what="it waits")
@@ -138,7 +138,7 @@ def test_turns_wait_for_a_worker_and_are_watched_from_the_web_process(model, sec
 
 def test_a_turn_in_a_worker_is_cancelled_from_the_web(model, secret, conversations):
     conversation = conversations[0]
-    with web_server(model, WEB_TAKES_TURNS="false") as (_, url), worker(model):
+    with web_server(model, RUN_TURNS_IN_WEB="false") as (_, url), worker(model):
         body = {"input": "SLEEP 20\nSAY late"}
         path = f"conversations/{conversation.pk}/messages"
         thread = threading.Thread(target=post, args=(url, secret, path, body))
@@ -163,7 +163,7 @@ def test_a_process_that_is_told_to_stop_ends_its_turns_first(model, secret, conv
     def send(url):
         answers.append(post(url, secret, path, {"input": "HOLD\nSAY done", "streaming": False}))
 
-    with web_server(model, WEB_TAKES_TURNS=takes) as (web, url), worker(model) as working:
+    with web_server(model, RUN_TURNS_IN_WEB=takes) as (web, url), worker(model) as working:
         thread = threading.Thread(target=send, args=(url,))
         thread.start()
         until(lambda: Run.objects.filter(status="running").exists(), seconds=60, what="it runs")

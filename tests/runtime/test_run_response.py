@@ -126,8 +126,8 @@ def test_an_unknown_model_is_refused_before_anything_is_stored(client_for, alice
     assert not Run.objects.exists()
 
 
-def test_the_scripted_model_says_what_it_is(client_for, alice, conversation, settings, model):
-    settings.OPENAI_BASE_URL = settings.OPENAI_API_KEY = ""
+def test_the_scripted_model_says_what_it_is(client_for, alice, conversation, configure, model):
+    configure(PROVIDERS={})
 
     answer = send(client_for(alice), conversation, "hello").json()
 

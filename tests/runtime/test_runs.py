@@ -234,9 +234,9 @@ def test_cancel_before_the_model_says_anything(
 
 
 def test_a_dead_processs_run_is_failed_and_the_conversation_free(
-    client_for, alice, conversation, settings
+    client_for, alice, conversation, configure
 ):
-    settings.RUN_SILENCE = 1.0
+    configure(STALLED_RUN_TIMEOUT=1.0)
     long_ago = timezone.now() - timezone.timedelta(seconds=5)
     dead = make_run(conversation, status="running", worker="gone", heartbeat_at=long_ago)
 
@@ -249,8 +249,8 @@ def test_a_dead_processs_run_is_failed_and_the_conversation_free(
     assert types(events) == ["stop_reason", "error_message"]
 
 
-def test_only_the_silent_are_freed(conversation, settings):
-    settings.RUN_SILENCE = 1.0
+def test_only_the_silent_are_freed(conversation, configure):
+    configure(STALLED_RUN_TIMEOUT=1.0)
     alive = make_run(conversation, status="running", worker="w", heartbeat_at=timezone.now())
     waiting = make_run(make_conversation(conversation.agent))
 

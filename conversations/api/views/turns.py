@@ -1,11 +1,11 @@
 """Sending to an agent, following the answer, and ending it."""
 
-from django.conf import settings
 from django.http import HttpResponse
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiResponse, extend_schema
 from rest_framework.response import Response
 
+from ...conf import conf
 from ...domain.errors import Conflict, InvalidArgument, NotFound
 from ...domain.runs.start import TurnRequest, start_run
 from ...domain.turns.steps import preview_request
@@ -84,7 +84,7 @@ def _start(
     key = request.headers.get("Idempotency-Key") or None
     if key and len(key) > 255:
         raise InvalidRequest(f"Idempotency-Key: expected at most 255 characters, got {len(key)}")
-    worker = this_worker() if settings.WEB_TAKES_TURNS else None
+    worker = this_worker() if conf.RUN_TURNS_IN_WEB else None
     run, is_new = start_run(
         conversation,
         by=actor_of(request),

@@ -6,10 +6,10 @@ what they answered. A process that dies leaves whole steps only.
 
 from dataclasses import dataclass, field
 
-from django.conf import settings
 from django.db import transaction
 from django.db.models import Case, F, When
 
+from ...conf import conf
 from ...ids import new_id
 from ...llm.requests import ModelRequest
 from ...models import Conversation, Message, Run, Step
@@ -91,7 +91,7 @@ def begin_turn(run: Run, worker: str) -> tuple[Turn, list[Event]]:
     )
     versions = block_versions_of([conversation])[conversation.pk]
     turn.isolated = {read.block_id for read in versions if read.isolation_id}
-    if is_stale(conversation, versions) and settings.PROMPT_REFRESH == "on_change":
+    if is_stale(conversation, versions) and conf.PROMPT_REFRESH == "on_change":
         recompile(conversation)
     return turn, _carry_out(turn) if request.decisions else []
 

@@ -1,8 +1,8 @@
 import asyncio
 
-from django.conf import settings
 from django.core.management.base import CommandError
 
+from conversations.conf import conf
 from conversations.domain.actor import Actor, Source
 from conversations.domain.conversations.conversations import create_conversation
 from conversations.domain.diffs import unified
@@ -112,7 +112,7 @@ class Command(OperatorCommand):
             return None
 
     def _turn(self, conversation: Conversation, request: TurnRequest) -> None:
-        worker = this_worker() if settings.WEB_TAKES_TURNS else None
+        worker = this_worker() if conf.RUN_TURNS_IN_WEB else None
         try:
             run, _ = start_run(
                 conversation,

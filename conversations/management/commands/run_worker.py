@@ -1,6 +1,8 @@
 import signal
 import threading
 
+from django.db import connection
+
 from conversations.runtime.worker import SHUTDOWN_GRACE, drain, this_worker
 
 from ._arguments import positive
@@ -9,7 +11,7 @@ from ._command import OperatorCommand
 
 class Command(OperatorCommand):
     help = (
-        "Take the turns that web processes leave to workers (WEB_TAKES_TURNS=false), until told "
+        "Take the turns that web processes leave to workers (RUN_TURNS_IN_WEB=false), until told "
         "to stop. Start as many, on as many machines, as there is work for."
     )
 
@@ -26,6 +28,7 @@ class Command(OperatorCommand):
         stop = threading.Event()
         for name in (signal.SIGTERM, signal.SIGINT):
             signal.signal(name, lambda *_: stop.set())
+        connection.ensure_connection()  # Fail now when the database cannot be reached.
         worker = this_worker()
         self.result(f"{worker.name} takes turns")
         self.stdout.flush()

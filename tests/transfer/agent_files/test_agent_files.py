@@ -42,8 +42,8 @@ def test_the_newer_shape(alice):
     assert "Old prompt" not in prompt
 
 
-def test_a_model_of_a_provider_that_is_not_set_up_is_kept(alice, settings):
-    settings.OPENAI_API_KEY = "one"
+def test_a_model_of_a_provider_that_is_not_set_up_is_kept(alice, configure):
+    configure(PROVIDERS={"openai": {"api_key": "one"}})
 
     [agent] = bring(alice, NEWER)
 

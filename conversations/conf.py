@@ -1,0 +1,50 @@
+"""The app's settings: the keys of the dict `CONVERSATIONS`, with their defaults.
+
+`conf.MODEL_TIMEOUT` reads Django's settings at each access, so that `override_settings` works.
+Unknown keys and wrong values are reported by the system checks in `checks.py`.
+"""
+
+from typing import TYPE_CHECKING, Any, Literal, TypedDict
+
+from django.conf import settings
+
+
+class ProviderSettings(TypedDict, total=False):
+    """A server that speaks OpenAI's chat-completions API."""
+
+    base_url: str  # required, but for the provider `openai`
+    api_key: str
+
+
+DEFAULTS: dict[str, Any] = {
+    # Model handles read `provider/model`. Without a provider the scripted model replies.
+    "PROVIDERS": {},
+    # The longest wait for a provider's next bytes, in seconds.
+    "MODEL_TIMEOUT": 120.0,
+    # "on_change": recompile a stale prompt at the next turn; "manual": only on request.
+    "PROMPT_REFRESH": "on_change",
+    # Whether web processes execute the turns that they receive; otherwise `run_worker` does.
+    "RUN_TURNS_IN_WEB": True,
+    # A run without a heartbeat for this many seconds is stalled.
+    "STALLED_RUN_TIMEOUT": 30.0,
+}
+
+
+class Conf:
+    """Typed access to `settings.CONVERSATIONS`."""
+
+    PROVIDERS: dict[str, ProviderSettings]
+    MODEL_TIMEOUT: float
+    PROMPT_REFRESH: Literal["on_change", "manual"]
+    RUN_TURNS_IN_WEB: bool
+    STALLED_RUN_TIMEOUT: float
+
+    if not TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> Any:
+            if name not in DEFAULTS:
+                raise AttributeError(name)
+            return getattr(settings, "CONVERSATIONS", {}).get(name, DEFAULTS[name])
+
+
+conf = Conf()

@@ -1,0 +1,20 @@
+"""System checks of the server."""
+
+import os
+from typing import Any
+
+from django.core.checks import Tags, Warning, register
+
+
+@register(Tags.security, deploy=True)
+def check_secret_key(app_configs: Any = None, **kwargs: Any) -> list[Warning]:
+    """Warn when no secret key is set, so that each process generates its own."""
+    if os.environ.get("SECRET_KEY") or os.environ.get("SECRET_KEY_FILE"):
+        return []
+    return [
+        Warning(
+            "SECRET_KEY is not set, so each process generates its own.",
+            hint="Sessions end with the process and are not valid in another. Set it.",
+            id="project.W001",
+        )
+    ]

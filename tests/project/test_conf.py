@@ -1,0 +1,59 @@
+"""The settings of the app, and the system checks that guard them."""
+
+import pytest
+
+from conversations.checks import check_settings
+from conversations.conf import DEFAULTS, Conf, conf
+
+
+def test_settings_have_defaults_in_host_without_any(settings):
+    del settings.CONVERSATIONS
+
+    assert conf.MODEL_TIMEOUT == 120
+    assert {key: getattr(conf, key) for key in DEFAULTS} == DEFAULTS
+    assert check_settings() == []
+
+
+def test_settings_are_read_at_each_access(settings):
+    settings.CONVERSATIONS = {"MODEL_TIMEOUT": 3}
+
+    assert (conf.MODEL_TIMEOUT, conf.STALLED_RUN_TIMEOUT) == (3, 30)
+
+
+def test_every_setting_has_a_type_and_a_default():
+    assert set(Conf.__annotations__) == set(DEFAULTS)
+
+
+@pytest.mark.parametrize(
+    ("given", "found"),
+    [
+        ("text", "E001"),
+        ({"MODEL_TIMEOOT": 3}, "E002"),
+        ({"MODEL_TIMEOUT": 0}, "E003"),
+        ({"MODEL_TIMEOUT": True}, "E003"),
+        ({"STALLED_RUN_TIMEOUT": "30"}, "E003"),
+        ({"PROMPT_REFRESH": "x"}, "E003"),
+        ({"PROMPT_REFRESH": []}, "E003"),
+        ({"RUN_TURNS_IN_WEB": "no"}, "E003"),
+        ({"PROVIDERS": []}, "E004"),
+        ({"PROVIDERS": {"groq": "https://api.groq.com"}}, "E004"),
+        ({"PROVIDERS": {"groq": {"api_key": "secret"}}}, "E004"),
+        ({"PROVIDERS": {"openai": {}}}, "E004"),
+        ({"PROVIDERS": {"openai": {"api_key": 1}}}, "E004"),
+        ({"PROVIDERS": {"openai": {"api_key": "secret", "url": "http://x"}}}, "E004"),
+    ],
+)
+def test_check_reports_wrong_setting(settings, given, found):
+    settings.CONVERSATIONS = given
+
+    [error] = check_settings()
+
+    assert error.id == f"conversations.{found}"
+    assert error.hint
+    assert "secret" not in error.msg + error.hint
+
+
+def test_check_accepts_openai_without_url(settings):
+    settings.CONVERSATIONS = {"PROVIDERS": {"openai": {"api_key": "secret"}}}
+
+    assert check_settings() == []
