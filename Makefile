@@ -11,24 +11,30 @@ export
 help:
 	@grep -E '^[a-z-]+:.*## ' Makefile | sed -E 's/:.*## /\t/'
 
+# Two makes at once install one after the other, where flock exists.
+define install
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "Python 3.11 or newer is needed; $$($(PYTHON) --version) was found. Set PYTHON=…"; exit 1; }
+	@mkdir -p .venv; command -v flock > /dev/null || flock() { :; }; \
+	exec 9> .venv/lock; flock -n 9 || { echo "Waiting for another make in this folder …"; flock 9; }; \
+	if [ ! $@ -nt $(1) ]; then \
+		echo "Installing $(1) into .venv; this can take a minute …"; \
+		[ -x $(BIN)/pip ] || $(PYTHON) -m venv .venv; \
+		$(BIN)/pip install --quiet --disable-pip-version-check -r $(1) && touch $@; \
+	fi
+endef
+
 .venv/run: requirements.txt
-	$(PYTHON) -m venv .venv
-	$(BIN)/pip install --quiet --disable-pip-version-check -r requirements.txt
-	touch $@
+	$(call install,requirements.txt)
 
 .venv/dev: .venv/run requirements-dev.txt
-	$(BIN)/pip install --quiet --disable-pip-version-check -r requirements-dev.txt
-	touch $@
+	$(call install,requirements-dev.txt)
 
 .env:
 	@umask 077; echo "SECRET_KEY=$$($(PYTHON) -c 'import secrets; print(secrets.token_urlsafe(50))')" > $@
 
 run: .venv/run .env ## serve the demo on 127.0.0.1:8283
-	@$(BIN)/python manage.py collectstatic --noinput --verbosity 0
-	@$(BIN)/python manage.py migrate --verbosity 0
-	@$(BIN)/python manage.py seed_demo
-	@$(BIN)/python manage.py first_run
-	@$(BIN)/uvicorn project.asgi:application --host 127.0.0.1 --port $${PORT:-8283} --timeout-graceful-shutdown 30
+	@$(BIN)/python -m project.serve
 
 build/sdk/stamp: tests/sdk/versions.txt .venv/dev
 	$(BIN)/python tests/sdk/install.py
