@@ -78,8 +78,8 @@ else:
 
 INSTALLED_APPS = [
     "project",
-    "conversations.apps.ConversationsConfig",
-    "conversations.apps.ConsoleConfig",
+    "conversations",
+    "conversations.console.apps.ConsoleConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",

@@ -1,7 +1,8 @@
-"""The operators' console.
+"""The console's pages: model admins that register on the project's default admin site.
 
-`conversations.apps.ConsoleConfig` imports MODULES, which register their models. Importing them
-here would be too early: Django imports this package to find the site they register on.
+That site is Django's own or the one of `conversations.console`. Every write is a domain verb.
 """
 
-MODULES = ["accounts", "agents", "blocks", "conversations", "isolated_blocks", "messages", "runs"]
+from . import accounts, agents, blocks, conversations, isolated_blocks, messages, runs
+
+__all__ = ["accounts", "agents", "blocks", "conversations", "isolated_blocks", "messages", "runs"]

@@ -1,17 +1,14 @@
 from django.contrib import admin, messages
-from django.contrib.auth.admin import GroupAdmin as DjangoGroupAdmin
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
-from django.contrib.auth.models import Group
 from django.utils.html import format_html
 
 from ..domain.conversations.accounts import create_organization, issue_key, revoke_key
 from ..models import ApiKey, Organization, User
-from .buttons import button
+from .base import ConsoleAdmin, FoundById
 from .display import badge
-from .domain_errors import RefusableForm, refusable
-from .scoping import ConsoleAdmin, FoundById, OrganizationScope
-
-admin.site.unregister(Group)
+from .forms import RefusableForm, refusable
+from .row_views import button
+from .scope import OrganizationScope
 
 
 class SuperusersOnly:
@@ -25,17 +22,6 @@ class SuperusersOnly:
 
     def has_delete_permission(self, request, obj=None):
         return False
-
-
-@admin.register(Group)
-class GroupAdmin(SuperusersOnly, DjangoGroupAdmin):
-    """Groups are the server's, not an organization's."""
-
-    def has_view_permission(self, request, obj=None):
-        return request.user.is_superuser
-
-    def has_delete_permission(self, request, obj=None):
-        return request.user.is_superuser
 
 
 @admin.register(Organization)

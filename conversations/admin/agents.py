@@ -22,12 +22,13 @@ from ..domain.memory.bulk import isolations_of
 from ..domain.memory.prompt import DEFAULT_SYSTEM_PROMPT
 from ..domain.tools.definitions import BASE_TOOLS
 from ..models import Agent, AgentBlock, Block, Drift, IsolatedBlock
+from .base import ConsoleAdmin, ReadOnly
 from .bulk import VERBS, report_on
-from .buttons import button
 from .display import link, list_url
-from .domain_errors import RefusableForm, refusable
 from .fields import ObjectField, WordsField
-from .scoping import ConsoleAdmin, ReadOnly, by
+from .forms import RefusableForm, refusable
+from .row_views import button
+from .scope import actor
 
 SETTINGS = ["context_window_limit", "timezone", "model_settings", "agent_type", "embedding"]
 SETTINGS += ["metadata", "hidden"]
@@ -123,7 +124,7 @@ class AgentAdmin(ConsoleAdmin):
     def save_model(self, request, obj, form, change):
         with refusable(request, form):
             if change:
-                saved = update_agent(obj, by=by(request), **self.chosen(form, AgentFields))
+                saved = update_agent(obj, by=actor(request), **self.chosen(form, AgentFields))
             else:
                 organization = self.organization_of(request, form)
                 fields = {
@@ -131,12 +132,12 @@ class AgentAdmin(ConsoleAdmin):
                     for name, value in form.cleaned_data.items()
                     if name in AgentFields.__annotations__
                 }
-                saved = create_agent(organization, by=by(request), **fields)
+                saved = create_agent(organization, by=actor(request), **fields)
         obj.pk = saved.pk
         obj.refresh_from_db()
 
     def delete_model(self, request, obj):
-        delete_agent(obj, by=by(request))
+        delete_agent(obj, by=actor(request))
 
     @admin.action(description="Restore selected agents…", permissions=["change"])
     def restore(self, request, queryset):
@@ -150,7 +151,7 @@ class AgentAdmin(ConsoleAdmin):
     def attach(self, request, agent):
         def verb(agent):
             block = self.posted(AttachForm(agent, self.admin_site, request.POST))
-            attach_block(agent, block, by=by(request))
+            attach_block(agent, block, by=actor(request))
             return f"Attached the block {block.label}."
 
         return self.press(request, agent, verb)
@@ -159,7 +160,7 @@ class AgentAdmin(ConsoleAdmin):
     def detach(self, request, agent):
         def verb(agent):
             block = self.posted(DetachForm(agent, request.POST))
-            detach_block(agent, block, by=by(request))
+            detach_block(agent, block, by=actor(request))
             return f"Detached the block {block.label}. Conversations that isolated it keep theirs."
 
         return self.press(request, agent, verb)
@@ -172,7 +173,7 @@ class AgentAdmin(ConsoleAdmin):
             up = "up" in request.POST
             data = {"block": request.POST.get("up" if up else "down")}
             block = self.posted(DetachForm(agent, data))
-            move_block(agent, block, by=by(request), places=-1 if up else 1)
+            move_block(agent, block, by=actor(request), places=-1 if up else 1)
             return f"Moved the block {block.label} {'up' if up else 'down'}."
 
         return self.press(request, agent, verb)

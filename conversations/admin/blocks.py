@@ -8,13 +8,14 @@ from ..domain.memory.audience import find_audience
 from ..domain.memory.blocks import BlockFields, create_block, delete_block, write_block
 from ..domain.memory.revisions import find_revision, redo, restore_revision, undo
 from ..models import Block, BlockRevision
-from .buttons import button, number_in
+from .base import ConsoleAdmin, ReadOnly
 from .conversations import is_hidden
 from .display import badge, diff, link, list_url
-from .domain_errors import RefusableForm, refusable
 from .fields import ObjectField, WordsField, unix_lines
 from .filters import FillFilter
-from .scoping import ConsoleAdmin, ReadOnly, by
+from .forms import RefusableForm, refusable
+from .row_views import button, number_in
+from .scope import actor
 
 HISTORY = 20  # revisions shown on a block's page
 READERS = 20  # agents named on it
@@ -91,7 +92,7 @@ class BlockAdmin(ConsoleAdmin):
         """An isolated block lives and dies with its conversation; its label is released there."""
         return super().has_delete_permission(request, obj) and not (obj and obj.is_isolated)
 
-    def described(self, block):
+    def describe(self, block):
         """A suggestion: many blocks have the same label."""
         return f"{block.label}: {self.beginning(block)}"
 
@@ -118,22 +119,22 @@ class BlockAdmin(ConsoleAdmin):
         with refusable(request, form):
             if change:
                 version = form.cleaned_data["version"]
-                saved = write_block(obj, by=by(request), expected_version=version, **chosen)
+                saved = write_block(obj, by=actor(request), expected_version=version, **chosen)
             else:
                 organization = self.organization_of(request, form)
-                saved = create_block(organization, by=by(request), **chosen)
+                saved = create_block(organization, by=actor(request), **chosen)
         obj.pk = saved.pk
         obj.refresh_from_db()
 
     def delete_model(self, request, obj):
-        delete_block(obj, by=by(request))
+        delete_block(obj, by=actor(request))
 
     # Buttons and pages
 
     @button("change", "POST")
     def undo(self, request, block):
         def verb(block):
-            undo(block, by=by(request), expected_version=number_in(request.POST, "version"))
+            undo(block, by=actor(request), expected_version=number_in(request.POST, "version"))
             return "Undid the last edit. Redo takes that back."
 
         return self.press(request, block, verb)
@@ -141,7 +142,7 @@ class BlockAdmin(ConsoleAdmin):
     @button("change", "POST")
     def redo(self, request, block):
         def verb(block):
-            redo(block, by=by(request), expected_version=number_in(request.POST, "version"))
+            redo(block, by=actor(request), expected_version=number_in(request.POST, "version"))
             return "Redid the edit."
 
         return self.press(request, block, verb)
@@ -158,7 +159,9 @@ class BlockAdmin(ConsoleAdmin):
             version = number_in(request.POST, "version")
 
             def verb(block):
-                restore_revision(block, revision.number, by=by(request), expected_version=version)
+                restore_revision(
+                    block, revision.number, by=actor(request), expected_version=version
+                )
                 return f"Restored what revision {revision.number} said."
 
             return self.press(request, block, verb)

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from ..domain.memory.bulk import Outcome, rebase_all, reset_all
 from ..models import Agent, Conversation
-from .scoping import by
+from .scope import actor
 
 VERBS = {"reset": reset_all, "rebase": rebase_all}
 SHOWN = 100  # outcomes named on a page; all are counted
@@ -33,7 +33,7 @@ def report_on(isolations, verb: str, request, *, dry_run: bool) -> Report:
     named: list[Outcome] = []
     for (agent_id, label), ids in groups.items():
         outcomes = VERBS[verb](
-            agents[agent_id], label, by=by(request), conversation_ids=ids, dry_run=dry_run
+            agents[agent_id], label, by=actor(request), conversation_ids=ids, dry_run=dry_run
         )
         for outcome in outcomes:
             counts[outcome.outcome] += 1

@@ -17,13 +17,14 @@ from ..domain.memory.forks import ForkChoice
 from ..domain.memory.prompt import is_stale, recompile
 from ..ids import is_id
 from ..models import Conversation, IsolatedBlock, Run
-from .buttons import button
+from .base import ConsoleAdmin
 from .display import badge, link, list_url, tokens_of
-from .domain_errors import RefusableForm, refusable
 from .fields import ObjectField, WordsField
-from .isolated_block_views import LabelPages
-from .memory import MemoryInline, lost_texts, rows, save_texts
-from .scoping import ConsoleAdmin, by
+from .forms import RefusableForm, refusable
+from .memory_form import MemoryInline, lost_texts, rows, save_texts
+from .memory_views import LabelPages
+from .row_views import button
+from .scope import actor
 from .timeline import TimelinePages, timeline_of
 
 RUNS = 10  # shown on a conversation's page
@@ -153,13 +154,15 @@ class ConversationAdmin(LabelPages, TimelinePages, ConsoleAdmin):
             if not change:
                 saved = create_conversation(
                     form.cleaned_data["agent"],
-                    by=by(request),
+                    by=actor(request),
                     isolated_labels=form.cleaned_data["isolated_labels"],
                     **chosen,
                 )
             elif chosen:
                 version = form.cleaned_data["version"]
-                saved = update_conversation(obj, by=by(request), expected_version=version, **chosen)
+                saved = update_conversation(
+                    obj, by=actor(request), expected_version=version, **chosen
+                )
             else:
                 return
         obj.pk = saved.pk
@@ -169,7 +172,7 @@ class ConversationAdmin(LabelPages, TimelinePages, ConsoleAdmin):
         save_texts(request, formset)
 
     def delete_model(self, request, obj):
-        delete_conversation(obj, by=by(request))
+        delete_conversation(obj, by=actor(request))
 
     @admin.action(description="Restore selected conversations…", permissions=["change"])
     def restore(self, request, queryset):
@@ -207,7 +210,7 @@ class ConversationAdmin(LabelPages, TimelinePages, ConsoleAdmin):
     def archive(self, request, conversation):
         def verb(conversation):
             archived_at = None if conversation.archived_at else timezone.now()
-            update_conversation(conversation, by=by(request), archived_at=archived_at)
+            update_conversation(conversation, by=actor(request), archived_at=archived_at)
             return "Archived." if archived_at else "Taken out of the archive."
 
         return self.press(request, conversation, verb)
@@ -215,7 +218,7 @@ class ConversationAdmin(LabelPages, TimelinePages, ConsoleAdmin):
     @button("restore", "POST")
     def undelete(self, request, conversation):
         def verb(conversation):
-            restore_conversation(conversation, by=by(request))
+            restore_conversation(conversation, by=actor(request))
             return "Restored, with its isolated blocks and messages."
 
         return self.press(request, conversation, verb)
@@ -233,7 +236,7 @@ class ConversationAdmin(LabelPages, TimelinePages, ConsoleAdmin):
         if form.is_valid():
             try:
                 made = fork_conversation(
-                    conversation, by=by(request), at=at, choices=form.choices()
+                    conversation, by=actor(request), at=at, choices=form.choices()
                 )
             except DomainError as error:
                 form.add_error(None, str(error))

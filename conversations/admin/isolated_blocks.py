@@ -3,10 +3,10 @@ from django.db.models import Q
 from django.db.models.functions import Length
 
 from ..models import Drift, IsolatedBlock
+from .base import ConsoleAdmin, ReadOnly
 from .bulk import report_on
 from .display import badge, link
 from .filters import DriftFilter
-from .scoping import ConsoleAdmin, ReadOnly
 
 
 @admin.register(IsolatedBlock)

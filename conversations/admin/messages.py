@@ -3,8 +3,8 @@ from django.db.models import Q
 from django.utils.html import format_html, format_html_join
 
 from ..models import ConversationMessage, Message
+from .base import ConsoleAdmin, ReadOnly
 from .display import badge, link, pretty
-from .scoping import ConsoleAdmin, ReadOnly
 
 
 @admin.register(Message)

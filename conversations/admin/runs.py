@@ -3,8 +3,8 @@ from django.db.models import Q
 from django.utils.html import format_html
 
 from ..models import Run, RunEvent, Step
+from .base import ConsoleAdmin, ReadOnly
 from .display import badge, link, list_url, pretty, tokens_of
-from .scoping import ConsoleAdmin, ReadOnly
 
 
 class StepInline(ReadOnly, admin.TabularInline):

@@ -2,8 +2,8 @@
 
 from ..domain.conversations.timeline import timeline_page
 from ..domain.memory.prompt import context_window
-from .buttons import button, number_in
 from .display import diff, pretty
+from .row_views import button, number_in
 
 OLDER = 100  # messages of a page of older ones
 

@@ -37,12 +37,13 @@ def test_a_list_is_exported_as_it_stands_and_no_cell_is_a_formula(alice, browser
     reply = browser_of(alice).post(list_url(Conversation), data)
 
     rows = list(csv.DictReader(io.StringIO(reply.getvalue().decode())))
-    assert reply.headers["Content-Disposition"] == 'attachment; filename="conversation.csv"'
+    assert reply.headers["Content-Disposition"] == 'attachment; filename="conversations.csv"'
     assert {row["conversation"] for row in rows} == {
         '\'=HYPERLINK("http://evil")',
         "<b>plain</b>, and more",
     }
     assert {row["isolates"] for row in rows} == {"human", ""}
+    assert {row["id"] for row in rows} == {evil.pk, plain.pk}
     assert {row["agent"] for row in rows} == {"Ada's helper"}
 
 
@@ -130,7 +131,7 @@ def test_the_index_counts_what_matters_and_links_to_it(alice, mallory, browser_o
     numbers = {title: figure.number for title, figure in figures.items() if figure.number}
     assert numbers == {
         "conversations": 2,
-        "isolated: isolated changed": 1,
+        "isolated changed": 1,
         "turns failed": 1,
         "isolated blocks nearly full": 1,
     }

@@ -11,9 +11,9 @@ from ..llm.tokens import count_tokens
 from ..models import IsolatedBlock
 from ..models.blocks import NEARLY_FULL
 from .display import diff
-from .domain_errors import RefusableForm, refusable
 from .fields import PlainTextField
-from .scoping import by
+from .forms import RefusableForm, refusable
+from .scope import actor
 
 
 class MemoryForm(RefusableForm, forms.ModelForm):
@@ -110,7 +110,7 @@ def save_texts(request, formset):
             with refusable(request, form):
                 write_block(
                     form.instance.block,
-                    by=by(request),
+                    by=actor(request),
                     expected_version=form.cleaned_data["version"],
                     value=form.cleaned_data["value"],
                 )

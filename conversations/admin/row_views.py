@@ -96,6 +96,7 @@ class Buttons:
             f"admin/conversations/{self.opts.model_name}/{name}.html",
             {
                 **self.admin_site.each_context(request),
+                "media": self.media,
                 "opts": self.opts,
                 "original": row,
                 "subtitle": str(row),

@@ -19,10 +19,10 @@ from ..domain.memory.drift import (
 from ..domain.memory.effective import effective_blocks
 from ..domain.memory.isolation import isolate_label, release_label, restore_label
 from ..domain.memory.revisions import redo, undo
-from .buttons import button, number_in
 from .display import diff
 from .fields import PlainTextField
-from .scoping import by
+from .row_views import button, number_in
+from .scope import actor
 
 
 class SeenForm(forms.Form):
@@ -70,7 +70,7 @@ class LabelPages:
     @button("change", "POST")
     def isolate(self, request, conversation):
         def verb(conversation):
-            isolate_label(conversation, label_of(request), by=by(request))
+            isolate_label(conversation, label_of(request), by=actor(request))
             return f"Isolated {label_of(request)}: this conversation now has its own copy."
 
         return self.press(request, conversation, verb)
@@ -78,7 +78,7 @@ class LabelPages:
     @button("change", "POST")
     def restore_label(self, request, conversation):
         def verb(conversation):
-            restore_label(conversation, label_of(request), by=by(request))
+            restore_label(conversation, label_of(request), by=actor(request))
             return f"Brought back this conversation's own copy of {label_of(request)}."
 
         return self.press(request, conversation, verb)
@@ -87,7 +87,7 @@ class LabelPages:
     def undo(self, request, conversation):
         def verb(conversation):
             block = compare(conversation, label_of(request)).isolation.block
-            undo(block, by=by(request), expected_version=number_in(request.POST, "version"))
+            undo(block, by=actor(request), expected_version=number_in(request.POST, "version"))
             return f"Undid the last edit of {block.label}. Redo takes that back."
 
         return self.press(request, conversation, verb)
@@ -96,7 +96,7 @@ class LabelPages:
     def redo(self, request, conversation):
         def verb(conversation):
             block = compare(conversation, label_of(request)).isolation.block
-            redo(block, by=by(request), expected_version=number_in(request.POST, "version"))
+            redo(block, by=actor(request), expected_version=number_in(request.POST, "version"))
             return f"Redid the edit of {block.label}."
 
         return self.press(request, conversation, verb)
@@ -115,7 +115,7 @@ class LabelPages:
 
         def verb(label, seen):
             version = seen["version"]
-            shared = release_label(conversation, label, by=by(request), expected_version=version)
+            shared = release_label(conversation, label, by=actor(request), expected_version=version)
             reads = "reads the shared block again" if shared else "no longer has that label"
             return f"Released {label}: this conversation {reads}."
 
@@ -144,7 +144,7 @@ class LabelPages:
             done = promote(
                 conversation,
                 label,
-                by=by(request),
+                by=actor(request),
                 force=seen["force"],
                 expected_version=seen["version"],
                 shared_version=seen["shared_version"],
@@ -167,7 +167,7 @@ class LabelPages:
             }
 
         def verb(label, seen):
-            reset(conversation, label, by=by(request), expected_version=seen["version"])
+            reset(conversation, label, by=actor(request), expected_version=seen["version"])
             return f"Reset {label} to the shared text. Undo takes that back."
 
         return self.ask(request, conversation, "reset", preview, verb)
@@ -193,7 +193,7 @@ class LabelPages:
             rebase(
                 conversation,
                 label,
-                by=by(request),
+                by=actor(request),
                 resolution=seen.get("resolution"),
                 expected_version=seen["version"],
                 shared_version=seen["shared_version"],

@@ -7,25 +7,20 @@ from django.core.exceptions import ValidationError
 from django.core.paginator import Paginator
 from django.db import models, transaction
 from django.db.models import Q
-from django.forms import SplitDateTimeField
+from django.forms import Script, SplitDateTimeField
 from django.http import HttpResponseRedirect
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
 from django.utils.functional import cached_property
 
-from ..domain.actor import Actor, Source
 from ..domain.errors import DomainError
 from ..ids import is_id
-from .buttons import Buttons
 from .fields import DateTimeWidget, PlainTextField
 from .filters import StateFilter
+from .row_views import Buttons
+from .scope import OrganizationScope, actor
 
 SHOWN = 20  # rows named on a page that asks about many
-
-
-def by(request) -> Actor:
-    """Whoever is logged in, through the admin."""
-    return Actor(request.user, Source.ADMIN)
 
 
 def some_of(rows) -> list[str]:
@@ -49,27 +44,6 @@ class WithoutTexts(ChangeList):
 
     def get_queryset(self, *args, **kwargs):
         return super().get_queryset(*args, **kwargs).defer(*self.model_admin.texts)
-
-
-class OrganizationScope:
-    """Staff who are not superusers find only rows of their own organization, wherever they look."""
-
-    organization_path = "organization"
-    choosable = Q()  # which rows another form may refer to
-
-    def get_queryset(self, request):
-        rows = super().get_queryset(request)
-        if request.user.is_superuser:
-            return rows
-        if request.user.organization_id is None:
-            return rows.none()
-        return rows.filter(**{self.organization_path: request.user.organization_id})
-
-    def formfield_for_foreignkey(self, db_field, request, **kwargs):
-        # Django would offer and accept every row of every organization.
-        related = self.admin_site.get_model_admin(db_field.related_model)
-        kwargs["queryset"] = related.get_queryset(request).filter(related.choosable)
-        return super().formfield_for_foreignkey(db_field, request, **kwargs)
 
 
 class FoundById:
@@ -114,6 +88,10 @@ class ConsoleAdmin(FoundById, OrganizationScope, Buttons, admin.ModelAdmin):
     states: dict[str, Q] = {}  # for StateFilter
     consequence = ""  # of deleting a row, for the page that asks
     texts: tuple[str, ...] = ()  # columns that a list does not load
+
+    class Media:
+        css = {"all": ["conversations/console.css"]}
+        js = [Script("conversations/console.js", defer=True)]
 
     # Lists
 
@@ -162,6 +140,7 @@ class ConsoleAdmin(FoundById, OrganizationScope, Buttons, admin.ModelAdmin):
             "admin/conversations/confirm.html",
             {
                 **self.admin_site.each_context(request),
+                "media": self.media,
                 "opts": self.opts,
                 "title": title,
                 "explanation": explanation,
@@ -180,7 +159,7 @@ class ConsoleAdmin(FoundById, OrganizationScope, Buttons, admin.ModelAdmin):
             return asks
         with transaction.atomic():
             for row in queryset:
-                verb(row, by=by(request))
+                verb(row, by=actor(request))
                 self.log_change(request, row, f"{done}.")
         self.message_user(request, f"{done} {len(queryset)}.", messages.SUCCESS)
         return None
