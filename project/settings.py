@@ -168,6 +168,7 @@ SPECTACULAR_SETTINGS = {
     "TITLE": "Conversations with isolated memory",
     "DESCRIPTION": "The Letta V1 REST API around conversations and blocks, kept and repaired.",
     "VERSION": "1",
+    "OAS_VERSION": "3.1.0",
     "SERVE_INCLUDE_SCHEMA": False,
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
@@ -175,8 +176,9 @@ SPECTACULAR_SETTINGS = {
     "PREPROCESSING_HOOKS": ["conversations.api.schema.without_aliases"],
     "COMPONENT_SPLIT_REQUEST": True,
     "ENUM_NAME_OVERRIDES": {
-        "RunStatusEnum": "conversations.models.Run.Status",
+        "RoleEnum": ["user", "assistant", "system"],
+        "MessageRoleEnum": "conversations.api.shapes.messages.ROLES",
         "ToolStatusEnum": ["success", "error"],
-        "MessageTypeEnum": "conversations.api.serializers.messages.MESSAGE_TYPES",
+        "MessageTypeEnum": "conversations.api.shapes.messages.MESSAGE_TYPES",
     },
 }

@@ -27,7 +27,7 @@ from .serializers.events import (
     represent_failure,
     represent_usage,
 )
-from .serializers.messages import represent_messages
+from .shapes.messages import messages_json
 
 logger = logging.getLogger(__name__)
 
@@ -188,7 +188,7 @@ def whole_answer(run_id: str, form: Form) -> tuple[int, dict]:
     messages = [link.message for link in messages_of_run(run)]
     messages = [message for message in messages if _is_of_the_agent(message, form)]
     answer = {
-        "messages": represent_messages(messages, form.types, speech=form.speech),
+        "messages": messages_json(messages, form.types, speech=form.speech),
         "stop_reason": {"message_type": "stop_reason", "stop_reason": run.stop_reason},
         "usage": represent_usage(run.usage),
         "logprobs": None,

@@ -1,101 +1,192 @@
-"""What is answered has exactly the fields that the OpenAPI document declares."""
+"""Every JSON response matches the OpenAPI document, with no field undeclared or missing."""
+
+import json
+from collections.abc import Iterator
+from typing import Any, NamedTuple
 
 import pytest
+from django.core.files.uploadedfile import SimpleUploadedFile
+from django.utils.timezone import now
+from drf_spectacular.generators import SchemaGenerator
+from jsonschema import Draft202012Validator
 
-from conversations.api.serializers.agents import (
-    ABSENT,
-    AgentSerializer,
-    MemorySerializer,
-    ToolSerializer,
-)
-from conversations.api.serializers.blocks import BlockSerializer
-from conversations.api.serializers.context import ContextWindowSerializer
-from conversations.api.serializers.conversations import (
-    ConversationSerializer,
-    ForkedFromSerializer,
-)
-from conversations.api.serializers.isolated_blocks import (
-    ComparisonSerializer,
-    EffectiveBlockSerializer,
-)
-from conversations.api.serializers.messages import MessageSerializer
-from conversations.api.serializers.runs import RunSerializer
-from conversations.api.serializers.server import ModelSerializer, StatusSerializer
+from conversations.domain.conversations.messages import append_messages, text_message
+from conversations.domain.memory.blocks import write_block
+from conversations.domain.memory.isolation import isolate_label, release_label
+from conversations.domain.memory.label_edits import edit_isolated_block
+from conversations.domain.memory.revisions import undo
+from conversations.models import Message, Run, Step
 
-from ..factories import make_agent, make_conversation, make_messages, make_run
+from ..factories import actor, make_agent, make_conversation, make_messages, make_run
+
+
+class Operation(NamedTuple):
+    """An operation of the OpenAPI document that answers JSON."""
+
+    id: str
+    method: str
+    path: str
+    schema: dict[str, Any]
+
+
+DOCUMENT = json.loads(json.dumps(SchemaGenerator().get_schema(request=None, public=True)))
+
+
+def operations() -> Iterator[Operation]:
+    for path, methods in DOCUMENT["paths"].items():
+        for method, operation in methods.items():
+            content = operation["responses"]["200"]["content"]
+            if "application/json" in content:
+                schema = content["application/json"]["schema"]
+                yield Operation(operation["operationId"], method, path, schema)
+
+
+def strict(schema: Any) -> Any:
+    """The same schema, in which an object has no other fields than those declared."""
+    if isinstance(schema, list):
+        return [strict(item) for item in schema]
+    if not isinstance(schema, dict):
+        return schema
+    closed = {key: strict(value) for key, value in schema.items()}
+    return closed | {"additionalProperties": False} if "properties" in schema else closed
+
+
+COMPONENTS = strict(DOCUMENT["components"])
+
+# Answered while a turn runs, on another thread.
+TURN_BODIES = {
+    "conversations_messages_create": {"input": "SAY hello", "streaming": False},
+    "agents_messages_create": {"input": "SAY hello"},
+    "agents_messages_create_async": {"input": "SAY hello"},
+    "conversations_messages_compact": {},
+    "agents_messages_compact": {},
+}
+BODIES = {
+    "agents_create": {"name": "new", "model": "openai/gpt-4o-mini"},
+    "agents_update": {"description": "new"},
+    "agents_tools_update_approval": {"requires_approval": True},
+    "agents_blocks_update": {"value": "new"},
+    "blocks_create": {"label": "new"},
+    "blocks_update": {"value": "new"},
+    "blocks_restore": {"number": 1},
+    "conversations_edit_isolated": {"value": "new"},
+    "conversations_update": {"summary": "new"},
+    "conversations_messages_preview": {"input": "hello"},
+    "messages_search": {"query": "tea"},
+}
+QUERIES = {"conversations_create": "agent_id={agent_id}"}
+# Where an operation needs something else than most do.
+OTHER_IDS = {
+    "runs_cancel": {"run_id": "active_run_id"},
+    "conversations_released": {"label": "released_label"},
+    "conversations_bring_back": {"label": "released_label"},
+}
 
 
 @pytest.fixture
-def answer(client_for, alice):
-    """Gives what is at a path of a world in which nothing is empty."""
-    agent = make_agent(alice, labels=["human"], tools=["memory_insert"], tags=["t"])
+def ids(alice) -> dict[str, str]:
+    """What paths can name, in a world where no list is empty and every kind of message exists."""
+    agent = make_agent(
+        alice,
+        labels=["human", "persona"],
+        tools=["memory_insert", "mine"],
+        tool_definitions=[{"name": "mine", "source_code": "pass", "tags": ["t"]}],
+        approval_tools=["memory_insert"],
+        tags=["tea"],
+    )
+    by = actor(alice)
+    block = agent.blocks.get(label="human")
+    for value in ("second", "third"):
+        block = write_block(block, by=by, value=value)
+    block = undo(block, by=by)
     conversation = make_conversation(agent, isolated=["human"])
-    [message] = make_messages(conversation, "hello")
-    run = make_run(conversation)
-    client = client_for(alice)
-    fork = client.post(f"/v1/conversations/{conversation.pk}/fork").json()
-    ids = {
-        "agent": agent.pk,
-        "block": agent.blocks.get().pk,
-        "conv": conversation.pk,
-        "fork": fork["id"],
-        "message": message.pk,
-        "run": run.pk,
+    isolate_label(conversation, "persona", by=by)
+    release_label(conversation, "persona", by=by)
+    edit_isolated_block(conversation, "human", by=by, changes={"value": "isolated"})
+    make_messages(agent.conversations.get(is_default=True), *["tea"] * 20)
+    run = make_run(conversation, status="completed", started_at=now(), completed_at=now())
+    usage = {"prompt_tokens": 1, "cached_input_tokens": 1, "reasoning_tokens": 1}
+    seen = [{"label": "human", "block_id": block.pk, "version": 1, "origin": "shared"}]
+    fields = {"organization": alice.organization, "run": run, "model": "openai/gpt-4o-mini"}
+    step = Step.objects.create(number=1, usage=usage, blocks_seen=seen, **fields)
+    Step.objects.create(number=2, error="failed", **fields)
+    call = {"id": "call", "type": "function", "function": {"name": "mine", "arguments": "{}"}}
+    Role = Message.Role
+    [message, *_] = append_messages(
+        conversation,
+        [
+            text_message(Role.USER, "tea?", run=run, step=step),
+            text_message(Role.SUMMARY, "tea"),
+            text_message(Role.TOOL, "done", tool_call_id="call", name="mine"),
+            Message(role=Role.APPROVAL, tool_calls=[call]),
+            Message(role=Role.APPROVAL),
+            Message(
+                role=Role.ASSISTANT,
+                content=[{"type": "reasoning", "reasoning": "hm"}, {"type": "text", "text": "tea"}],
+                tool_calls=[call],
+            ),
+        ],
+        by=by,
+    )
+    return {
+        "agent_id": agent.pk,
+        "conversation_id": conversation.pk,
+        "block_id": block.pk,
+        "message_id": message.pk,
+        "run_id": run.pk,
+        "active_run_id": make_run(conversation).pk,
+        "step_id": step.pk,
+        "label": "human",
+        "released_label": "persona",
+        "tool_name": "memory_insert",
     }
 
-    def get(path: str, inside: tuple = ()):
-        value = client.get(f"/v1/{path.format(**ids)}").json()
-        for name in inside:
-            value = value[name]
-        return value
 
-    return get
-
-
-@pytest.mark.parametrize(
-    ("serializer", "path", "inside"),
-    [
-        (AgentSerializer, "agents/{agent}", ()),
-        (AgentSerializer, "agents/", (0,)),
-        (AgentSerializer, "blocks/{block}/agents", (0,)),
-        (MemorySerializer, "agents/{agent}", ("memory",)),
-        (MemorySerializer, "agents/{agent}/core-memory", ()),
-        (ToolSerializer, "agents/{agent}", ("tools", 0)),
-        (BlockSerializer, "agents/{agent}", ("blocks", 0)),
-        (BlockSerializer, "agents/{agent}", ("memory", "blocks", 0)),
-        (BlockSerializer, "agents/{agent}/core-memory", ("blocks", 0)),
-        (BlockSerializer, "agents/{agent}/core-memory/blocks", (0,)),
-        (BlockSerializer, "agents/{agent}/core-memory/blocks/human", ()),
-        (BlockSerializer, "blocks/", (0,)),
-        (BlockSerializer, "blocks/{block}", ()),
-        (ConversationSerializer, "conversations/", (0,)),
-        (ConversationSerializer, "conversations/{conv}", ()),
-        (ForkedFromSerializer, "conversations/{fork}", ("forked_from",)),
-        (EffectiveBlockSerializer, "conversations/{conv}/blocks", (0,)),
-        (BlockSerializer, "conversations/{conv}/blocks", (0, "block")),
-        (ComparisonSerializer, "conversations/{conv}/isolated-blocks/human/diff", ()),
-        (ContextWindowSerializer, "agents/{agent}/context", ()),
-        (RunSerializer, "runs/", (0,)),
-        (RunSerializer, "runs/{run}", ()),
-        (ModelSerializer, "models/", (0,)),
-        (StatusSerializer, "health/", ()),
-        (StatusSerializer, "ready/", ()),
-    ],
-)
-def test_an_answer_has_the_declared_fields_and_no_others(answer, serializer, path, inside):
-    found = set(answer(path, inside))
-
-    absent = set(ABSENT) if serializer is AgentSerializer else set()
-    assert found == {*serializer().fields, *absent}
+def send(client, operation: Operation, ids: dict[str, str], body: dict | None = None):
+    """Send a request that the operation answers with 200."""
+    names = OTHER_IDS.get(operation.id, {})
+    path = operation.path.format(**(ids | {name: ids[other] for name, other in names.items()}))
+    if query := QUERIES.get(operation.id):
+        path = f"{path}?{query.format(**ids)}"
+    response = getattr(client, operation.method)(path, body)
+    assert response.status_code == 200, response.content
+    return response
 
 
-@pytest.mark.parametrize(
-    "path", ["conversations/{conv}/messages", "messages/", "messages/{message}"]
-)
-def test_a_message_has_declared_fields_only(answer, path):
-    fields = MessageSerializer().fields
-    always = {name for name, field in fields.items() if field.required}
+def assert_matches(response, operation: Operation) -> None:
+    """The body has the operation's shape, and holds something to look at."""
+    value = response.json()
+    assert value not in ([], {})
+    Draft202012Validator(strict(operation.schema) | {"components": COMPONENTS}).validate(value)
 
-    for message in answer(path):
-        assert set(message) == always | {"content"}
-        assert set(message) <= set(fields)
+
+OPERATIONS = {operation.id: operation for operation in operations()}
+
+
+@pytest.mark.parametrize("name", sorted(OPERATIONS.keys() - TURN_BODIES.keys() - {"agents_import"}))
+def test_response_matches_its_shape(client_for, alice, ids, name):
+    operation = OPERATIONS[name]
+
+    response = send(client_for(alice), operation, ids, BODIES.get(name))
+
+    assert_matches(response, operation)
+
+
+def test_import_matches_its_shape(client_for, alice, ids):
+    client = client_for(alice)
+    exported = send(client, OPERATIONS["agents_export"], ids)
+    file = SimpleUploadedFile("agent.af", exported.content)
+
+    response = client.post("/v1/agents/import", {"file": file}, format="multipart")
+
+    assert_matches(response, OPERATIONS["agents_import"])
+
+
+@pytest.mark.parametrize("name", TURN_BODIES)
+def test_turn_matches_its_shape(transactional_db, model, client_for, alice, ids, name):
+    operation = OPERATIONS[name]
+    Run.objects.filter(pk=ids["active_run_id"]).delete()
+
+    response = send(client_for(alice), operation, ids, TURN_BODIES[name])
+
+    assert_matches(response, operation)

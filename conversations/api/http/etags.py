@@ -14,7 +14,7 @@ from drf_spectacular.utils import OpenApiParameter
 from rest_framework.response import Response
 
 from ...models import Block
-from ..serializers.blocks import BlockSerializer
+from ..shapes.blocks import block_json
 from .errors import InvalidRequest
 from .renderers import dumped
 
@@ -69,7 +69,7 @@ def tagged(request, representation: dict, version: int) -> Response | HttpRespon
 
 
 def tagged_block(request, block: Block) -> Response | HttpResponseNotModified:
-    return _answer(request, BlockSerializer(block).data, f'"{block.version}"')
+    return _answer(request, block_json(block), f'"{block.version}"')
 
 
 def _answer(request, representation: dict, tag: str) -> Response | HttpResponseNotModified:

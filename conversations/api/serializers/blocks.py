@@ -4,57 +4,6 @@ from ..http.pagination import PageQuery
 from .fields import Choice, Flag, JsonObject, Label, Listed, Repeated, Text, WholeNumber
 
 
-class BlockSerializer(serializers.Serializer):
-    """A block as the client's `Block` type reads it, with its `version` and `copy_on_write`."""
-
-    id = serializers.CharField()
-    label = serializers.CharField()
-    value = serializers.CharField()
-    limit = serializers.IntegerField()
-    description = serializers.CharField(allow_null=True)
-    metadata = serializers.DictField()
-    read_only = serializers.BooleanField()  # type: ignore[assignment]
-    copy_on_write = serializers.BooleanField()
-    tags = serializers.ListField(child=serializers.CharField())
-    hidden = serializers.BooleanField(allow_null=True)
-    version = serializers.IntegerField()
-    is_template = serializers.BooleanField()
-    template_name = serializers.CharField(allow_null=True)
-    template_id = serializers.CharField(allow_null=True)
-    base_template_id = serializers.CharField(allow_null=True)
-    deployment_id = serializers.CharField(allow_null=True)
-    entity_id = serializers.CharField(allow_null=True)
-    preserve_on_migration = serializers.BooleanField()
-    project_id = serializers.CharField(allow_null=True)
-    created_by_id = serializers.CharField(allow_null=True)
-    last_updated_by_id = serializers.CharField(allow_null=True)
-
-    def to_representation(self, block):
-        return {
-            "id": block.pk,
-            "label": block.label,
-            "value": block.value,
-            "limit": block.limit,
-            "description": block.description,
-            "metadata": block.metadata,
-            "read_only": block.read_only,
-            "copy_on_write": block.copy_on_write,
-            "tags": block.tags,
-            "hidden": block.hidden,
-            "version": block.version,
-            "is_template": block.is_template,
-            "template_name": block.template_name,
-            "template_id": None,
-            "base_template_id": None,
-            "deployment_id": None,
-            "entity_id": None,
-            "preserve_on_migration": False,
-            "project_id": block.project_id,
-            "created_by_id": block.created_by_id,
-            "last_updated_by_id": block.last_updated_by_id,
-        }
-
-
 class BlockBody(serializers.Serializer):
     """What may be said of a block. Null means "not said", as in V1, but for `description`."""
 

@@ -1,10 +1,8 @@
 from django.utils import timezone
 from rest_framework import serializers
 
-from ...domain.memory.effective import block_versions_of
 from ...domain.memory.forks import ForkChoice
-from ...domain.memory.prompt import is_stale
-from ...models import ConversationMessage, Drift
+from ...models import Drift
 from ..http.pagination import PageQuery
 from .fields import (
     Choice,
@@ -37,83 +35,6 @@ class ModelSettings(JsonObject):
                 f"provider_type: expected one of {', '.join(PROVIDER_TYPES)}, got {kind!r}"
             )
         return settings
-
-
-class ForkedFromSerializer(serializers.Serializer):
-    conversation_id = serializers.CharField()
-    message_id = serializers.CharField(allow_null=True)
-
-
-class ConversationSerializer(serializers.Serializer):
-    """A conversation as the client's `Conversation` type reads it.
-
-    Ours in addition: `version` (counts the changes of its own fields), `stale` (the stored prompt
-    is older than memory) and `forked_from`.
-    """
-
-    id = serializers.CharField()
-    agent_id = serializers.CharField()
-    summary = serializers.CharField(allow_null=True)
-    description = serializers.CharField(allow_null=True)
-    in_context_message_ids = serializers.ListField(child=serializers.CharField())
-    isolated_block_ids = serializers.ListField(child=serializers.CharField())
-    model = serializers.CharField(allow_null=True)
-    model_settings = serializers.DictField(allow_null=True)
-    context_window_limit = serializers.IntegerField(allow_null=True)
-    archived = serializers.BooleanField()
-    archived_at = serializers.DateTimeField(allow_null=True)
-    hidden = serializers.BooleanField()
-    version = serializers.IntegerField()
-    stale = serializers.BooleanField()
-    forked_from = ForkedFromSerializer(allow_null=True)
-    last_message_at = serializers.DateTimeField(allow_null=True)
-    created_at = serializers.DateTimeField()
-    updated_at = serializers.DateTimeField()
-    created_by_id = serializers.CharField(allow_null=True)
-    last_updated_by_id = serializers.CharField(allow_null=True)
-
-
-def represent_conversations(conversations: list) -> list[dict]:
-    """Conversations on the wire, in three queries however many there are."""
-    in_context: dict[str, list[str]] = {conversation.pk: [] for conversation in conversations}
-    links = ConversationMessage.objects.filter(conversation__in=in_context).in_context()
-    for conversation_id, message_id in links.values_list("conversation_id", "message_id"):
-        in_context[conversation_id].append(message_id)
-    blocks = block_versions_of(conversations)
-    return [_represent(c, in_context[c.pk], blocks[c.pk]) for c in conversations]
-
-
-def _represent(conversation, in_context, blocks) -> dict:
-    # The order of the labels at creation, not the order of the prompt.
-    own = sorted((b for b in blocks if b.isolation_id), key=lambda b: b.isolation_id)
-    forked_from = None
-    if conversation.forked_from_id:
-        forked_from = {
-            "conversation_id": conversation.forked_from_id,
-            "message_id": conversation.forked_at_message_id,
-        }
-    return {
-        "id": conversation.pk,
-        "agent_id": conversation.agent_id,
-        "summary": conversation.summary,
-        "description": conversation.description,
-        "in_context_message_ids": in_context,
-        "isolated_block_ids": [block.block_id for block in own],
-        "model": conversation.model,
-        "model_settings": conversation.model_settings,
-        "context_window_limit": conversation.context_window_limit,
-        "archived": conversation.archived_at is not None,
-        "archived_at": conversation.archived_at,
-        "hidden": conversation.hidden,
-        "version": conversation.version,
-        "stale": is_stale(conversation, blocks),
-        "forked_from": forked_from,
-        "last_message_at": conversation.last_message_at,
-        "created_at": conversation.created_at,
-        "updated_at": conversation.updated_at,
-        "created_by_id": conversation.created_by_id,
-        "last_updated_by_id": conversation.last_updated_by_id,
-    }
 
 
 class ConversationBody(serializers.Serializer):

@@ -3,7 +3,7 @@
 from ...domain.runs.events import Event
 from ...domain.turns.reply import SPEAKING_TOOL
 from ...models import Run
-from .messages import otid_of, speech_of
+from ..shapes.messages import otid_of, speech_of
 
 
 def represent_event(

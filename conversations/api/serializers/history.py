@@ -4,64 +4,9 @@ from django.utils.dateparse import parse_datetime
 from django.utils.timezone import is_naive
 from rest_framework import serializers
 
-from ...domain.memory.revisions import Change
 from ...ids import is_id
 from ...models import BlockRevision
 from .fields import Choice, Id, Text, WholeNumber
-from .isolated_blocks import PieceSerializer
-
-
-class RevisionSerializer(serializers.Serializer):
-    """What a block said after one edit, who wrote it and from where."""
-
-    number = serializers.IntegerField()
-    value = serializers.CharField()
-    description = serializers.CharField(allow_null=True)
-    limit = serializers.IntegerField()
-    source = serializers.ChoiceField(BlockRevision.Source.values)  # type: ignore[assignment]
-    reason = serializers.CharField()
-    written_at = serializers.DateTimeField()
-    written_by_id = serializers.CharField(allow_null=True)
-    conversation_id = serializers.CharField(allow_null=True)
-    run_id = serializers.CharField(allow_null=True)
-    unconditional = serializers.BooleanField()
-    restored_number = serializers.IntegerField(
-        allow_null=True, help_text="The revision whose state an undo, redo or restore took."
-    )
-
-    def to_representation(self, revision):
-        return {
-            "number": revision.number,
-            "value": revision.value,
-            "description": revision.description,
-            "limit": revision.limit,
-            "source": revision.source,
-            "reason": revision.reason,
-            "written_at": revision.written_at,
-            "written_by_id": revision.written_by_id,
-            "conversation_id": revision.conversation_id,
-            "run_id": revision.run_id,
-            "unconditional": revision.unconditional,
-            "restored_number": revision.restored_number,
-        }
-
-
-class ChangeSerializer(serializers.Serializer):
-    """What changed from one revision to another: as a unified diff and in pieces."""
-
-    older = RevisionSerializer()
-    newer = RevisionSerializer()
-    unified = serializers.CharField()
-    changes = PieceSerializer(many=True)
-
-    def to_representation(self, change: Change):
-        represent = RevisionSerializer().to_representation
-        return {
-            "older": represent(change.older),
-            "newer": represent(change.newer),
-            "unified": change.unified,
-            "changes": [piece._asdict() for piece in change.pieces],
-        }
 
 
 class ListRevisionsQuery(serializers.Serializer):

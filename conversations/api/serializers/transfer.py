@@ -3,12 +3,6 @@ from rest_framework import serializers
 from .fields import Flag, Text
 
 
-class ImportedAgentsSerializer(serializers.Serializer):
-    """The client's `AgentImportFileResponse`."""
-
-    agent_ids = serializers.ListField(child=serializers.CharField())
-
-
 class ImportForm(serializers.Serializer):
     """The form of POST /v1/agents/import."""
 

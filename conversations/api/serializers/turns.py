@@ -3,8 +3,8 @@
 from rest_framework import serializers
 
 from ...domain.runs.start import DEFAULT_MAX_STEPS, TurnRequest
+from ..shapes.messages import MESSAGE_TYPES
 from .fields import Choice, Flag, Id, JsonObject, Listed, Text, WholeNumber
-from .messages import MESSAGE_TYPES, MessageSerializer
 
 # Ours, so that one request can't be made to call the model for ever.
 MAX_STEPS = 200
@@ -235,46 +235,9 @@ class CompactBody(serializers.Serializer):
         return kept
 
 
-class CompactionSerializer(serializers.Serializer):
-    summary = serializers.CharField()
-    num_messages_before = serializers.IntegerField()
-    num_messages_after = serializers.IntegerField()
-
-
 class CancelQuery(serializers.Serializer):
     agent_id = Id("agent", required=False)
 
 
 class CancelBody(serializers.Serializer):
     run_ids = Listed(child=Id("run"), required=False, allow_null=True)
-
-
-class StopReasonSerializer(serializers.Serializer):
-    message_type = serializers.CharField()
-    stop_reason = serializers.CharField()
-
-
-class UsageSerializer(serializers.Serializer):
-    """Tokens of a whole turn."""
-
-    message_type = serializers.CharField()
-    completion_tokens = serializers.IntegerField()
-    prompt_tokens = serializers.IntegerField()
-    total_tokens = serializers.IntegerField()
-    step_count = serializers.IntegerField()
-    run_ids = serializers.ListField(child=serializers.CharField(), allow_null=True)
-    cached_input_tokens = serializers.IntegerField(allow_null=True)
-    cache_write_tokens = serializers.IntegerField(allow_null=True)
-    reasoning_tokens = serializers.IntegerField(allow_null=True)
-    context_tokens = serializers.IntegerField(allow_null=True)
-
-
-class LettaResponseSerializer(serializers.Serializer):
-    """A whole turn, as the client's `LettaResponse` type reads it. With `streaming`, the same
-    messages come one by one as server-sent events."""
-
-    messages = MessageSerializer(many=True)
-    stop_reason = StopReasonSerializer()
-    usage = UsageSerializer()
-    logprobs = serializers.DictField(allow_null=True)
-    turns = serializers.ListField(allow_null=True)

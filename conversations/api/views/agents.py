@@ -1,4 +1,3 @@
-from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema
 from rest_framework.response import Response
 
@@ -14,22 +13,19 @@ from ..http.errors import InvalidRequest
 from ..http.filters import matching_agents
 from ..http.pagination import Order, page
 from ..http.validation import read_body, read_query
-from ..schema import OBJECT_OF_STRINGS
-from ..serializers.agent_queries import AgentFilters, IncludeQuery, ListAgentsQuery
 from ..serializers.agents import (
-    AgentSerializer,
+    AgentFilters,
     ApprovalBody,
     ApprovalQuery,
     CreateAgentBody,
+    IncludeQuery,
+    ListAgentsQuery,
     ResetMessagesBody,
     UpdateAgentBody,
-    represent_agents,
 )
-from ..serializers.context import (
-    ContextQuery,
-    ContextWindowSerializer,
-    RecompileAgentQuery,
-)
+from ..serializers.context import ContextQuery, RecompileAgentQuery
+from ..shapes.agents import AgentJSON, agents_json
+from ..shapes.context import ContextWindowJSON, context_window_json
 from .base import ApiView
 from .finders import agents_of, find_agent, find_agent_conversation, find_blocks
 
@@ -51,14 +47,14 @@ def relations_asked(request, query: dict) -> set[str] | None:
 
 def respond(request, agent: Agent, relations: set[str] | None = None) -> Response:
     agent = agents_of(request).with_blocks().get(pk=agent.pk)
-    return Response(represent_agents([agent], relations)[0])
+    return Response(agents_json([agent], relations)[0])
 
 
 class AgentList(ApiView):
     @extend_schema(
         operation_id="agents_list",
         parameters=[ListAgentsQuery],
-        responses=AgentSerializer(many=True),
+        responses=list[AgentJSON],
     )
     def get(self, request):
         query = read_query(request, ListAgentsQuery)
@@ -68,9 +64,9 @@ class AgentList(ApiView):
         order = Order(field, not ascending, nullable=field == "last_run_completed_at")
         rows = matching_agents(every, query).with_blocks()
         found = page(rows, query, cursors=every, prefix="agent", order=order)
-        return Response(represent_agents(found, relations_asked(request, query)))
+        return Response(agents_json(found, relations_asked(request, query)))
 
-    @extend_schema(operation_id="agents_create", request=CreateAgentBody, responses=AgentSerializer)
+    @extend_schema(operation_id="agents_create", request=CreateAgentBody, responses=AgentJSON)
     def post(self, request):
         body = read_body(request, CreateAgentBody)
         fields = _verb_fields(request, body)
@@ -91,9 +87,7 @@ class AgentList(ApiView):
 
 
 class AgentCount(ApiView):
-    @extend_schema(
-        operation_id="agents_count", parameters=[AgentFilters], responses=OpenApiTypes.INT
-    )
+    @extend_schema(operation_id="agents_count", parameters=[AgentFilters], responses=int)
     def get(self, request):
         query = read_query(request, AgentFilters)
         every = Agent.objects.in_organization(request.auth.organization_id)
@@ -101,15 +95,13 @@ class AgentCount(ApiView):
 
 
 class AgentDetail(ApiView):
-    @extend_schema(
-        operation_id="agents_retrieve", parameters=[IncludeQuery], responses=AgentSerializer
-    )
+    @extend_schema(operation_id="agents_retrieve", parameters=[IncludeQuery], responses=AgentJSON)
     def get(self, request, agent_id):
         query = read_query(request, IncludeQuery)
         agent = find_agent(request, agent_id, agents_of(request).with_blocks())
-        return Response(represent_agents([agent], relations_asked(request, query))[0])
+        return Response(agents_json([agent], relations_asked(request, query))[0])
 
-    @extend_schema(operation_id="agents_update", request=UpdateAgentBody, responses=AgentSerializer)
+    @extend_schema(operation_id="agents_update", request=UpdateAgentBody, responses=AgentJSON)
     def patch(self, request, agent_id):
         agent = find_agent(request, agent_id)
         changes = _verb_fields(request, read_body(request, UpdateAgentBody))
@@ -119,7 +111,7 @@ class AgentDetail(ApiView):
 
     @extend_schema(
         operation_id="agents_delete",
-        responses={200: OBJECT_OF_STRINGS},
+        responses=dict[str, str],
     )
     def delete(self, request, agent_id):
         delete_agent(find_agent(request, agent_id), by=actor_of(request))
@@ -133,7 +125,7 @@ class ToolApproval(ApiView):
         operation_id="agents_tools_update_approval",
         parameters=[ApprovalQuery],
         request=ApprovalBody,
-        responses=AgentSerializer,
+        responses=AgentJSON,
     )
     def patch(self, request, agent_id, tool_name):
         agent = find_agent(request, agent_id)
@@ -154,7 +146,7 @@ class ResetMessages(ApiView):
     """Begins the agent's own thread anew; what was said can be brought back until it is purged."""
 
     @extend_schema(
-        operation_id="agents_messages_reset", request=ResetMessagesBody, responses=AgentSerializer
+        operation_id="agents_messages_reset", request=ResetMessagesBody, responses=AgentJSON
     )
     def patch(self, request, agent_id):
         read_body(request, ResetMessagesBody, required=False)
@@ -165,13 +157,13 @@ class ResetMessages(ApiView):
 
 class AgentContext(ApiView):
     @extend_schema(
-        operation_id="agents_context", parameters=[ContextQuery], responses=ContextWindowSerializer
+        operation_id="agents_context", parameters=[ContextQuery], responses=ContextWindowJSON
     )
     def get(self, request, agent_id):
         query = read_query(request, ContextQuery)
         agent = find_agent(request, agent_id)
         conversation = find_agent_conversation(request, agent, query.get("conversation_id"))
-        return Response(ContextWindowSerializer(context_window(conversation)).data)
+        return Response(context_window_json(context_window(conversation)))
 
 
 class RecompileAgent(ApiView):
@@ -179,7 +171,7 @@ class RecompileAgent(ApiView):
         operation_id="agents_recompile",
         parameters=[RecompileAgentQuery],
         request=None,
-        responses=OpenApiTypes.STR,
+        responses=str,
     )
     def post(self, request, agent_id):
         query = read_query(request, RecompileAgentQuery)

@@ -2,7 +2,6 @@
 
 from typing import Any
 
-from drf_spectacular.openapi import AutoSchema
 from rest_framework.metadata import SimpleMetadata
 from rest_framework.views import APIView
 
@@ -10,6 +9,7 @@ from ..auth import ApiKeyAuthentication, KeyAllowsMethod
 from ..http.errors import exception_handler
 from ..http.parsers import JSONParser
 from ..http.renderers import AlwaysJSON, JSONRenderer
+from ..schema import ApiSchema
 
 
 class ApiView(APIView):
@@ -23,7 +23,7 @@ class ApiView(APIView):
     content_negotiation_class = AlwaysJSON
     metadata_class = SimpleMetadata
     versioning_class = None
-    schema = AutoSchema()
+    schema = ApiSchema()
 
     def get_exception_handler(self) -> Any:
         return exception_handler

@@ -1,4 +1,3 @@
-from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema
 from rest_framework.response import Response
 
@@ -10,15 +9,10 @@ from ..http.filters import matching_blocks
 from ..http.pagination import page
 from ..http.validation import read_body, read_query
 from ..schema import NULL
-from ..serializers.agent_queries import BlockAgentsQuery
-from ..serializers.agents import AgentSerializer, represent_agents
-from ..serializers.blocks import (
-    BlockFilters,
-    BlockSerializer,
-    CreateBlockBody,
-    ListBlocksQuery,
-    UpdateBlockBody,
-)
+from ..serializers.agents import BlockAgentsQuery
+from ..serializers.blocks import BlockFilters, CreateBlockBody, ListBlocksQuery, UpdateBlockBody
+from ..shapes.agents import AgentJSON, agents_json
+from ..shapes.blocks import BlockJSON, block_json
 from .agents import relations_asked
 from .base import ApiView
 from .finders import find_block
@@ -36,25 +30,23 @@ class BlockList(ApiView):
     @extend_schema(
         operation_id="blocks_list",
         parameters=[ListBlocksQuery],
-        responses=BlockSerializer(many=True),
+        responses=list[BlockJSON],
     )
     def get(self, request):
         query = read_query(request, ListBlocksQuery)
         every = Block.objects.in_organization(request.auth.organization_id)
         found = page(matching_blocks(every, query), query, cursors=every, prefix="block")
-        return Response(BlockSerializer(found, many=True).data)
+        return Response([block_json(row) for row in found])
 
-    @extend_schema(operation_id="blocks_create", request=CreateBlockBody, responses=BlockSerializer)
+    @extend_schema(operation_id="blocks_create", request=CreateBlockBody, responses=BlockJSON)
     def post(self, request):
         fields = read_body(request, CreateBlockBody)
         block = create_block(request.auth.organization, by=actor_of(request), **fields)
-        return Response(BlockSerializer(block).data)
+        return Response(block_json(block))
 
 
 class BlockCount(ApiView):
-    @extend_schema(
-        operation_id="blocks_count", parameters=[BlockFilters], responses=OpenApiTypes.INT
-    )
+    @extend_schema(operation_id="blocks_count", parameters=[BlockFilters], responses=int)
     def get(self, request):
         query = read_query(request, BlockFilters)
         every = Block.objects.in_organization(request.auth.organization_id)
@@ -62,9 +54,7 @@ class BlockCount(ApiView):
 
 
 class BlockDetail(ApiView):
-    @extend_schema(
-        operation_id="blocks_retrieve", parameters=[IF_NONE_MATCH], responses=BlockSerializer
-    )
+    @extend_schema(operation_id="blocks_retrieve", parameters=[IF_NONE_MATCH], responses=BlockJSON)
     def get(self, request, block_id):
         return tagged_block(request, find_block(request, block_id))
 
@@ -72,7 +62,7 @@ class BlockDetail(ApiView):
         operation_id="blocks_update",
         parameters=[IF_MATCH],
         request=UpdateBlockBody,
-        responses=BlockSerializer,
+        responses=BlockJSON,
     )
     def patch(self, request, block_id):
         return edit_block(request, find_block(request, block_id))
@@ -88,7 +78,7 @@ class BlockAgents(ApiView):
     @extend_schema(
         operation_id="blocks_agents",
         parameters=[BlockAgentsQuery],
-        responses=AgentSerializer(many=True),
+        responses=list[AgentJSON],
     )
     def get(self, request, block_id):
         block = find_block(request, block_id)
@@ -96,4 +86,4 @@ class BlockAgents(ApiView):
         every = Agent.objects.in_organization(request.auth.organization_id)
         rows = every.live().filter(block_links__block=block).with_blocks()
         found = page(rows, query, cursors=every, prefix="agent")
-        return Response(represent_agents(found, relations_asked(request, query)))
+        return Response(agents_json(found, relations_asked(request, query)))

@@ -1,4 +1,3 @@
-from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema
 from rest_framework.response import Response
 
@@ -20,7 +19,6 @@ from ..http.pagination import Order, page
 from ..http.validation import path_id, read_body, read_query
 from ..schema import NULL
 from ..serializers.conversations import (
-    ConversationSerializer,
     CreateConversationBody,
     CreateConversationQuery,
     ForkBody,
@@ -29,8 +27,8 @@ from ..serializers.conversations import (
     OfAgentBody,
     RecompileQuery,
     UpdateConversationBody,
-    represent_conversations,
 )
+from ..shapes.conversations import ConversationJSON, conversations_json
 from .base import ApiView
 from .finders import agents_of, find_conversation, messages_of, resolve_conversation
 
@@ -42,14 +40,14 @@ ORDER_FIELDS = {
 
 
 def respond(request, conversation: Conversation) -> Response:
-    return tagged(request, represent_conversations([conversation])[0], conversation.version)
+    return tagged(request, conversations_json([conversation])[0], conversation.version)
 
 
 class ConversationList(ApiView):
     @extend_schema(
         operation_id="conversations_list",
         parameters=[ListConversationsQuery],
-        responses=ConversationSerializer(many=True),
+        responses=list[ConversationJSON],
     )
     def get(self, request):
         query = read_query(request, ListConversationsQuery)
@@ -59,13 +57,13 @@ class ConversationList(ApiView):
         field = ORDER_FIELDS[query["order_by"]]
         order = Order(field, query["order"] == "desc", nullable=field != "created_at")
         found = page(rows, query, cursors=every, prefix="conv", order=order)
-        return Response(represent_conversations(found))
+        return Response(conversations_json(found))
 
     @extend_schema(
         operation_id="conversations_create",
         parameters=[CreateConversationQuery],
         request=CreateConversationBody,
-        responses=ConversationSerializer,
+        responses=ConversationJSON,
     )
     def post(self, request):
         query = read_query(request, CreateConversationQuery)
@@ -88,7 +86,7 @@ class ConversationDetail(ApiView):
     @extend_schema(
         operation_id="conversations_retrieve",
         parameters=[IF_NONE_MATCH],
-        responses=ConversationSerializer,
+        responses=ConversationJSON,
     )
     def get(self, request, conversation_id):
         return respond(request, find_conversation(request, conversation_id))
@@ -97,7 +95,7 @@ class ConversationDetail(ApiView):
         operation_id="conversations_update",
         parameters=[IF_MATCH],
         request=UpdateConversationBody,
-        responses=ConversationSerializer,
+        responses=ConversationJSON,
     )
     def patch(self, request, conversation_id):
         conversation = find_conversation(request, conversation_id)
@@ -118,9 +116,7 @@ class ConversationDetail(ApiView):
 
 
 class RestoreConversation(ApiView):
-    @extend_schema(
-        operation_id="conversations_restore", request=None, responses=ConversationSerializer
-    )
+    @extend_schema(operation_id="conversations_restore", request=None, responses=ConversationJSON)
     def post(self, request, conversation_id):
         path_id("conversation_id", "conv", conversation_id)
         every = Conversation.objects.in_organization(request.auth.organization_id)
@@ -135,7 +131,7 @@ class ForkConversation(ApiView):
         operation_id="conversations_fork",
         parameters=[ForkQuery],
         request=ForkBody,
-        responses=ConversationSerializer,
+        responses=ConversationJSON,
     )
     def post(self, request, conversation_id):
         # What the body says goes before the query, which is where the clients put it.
@@ -161,7 +157,7 @@ class RecompileConversation(ApiView):
         operation_id="conversations_recompile",
         parameters=[RecompileQuery],
         request=OfAgentBody,
-        responses=OpenApiTypes.STR,
+        responses=str,
     )
     def post(self, request, conversation_id):
         query = read_query(request, RecompileQuery)

@@ -11,13 +11,9 @@ from ..auth import actor_of
 from ..http.etags import IF_MATCH, IF_NONE_MATCH, tagged_block
 from ..http.pagination import Order, page
 from ..http.validation import read_query
-from ..serializers.agents import (
-    AgentSerializer,
-    MemorySerializer,
-    represent_blocks,
-    represent_memory,
-)
-from ..serializers.blocks import AttachedBlocksQuery, BlockSerializer, UpdateBlockBody
+from ..serializers.blocks import AttachedBlocksQuery, UpdateBlockBody
+from ..shapes.agents import AgentJSON, MemoryJSON, attached_blocks_json, memory_json
+from ..shapes.blocks import BlockJSON, block_json
 from .agents import respond
 from .base import ApiView
 from .blocks import edit_block
@@ -25,31 +21,31 @@ from .finders import agents_of, find_agent, find_block
 
 
 class CoreMemory(ApiView):
-    @extend_schema(operation_id="agents_core_memory", responses=MemorySerializer)
+    @extend_schema(operation_id="agents_core_memory", responses=MemoryJSON)
     def get(self, request, agent_id):
         agent = find_agent(request, agent_id, agents_of(request).with_blocks())
-        return Response(represent_memory(agent, represent_blocks(agent)))
+        return Response(memory_json(agent, attached_blocks_json(agent)))
 
 
 class AgentBlockList(ApiView):
     @extend_schema(
         operation_id="agents_blocks_list",
         parameters=[AttachedBlocksQuery],
-        responses=BlockSerializer(many=True),
+        responses=list[BlockJSON],
     )
     def get(self, request, agent_id):
         query = read_query(request, AttachedBlocksQuery)
         links = find_agent(request, agent_id).block_links.select_related("block")
         order = Order("position", query["order"] == "desc")
         found = page(links, query, cursors=links, prefix="block", order=order, id_field="block")
-        return Response(BlockSerializer([link.block for link in found], many=True).data)
+        return Response([block_json(link.block) for link in found])
 
 
 class AgentBlockDetail(ApiView):
     @extend_schema(
         operation_id="agents_blocks_retrieve",
         parameters=[IF_NONE_MATCH],
-        responses=BlockSerializer,
+        responses=BlockJSON,
     )
     def get(self, request, agent_id, label):
         return tagged_block(request, self._find(request, agent_id, label))
@@ -58,7 +54,7 @@ class AgentBlockDetail(ApiView):
         operation_id="agents_blocks_update",
         parameters=[IF_MATCH],
         request=UpdateBlockBody,
-        responses=BlockSerializer,
+        responses=BlockJSON,
     )
     def patch(self, request, agent_id, label):
         return edit_block(request, self._find(request, agent_id, label))
@@ -73,7 +69,7 @@ class AgentBlockDetail(ApiView):
 
 
 class AttachBlock(ApiView):
-    @extend_schema(operation_id="agents_blocks_attach", request=None, responses=AgentSerializer)
+    @extend_schema(operation_id="agents_blocks_attach", request=None, responses=AgentJSON)
     def patch(self, request, agent_id, block_id):
         agent = find_agent(request, agent_id)
         block = find_block(request, block_id)
@@ -81,7 +77,7 @@ class AttachBlock(ApiView):
 
 
 class DetachBlock(ApiView):
-    @extend_schema(operation_id="agents_blocks_detach", request=None, responses=AgentSerializer)
+    @extend_schema(operation_id="agents_blocks_detach", request=None, responses=AgentJSON)
     def patch(self, request, agent_id, block_id):
         agent = find_agent(request, agent_id)
         block = find_block(request, block_id)

@@ -7,15 +7,9 @@ from ..http.etags import IF_MATCH, expected_version, tagged_block
 from ..http.filters import matching_revisions
 from ..http.pagination import page_by_number
 from ..http.validation import read_body, read_query
-from ..serializers.blocks import BlockSerializer
-from ..serializers.history import (
-    ChangeQuery,
-    ChangeSerializer,
-    ListRevisionsQuery,
-    ReasonBody,
-    RestoreRevisionBody,
-    RevisionSerializer,
-)
+from ..serializers.history import ChangeQuery, ListRevisionsQuery, ReasonBody, RestoreRevisionBody
+from ..shapes.blocks import BlockJSON
+from ..shapes.history import ChangeJSON, RevisionJSON, change_json, revision_json
 from .base import ApiView
 from .finders import find_block
 
@@ -36,24 +30,24 @@ class RevisionList(ApiView):
     @extend_schema(
         operation_id="blocks_revisions",
         parameters=[ListRevisionsQuery],
-        responses=RevisionSerializer(many=True),
+        responses=list[RevisionJSON],
     )
     def get(self, request, block_id):
         block = find_block(request, block_id)
         query = read_query(request, ListRevisionsQuery)
         found = matching_revisions(block.revisions.all(), query)
-        return Response(RevisionSerializer(page_by_number(found, query), many=True).data)
+        return Response([revision_json(row) for row in page_by_number(found, query)])
 
 
 class BlockChange(ApiView):
     """What changed between two revisions of a block."""
 
-    @extend_schema(operation_id="blocks_diff", parameters=[ChangeQuery], responses=ChangeSerializer)
+    @extend_schema(operation_id="blocks_diff", parameters=[ChangeQuery], responses=ChangeJSON)
     def get(self, request, block_id):
         block = find_block(request, block_id)
         query = read_query(request, ChangeQuery)
         change = diff_revisions(block, query.get("older"), query.get("newer"))
-        return Response(ChangeSerializer(change).data)
+        return Response(change_json(change))
 
 
 class UndoBlock(ApiView):
@@ -61,7 +55,7 @@ class UndoBlock(ApiView):
         operation_id="blocks_undo",
         parameters=[IF_MATCH],
         request=ReasonBody,
-        responses=BlockSerializer,
+        responses=BlockJSON,
     )
     def post(self, request, block_id):
         return take_state(request, undo, block_id, ReasonBody)
@@ -72,7 +66,7 @@ class RedoBlock(ApiView):
         operation_id="blocks_redo",
         parameters=[IF_MATCH],
         request=ReasonBody,
-        responses=BlockSerializer,
+        responses=BlockJSON,
     )
     def post(self, request, block_id):
         return take_state(request, redo, block_id, ReasonBody)
@@ -83,7 +77,7 @@ class RestoreBlock(ApiView):
         operation_id="blocks_restore",
         parameters=[IF_MATCH],
         request=RestoreRevisionBody,
-        responses=BlockSerializer,
+        responses=BlockJSON,
     )
     def post(self, request, block_id):
         return take_state(request, restore_revision, block_id, RestoreRevisionBody)

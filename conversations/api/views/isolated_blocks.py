@@ -26,27 +26,32 @@ from ..http.etags import (
     tagged,
 )
 from ..http.validation import read_body, read_query
-from ..serializers.blocks import BlockSerializer, UpdateBlockBody
+from ..serializers.blocks import UpdateBlockBody
 from ..serializers.history import EffectiveBlocksQuery
 from ..serializers.isolated_blocks import (
-    ComparisonSerializer,
-    EffectiveBlockSerializer,
     IsolateBody,
     PromoteBody,
-    PromotionSerializer,
     RebaseBody,
-    RebaseSerializer,
     ResetBody,
     RestoreIsolatedBlockBody,
-    represent_promotion,
-    represent_rebase,
+)
+from ..shapes.blocks import BlockJSON, block_json
+from ..shapes.isolated_blocks import (
+    ComparisonJSON,
+    EffectiveBlockJSON,
+    PromotionJSON,
+    RebaseJSON,
+    comparison_json,
+    effective_block_json,
+    promotion_json,
+    rebase_json,
 )
 from .base import ApiView
 from .finders import find_conversation
 
 
 def respond(request, effective: EffectiveBlock) -> Response:
-    return tagged(request, EffectiveBlockSerializer(effective).data, effective.version)
+    return tagged(request, effective_block_json(effective), effective.version)
 
 
 class ConversationBlocks(ApiView):
@@ -55,7 +60,7 @@ class ConversationBlocks(ApiView):
     @extend_schema(
         operation_id="conversations_blocks",
         parameters=[EffectiveBlocksQuery],
-        responses=EffectiveBlockSerializer(many=True),
+        responses=list[EffectiveBlockJSON],
     )
     def get(self, request, conversation_id):
         conversation = find_conversation(request, conversation_id)
@@ -64,14 +69,14 @@ class ConversationBlocks(ApiView):
             blocks = effective_blocks(conversation)
         else:
             blocks = effective_blocks_at(conversation, time_of(conversation, at))
-        return Response(EffectiveBlockSerializer(blocks, many=True).data)
+        return Response([effective_block_json(row) for row in blocks])
 
 
 class IsolatedBlockDetail(ApiView):
     @extend_schema(
         operation_id="conversations_isolated_block",
         parameters=[IF_NONE_MATCH],
-        responses=EffectiveBlockSerializer,
+        responses=EffectiveBlockJSON,
     )
     def get(self, request, conversation_id, label):
         conversation = find_conversation(request, conversation_id)
@@ -81,7 +86,7 @@ class IsolatedBlockDetail(ApiView):
         operation_id="conversations_isolate",
         parameters=[IF_NONE],
         request=IsolateBody,
-        responses=EffectiveBlockSerializer,
+        responses=EffectiveBlockJSON,
     )
     def put(self, request, conversation_id, label):
         conversation = find_conversation(request, conversation_id)
@@ -96,7 +101,7 @@ class IsolatedBlockDetail(ApiView):
         operation_id="conversations_edit_isolated",
         parameters=[IF_MATCH],
         request=UpdateBlockBody,
-        responses=EffectiveBlockSerializer,
+        responses=EffectiveBlockJSON,
     )
     def patch(self, request, conversation_id, label):
         conversation = find_conversation(request, conversation_id)
@@ -113,7 +118,7 @@ class IsolatedBlockDetail(ApiView):
     @extend_schema(
         operation_id="conversations_release",
         parameters=[IF_MATCH],
-        responses=EffectiveBlockSerializer(allow_null=True),
+        responses=EffectiveBlockJSON | None,
     )
     def delete(self, request, conversation_id, label):
         conversation = find_conversation(request, conversation_id)
@@ -121,24 +126,24 @@ class IsolatedBlockDetail(ApiView):
         by = actor_of(request)
         effective = release_label(conversation, label, by=by, expected_version=version)
         # Without a tag: what is answered is the shared block, which is not at this path.
-        return Response(effective and EffectiveBlockSerializer(effective).data)
+        return Response(effective_block_json(effective) if effective else None)
 
 
 class ReleasedBlocks(ApiView):
     """The copies of a label that the conversation has released, newest first."""
 
-    @extend_schema(operation_id="conversations_released", responses=BlockSerializer(many=True))
+    @extend_schema(operation_id="conversations_released", responses=list[BlockJSON])
     def get(self, request, conversation_id, label):
         conversation = find_conversation(request, conversation_id)
         copies = conversation.own_blocks.released(label)
-        return Response(BlockSerializer(copies, many=True).data)
+        return Response([block_json(row) for row in copies])
 
 
 class RestoreIsolatedBlock(ApiView):
     @extend_schema(
         operation_id="conversations_bring_back",
         request=RestoreIsolatedBlockBody,
-        responses=EffectiveBlockSerializer,
+        responses=EffectiveBlockJSON,
     )
     def post(self, request, conversation_id, label):
         conversation = find_conversation(request, conversation_id)
@@ -147,10 +152,10 @@ class RestoreIsolatedBlock(ApiView):
 
 
 class CompareIsolatedBlock(ApiView):
-    @extend_schema(operation_id="conversations_diff", responses=ComparisonSerializer)
+    @extend_schema(operation_id="conversations_diff", responses=ComparisonJSON)
     def get(self, request, conversation_id, label):
         comparison = compare(find_conversation(request, conversation_id), label)
-        return Response(ComparisonSerializer(comparison).data)
+        return Response(comparison_json(comparison))
 
 
 class PromoteIsolatedBlock(ApiView):
@@ -158,7 +163,7 @@ class PromoteIsolatedBlock(ApiView):
         operation_id="conversations_promote",
         parameters=[IF_MATCH],
         request=PromoteBody,
-        responses=PromotionSerializer,
+        responses=PromotionJSON,
     )
     def post(self, request, conversation_id, label):
         conversation = find_conversation(request, conversation_id)
@@ -178,7 +183,7 @@ class PromoteIsolatedBlock(ApiView):
                 force=body["force"],
                 expected_version=expected_version(request),
             )
-        return Response(represent_promotion(promotion, dry_run=body["dry_run"]))
+        return Response(promotion_json(promotion, dry_run=body["dry_run"]))
 
 
 class ResetIsolatedBlock(ApiView):
@@ -186,14 +191,14 @@ class ResetIsolatedBlock(ApiView):
         operation_id="conversations_reset",
         parameters=[IF_MATCH],
         request=ResetBody,
-        responses=EffectiveBlockSerializer,
+        responses=EffectiveBlockJSON,
     )
     def post(self, request, conversation_id, label):
         conversation = find_conversation(request, conversation_id)
         version = expected_version(request)
         if read_body(request, ResetBody, required=False)["dry_run"]:
             effective = preview_reset(conversation, label, expected_version=version)
-            return Response(EffectiveBlockSerializer(effective).data)
+            return Response(effective_block_json(effective))
         by = actor_of(request)
         return respond(request, reset(conversation, label, by=by, expected_version=version))
 
@@ -203,7 +208,7 @@ class RebaseIsolatedBlock(ApiView):
         operation_id="conversations_rebase",
         parameters=[IF_MATCH],
         request=RebaseBody,
-        responses=RebaseSerializer,
+        responses=RebaseJSON,
     )
     def post(self, request, conversation_id, label):
         conversation = find_conversation(request, conversation_id)
@@ -224,4 +229,4 @@ class RebaseIsolatedBlock(ApiView):
                 resolution=resolution,
                 expected_version=expected_version(request),
             )
-        return Response(represent_rebase(effective, dry_run=body["dry_run"]))
+        return Response(rebase_json(effective, dry_run=body["dry_run"]))

@@ -7,13 +7,10 @@ from ...models import Message
 from ..http.filters import matching_messages
 from ..http.pagination import Order, page
 from ..http.validation import path_id, read_body, read_query
-from ..serializers.messages import (
-    ConversationMessagesQuery,
-    MessageSerializer,
-    MessagesQuery,
-    represent_messages,
-)
-from ..serializers.search import FoundMessageSerializer, SearchBody, represent_found
+from ..serializers.messages import ConversationMessagesQuery, MessagesQuery
+from ..serializers.search import SearchBody
+from ..shapes.messages import MessageJSON, messages_json
+from ..shapes.search import FoundMessageJSON, found_messages_json
 from .base import ApiView
 from .finders import (
     find_agent,
@@ -39,21 +36,21 @@ def list_links(links, query: dict) -> Response:
         id_field="message",
     )
     messages = [link.message for link in found]
-    return Response(represent_messages(messages, query["include_return_message_types"]))
+    return Response(messages_json(messages, query["include_return_message_types"]))
 
 
 def list_messages(request, rows, query: dict) -> Response:
     """Messages of many conversations, by time."""
     every = Message.objects.in_organization(request.auth.organization_id)
     found = page(matching_messages(rows, query), query, cursors=every, prefix="message")
-    return Response(represent_messages(found, query["include_return_message_types"]))
+    return Response(messages_json(found, query["include_return_message_types"]))
 
 
 class ConversationMessages(ApiView):
     @extend_schema(
         operation_id="conversations_messages_list",
         parameters=[ConversationMessagesQuery],
-        responses=MessageSerializer(many=True),
+        responses=list[MessageJSON],
     )
     def get(self, request, conversation_id):
         query = read_query(request, ConversationMessagesQuery)
@@ -66,7 +63,7 @@ class AgentMessages(ApiView):
     @extend_schema(
         operation_id="agents_messages_list",
         parameters=[MessagesQuery],
-        responses=MessageSerializer(many=True),
+        responses=list[MessageJSON],
     )
     def get(self, request, agent_id):
         query = read_query(request, MessagesQuery)
@@ -82,7 +79,7 @@ class MessageList(ApiView):
     @extend_schema(
         operation_id="messages_list",
         parameters=[MessagesQuery],
-        responses=MessageSerializer(many=True),
+        responses=list[MessageJSON],
     )
     def get(self, request):
         query = read_query(request, MessagesQuery)
@@ -102,7 +99,7 @@ class MessageSearch(ApiView):
     @extend_schema(
         operation_id="messages_search",
         request=SearchBody,
-        responses=FoundMessageSerializer(many=True),
+        responses=list[FoundMessageJSON],
     )
     def post(self, request):
         body = read_body(request, SearchBody)
@@ -117,14 +114,14 @@ class MessageSearch(ApiView):
         if body.get("end_date"):
             rows = rows.filter(created_at__lte=body["end_date"])
         found = list(search_messages(rows, body["query"])[: body["limit"]])
-        return Response(represent_found(found))
+        return Response(found_messages_json(found))
 
 
 class MessageDetail(ApiView):
-    @extend_schema(operation_id="messages_retrieve", responses=MessageSerializer(many=True))
+    @extend_schema(operation_id="messages_retrieve", responses=list[MessageJSON])
     def get(self, request, message_id):
         path_id("message_id", "message", message_id)
         message = messages_of(request).get_or_none(pk=message_id)
         if message is None:
             raise NotFound(f"Message with id {message_id} not found.")
-        return Response(represent_messages([message]))
+        return Response(messages_json([message]))

@@ -8,14 +8,18 @@ from ..http.filters import matching_runs, matching_steps
 from ..http.pagination import Order, page
 from ..http.validation import path_id, read_query
 from ..schema import NULL
-from ..serializers.messages import ListMessagesQuery, MessageSerializer
-from ..serializers.runs import (
-    ListRunsQuery,
-    ListStepsQuery,
-    RunMetricsSerializer,
-    RunSerializer,
-    RunUsageSerializer,
-    StepSerializer,
+from ..serializers.messages import ListMessagesQuery
+from ..serializers.runs import ListRunsQuery, ListStepsQuery
+from ..shapes.messages import MessageJSON
+from ..shapes.runs import (
+    RunJSON,
+    RunMetricsJSON,
+    RunUsageJSON,
+    StepJSON,
+    run_json,
+    run_metrics_json,
+    run_usage_json,
+    step_json,
 )
 from .base import ApiView
 from .finders import find_run, runs_of, steps_of
@@ -23,9 +27,7 @@ from .messages import list_links
 
 
 class RunList(ApiView):
-    @extend_schema(
-        operation_id="runs_list", parameters=[ListRunsQuery], responses=RunSerializer(many=True)
-    )
+    @extend_schema(operation_id="runs_list", parameters=[ListRunsQuery], responses=list[RunJSON])
     def get(self, request):
         query = read_query(request, ListRunsQuery)
         ascending = query.get("ascending", query["order"] == "asc")
@@ -36,13 +38,13 @@ class RunList(ApiView):
             prefix="run",
             order=Order("created_at", not ascending),
         )
-        return Response(RunSerializer(found, many=True).data)
+        return Response([run_json(row) for row in found])
 
 
 class RunDetail(ApiView):
-    @extend_schema(operation_id="runs_retrieve", responses=RunSerializer)
+    @extend_schema(operation_id="runs_retrieve", responses=RunJSON)
     def get(self, request, run_id):
-        return Response(RunSerializer(find_run(request, run_id)).data)
+        return Response(run_json(find_run(request, run_id)))
 
     @extend_schema(operation_id="runs_delete", responses=NULL)
     def delete(self, request, run_id):
@@ -56,7 +58,7 @@ class RunMessages(ApiView):
     @extend_schema(
         operation_id="runs_messages_list",
         parameters=[ListMessagesQuery],
-        responses=MessageSerializer(many=True),
+        responses=list[MessageJSON],
     )
     def get(self, request, run_id):
         query = read_query(request, ListMessagesQuery)
@@ -64,31 +66,29 @@ class RunMessages(ApiView):
 
 
 class RunUsage(ApiView):
-    @extend_schema(operation_id="runs_usage_retrieve", responses=RunUsageSerializer)
+    @extend_schema(operation_id="runs_usage_retrieve", responses=RunUsageJSON)
     def get(self, request, run_id):
-        return Response(RunUsageSerializer(find_run(request, run_id)).data)
+        return Response(run_usage_json(find_run(request, run_id).usage))
 
 
 class RunMetrics(ApiView):
-    @extend_schema(operation_id="runs_metrics_retrieve", responses=RunMetricsSerializer)
+    @extend_schema(operation_id="runs_metrics_retrieve", responses=RunMetricsJSON)
     def get(self, request, run_id):
-        return Response(RunMetricsSerializer(find_run(request, run_id)).data)
+        return Response(run_metrics_json(find_run(request, run_id)))
 
 
 class RunSteps(ApiView):
     @extend_schema(
         operation_id="runs_steps_list",
         parameters=[ListStepsQuery],
-        responses=StepSerializer(many=True),
+        responses=list[StepJSON],
     )
     def get(self, request, run_id):
         return _list_steps(request, steps_of(request).filter(run=find_run(request, run_id)))
 
 
 class StepList(ApiView):
-    @extend_schema(
-        operation_id="steps_list", parameters=[ListStepsQuery], responses=StepSerializer(many=True)
-    )
+    @extend_schema(operation_id="steps_list", parameters=[ListStepsQuery], responses=list[StepJSON])
     def get(self, request):
         return _list_steps(request, steps_of(request))
 
@@ -98,20 +98,20 @@ def _list_steps(request, rows) -> Response:
     every = Step.objects.in_organization(request.auth.organization_id)
     rows = matching_steps(rows, query).select_related("run__agent")
     found = page(rows, query, cursors=every, prefix="step")
-    return Response(StepSerializer(found, many=True).data)
+    return Response([step_json(row) for row in found])
 
 
 class StepDetail(ApiView):
-    @extend_schema(operation_id="steps_retrieve", responses=StepSerializer)
+    @extend_schema(operation_id="steps_retrieve", responses=StepJSON)
     def get(self, request, step_id):
-        return Response(StepSerializer(_find_step(request, step_id)).data)
+        return Response(step_json(_find_step(request, step_id)))
 
 
 class StepMessages(ApiView):
     @extend_schema(
         operation_id="steps_messages_list",
         parameters=[ListMessagesQuery],
-        responses=MessageSerializer(many=True),
+        responses=list[MessageJSON],
     )
     def get(self, request, step_id):
         query = read_query(request, ListMessagesQuery)

@@ -11,8 +11,8 @@ from ... import __version__
 from ...llm.catalog import available_models
 from ...models import Agent
 from ..http.validation import read_query
-from ..schema import ARRAY_OF_STRINGS
-from ..serializers.server import ModelSerializer, StatusSerializer, TagsQuery
+from ..serializers.server import TagsQuery
+from ..shapes.server import ModelJSON, StatusJSON, model_json
 from .base import ApiView
 
 
@@ -22,7 +22,7 @@ class Health(ApiView):
     authentication_classes = []
     permission_classes = []
 
-    @extend_schema(operation_id="health", responses=StatusSerializer)
+    @extend_schema(operation_id="health", responses=StatusJSON)
     def get(self, request):
         return Response({"version": __version__, "status": "ok"})
 
@@ -30,7 +30,7 @@ class Health(ApiView):
 class Ready(Health):
     """Whether the database answers too; 503 when it does not."""
 
-    @extend_schema(operation_id="ready", responses=StatusSerializer)
+    @extend_schema(operation_id="ready", responses=StatusJSON)
     def get(self, request):
         with connection.cursor() as cursor:
             cursor.execute("SELECT 1")
@@ -38,9 +38,9 @@ class Ready(Health):
 
 
 class ModelList(ApiView):
-    @extend_schema(operation_id="models_list", responses=ModelSerializer(many=True))
+    @extend_schema(operation_id="models_list", responses=list[ModelJSON])
     def get(self, request):
-        return Response(ModelSerializer(available_models(), many=True).data)
+        return Response([model_json(row) for row in available_models()])
 
 
 class TagList(ApiView):
@@ -49,7 +49,7 @@ class TagList(ApiView):
     @extend_schema(
         operation_id="tags_list",
         parameters=[TagsQuery],
-        responses={200: ARRAY_OF_STRINGS},
+        responses=list[str],
     )
     def get(self, request):
         query = read_query(request, TagsQuery)

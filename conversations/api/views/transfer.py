@@ -14,7 +14,8 @@ from ...transfer.agent_files.store import ImportOptions, import_parcel
 from ...transfer.agent_files.write import export_agent
 from ..http.errors import BodyTooLarge
 from ..http.validation import read_form, read_query
-from ..serializers.transfer import ExportQuery, ImportedAgentsSerializer, ImportForm
+from ..serializers.transfer import ExportQuery, ImportForm
+from ..shapes.agents import ImportedAgentsJSON
 from .base import ApiView
 from .finders import find_agent, find_agent_conversation
 
@@ -32,7 +33,7 @@ class ImportAgentFile(ApiView):
                 description="The oldest name of `embedding`.",
             )
         ],
-        responses=ImportedAgentsSerializer,
+        responses=ImportedAgentsJSON,
     )
     def post(self, request):
         # Before any of it is read. Multipart says its length; without one it is empty.

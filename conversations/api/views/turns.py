@@ -17,28 +17,26 @@ from ..auth import actor_of
 from ..http.errors import InvalidRequest
 from ..http.validation import read_body, read_query
 from ..run_response import Form, answer_run
-from ..schema import OBJECT_OF_STRINGS
-from ..serializers.runs import RunSerializer
 from ..serializers.turns import (
     CancelBody,
     CancelQuery,
     CompactBody,
-    CompactionSerializer,
-    LettaResponseSerializer,
     SendBody,
     StreamBody,
     turn_request,
 )
+from ..shapes.runs import RunJSON, run_json
+from ..shapes.turns import CompactionJSON, LettaResponseJSON
 from .base import ApiView
 from .finders import find_agent, find_agent_conversation, find_run, resolve_conversation, runs_of
 from .messages import AgentMessages, ConversationMessages
 
-ANSWER = {
-    (200, "application/json"): LettaResponseSerializer,
+STREAM = {
     (200, "text/event-stream"): OpenApiResponse(
-        OpenApiTypes.STR, "One event a line, `data: {…}`; the last is `data: [DONE]`."
+        OpenApiTypes.STR, "One event per line, `data: {…}`; the last is `data: [DONE]`."
     ),
 }
+ANSWER = {(200, "application/json"): LettaResponseJSON, **STREAM}
 
 
 def send(
@@ -127,7 +125,7 @@ class SendToAgent(AgentMessages):
 
 
 class StreamFromAgent(ApiView):
-    @extend_schema(operation_id="agents_messages_stream", request=SendBody, responses=ANSWER)
+    @extend_schema(operation_id="agents_messages_stream", request=SendBody, responses=STREAM)
     def post(self, request, agent_id):
         body = read_body(request, SendBody)
         conversation = find_agent_conversation(request, find_agent(request, agent_id), None)
@@ -137,9 +135,7 @@ class StreamFromAgent(ApiView):
 class SendToAgentAsync(ApiView):
     """Starts a turn and answers its run, which can be asked for and followed."""
 
-    @extend_schema(
-        operation_id="agents_messages_create_async", request=SendBody, responses=RunSerializer
-    )
+    @extend_schema(operation_id="agents_messages_create_async", request=SendBody, responses=RunJSON)
     def post(self, request, agent_id):
         body = read_body(request, SendBody)
         conversation = find_agent_conversation(request, find_agent(request, agent_id), None)
@@ -147,7 +143,7 @@ class SendToAgentAsync(ApiView):
         run, beginning = begin(request, conversation, body, kind=kind, background=True)
         if beginning:
             beginning.close()
-        return Response(RunSerializer(run).data)
+        return Response(run_json(run))
 
 
 class StreamConversation(ApiView):
@@ -157,7 +153,7 @@ class StreamConversation(ApiView):
     only_reads = True
 
     @extend_schema(
-        operation_id="conversations_messages_stream", request=StreamBody, responses=ANSWER
+        operation_id="conversations_messages_stream", request=StreamBody, responses=STREAM
     )
     def post(self, request, conversation_id):
         body = read_body(request, StreamBody, required=False)
@@ -201,7 +197,7 @@ class StreamRun(ApiView):
 
     only_reads = True
 
-    @extend_schema(operation_id="runs_messages_stream", request=StreamBody, responses=ANSWER)
+    @extend_schema(operation_id="runs_messages_stream", request=StreamBody, responses=STREAM)
     def post(self, request, run_id):
         body = read_body(request, StreamBody, required=False)
         return _followed(request, find_run(request, run_id), body)
@@ -212,7 +208,7 @@ class CancelConversation(ApiView):
         operation_id="conversations_cancel",
         parameters=[CancelQuery],
         request=None,
-        responses={200: OBJECT_OF_STRINGS},
+        responses=dict[str, str],
     )
     def post(self, request, conversation_id):
         query = read_query(request, CancelQuery)
@@ -229,7 +225,7 @@ class CancelAgent(ApiView):
     @extend_schema(
         operation_id="agents_messages_cancel",
         request=CancelBody,
-        responses={200: OBJECT_OF_STRINGS},
+        responses=dict[str, str],
     )
     def post(self, request, agent_id):
         body = read_body(request, CancelBody, required=False)
@@ -243,7 +239,7 @@ class CancelAgent(ApiView):
 
 
 class CancelRun(ApiView):
-    @extend_schema(operation_id="runs_cancel", request=None, responses={200: OBJECT_OF_STRINGS})
+    @extend_schema(operation_id="runs_cancel", request=None, responses=dict[str, str])
     def post(self, request, run_id):
         run = find_run(request, run_id)
         if run.status not in Run.ACTIVE:
@@ -265,7 +261,7 @@ class CompactConversation(ApiView):
     @extend_schema(
         operation_id="conversations_messages_compact",
         request=CompactBody,
-        responses=CompactionSerializer,
+        responses=CompactionJSON,
     )
     def post(self, request, conversation_id):
         body = read_body(request, CompactBody, required=False)
@@ -277,7 +273,7 @@ class CompactAgent(ApiView):
     """The same for the agent's own conversation, at V1's older route."""
 
     @extend_schema(
-        operation_id="agents_messages_compact", request=CompactBody, responses=CompactionSerializer
+        operation_id="agents_messages_compact", request=CompactBody, responses=CompactionJSON
     )
     def post(self, request, agent_id):
         body = read_body(request, CompactBody, required=False)

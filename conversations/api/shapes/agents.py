@@ -1,0 +1,236 @@
+"""JSON of agents, their tools and their memory."""
+
+from datetime import datetime
+from typing import Annotated, Literal
+
+from pydantic import Field
+from typing_extensions import TypedDict
+
+from ...domain.tools import definitions as tools
+from ...models import Agent, ConversationMessage
+from .blocks import BlockJSON, block_json
+from .fields import EmptyList, JSONObject, constants
+
+RELATIONS = [
+    "agent.blocks",
+    "agent.identities",
+    "agent.managed_group",
+    "agent.pending_approval",
+    "agent.secrets",
+    "agent.sources",
+    "agent.tags",
+    "agent.tools",
+]
+
+
+class ToolJSON(TypedDict):
+    """A tool: the fields of the client's `Tool` type that this server fills."""
+
+    id: str
+    name: str
+    tool_type: Literal["letta_core", "custom"]
+    description: str | None
+    json_schema: JSONObject | None
+    source_code: str | None
+    tags: list[str]
+
+
+class ToolRuleJSON(TypedDict):
+    """A tool whose calls need approval."""
+
+    type: Literal["requires_approval"]
+    tool_name: str
+
+
+class MemoryJSON(TypedDict):
+    """An agent's shared blocks as the client's `Memory` type reads them."""
+
+    agent_type: str
+    git_enabled: Literal[False]
+    blocks: list[BlockJSON]
+    file_blocks: EmptyList
+    prompt_template: Literal[""]
+
+
+class LLMConfigJSON(TypedDict):
+    """The agent's model in V1's older notation."""
+
+    handle: str
+    model: str
+    model_endpoint_type: Literal["openai"]
+    model_endpoint: None
+    provider_name: str
+    provider_category: Literal["base"]
+    context_window: int
+    put_inner_thoughts_in_kwargs: Literal[False]
+
+
+class UnusedAgentFields(TypedDict):
+    """Fields of V1's agent for features that this server does not have."""
+
+    base_template_id: None
+    compaction_settings: None
+    deployment_id: None
+    enable_sleeptime: None
+    entity_id: None
+    identities: EmptyList
+    identity_ids: EmptyList
+    last_run_duration_ms: None
+    last_stop_reason: None
+    managed_group: None
+    max_files_open: None
+    message_buffer_autoclear: Literal[False]
+    multi_agent_group: None
+    pending_approval: None
+    per_file_view_window_char_limit: None
+    project_id: None
+    response_format: None
+    secrets: EmptyList
+    template_id: None
+    tool_exec_environment_variables: EmptyList
+
+
+class AgentJSON(UnusedAgentFields):
+    """An agent as the client's `AgentState` type reads it, with its isolation policy.
+
+    `blocks`, `tools` and `tags` are empty unless the request includes them.
+    """
+
+    id: str
+    name: str
+    description: str | None
+    system: str
+    agent_type: str
+    model: str
+    model_settings: JSONObject | None
+    llm_config: LLMConfigJSON
+    embedding: str | None
+    embedding_config: None
+    blocks: list[BlockJSON]
+    memory: MemoryJSON
+    isolated_labels: Annotated[
+        list[str], Field(description="Labels that every new conversation isolates.")
+    ]
+    message_ids: Annotated[
+        list[str], Field(description="Messages in the context of the default conversation.")
+    ]
+    tools: list[ToolJSON]
+    tool_rules: list[ToolRuleJSON]
+    tags: list[str]
+    sources: EmptyList
+    metadata: JSONObject
+    timezone: str
+    hidden: bool | None
+    created_at: datetime
+    updated_at: datetime
+    created_by_id: str | None
+    last_updated_by_id: str | None
+    last_run_completion: datetime | None
+
+
+class ImportedAgentsJSON(TypedDict):
+    """The agents of an imported file, as the client's `AgentImportFileResponse` reads them."""
+
+    agent_ids: list[str]
+
+
+_UNUSED = constants(UnusedAgentFields)
+
+
+def agents_json(agents: list[Agent], relations: set[str] | None = None) -> list[AgentJSON]:
+    """Return the JSON of agents that were loaded `with_blocks()`, in one query.
+
+    Args:
+        agents: The agents, in the order of the result.
+        relations: The relations to fill; None fills all.
+    """
+    message_ids: dict[str, list[str]] = {agent.pk: [] for agent in agents}
+    links = ConversationMessage.objects.filter(
+        conversation__agent__in=message_ids, conversation__is_default=True
+    ).in_context()
+    for agent_id, message_id in links.values_list("conversation__agent_id", "message_id"):
+        message_ids[agent_id].append(message_id)
+    filled = set(RELATIONS) if relations is None else relations
+    return [_agent_json(agent, message_ids[agent.pk], filled) for agent in agents]
+
+
+def memory_json(agent: Agent, blocks: list[BlockJSON]) -> MemoryJSON:
+    """Return the JSON of an agent's memory with these blocks."""
+    return {
+        "agent_type": agent.agent_type,
+        "git_enabled": False,
+        "blocks": blocks,
+        "file_blocks": [],
+        "prompt_template": "",
+    }
+
+
+def attached_blocks_json(agent: Agent) -> list[BlockJSON]:
+    """Return the attached blocks, loaded by `Agent.objects.with_blocks()`, in prompt order."""
+    return [block_json(link.block) for link in agent.block_links.all()]
+
+
+def _tools_json(agent: Agent) -> list[ToolJSON]:
+    """Return the agent's tools, including imported ones, which are never executed."""
+    imported = {tool["name"]: tool for tool in agent.tool_definitions}
+    result: list[ToolJSON] = []
+    for name in agent.tools:
+        function = tools.FUNCTIONS.get(name)
+        definition = imported.get(name, {})
+        result.append(
+            {
+                "id": tools.tool_id(name),
+                "name": name,
+                "tool_type": "letta_core" if function else "custom",
+                "description": (function or definition).get("description"),
+                "json_schema": function or definition.get("json_schema"),
+                "source_code": definition.get("source_code"),
+                "tags": definition.get("tags") or [],
+            }
+        )
+    return result
+
+
+def _agent_json(agent: Agent, message_ids: list[str], filled: set[str]) -> AgentJSON:
+    blocks = attached_blocks_json(agent) if "agent.blocks" in filled else []
+    provider, _, model = agent.model.partition("/")
+    return {
+        "id": agent.pk,
+        "name": agent.name,
+        "description": agent.description,
+        "system": agent.system,
+        "agent_type": agent.agent_type,
+        "model": agent.model,
+        "model_settings": agent.model_settings,
+        "llm_config": {
+            "handle": agent.model,
+            "model": model,
+            "model_endpoint_type": "openai",
+            "model_endpoint": None,
+            "provider_name": provider,
+            "provider_category": "base",
+            "context_window": agent.context_window_limit,
+            "put_inner_thoughts_in_kwargs": False,
+        },
+        "embedding": agent.embedding,
+        "embedding_config": None,
+        "blocks": blocks,
+        "memory": memory_json(agent, blocks),
+        "isolated_labels": agent.isolated_labels,
+        "message_ids": message_ids,
+        "tools": _tools_json(agent) if "agent.tools" in filled else [],
+        "tool_rules": [
+            {"type": "requires_approval", "tool_name": name} for name in agent.approval_tools
+        ],
+        "tags": agent.tags if "agent.tags" in filled else [],
+        "sources": [],
+        "metadata": agent.metadata,
+        "timezone": agent.timezone,
+        "hidden": agent.hidden,
+        "created_at": agent.created_at,
+        "updated_at": agent.updated_at,
+        "created_by_id": agent.created_by_id,
+        "last_updated_by_id": agent.last_updated_by_id,
+        "last_run_completion": agent.last_run_completed_at,
+        **_UNUSED,
+    }
