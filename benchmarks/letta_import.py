@@ -1,13 +1,13 @@
-"""What bringing a Letta V1 database costs, beside a plain COPY of the same bytes.
+"""Measure the import of a Letta V1 database against a plain COPY of the same bytes.
 
-Part of `make bench`; alone: `python benchmarks/letta_import.py`, and with `--messages 20000` for a
-quick look. A V1 database is generated in SQL; `manage.py import_letta` brings it in a process of
-its own, whose peak memory is asked of the system. Then COPY moves what came, byte by byte, into
-tables with the same columns and indexes.
+Part of `make bench`; alone: `python benchmarks/letta_import.py`, faster with `--messages 20000`.
+SQL generates a V1 database, `manage.py import_letta` imports it in a process of its own, and COPY
+moves the imported rows into tables with the same columns and indexes.
 """
 
 import argparse
 import os
+import re
 import subprocess
 import sys
 import time
@@ -22,7 +22,7 @@ sys.path.insert(0, str(ROOT))
 MESSAGES_EACH = 20
 CONVERSATIONS_EACH = 100
 
-# Ids count up in the first digits, times by the second.
+# Ids count in their first digits; times advance by a second.
 WORLD = """
     CREATE FUNCTION uid(n bigint, kind text) RETURNS text LANGUAGE sql IMMUTABLE AS $$
         SELECT kind || '-' || lpad(to_hex(n), 8, '0') || '-0000-4000-8000-000000000000' $$;
@@ -94,7 +94,7 @@ def main() -> None:
         try:
             source, target = (url_of(url, name) for name in names)
             conversations = generate(source, options.messages)
-            print(f"\n{options.messages:,} messages in {conversations:,} conversations of V1\n")
+            print(f"\n{options.messages:,} messages in {conversations:,} conversations\n")
             measure(source, target)
         finally:
             for name in names:
@@ -102,7 +102,7 @@ def main() -> None:
 
 
 def generate(url: str, messages: int) -> int:
-    """Fill a V1 database; answers how many conversations it has."""
+    """Fill a V1 database; return the number of conversations."""
     from tests.transfer.letta_database.v1 import SCHEMA  # noqa: PLC0415
 
     conversations = messages // MESSAGES_EACH
@@ -135,34 +135,35 @@ def measure(source: str, target: str) -> None:
         stderr=subprocess.PIPE,
         text=True,
     )
-    # What it remarks tells when it has looked, written and compared.
-    looked = written = 0.0
+    # Its remarks mark the ends of checking and inserting.
+    checked = inserted = 0.0
     last = ""
     for last in process.stderr:
         now = time.perf_counter()
-        looked = looked or (now if "no place here" in last else 0.0)
-        written = written or (now if last.endswith("are new\n") else 0.0)
+        checked = checked or (now if " rows " in last else 0.0)
+        inserted = inserted or (now if re.search(r": \d+ imported$", last) else 0.0)
     _, status, usage = os.wait4(process.pid, 0)
     ended = time.perf_counter()
-    if status or not last.startswith("Both sides"):
+    if status or not last.startswith("Verified"):
         raise SystemExit(f"The import failed: {last}")
     rows, seconds, size = copy_again(target)
     print(f"{'':24}{'seconds':>10}{'rows/s':>12}")
     for name, took in {
-        "look at every row": looked - begun,
-        "write": written - looked,
-        "compare both sides": ended - written,
-        "all of it": ended - begun,
+        "check every row": checked - begun,
+        "insert": inserted - checked,
+        "verify": ended - inserted,
+        "total": ended - begun,
         "plain COPY": seconds,
     }.items():
         print(f"{name:24}{took:>10.1f}{rows / took:>12,.0f}")
     print(f"\n{rows:,} rows, {size / 2**20:,.0f} MiB in COPY's format")
-    print(f"writing takes {(written - looked) / seconds:.1f} times as long as plain COPY")
+    print(f"inserting takes {(inserted - checked) / seconds:.1f} times as long as plain COPY")
+    print(f"processor time of the import: {usage.ru_utime + usage.ru_stime:.1f} s")
     print(f"peak memory of the import: {usage.ru_maxrss / 1024:.0f} MiB", flush=True)
 
 
 def copy_again(url: str) -> tuple[int, float, int]:
-    """Move all that came into tables like it; how many rows, seconds and bytes."""
+    """Copy the imported rows into equal tables; return the number of rows, seconds and bytes."""
     rows = size = 0
     begun = time.perf_counter()
     with psycopg.connect(url) as reader, psycopg.connect(url) as writer:

@@ -12,7 +12,7 @@ from .letta_database.v1 import DUMP, V1, load_dump, new_database
 
 @pytest.fixture(scope="session")
 def v1_server() -> Iterator[str]:
-    """A PostgreSQL for databases of V1, also where the tests themselves run on SQLite."""
+    """Return the URL of a PostgreSQL server for V1 databases, even if the tests use SQLite."""
     with postgres() as url:
         yield url
 
@@ -26,8 +26,8 @@ def v1(v1_server) -> Iterator[V1]:
 
 
 @pytest.fixture
-def bring(v1: V1, capsys) -> Callable[..., str]:
-    """`bring("--deleted")` imports, finds the rules kept, and answers what was printed."""
+def import_v1(v1: V1, capsys) -> Callable[..., str]:
+    """Return a function that runs import_letta, checks integrity, and returns the output."""
 
     def run(*arguments: str) -> str:
         call_command("import_letta", "--from", v1.url, *arguments)
@@ -39,9 +39,9 @@ def bring(v1: V1, capsys) -> Callable[..., str]:
 
 @pytest.fixture(scope="session")
 def recorded(v1_server) -> Iterator[str]:
-    """The URL of a database that a real V1 server filled."""
+    """Return the URL of a database that a real V1 server filled."""
     if not DUMP.exists():
-        pytest.skip("the dump of a V1 database is not here")
+        pytest.skip("needs the recorded V1 database")
     with new_database(v1_server) as url:
         load_dump(url)
         with psycopg.connect(url) as connection:

@@ -1,116 +1,135 @@
+"""Import a Letta V1 database."""
+
 import os
+from argparse import ArgumentParser
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
 from django.core.management.base import CommandError
 from tqdm import tqdm
 
 from conversations.ids import is_id
-from conversations.transfer.letta_database.migration import compare, look, write
-from conversations.transfer.letta_database.source import (
+from conversations.transfer.letta_database import importer
+from conversations.transfer.letta_database.unmapped import count_unmapped, unmapped_rows
+from conversations.transfer.letta_database.v1_database import (
     KNOWN_REVISIONS,
     Scope,
-    Source,
-    open_source,
+    V1Database,
+    open_v1_database,
     resolve_organizations,
 )
-from conversations.transfer.letta_database.unmapped import leftover_rows, leftovers
 
 from ._command import OperatorCommand
 
 
 class Command(OperatorCommand):
     help = (
-        "Bring organizations, users, agents, blocks, conversations, messages and runs from the "
-        "database of a Letta V1 server, with their ids. It is only read, at one moment. Again, it "
-        "brings what came since. Standard output names every row that was mended, and every "
-        "difference that comparing both sides finds; the exit status is 1 if there is one."
+        "Import organizations, users, agents, blocks, conversations, messages and runs, with their "
+        "ids, from the database of a Letta V1 server, which is only read. Run it again to import "
+        "what is new. Standard output lists each repaired row, and each difference that verifying "
+        "finds; the exit status is 1 if there is one."
     )
 
-    def add_arguments(self, parser):
+    def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument(
-            "--from", required=True, metavar="URL", dest="url", help="postgresql://… of V1"
+            "--from", required=True, metavar="URL", dest="url", help="V1's postgresql://… URL"
         )
         parser.add_argument(
-            "--organization", action="append", metavar="NAME", help="only this one, by name or id"
-        )
-        parser.add_argument("--agent", action="append", metavar="ID", help="only this agent")
-        parser.add_argument(
-            "--deleted", action="store_true", help="keep what V1 deleted softly, as deleted here"
-        )
-        parser.add_argument(
-            "--dry-run", action="store_true", help="print what would come, write nothing"
+            "--organization",
+            action="append",
+            metavar="NAME",
+            help="import only this organization, by name or id; repeatable",
         )
         parser.add_argument(
-            "--sidecar", metavar="FILE", help="keep rows without a place here as JSON lines"
+            "--agent", action="append", metavar="ID", help="import only this agent; repeatable"
         )
         parser.add_argument(
-            "--accept-revision", metavar="REVISION", help="try a schema that is not known"
+            "--deleted", action="store_true", help="import soft-deleted rows too, as deleted"
+        )
+        parser.add_argument(
+            "--dry-run", action="store_true", help="check and count every row, write nothing"
+        )
+        parser.add_argument(
+            "--sidecar", metavar="FILE", help="write the rows that can't be imported to JSON lines"
+        )
+        parser.add_argument(
+            "--accept-revision", metavar="REVISION", help="try an unsupported schema revision"
         )
 
-    def handle(self, *, url, organization, agent, deleted, dry_run, sidecar, **options):
+    def handle(
+        self,
+        *,
+        url: str,
+        organization: list[str] | None,
+        agent: list[str] | None,
+        deleted: bool,
+        dry_run: bool,
+        sidecar: str | None,
+        accept_revision: str | None,
+        **options: Any,
+    ) -> None:
         for agent_id in agent or []:
             if not is_id("agent", agent_id):
                 raise CommandError(f"--agent: expected agent-<uuid>, got {agent_id!r}.")
-        accept = options["accept_revision"]
-        chosen = resolve_organizations(url, organization, accept) if organization else None
-        with open_source(url, Scope(chosen, agent, deleted), accept=accept) as source:
-            name = KNOWN_REVISIONS.get(source.revision)
-            self.remark(
-                f"V1 is at revision {source.revision}, "
-                + (f"known from Letta {name}." if name else "which is not known here.")
-            )
-            self._bring(source, dry_run=dry_run, sidecar=sidecar)
+        chosen = resolve_organizations(url, organization, accept_revision) if organization else None
+        scope = Scope(chosen, agent, deleted)
+        with open_v1_database(url, scope, accept_revision=accept_revision) as v1:
+            release = KNOWN_REVISIONS.get(v1.revision)
+            name = f"Letta {release}" if release else "an unsupported revision"
+            self.remark(f"The V1 database is at revision {v1.revision} ({name}).")
+            self._import(v1, dry_run=dry_run, sidecar=sidecar)
 
-    def _bring(self, source: Source, *, dry_run: bool, sidecar: str | None) -> None:
-        with self._bar("looking") as advance:
-            seen = look(source, tell=self.result, advance=advance)
-        for leftover in leftovers(source):
-            self.remark(f"{leftover.table}: {leftover.rows} rows, {leftover.what}")
-        if sidecar and not dry_run:
-            self._keep(source, sidecar)
+    def _import(self, v1: V1Database, *, dry_run: bool, sidecar: str | None) -> None:
+        with self._progress("checking") as advance:
+            checked = importer.check(v1, report=self.result, advance=advance)
+        for rows in count_unmapped(v1):
+            what = "imported in part or not at all" if rows.is_partial else "not imported"
+            self.remark(f"{rows.table}: {rows.row_count} rows {what}")
         if dry_run:
-            self._count("would come", seen.counts)
-            self.remark("A dry run, nothing was written.")
+            self._print_counts("to import", checked.counts)
+            self.remark("Dry run: nothing was written.")
             return
-        with self._bar("writing", seen.rows) as advance:
-            written = write(source, advance=advance)
-        self._count("are new", written.counts)
-        with self._bar("comparing", seen.rows) as advance:
-            compared = compare(source, tell=self.result, advance=advance)
-        for table, (theirs, ours) in compared.digests.items():
+        if sidecar:
+            self._write_sidecar(v1, sidecar)
+        with self._progress("importing", checked.row_count) as advance:
+            inserted = importer.insert(v1, advance=advance)
+        self._print_counts("imported", inserted.counts)
+        with self._progress("verifying", checked.row_count) as advance:
+            verified = importer.verify(v1, report=self.result, advance=advance)
+        for table, (theirs, ours) in verified.digests.items():
             self.remark(
-                f"{table}: {compared.counts[table]} in V1 {theirs.hexdigest()[:16]}, "
-                f"here {ours.hexdigest()[:16]}"
+                f"{table}: {verified.counts[table]} rows, SHA-256 {theirs.hexdigest()[:16]} in V1, "
+                f"{ours.hexdigest()[:16]} here"
             )
-        if compared.differences:
+        if verified.differences:
             raise CommandError(
-                f"{compared.differences} rows differ from V1's; they are named above. Rows that "
-                "were changed here since an earlier import stay as they are."
+                f"{verified.differences} rows differ from V1; each is listed above. Rows changed "
+                "here since an earlier import are left as they are."
             )
-        self.remark("Both sides say the same.")
+        self.remark("Verified: every row is stored as it was converted.")
 
-    def _keep(self, source: Source, path: str) -> None:
-        """V1 keeps keys and tokens in some of these rows: the file is for its owner alone."""
+    def _write_sidecar(self, v1: V1Database, path: str) -> None:
+        """Write the unmapped rows to a file that only its owner may read: secrets are in it."""
         try:
             flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW
             descriptor = os.open(path, flags, 0o600)
-            os.fchmod(descriptor, 0o600)  # One that was there keeps its own mode otherwise.
+            os.fchmod(descriptor, 0o600)  # An existing file keeps its mode otherwise.
         except OSError as error:
             raise CommandError(f"--sidecar: can't write {path!r}: {error.strerror}.") from None
-        kept = 0
+        count = 0
         with os.fdopen(descriptor, "w", encoding="utf-8", newline="") as file:
-            for row in leftover_rows(source):
-                file.write(row)
-                kept += 1
-        self.remark(f"{kept} rows without a place here are in {path}.")
+            for line in unmapped_rows(v1):
+                file.write(line)
+                count += 1
+        self.remark(f"{count} rows that can't be imported are in {path}.")
 
-    def _count(self, what: str, counts: Counter[str]) -> None:
+    def _print_counts(self, what: str, counts: Counter[str]) -> None:
         for table, count in counts.items():
             self.remark(f"{table}: {count} {what}")
 
     @contextmanager
-    def _bar(self, what: str, total: int | None = None) -> Iterator:
+    def _progress(self, what: str, total: int | None = None) -> Iterator[Callable[[int], Any]]:
         with tqdm(desc=what, total=total, unit=" rows", disable=None, leave=False) as bar:
             yield bar.update

@@ -1,5 +1,6 @@
-"""What V1 has changed in rows that came earlier, and nobody has changed here."""
+"""Apply changes that V1 made to imported rows which nobody has changed here."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from django.db.models import Model
@@ -7,52 +8,51 @@ from django.db.models import Model
 from ...domain.actor import Actor, Source
 from ...domain.memory.blocks import write_block
 from ...models import Block, BlockRevision, Conversation
-from .tables import BLOCKS, CONVERSATIONS, RUNS, STEPS, Table
-from .target import plain
+from .rows import BlockRow, ConversationRow, Row, RunRow, StepRow, columns, stored_values_of
 
 IMPORT = Actor(None, Source.IMPORT)
 
 
-def follow(table: Table, rows: list[tuple]) -> None:
-    """Take the changes of rows that are stored already, where they can have any."""
-    if table not in (BLOCKS, CONVERSATIONS, RUNS, STEPS):
-        return
-    stored: dict[str, Model] = table.model._default_manager.in_bulk([row[0] for row in rows])
-    for row in rows:
-        wanted = {name: plain(table, i, row[i]) for i, name in enumerate(table.columns)}
-        found = stored[row[0]]
-        if isinstance(found, Block):
-            _follow_block(found, wanted)
-        elif isinstance(found, Conversation):
-            _follow_conversation(found, wanted)
+def apply_changes(rows: Sequence[Row]) -> None:
+    """Update the stored counterparts of rows of one class to what V1 says now."""
+    row_class = type(rows[0])
+    changeable = BlockRow | ConversationRow | RunRow | StepRow
+    by_id = {row.id: row for row in rows if isinstance(row, changeable)}
+    get_values = stored_values_of(row_class, columns(row_class))
+    for row_id, stored in row_class.django_model._default_manager.in_bulk(list(by_id)).items():
+        values = get_values(by_id[row_id])
+        if isinstance(stored, Block):
+            _apply_to_block(stored, values)
+        elif isinstance(stored, Conversation):
+            _apply_to_conversation(stored, values)
         else:
-            # V1's turns are over here, or were not yet when they came. Nothing here edits them.
-            names = [name for name in table.columns if name not in table.untold]
-            _take(found, {name: wanted[name] for name in names})
+            # Only V1 changes the runs and steps of its turns.
+            names = set(values) - row_class.unverified
+            _update(stored, {name: values[name] for name in names})
 
 
-def _follow_block(block: Block, wanted: dict[str, Any]) -> None:
-    changes = _changes(block, {name: wanted[name] for name in ("value", "limit", "description")})
+def _apply_to_block(block: Block, values: dict[str, Any]) -> None:
+    changes = _changes(block, {name: values[name] for name in ("value", "limit", "description")})
     if changes and block.deleted_at is None:
-        ours = BlockRevision.objects.filter(block=block).exclude(source=Source.IMPORT)
-        if not ours.exists():
-            write_block(block, by=IMPORT, reason="changed in V1 since", **changes)
+        edited_here = BlockRevision.objects.filter(block=block).exclude(source=Source.IMPORT)
+        if not edited_here.exists():
+            write_block(block, by=IMPORT, reason="changed in V1", **changes)
 
 
-def _follow_conversation(conversation: Conversation, wanted: dict[str, Any]) -> None:
-    taken = {}
-    if conversation.version == 1:  # Its own fields were not changed here.
-        taken = {name: wanted[name] for name in ("summary", "model", "model_settings")}
-    last, theirs = conversation.last_message_at, wanted["last_message_at"]
-    if theirs is not None and (last is None or last < theirs):
-        taken["last_message_at"] = theirs
-    _take(conversation, taken)
+def _apply_to_conversation(conversation: Conversation, values: dict[str, Any]) -> None:
+    changes = {}
+    if conversation.version == 1:  # Nobody has changed its settings here.
+        changes = {name: values[name] for name in ("summary", "model", "model_settings")}
+    stored_last, last = conversation.last_message_at, values["last_message_at"]
+    if last is not None and (stored_last is None or stored_last < last):
+        changes["last_message_at"] = last
+    _update(conversation, changes)
 
 
-def _changes(row: Model, wanted: dict[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in wanted.items() if getattr(row, name) != value}
+def _changes(stored: Model, values: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in values.items() if getattr(stored, name) != value}
 
 
-def _take(row: Model, wanted: dict[str, Any]) -> None:
-    if changes := _changes(row, wanted):
-        type(row)._default_manager.filter(pk=row.pk).update(**changes)
+def _update(stored: Model, values: dict[str, Any]) -> None:
+    if changes := _changes(stored, values):
+        type(stored)._default_manager.filter(pk=stored.pk).update(**changes)

@@ -1,91 +1,112 @@
-"""The order of messages in conversations of V1, which has positions twice, and lists of ids."""
+"""The order of a conversation's messages: V1 has duplicate positions, and lists of ids."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from itertools import groupby
-from typing import Any, NamedTuple
 
 from ...models import Message
 from ..agent_files.model import reading_order
-from . import tables
 from .convert import derived_id
-from .sinks import Place, Sink, Tell
-from .source import FETCHED, Source
+from .queries import Query, V1MessagePosition
+from .rows import ConversationRow, MessageRow
+from .sinks import DryRunSink, ListedMessage, Order, Report
+from .v1_database import FETCH_SIZE, V1Database
 
 
-class Thread(NamedTuple):
-    """A conversation as it is put, and for an agent's own one the ids that are in context."""
+@dataclass
+class OrderRequest:
+    """A conversation, and for a default one the message ids in its agent's context."""
 
-    row: tuple
-    context: list[str] | None
+    conversation: ConversationRow
+    context: list[str] | None = None
 
 
-def place_threads(
-    source: Source, sink: Sink, tell: Tell, query: str, threads: dict[str, Thread]
+def set_message_order(
+    v1: V1Database,
+    sink: DryRunSink,
+    report: Report,
+    query: Query[V1MessagePosition],
+    requests: dict[str, OrderRequest],
 ) -> list[str]:
-    """Put the messages of these conversations in order; the ids of those that V1 gave no system
-    message, and that have an empty one now."""
-    unspoken = []
-    ready: dict[str, list[Place]] = {}
-    for thread, places in _places(source, query, threads):
-        order, is_spoken = _order(tell, thread, places)
-        conversation_id = thread.row[0]
-        if not is_spoken:
-            unspoken.append(conversation_id)
-            sink.put(tables.MESSAGES, [_system_row(order[0][0], thread)])
-        ready[conversation_id] = order
-        if sum(map(len, ready.values())) >= FETCHED:
-            sink.place(ready)
-            ready = {}
-    sink.place(ready)
-    return unspoken
+    """Order the messages of conversations, which are keyed by the `list_id` of the query.
+
+    Returns:
+        The ids of conversations without a system message in V1; they have an empty one now.
+    """
+    without_system_message = []
+    order: Order = {}
+    for request, positions in _by_conversation(v1, query, requests):
+        conversation = request.conversation
+        messages, has_system_message = _ordered(report, request, positions)
+        if not has_system_message:
+            without_system_message.append(conversation.id)
+            sink.insert([_empty_system_message(messages[0].message_id, conversation)])
+        order[conversation.id] = messages
+        if sum(map(len, order.values())) >= FETCH_SIZE:
+            sink.set_order(order)
+            order = {}
+    sink.set_order(order)
+    return without_system_message
 
 
-def _places(
-    source: Source, query: str, threads: dict[str, Thread]
-) -> Iterator[tuple[Thread, list[Any]]]:
-    waiting = dict(threads)
-    found = groupby(source.rows(query, batch=list(threads)), key=lambda place: place.thread)
-    for thread_id, places in found:
-        yield waiting.pop(thread_id), list(places)
-    for thread in waiting.values():
-        yield thread, []
+def _by_conversation(
+    v1: V1Database, query: Query[V1MessagePosition], requests: dict[str, OrderRequest]
+) -> Iterator[tuple[OrderRequest, list[V1MessagePosition]]]:
+    without_messages = dict(requests)
+    rows = v1.rows(query, batch=list(requests))
+    for list_id, positions in groupby(rows, key=lambda row: row.list_id):
+        yield without_messages.pop(list_id), list(positions)
+    for request in without_messages.values():
+        yield request, []
 
 
-def _order(tell: Tell, thread: Thread, places: list[Any]) -> tuple[list[Place], bool]:
-    """The messages in order, the system message first, and whether V1 has that."""
-    context = _context(tell, thread, places)
-    ids = reading_order([place.id for place in places], context)
-    system = {place.id for place in places if place.role == Message.Role.SYSTEM}
-    # V1 compiles it for each conversation, and shows it first.
-    first = next((each for each in [*context, *ids] if each in system), None)
-    is_spoken = first is not None
-    first = first or derived_id("message", "system", thread.row[0])
-    shown = {*context, first}
-    order = [first, *(each for each in ids if each != first)]
-    return [(each, each in shown) for each in order], is_spoken
+def _ordered(
+    report: Report, request: OrderRequest, positions: list[V1MessagePosition]
+) -> tuple[list[ListedMessage], bool]:
+    """Return the messages, the system message first, and whether V1 has that."""
+    context = _context(report, request, positions)
+    ids = reading_order([row.message_id for row in positions], context)
+    system = {row.message_id for row in positions if row.role == Message.Role.SYSTEM}
+    v1_first = next((each for each in [*context, *ids] if each in system), None)
+    first = v1_first or derived_id("message", "system", request.conversation.id)
+    in_context = {*context, first}
+    in_order = [first, *(each for each in ids if each != first)]
+    messages = [ListedMessage(each, each in in_context) for each in in_order]
+    return messages, v1_first is not None
 
 
-def _system_row(message_id: str, thread: Thread) -> tuple:
-    nothing = (None,) * 8
-    owned, agent_id = thread.row[1:6], thread.row[6]
-    return (message_id, *owned, agent_id, "system", "[]", "[]", None, "[]", *nothing)
+def _empty_system_message(message_id: str, conversation: ConversationRow) -> MessageRow:
+    return MessageRow(
+        message_id,
+        conversation.organization_id,
+        conversation.created_at,
+        conversation.updated_at,
+        conversation.created_by_id,
+        conversation.last_updated_by_id,
+        agent_id=conversation.agent_id,
+        role=Message.Role.SYSTEM.value,
+    )
 
 
-def _context(tell: Tell, thread: Thread, places: list[Any]) -> list[str]:
-    """The ids of the messages that the model was shown, in that order."""
-    conversation_id, agent_id = thread.row[0], thread.row[6]
-    if thread.context is not None:
-        there = {place.id for place in places}
-        context = [each for each in dict.fromkeys(thread.context) if each in there]
-        if len(context) < len(thread.context):
-            lost = len(thread.context) - len(context)
-            tell(f"{agent_id}: {lost} ids in its message_ids name no message of its own thread")
+def _context(
+    report: Report, request: OrderRequest, positions: list[V1MessagePosition]
+) -> list[str]:
+    """Return the ids of the messages in context, in the order the model reads them."""
+    conversation = request.conversation
+    if request.context is not None:
+        known = {row.message_id for row in positions}
+        context = [each for each in dict.fromkeys(request.context) if each in known]
+        if skipped := len(request.context) - len(context):
+            report(f"{conversation.agent_id}: {skipped} unknown or repeated ids in message_ids")
         return context
-    positions = [place.position for place in places if place.position is not None]
-    if twice := len(positions) - len(set(positions)):
-        tell(f"{conversation_id}: {twice} positions were used twice; its messages are in order now")
-    if lost := len(places) - len(positions):
-        tell(f"{conversation_id}: {lost} messages had no position; they are out of context")
-    shown = [place for place in places if place.in_context]
-    shown.sort(key=lambda place: (place.position, place.sequence_id))
-    return [place.id for place in shown]
+    numbers = [row.position for row in positions if row.position is not None]
+    if duplicates := len(numbers) - len(set(numbers)):
+        report(f"{conversation.id}: {duplicates} duplicate message positions; renumbered")
+    if lost := len(positions) - len(numbers):
+        report(f"{conversation.id}: {lost} messages without a position; imported out of context")
+    in_context = [
+        (row.position, row.sequence_id, row.message_id)
+        for row in positions
+        if row.in_context and row.position is not None
+    ]
+    return [message_id for _, _, message_id in sorted(in_context)]

@@ -1,13 +1,12 @@
-"""Where the rows of a walk go: they are looked at, written, or compared with what is stored."""
+"""The three passes of an import: check every row, insert, verify what is stored."""
 
 import hashlib
 import json
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable
-from contextlib import AbstractContextManager as ContextManager
-from contextlib import nullcontext
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from itertools import pairwise
-from typing import Any, Protocol
+from typing import Any, NamedTuple
 
 import orjson
 from django.db import transaction
@@ -15,168 +14,200 @@ from django.db import transaction
 from ...domain.memory.prompt import recompile_all
 from ...domain.memory.staleness import stale_conversations
 from ...models import Conversation, ConversationMessage, Message
-from .changes import follow
-from .tables import MESSAGES, PLACES, REVISIONS, RUNS, STEPS, Table
-from .target import existing_keys, insert_rows, key_of, plain
+from .changes import apply_changes
+from .insert import insert_rows, stored_rows
+from .rows import (
+    MessagePositionRow,
+    MessageRow,
+    RevisionRow,
+    Row,
+    RowT,
+    RunRow,
+    StepRow,
+    columns,
+    stored_values_of,
+    table_name,
+    values_of,
+)
 
-Tell = Callable[[str], None]
-# A message of a conversation, and whether the model is shown it.
-Place = tuple[str, bool]
-
-
-class Sink(Protocol):
-    counts: Counter[str]
-
-    def together(self) -> ContextManager[Any]:
-        """What is put within goes in whole or not at all."""
-
-    def put(self, table: Table, rows: list[tuple]) -> list[tuple]:
-        """Take rows; answers those that are new."""
-
-    def place(self, threads: dict[str, list[Place]]) -> None:
-        """Take the messages of conversations in order."""
-
-    def finish(self, agent_ids: list[str], unspoken: list[str]) -> None:
-        """After all rows of these agents. `unspoken` conversations had no system message."""
+Report = Callable[[str], None]
 
 
-class Look:
-    """Counts. What can't be stored has raised before it comes here."""
+class ListedMessage(NamedTuple):
+    """A message in the order of a conversation."""
+
+    message_id: str
+    in_context: bool
+
+
+Order = dict[str, list[ListedMessage]]
+
+
+class DryRunSink:
+    """Counts rows. A row that can't be stored has raised before it is counted."""
 
     def __init__(self) -> None:
         self.counts: Counter[str] = Counter()
 
     @property
-    def rows(self) -> int:
-        """How far a bar goes: runs, steps and messages are nearly all there is."""
-        return sum(self.counts[table.name] for table in (RUNS, STEPS, MESSAGES))
+    def row_count(self) -> int:
+        """The total of a progress bar: runs, steps and messages."""
+        return sum(self.counts[table_name(row)] for row in (RunRow, StepRow, MessageRow))
 
-    def together(self) -> ContextManager[Any]:
+    def atomic(self) -> AbstractContextManager[Any]:
+        """Return a context in which all rows are stored, or none."""
         return nullcontext()
 
-    def put(self, table: Table, rows: list[tuple]) -> list[tuple]:
-        self.counts[table.name] += len(rows)
+    def insert(self, rows: list[RowT]) -> list[RowT]:
+        """Take rows of one class; return those that are not stored yet."""
+        if rows:
+            self.counts[table_name(type(rows[0]))] += len(rows)
         return rows
 
-    def place(self, threads: dict[str, list[Place]]) -> None:
-        self.counts[PLACES.name] += sum(map(len, threads.values()))
+    def set_order(self, order: Order) -> None:
+        """Take the messages of each conversation, in order."""
+        self.counts[table_name(MessagePositionRow)] += sum(map(len, order.values()))
 
-    def finish(self, agent_ids: list[str], unspoken: list[str]) -> None:
-        pass
+    def finish(self, agent_ids: list[str], without_system_message: list[str]) -> None:
+        """Take the end of a batch of agents, and its conversations without system message."""
 
 
-class Write(Look):
-    """Inserts what is not there yet. What V1 has changed since follows, unless it was changed
-    here too."""
+class InsertSink(DryRunSink):
+    """Inserts new rows, and applies what changed in V1 to rows not changed here."""
 
-    def together(self) -> ContextManager[Any]:
+    def atomic(self) -> AbstractContextManager[Any]:
         return transaction.atomic()
 
-    def put(self, table: Table, rows: list[tuple]) -> list[tuple]:
-        key, stored = key_of(table), existing_keys(table, rows)
-        fresh = [row for row in rows if key(row) not in stored]
-        insert_rows(table, fresh)
-        self.counts[table.name] += len(fresh)
-        if len(fresh) < len(rows):
-            follow(table, [row for row in rows if key(row) in stored])
-        return fresh
+    def insert(self, rows: list[RowT]) -> list[RowT]:
+        if not rows:
+            return []
+        key = rows[0].key
+        get_key, stored = values_of(key), set(stored_rows(rows).values_list(*key))
+        new = [row for row in rows if get_key(row) not in stored]
+        insert_rows(new)
+        self.counts[table_name(type(rows[0]))] += len(new)
+        if len(new) < len(rows):
+            apply_changes([row for row in rows if get_key(row) in stored])
+        return new
 
-    def place(self, threads: dict[str, list[Place]]) -> None:
-        stored = _stored_places(threads)
-        rows: list[tuple] = []
-        again = []
-        for thread_id, places in threads.items():
-            here = stored.get(thread_id, [])
-            if here == places or {each for each, _ in here} - {each for each, _ in places}:
-                continue  # Nothing came, or it has gone on here; comparing tells.
+    def set_order(self, order: Order) -> None:
+        stored = _stored_order(order)
+        rows: list[MessagePositionRow] = []
+        replaced = []
+        for conversation_id, messages in order.items():
+            here = stored.get(conversation_id, [])
+            added_here = {message.message_id for message in here}.difference(
+                message.message_id for message in messages
+            )
+            if here == messages or added_here:
+                # Nothing new, or the conversation continued here; the verify pass reports it.
+                continue
             if here:
-                again.append(thread_id)
-            rows += [(thread_id, each, n, shown) for n, (each, shown) in enumerate(places)]
-            self.counts[PLACES.name] += len(places) - len(here)
-        ConversationMessage.objects.filter(conversation__in=again).delete()
-        insert_rows(PLACES, rows)
+                replaced.append(conversation_id)
+            rows += [
+                MessagePositionRow(conversation_id, message_id, position, in_context)
+                for position, (message_id, in_context) in enumerate(messages)
+            ]
+            self.counts[table_name(MessagePositionRow)] += len(messages) - len(here)
+        ConversationMessage.objects.filter(conversation__in=replaced).delete()
+        insert_rows(rows)
 
-    def finish(self, agent_ids: list[str], unspoken: list[str]) -> None:
-        # As everywhere here: an agent's own thread is never stale, the others until their turn.
-        own = Conversation.objects.filter(agent__in=agent_ids, is_default=True)
-        for batch in stale_conversations(own):
+    def finish(self, agent_ids: list[str], without_system_message: list[str]) -> None:
+        # A default conversation is never stale; any other is recompiled at its next turn.
+        default = Conversation.objects.filter(agent__in=agent_ids, is_default=True)
+        for batch in stale_conversations(default):
             recompile_all([conversation.pk for conversation in batch])
         recompile_all(
-            Conversation.objects.filter(pk__in=unspoken, compiled_from__blocks=[])
+            Conversation.objects.filter(pk__in=without_system_message, compiled_from__blocks=[])
             .filter(compiled_from__system="")
             .values_list("pk", flat=True)
         )
 
 
-def _stored_places(thread_ids: Iterable[str]) -> dict[str, list[Place]]:
-    found: dict[str, list[Place]] = defaultdict(list)
-    rows = ConversationMessage.objects.filter(conversation__in=list(thread_ids))
-    ordered = rows.order_by("conversation", "position")
-    columns = ("conversation_id", "message_id", "in_context")
-    for thread_id, message_id, is_shown in ordered.values_list(*columns):
-        found[thread_id].append((message_id, is_shown))
-    return found
+class VerifySink(DryRunSink):
+    """Compares converted rows with stored ones, and digests both sides."""
 
-
-def _digestible(values: list | None) -> bytes:
-    try:
-        return orjson.dumps(values, default=str, option=orjson.OPT_SORT_KEYS)
-    except orjson.JSONEncodeError:  # An integer of more than 64 bits.
-        return json.dumps(values, default=str, sort_keys=True).encode()
-
-
-class Compare(Look):
-    """Compares with what is stored, and digests both sides."""
-
-    def __init__(self, tell: Tell) -> None:
+    def __init__(self, report: Report) -> None:
         super().__init__()
-        self.tell = tell
+        self.report = report
         self.differences = 0
         self.digests: dict[str, tuple[Any, Any]] = defaultdict(
             lambda: (hashlib.sha256(), hashlib.sha256())
         )
 
-    def put(self, table: Table, rows: list[tuple]) -> list[tuple]:
-        super().put(table, rows)
-        if table is REVISIONS:
-            # The newest is its block's text, which is compared; it may have followed V1.
-            rows = [row for row, after in pairwise(rows) if row[0] == after[0]]
-        key = key_of(table)
-        first = table.columns.index(table.key[0])
-        found = table.model._default_manager.filter(
-            **{f"{table.key[0]}__in": {row[first] for row in rows}}
-        ).order_by()
-        stored = {key(row): row for row in found.values_list(*table.columns)}
-        told = [i for i, name in enumerate(table.columns) if name not in table.untold]
-        for row in rows:
-            ours = stored.get(key(row))
-            if table is MESSAGES and row[table.columns.index("role")] == Message.Role.SYSTEM:
-                # Compiled from memory, here anew.
-                told_here = [i for i in told if table.columns[i] != "content"]
-            else:
-                told_here = told
-            theirs = [plain(table, i, row[i]) for i in told_here]
-            mine = None if ours is None else [ours[i] for i in told_here]
-            self._compare(table, key(row), theirs, mine, [table.columns[i] for i in told_here])
+    def insert(self, rows: list[RowT]) -> list[RowT]:
+        super().insert(rows)
+        if not rows:
+            return rows
+        to_verify: Sequence[Row] = rows
+        row_class: type[Row] = type(rows[0])
+        if row_class is RevisionRow:
+            # The newest revision of a block has the block's text, which is verified there. After
+            # a change in V1 it may have another number.
+            revisions = [row for row in rows if isinstance(row, RevisionRow)]
+            to_verify = [a for a, b in pairwise(revisions) if a.block_id == b.block_id]
+        if not to_verify:
+            return rows
+        names = tuple(name for name in columns(row_class) if name not in row_class.unverified)
+        # System messages are compiled again, from the imported memory.
+        system_names = tuple(name for name in names if name != "content")
+        get_values = stored_values_of(row_class, names)
+        get_system_values = stored_values_of(row_class, system_names)
+        get_key = values_of(row_class.key)
+        stored = {
+            tuple(values[name] for name in row_class.key): values
+            for values in stored_rows(to_verify).values(*{*row_class.key, *names})
+        }
+        for row in to_verify:
+            is_system = isinstance(row, MessageRow) and row.role == Message.Role.SYSTEM
+            v1 = get_system_values(row) if is_system else get_values(row)
+            ours = stored.get(get_key(row))
+            if ours is not None:
+                ours = {name: ours[name] for name in v1}
+            self._compare(row_class, str(get_key(row)[0]), v1, ours)
         return rows
 
-    def place(self, threads: dict[str, list[Place]]) -> None:
-        super().place(threads)
-        stored = _stored_places(threads)
-        for thread_id, places in threads.items():
-            here = stored.get(thread_id, [])
-            self._compare(PLACES, (thread_id,), [places], [here], ["order"])
+    def set_order(self, order: Order) -> None:
+        super().set_order(order)
+        stored = _stored_order(order)
+        for conversation_id, messages in order.items():
+            ours = stored.get(conversation_id, [])
+            self._compare(
+                MessagePositionRow,
+                conversation_id,
+                {"order": [tuple(message) for message in messages]},
+                {"order": [tuple(message) for message in ours]},
+            )
 
     def _compare(
-        self, table: Table, key: tuple, theirs: list, mine: list | None, columns: list[str]
+        self, row_class: type[Row], row_id: str, v1: dict[str, Any], ours: dict[str, Any] | None
     ) -> None:
-        for digest, values in zip(self.digests[table.name], (theirs, mine), strict=True):
-            digest.update(_digestible(values))
-        if theirs == mine:
+        table = table_name(row_class)
+        for digest, values in zip(self.digests[table], (v1, ours), strict=True):
+            digest.update(_canonical_json(values))
+        if v1 == ours:
             return
         self.differences += 1
-        if mine is None:
-            self.tell(f"{table.name} {key[0]}: is not here")
-            return
-        names = [name for name, a, b in zip(columns, theirs, mine, strict=True) if a != b]
-        self.tell(f"{table.name} {key[0]}: {', '.join(names)} differ from V1")
+        if ours is None:
+            self.report(f"{table} {row_id}: not stored")
+        else:
+            names = ", ".join(name for name, value in v1.items() if value != ours[name])
+            self.report(f"{table} {row_id}: differs from V1 in {names}")
+
+
+def _stored_order(conversation_ids: Iterable[str]) -> Order:
+    order: Order = defaultdict(list)
+    rows = ConversationMessage.objects.filter(conversation__in=list(conversation_ids))
+    in_order = rows.order_by("conversation", "position")
+    for conversation_id, message_id, in_context in in_order.values_list(
+        "conversation_id", "message_id", "in_context"
+    ):
+        order[conversation_id].append(ListedMessage(message_id, in_context))
+    return order
+
+
+def _canonical_json(value: Any) -> bytes:
+    try:
+        return orjson.dumps(value, default=str, option=orjson.OPT_SORT_KEYS)
+    except orjson.JSONEncodeError:  # An integer of more than 64 bits.
+        return json.dumps(value, default=str, sort_keys=True).encode()

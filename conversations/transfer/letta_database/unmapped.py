@@ -1,13 +1,13 @@
-"""What a V1 database has that has no place here: counted, and kept in a file if wanted."""
+"""Count and export the V1 rows that this server has no table or column for."""
 
 from collections.abc import Iterator
 from typing import NamedTuple
 
 from psycopg import sql
 
-from .source import Source
+from .v1_database import V1Database
 
-# Whole tables. Join tables say whose they are by their agent, and some only by what they join.
+# Join tables have an agent_id; tables with neither that nor an organization_id can't be scoped.
 TABLES = (
     "agent_environment_variables",
     "archival_passages",
@@ -43,7 +43,7 @@ TABLES = (
     "step_metrics",
     "tools",
 )
-# Rows that come, of which something does not; and rows that do not come at all.
+# Rows imported only in part, and rows not imported.
 PARTS = {
     "agents": "true",
     "messages": "approvals::text NOT IN ('null', '[]') OR approve IS NOT NULL "
@@ -55,77 +55,63 @@ PARTS = {
     "conversations": "is_deleted AND NOT %(deleted)s",
     "block": "is_deleted AND NOT %(deleted)s",
 }
-# Those of agents are asked for by another name.
-_AGENT_COLUMN = {"agents": "id"}
 
 
-class Leftover(NamedTuple):
+class UnmappedRows(NamedTuple):
+    """How many rows of a table are not imported, or only in part."""
+
     table: str
-    what: str
-    rows: int
+    row_count: int
+    is_partial: bool
 
 
-def leftovers(source: Source) -> Iterator[Leftover]:
-    """How many rows of each table have no place, or only a part."""
-    for table, condition, what in _wanted(source):
-        statement = sql.SQL("SELECT count(*) AS rows FROM {} AS t WHERE {}").format(
+def count_unmapped(v1: V1Database) -> Iterator[UnmappedRows]:
+    """Count the unmapped rows of each table that has any."""
+    for table, condition in _conditions(v1):
+        statement = sql.SQL("SELECT count(*) FROM {} AS t WHERE {}").format(
             sql.Identifier(table), condition
         )
-        [row] = source.all(statement.as_string(source.connection))
-        if row.rows:
-            yield Leftover(table, what, row.rows)
+        if count := v1.scalar(statement.as_string(v1.connection)):
+            yield UnmappedRows(table, count, is_partial=table in PARTS)
 
 
-def leftover_rows(source: Source) -> Iterator[str]:
-    """The rows themselves, whole: {"table", "row"} on a line each, as V1 wrote them. They hold
-    secrets where V1's do."""
-    for table, condition, _ in _wanted(source):
-        statement = sql.SQL("SELECT row_to_json(t)::text AS row FROM {} AS t WHERE {}").format(
+def unmapped_rows(v1: V1Database) -> Iterator[str]:
+    """Return a line of JSON, {"table", "row"}, for each unmapped row, as V1 stores it.
+
+    The rows include V1's secrets.
+    """
+    for table, condition in _conditions(v1):
+        statement = sql.SQL("SELECT row_to_json(t)::text FROM {} AS t WHERE {}").format(
             sql.Identifier(table), condition
         )
-        for row in source.rows(statement.as_string(source.connection)):
-            # A line break in JSON is between values; in a text it is written as an escape.
-            line = row.row.replace("\r", " ").replace("\n", " ")
+        for row in v1.scalars(statement.as_string(v1.connection)):
+            # A line break in JSON is whitespace between values; in strings it is escaped.
+            line = row.replace("\r", " ").replace("\n", " ")
             yield f'{{"table": "{table}", "row": {line}}}\n'
 
 
-def _wanted(source: Source) -> Iterator[tuple[str, sql.Composable, str]]:
-    columns = _columns(source)
+def _conditions(v1: V1Database) -> Iterator[tuple[str, sql.Composable]]:
+    columns = v1.columns()
     for table in TABLES:
         if table in columns:
-            yield table, _scope(source, table, columns[table]), "no place here"
+            yield table, _scope(v1, table, columns[table])
     for table, condition in PARTS.items():
-        what = "some of their settings have no place here" if table == "agents" else ""
-        whole = sql.SQL("({}) AND {}").format(
-            sql.SQL(condition),
-            _scope(source, table, columns[table]),
-        )
-        yield table, whole, what or "in part or as a whole without a place here"
+        scope = _scope(v1, table, columns[table])
+        yield table, sql.SQL("({}) AND {}").format(sql.SQL(condition), scope)
 
 
-def _columns(source: Source) -> dict[str, set[str]]:
-    columns: dict[str, set[str]] = {}
-    for row in source.all(
-        "SELECT table_name, column_name FROM information_schema.columns "
-        "WHERE table_schema = current_schema()"
-    ):
-        columns.setdefault(row.table_name, set()).add(row.column_name)
-    return columns
-
-
-def _scope(source: Source, table: str, columns: set[str]) -> sql.Composable:
-    """Rows of the agents or organizations that are wanted. A table that does not say whose its
-    rows are is left out then: they may be anybody's."""
-    agents, organizations = source.scope.agents, source.scope.organizations
-    agent = sql.SQL("t.{}").format(sql.Identifier(_AGENT_COLUMN.get(table, "agent_id")))
-    has_agent = table in _AGENT_COLUMN or "agent_id" in columns
+def _scope(v1: V1Database, table: str, columns: set[str]) -> sql.Composable:
+    """Return the condition for rows in scope; rows that can't be attributed are excluded."""
+    agents, organizations = v1.scope.agents, v1.scope.organizations
+    agent_column = "id" if table == "agents" else "agent_id"
+    agent, has_agent = sql.Identifier("t", agent_column), agent_column in columns
     if agents is None and organizations is None:
         return sql.SQL("true")
     if agents is not None:
-        return sql.SQL("{} = ANY(%(agents)s)").format(agent) if has_agent else sql.SQL("false")
+        return sql.SQL("{} = ANY(%(agents)s)" if has_agent else "false").format(agent)
     if "organization_id" in columns:
         return sql.SQL("t.organization_id = ANY(%(organizations)s)")
     if not has_agent:
         return sql.SQL("false")
-    theirs = "{} IN (SELECT id FROM agents WHERE organization_id = ANY(%(organizations)s))"
-    return sql.SQL(theirs).format(agent)
+    agents_in_scope = "SELECT id FROM agents WHERE organization_id = ANY(%(organizations)s)"
+    return sql.SQL("{} IN ({})").format(agent, sql.SQL(agents_in_scope))

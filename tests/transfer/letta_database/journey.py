@@ -1,4 +1,4 @@
-"""A program that used a V1 server, run against the one its database was brought to."""
+"""A program that used a V1 server, run against a server that imported its database."""
 
 import sys
 from pathlib import Path
@@ -19,14 +19,18 @@ for isolated in WORLD["isolated"]:
     equal(isolated["block"] in conversation.isolated_block_ids, True)
     block = client.blocks.retrieve(isolated["block"])
     equal((block.label, block.value), (isolated["label"], isolated["value"]))
-threads = {text["conversation_id"] for text in WORLD["texts"]}
-for thread in threads:
-    told = client.conversations.messages.list(thread, order="asc")
-    said = {m.id: m.content for m in told if m.message_type == "user_message"}
-    wanted = {t["id"]: t["text"] for t in WORLD["texts"] if t["conversation_id"] == thread}
-    equal(said, wanted)
+conversation_ids = {text["conversation_id"] for text in WORLD["texts"]}
+for conversation_id in conversation_ids:
+    messages = client.conversations.messages.list(conversation_id, order="asc")
+    found = {m.id: m.content for m in messages if m.message_type == "user_message"}
+    expected = {
+        text["id"]: text["text"]
+        for text in WORLD["texts"]
+        if text["conversation_id"] == conversation_id
+    }
+    equal(found, expected)
 
-# And it goes on: a turn, and an edit that this conversation alone reads.
+# The conversation continues: a turn, and an edit of its isolated block.
 first = WORLD["isolated"][0]
 client.blocks.update(first["block"], value="edited after the move")
 events = client.conversations.messages.create(first["id"], input="hello")

@@ -1,4 +1,4 @@
-"""An import that was killed is begun again, and ends like one that was not."""
+"""An import that is killed and repeated ends like an uninterrupted one."""
 
 import os
 import signal
@@ -16,7 +16,7 @@ from .v1 import ORGANIZATION, V1
 
 AGENTS = 400
 
-# In SQL, because inserting them one by one takes longer than importing them.
+# In SQL: inserting row by row takes longer than the import.
 WORLD = f"""
     CREATE FUNCTION uid(n bigint, kind text) RETURNS text LANGUAGE sql IMMUTABLE AS $$
         SELECT kind || '-' || lpad(to_hex(n), 8, '0') || '-0000-4000-8000-000000000000' $$;
@@ -43,7 +43,7 @@ WORLD = f"""
         SELECT conversation_id, agent_id, id, mod(sequence_id - 1, 20) FROM messages;
 """
 
-# All that an import writes, but when system messages were compiled and rows were changed.
+# All that an import writes, except update times and the text of system messages.
 CONTENTS = {
     "organization": "id, name",
     "user": "id, username, organization_id",
@@ -79,7 +79,7 @@ def contents(url: str) -> dict[str, list[str]]:
     }
 
 
-def bring(environment: dict[str, str], v1: V1) -> subprocess.Popen:
+def start_import(environment: dict[str, str], v1: V1) -> subprocess.Popen:
     command = [sys.executable, "manage.py", "import_letta", "--from", v1.url]
     return subprocess.Popen(
         command, cwd=ROOT, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
@@ -87,8 +87,8 @@ def bring(environment: dict[str, str], v1: V1) -> subprocess.Popen:
 
 
 def kill_when(environment: dict[str, str], v1: V1, agents: int) -> bool:
-    """Kill an import when it has brought so many agents; whether it was still at it."""
-    process = bring(environment, v1)
+    """Kill an import once it has stored this many agents; return whether it was running."""
+    process = start_import(environment, v1)
     try:
         while process.poll() is None:
             [(count,)] = rows(
@@ -117,13 +117,13 @@ def environment(tmp_path):
 
 
 @pytest.mark.slow
-def test_killed_at_several_points_and_begun_again(v1: V1, environment, tmp_path_factory):
-    v1.run(WORLD)
+def test_killed_import_resumes_to_the_same_result(v1: V1, environment, tmp_path_factory):
+    v1.execute(WORLD)
     url = environment["DATABASE_URL"]
 
     for agents in (0, AGENTS // 4, AGENTS // 2):
         assert kill_when(environment, v1, agents)
-        # Some agents are here, each of them whole.
+        # The agents that are stored are complete.
         assert count(url, "agent") < AGENTS
         run("manage.py", "check_memory", environment=environment)
     run("manage.py", "import_letta", "--from", v1.url, environment=environment)

@@ -1,4 +1,4 @@
-"""Databases of Letta V1 for tests: empty ones to fill, and the recorded dump of a real one."""
+"""V1 databases for tests: a small one to fill, and the dump of a real one."""
 
 import gzip
 import json
@@ -24,7 +24,7 @@ USER = "user-00000000-0000-4000-8000-000000000000"
 
 @contextmanager
 def new_database(server: str) -> Iterator[str]:
-    """The URL of an empty database on this server, for a while."""
+    """Create a database, yield its URL, and drop it."""
     name = f"v1_{secrets.token_hex(6)}"
     with psycopg.connect(server, autocommit=True) as connection:
         connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
@@ -37,7 +37,7 @@ def new_database(server: str) -> Iterator[str]:
 
 
 def load_dump(url: str, *, lines: int | None = None) -> None:
-    """Load the recorded dump, or only its first lines, as psql would."""
+    """Load the dump, or its first lines, as psql would."""
     with (
         gzip.open(DUMP, "rt", encoding="utf-8") as dump,
         psycopg.connect(url, autocommit=True) as connection,
@@ -45,7 +45,7 @@ def load_dump(url: str, *, lines: int | None = None) -> None:
         source = (line for number, line in enumerate(dump) if lines is None or number < lines)
         pending = ""
         for line in source:
-            if line.startswith("\\"):  # A command of psql's.
+            if line.startswith("\\"):  # A psql command.
                 continue
             pending += line
             if line.startswith("COPY ") and line.endswith("FROM stdin;\n"):
@@ -61,7 +61,7 @@ def load_dump(url: str, *, lines: int | None = None) -> None:
 
 
 class V1:
-    """A small V1 database. Each method inserts a row and answers its id."""
+    """A small V1 database. Methods insert rows and return the id."""
 
     def __init__(self, url: str):
         self.url = url
@@ -81,7 +81,7 @@ class V1:
         self.connection.execute(statement, ready)
         return str(values.get("id"))
 
-    def run(self, statement: str, *values: Any) -> list[tuple]:
+    def execute(self, statement: str, *values: Any) -> list[tuple]:
         cursor = self.connection.execute(statement.encode(), values)
         return cursor.fetchall() if cursor.description else []
 
@@ -106,16 +106,16 @@ class V1:
             self.insert("blocks_agents", agent_id=agent, block_id=block, block_label=label)
         return block
 
-    def conversation(self, agent: str, **values: Any) -> str:
+    def empty_conversation(self, agent: str, **values: Any) -> str:
         defaults = {"id": new_id("conv"), "organization_id": ORGANIZATION}
         return self.insert("conversations", agent_id=agent, **defaults | values)
 
     def isolate(self, conversation: str, label: str, value: str, **values: Any) -> str:
         block = self.block(label, value, **values)
-        self.isolated(conversation, block, label)
+        self.link_isolated(conversation, block, label)
         return block
 
-    def isolated(self, conversation: str, block: str, label: str) -> None:
+    def link_isolated(self, conversation: str, block: str, label: str) -> None:
         self.insert(
             "blocks_conversations",
             conversation_id=conversation,
@@ -142,10 +142,10 @@ class V1:
         }
         message = self.insert("messages", agent_id=agent, **defaults | values)
         if conversation and position is not None:
-            self.hold(conversation, message, position, in_context, agent=agent)
+            self.list_message(conversation, message, position, in_context, agent=agent)
         return message
 
-    def hold(
+    def list_message(
         self, conversation: str, message: str, position: int, in_context: bool = True, *, agent: str
     ) -> None:
         self.insert(
@@ -157,15 +157,15 @@ class V1:
             in_context=in_context,
         )
 
-    def thread(self, agent: str, *texts: str, **values: Any) -> str:
-        """A conversation with a system message and these."""
-        conversation = self.conversation(agent, **values)
+    def conversation(self, agent: str, *texts: str, **values: Any) -> str:
+        """Insert a conversation with a system message and user messages."""
+        conversation = self.empty_conversation(agent, **values)
         self.message(agent, "Old prompt", conversation=conversation, position=0, role="system")
         for position, text in enumerate(texts, start=1):
             self.message(agent, text, conversation=conversation, position=position)
         return conversation
 
-    def turn(self, agent: str, **values: Any) -> str:
+    def run(self, agent: str, **values: Any) -> str:
         defaults = {"id": new_id("run"), "organization_id": ORGANIZATION, "status": "completed"}
         return self.insert("runs", agent_id=agent, **defaults | values)
 

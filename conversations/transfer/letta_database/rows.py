@@ -1,0 +1,350 @@
+"""The rows that an import writes: one class per table, one field per column.
+
+Values are as the database driver takes them, JSON as text. Defaults are the values of columns that
+V1 has no counterpart for.
+"""
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, fields
+from datetime import datetime
+from operator import attrgetter
+from typing import Any, ClassVar, TypeVar
+
+from django.db.models import Field, JSONField, Model
+
+from ...models import (
+    Agent,
+    AgentBlock,
+    Block,
+    BlockRevision,
+    Conversation,
+    ConversationMessage,
+    IsolatedBlock,
+    Message,
+    Organization,
+    ReadingPeriod,
+    Run,
+    Step,
+    User,
+)
+
+# The `compiled_from` of imported prompts, whose inputs are unknown: it marks them as stale.
+UNKNOWN_PROMPT = '{"system": "", "blocks": []}'
+
+
+class Row:
+    """A row of `django_model`.
+
+    `key` identifies a row. `unverified` columns change here by themselves, or have no V1 value.
+    """
+
+    __slots__ = ()
+    django_model: ClassVar[type[Model]]
+    key: ClassVar[tuple[str, ...]] = ("id",)
+    unverified: ClassVar[frozenset[str]] = frozenset()
+
+
+RowT = TypeVar("RowT", bound=Row)
+
+
+@dataclass(slots=True)
+class OwnedRow(Row):
+    """The columns that all rows of an organization share."""
+
+    id: str
+    organization_id: str
+    created_at: datetime
+    updated_at: datetime
+    created_by_id: str | None
+    last_updated_by_id: str | None
+
+
+@dataclass(slots=True)
+class OrganizationRow(Row):
+    """An organization."""
+
+    django_model = Organization
+    id: str
+    name: str
+    created_at: datetime
+
+
+@dataclass(slots=True)
+class UserRow(Row):
+    """A user without a usable password."""
+
+    django_model = User
+    unverified = frozenset(
+        {"password", "is_superuser", "is_staff", "is_active", "first_name", "last_name", "email"}
+    )
+    id: str
+    username: str
+    password: str
+    date_joined: datetime
+    organization_id: str
+    first_name: str = ""
+    last_name: str = ""
+    email: str = ""
+    is_superuser: bool = False
+    is_staff: bool = False
+    is_active: bool = True
+
+
+@dataclass(slots=True)
+class AgentRow(OwnedRow):
+    """An agent."""
+
+    django_model = Agent
+    unverified = frozenset(
+        {"updated_at", "last_updated_by_id", "isolated_labels", "last_run_completed_at"}
+    )
+    name: str
+    description: str | None
+    system: str
+    agent_type: str
+    model: str
+    model_settings: str | None
+    embedding: str | None
+    context_window_limit: int
+    timezone: str
+    tools: str
+    approval_tools: str
+    tool_definitions: str
+    tags: str
+    metadata: str
+    hidden: bool | None
+    last_run_completed_at: datetime | None
+    deleted_at: datetime | None
+    isolated_labels: str = "[]"
+
+
+@dataclass(slots=True)
+class BlockRow(OwnedRow):
+    """A block, isolated if it names a conversation."""
+
+    django_model = Block
+    unverified = frozenset({"updated_at", "last_updated_by_id", "version", "copy_on_write"})
+    label: str
+    value: str
+    limit: int
+    description: str | None
+    metadata: str
+    read_only: bool
+    hidden: bool | None
+    tags: str
+    version: int
+    is_template: bool
+    template_name: str | None
+    project_id: str | None
+    conversation_id: str | None
+    deleted_at: datetime | None
+    copy_on_write: bool = False
+
+
+@dataclass(slots=True)
+class RevisionRow(Row):
+    """A text that a block has or had."""
+
+    django_model = BlockRevision
+    key = ("block_id", "number")
+    block_id: str
+    number: int
+    value: str
+    description: str | None
+    limit: int
+    written_at: datetime
+    conversation_id: str | None
+    attributes: str | None = None
+    source: str = BlockRevision.Source.IMPORT.value
+    reason: str = ""
+    unconditional: bool = True
+    written_by_id: str | None = None
+    base_version: int | None = None
+
+
+@dataclass(slots=True)
+class AttachedBlockRow(Row):
+    """A block attached to an agent."""
+
+    django_model = AgentBlock
+    key = ("agent_id", "block_id")
+    agent_id: str
+    block_id: str
+    label: str
+    position: int
+
+
+@dataclass(slots=True)
+class PeriodRow(Row):
+    """Since when an agent's or a conversation's prompt has a block."""
+
+    django_model = ReadingPeriod
+    key = ("block_id", "agent_id", "conversation_id")
+    agent_id: str | None
+    conversation_id: str | None
+    block_id: str
+    label: str
+    position: int
+    since: datetime
+
+
+@dataclass(slots=True)
+class ConversationRow(OwnedRow):
+    """A conversation."""
+
+    django_model = Conversation
+    unverified = frozenset(
+        {
+            "updated_at",
+            "last_updated_by_id",
+            "version",
+            "compiled_from",
+            "last_run_completed_at",
+        }
+    )
+    agent_id: str
+    is_default: bool
+    summary: str | None = None
+    model: str | None = None
+    model_settings: str | None = None
+    last_message_at: datetime | None = None
+    deleted_at: datetime | None = None
+    hidden: bool = False
+    version: int = 1
+    compiled_from: str = UNKNOWN_PROMPT
+    last_run_completed_at: datetime | None = None
+
+
+@dataclass(slots=True)
+class IsolatedBlockRow(Row):
+    """The isolation of a label in a conversation."""
+
+    django_model = IsolatedBlock
+    key = ("block_id",)
+    unverified = frozenset({"source_block_id", "base_value", "base_version", "created_at"})
+    conversation_id: str
+    block_id: str
+    label: str
+    source_block_id: str | None
+    base_value: str
+    base_version: int
+    created_at: datetime
+
+
+@dataclass(slots=True)
+class RunRow(OwnedRow):
+    """A run."""
+
+    django_model = Run
+    unverified = frozenset({"updated_at"})
+    agent_id: str
+    conversation_id: str
+    status: str
+    stop_reason: str | None
+    background: bool
+    metadata: str
+    request_config: str
+    usage: str
+    error: str
+    started_at: datetime | None
+    completed_at: datetime | None
+    ttft_ns: int | None
+    total_duration_ns: int | None
+    request: str = "{}"
+    request_digest: str = ""
+    error_type: str = ""
+    worker: str = ""
+
+
+@dataclass(slots=True)
+class StepRow(OwnedRow):
+    """A step of a run."""
+
+    django_model = Step
+    unverified = frozenset({"updated_at"})
+    run_id: str
+    number: int
+    model: str
+    stop_reason: str | None
+    usage: str
+    error: str
+    blocks_seen: str = "[]"
+
+
+@dataclass(slots=True)
+class MessageRow(OwnedRow):
+    """A message."""
+
+    django_model = Message
+    unverified = frozenset({"updated_at"})
+    agent_id: str
+    role: str
+    content: str = "[]"
+    tool_calls: str = "[]"
+    tool_call_id: str | None = None
+    tool_returns: str = "[]"
+    name: str | None = None
+    otid: str | None = None
+    sender_id: str | None = None
+    group_id: str | None = None
+    model: str | None = None
+    run_id: str | None = None
+    step_id: str | None = None
+    is_err: bool | None = None
+
+
+@dataclass(slots=True)
+class MessagePositionRow(Row):
+    """The position of a message in a conversation."""
+
+    django_model = ConversationMessage
+    key = ("conversation_id", "message_id")
+    conversation_id: str
+    message_id: str
+    position: int
+    in_context: bool
+
+
+def table_name(row_class: type[Row]) -> str:
+    """Return the name of a table in counts and reports: its model's, in the plural."""
+    return str(row_class.django_model._meta.verbose_name_plural)
+
+
+def columns(row_class: type[Row]) -> tuple[str, ...]:
+    """Return the columns of a row class, in order."""
+    return tuple(field.name for field in fields(row_class))  # type: ignore[arg-type]  # a dataclass
+
+
+def model_fields(row_class: type[Row]) -> "dict[str, Field[Any, Any]]":
+    """Return the model field of each column."""
+    by_column = {field.attname: field for field in row_class.django_model._meta.concrete_fields}
+    return {name: by_column[name] for name in columns(row_class)}
+
+
+def values_of(names: tuple[str, ...]) -> Callable[[Row], tuple[Any, ...]]:
+    """Return a function that returns these columns of a row."""
+    get = attrgetter(*names)
+    return get if len(names) > 1 else lambda row: (get(row),)
+
+
+def stored_values_of(
+    row_class: type[Row], names: tuple[str, ...]
+) -> Callable[[Row], dict[str, Any]]:
+    """Return a function that returns these columns as Django reads them, with JSON parsed."""
+    get = values_of(names)
+    json_names = [
+        name
+        for name, field in model_fields(row_class).items()
+        if isinstance(field, JSONField) and name in names
+    ]
+
+    def stored_values(row: Row) -> dict[str, Any]:
+        values = dict(zip(names, get(row), strict=True))
+        for name in json_names:
+            if values[name] is not None:
+                # Not orjson, which rounds integers of more than 64 bits.
+                values[name] = json.loads(values[name])
+        return values
+
+    return stored_values
