@@ -9,7 +9,7 @@ from conversations.api.views import transfer
 from conversations.models import Agent
 
 from ..factories import make_agent, make_conversation, make_messages
-from ..transfer.agent_files.files import NEWER, changed, encoded, told
+from ..transfer.agent_files.files import NEWER, changed, encoded, snapshot
 from .stored_rows import stored
 
 
@@ -29,7 +29,7 @@ def test_an_agent_goes_out_and_comes_in(client_for, alice, mallory):
     assert exported.headers["Content-Type"] == "application/json"
     [agent_id] = reply.json()["agent_ids"]
     imported = Agent.objects.get(pk=agent_id)
-    assert told(imported, revisions=True) == told(agent, revisions=True)
+    assert snapshot(imported, revisions=True) == snapshot(agent, revisions=True)
     assert imported.organization_id == mallory.organization_id
 
 

@@ -4,10 +4,10 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from conversations.models import Agent
-from conversations.transfer.agent_files.json_reader import MAX_BYTES
+from conversations.transfer.agent_files.parse import MAX_BYTES
 
 from ..factories import make_agent, make_conversation, make_messages
-from ..transfer.agent_files.files import FLAT, encoded, told
+from ..transfer.agent_files.files import FLAT, encoded, snapshot
 
 
 def test_an_agent_goes_into_a_file_and_back(alice, mallory, tmp_path, capsys):
@@ -22,7 +22,7 @@ def test_an_agent_goes_into_a_file_and_back(alice, mallory, tmp_path, capsys):
     )
 
     imported = Agent.objects.get(pk=capsys.readouterr().out.strip())
-    assert told(imported, revisions=True) == told(agent, revisions=True)
+    assert snapshot(imported, revisions=True) == snapshot(agent, revisions=True)
     assert (imported.organization, imported.created_by) == (mallory.organization, mallory)
 
 

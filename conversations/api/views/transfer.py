@@ -8,9 +8,8 @@ from rest_framework.response import Response
 
 from ...domain.actor import Actor, Source
 from ...domain.errors import InvalidArgument
-from ...transfer.agent_files.json_reader import MAX_BYTES
-from ...transfer.agent_files.parse import read_agent_file
-from ...transfer.agent_files.store import ImportOptions, import_parcel
+from ...transfer.agent_files.parse import MAX_BYTES, parse_agent_file
+from ...transfer.agent_files.store import ImportOptions, import_agent_file
 from ...transfer.agent_files.write import export_agent
 from ..http.errors import BodyTooLarge
 from ..http.validation import read_form, read_query
@@ -50,9 +49,9 @@ class ImportAgentFile(ApiView):
             or request.headers.get("X-Override-Embedding-Model"),
             with_messages=not form["strip_messages"],
         )
-        parcel = read_agent_file(form["file"].read())
+        file = parse_agent_file(form["file"].read())
         by = Actor(request.user, Source.IMPORT)
-        agents = import_parcel(request.auth.organization, parcel, by=by, options=options)
+        agents = import_agent_file(request.auth.organization, file, by=by, options=options)
         return Response({"agent_ids": [agent.pk for agent in agents]})
 
 

@@ -4,9 +4,8 @@ from django.core.management.base import CommandError
 
 from conversations.domain.actor import Actor, Source
 from conversations.models import User
-from conversations.transfer.agent_files.json_reader import check_size
-from conversations.transfer.agent_files.parse import read_agent_file
-from conversations.transfer.agent_files.store import ImportOptions, import_parcel
+from conversations.transfer.agent_files.parse import check_size, parse_agent_file
+from conversations.transfer.agent_files.store import ImportOptions, import_agent_file
 
 from ._arguments import find_organization
 from ._command import OperatorCommand
@@ -37,16 +36,16 @@ class Command(OperatorCommand):
             user = User.objects.filter(organization=organization, username=username).first()
             if user is None:
                 raise CommandError(f"{organization.name!r} has no user called {username!r}.")
-        parcel = read_agent_file(self._read(Path(file)))
-        for remark in parcel.remarks:
-            self.remark(remark)
+        parsed = parse_agent_file(self._read(Path(file)))
+        for warning in parsed.warnings:
+            self.remark(warning)
         if dry_run:
-            names = ", ".join(repr(agent.fields["name"]) for agent in parcel.agents)
+            names = ", ".join(repr(agent.fields["name"]) for agent in parsed.agents)
             self.remark(f"The file is sound and has {names}; a dry run, nothing was written.")
             return
         options = ImportOptions(name=name, model=model, with_messages=not strip_messages)
         by = Actor(user, Source.IMPORT)
-        for agent in import_parcel(organization, parcel, by=by, options=options):
+        for agent in import_agent_file(organization, parsed, by=by, options=options):
             self.result(agent.pk)
 
     def _read(self, path: Path) -> bytes:

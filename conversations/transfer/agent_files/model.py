@@ -1,69 +1,430 @@
-"""What an agent file says, whichever shape it is of, before any of it is stored.
+"""The format of agent files, declared once for reading and writing.
 
-Ids are those of the file, where they mean something only within it.
+V1 reads only the keys it knows below the top level, so fields with `exclude=True` are read but
+not written there. Ids are those of the file and mean nothing outside it.
 """
 
-from collections.abc import Iterable
-from dataclasses import dataclass, field
-from datetime import datetime
-from typing import Any
+import re
+from collections.abc import Iterable, Mapping
+from typing import Annotated, Any, Self
 
-from ...domain.conversations.agents import AgentFields
-from ...domain.memory.blocks import BlockFields
+from pydantic import (
+    AfterValidator,
+    Field,
+    SerializerFunctionWrapHandler,
+    field_validator,
+    model_serializer,
+    model_validator,
+)
+
+from ...domain.conversations import agents
+from ...domain.tools.definitions import FUNCTIONS
+from ...models import Agent, Block, BlockRevision, Message
+from ...models.blocks import LABEL_LENGTH, LABEL_PATTERN
+from .fields import (
+    Array,
+    Count,
+    FileModel,
+    Metadata,
+    Name,
+    Object,
+    Positive,
+    Time,
+    expected,
+)
+
+EXTENSION_KEY = "x_conversations_schema"
+EXTENSION_VERSION = "1"
+REQUIRES_APPROVAL = "requires_approval"
+ROLES = {role: role for role in Message.Role.values} | {"function": Message.Role.TOOL.value}
+SOURCES = {source: source for source in BlockRevision.Source.values}
 
 
-@dataclass
-class ParcelBlock:
-    """A block with its texts, oldest first; the last one is what it says now."""
-
-    id: str
-    path: str
-    fields: BlockFields
-    revisions: list[dict[str, Any]] = field(default_factory=list)
+def _check_label(label: str) -> str:
+    if not re.fullmatch(LABEL_PATTERN, label):
+        raise expected("letters, digits, underscores, hyphens and slashes")
+    return label
 
 
-@dataclass
-class ParcelIsolation:
+def _one_of(values: Mapping[str, str]) -> AfterValidator:
+    def validate(value: str) -> str:
+        if value not in values:
+            raise expected(f"one of {', '.join(values)}")
+        return values[value]
+
+    return AfterValidator(validate)
+
+
+def _check_part(part: Object) -> Object:
+    if not isinstance(part.get("type"), str):
+        raise expected("a content part with a string as its `type`")
+    if part["type"] == "text" and not isinstance(part.get("text"), str):
+        raise expected("a text part with a string as its `text`")
+    return part
+
+
+def _check_variables(variables: Any) -> Any:
+    if not isinstance(variables, list | dict):
+        raise expected("an array or an object")
+    return variables
+
+
+Label = Annotated[str, Field(max_length=LABEL_LENGTH), AfterValidator(_check_label)]
+ContentPart = Annotated[Object, AfterValidator(_check_part)]
+
+
+class BlockAttributes(FileModel):
+    """A block's fields besides its text: what a revision keeps of them."""
+
+    label: Label
+    metadata: Metadata = {}
+    read_only: bool = False
+    copy_on_write: bool = False
+    hidden: bool | None = None
+    tags: Array[str] = []
+    is_template: bool = False
+    template_name: Name | None = None
+    project_id: Name | None = None
+
+
+class RevisionAttributes(BlockAttributes, extra="forbid"):
+    """Attributes that undo writes to the block: nothing but those of a block."""
+
+
+class FileBlock(BlockAttributes):
+    """A block. The extension keeps its tags and its copy-on-write flag in `BlockDetails`."""
+
+    not_stored = frozenset({"id"})
+
+    id: str = ""
+    value: str = ""
+    limit: Positive = Block.DEFAULT_LIMIT
+    description: str | None = None
+    copy_on_write: bool = Field(default=False, exclude=True)
+    tags: Array[str] = Field(default=[], exclude=True)
+
+
+class FileRevision(FileModel):
+    """One revision of a block."""
+
+    number: Positive
+    value: str
+    description: str | None = None
+    limit: Positive
+    attributes: RevisionAttributes | None = None
+    restored_number: Positive | None = None
+    base_version: Count | None = None
+    source: Annotated[str, _one_of(SOURCES)]
+    reason: str = ""
+    unconditional: bool = False
+    written_at: Time | None = None
+
+    def columns(self) -> dict[str, Any]:
+        """Return the values to store, by column."""
+        return super().columns() | {"attributes": self.attributes and self.attributes.columns()}
+
+
+class BlockDetails(FileModel):
+    """Extension: what V1 has no fields for in a block."""
+
     block_id: str
-    source_block_id: str | None
+    tags: Array[str] = []
+    copy_on_write: bool = False
+    revisions: Array[FileRevision] = []
+
+
+class ToolFunction(FileModel):
+    """The function that a tool call names, with its arguments as JSON text."""
+
+    name: str
+    arguments: str
+
+
+class ToolCall(FileModel):
+    """A call of a tool by the model."""
+
+    id: str
+    type: Any = "function"
+    function: ToolFunction
+
+    @field_validator("type")
+    @classmethod
+    def _only_functions(cls, _: Any) -> str:
+        return "function"
+
+
+class FileMessage(FileModel):
+    """A message. Older files have `text` in place of `content`."""
+
+    not_stored = frozenset({"type", "id", "agent_id", "text", "approve", "approvals"})
+
+    type: Any = "message"
+    id: str = ""
+    agent_id: Any = None
+    role: Annotated[str, _one_of(ROLES)]
+    content: Array[ContentPart] | None = None
+    name: Name | None = None
+    otid: Name | None = None
+    sender_id: Name | None = None
+    group_id: Name | None = None
+    model: Name | None = None
+    tool_calls: Array[ToolCall] | None = None
+    tool_call_id: Name | None = None
+    tool_returns: Array[Object] | None = None
+    created_at: Time | None = None
+    text: str | None = Field(default=None, exclude=True)
+    is_err: bool | None = Field(default=None, exclude=True)
+    approve: Any = Field(default=None, exclude=True)
+    approvals: Array[Any] = Field(default=[], exclude=True)
+
+    @field_validator("content", mode="before")
+    @classmethod
+    def _text_is_one_part(cls, content: Any) -> Any:
+        return [{"type": "text", "text": content}] if isinstance(content, str) else content
+
+    def columns(self) -> dict[str, Any]:
+        """Return the values to store, by column; defaults of the model apply to the rest."""
+        text = [] if self.text is None else [{"type": "text", "text": self.text}]
+        columns = super().columns() | {
+            "content": text if self.content is None else self.content,
+            "tool_calls": [call.model_dump() for call in self.tool_calls or []],
+            "tool_returns": self.tool_returns or [],
+        }
+        return {name: value for name, value in columns.items() if value is not None}
+
+
+class FileTool(FileModel):
+    """A tool: what it is and does. Its code is kept and never run."""
+
+    id: str = ""
+    name: Name
+    description: str | None = None
+    json_schema: Object | None = None
+    args_json_schema: Any = None
+    source_type: Any = None
+    source_code: str | None = None
+    tool_type: Any = None
+    tags: Array[str] = []
+    return_char_limit: Any = None
+    default_requires_approval: Any = None
+    pip_requirements: Any = None
+    npm_requirements: Any = None
+
+    @model_serializer(mode="wrap")
+    def _only_given(self, dump: SerializerFunctionWrapHandler) -> Object:
+        return {name: value for name, value in dump(self).items() if name in self.model_fields_set}
+
+    @property
+    def definition(self) -> Object | None:
+        """Return what to keep of a tool that this server does not have, or None."""
+        given = self.model_dump(exclude={"id"})
+        return given if len(given) > 1 and self.name not in FUNCTIONS else None
+
+
+# What other imports keep of a tool too.
+TOOL_FIELDS = tuple(name for name in FileTool.model_fields if name != "id")
+
+
+class LLMConfig(FileModel):
+    """V1's older way to name a model."""
+
+    model: str | None = None
+    model_endpoint_type: str | None = None
+    provider_name: str | None = None
+    context_window: Positive | None = None
+    handle: Name | None = None
+
+
+class EmbeddingConfig(FileModel):
+    """V1's older way to name an embedding model."""
+
+    handle: Name | None = None
+
+
+class ToolRule(FileModel):
+    """A rule for the use of a tool. Only those that require approval are imported."""
+
+    type: str | None = None
+    tool_name: str | None = None
+
+    @model_validator(mode="after")
+    def _check_tool_name(self) -> Self:
+        if self.type == REQUIRES_APPROVAL and self.tool_name is None:
+            raise expected("a rule with a `tool_name`")
+        return self
+
+
+class AgentFields(FileModel):
+    """An agent's own fields, which both formats have."""
+
+    name: Name
+    description: str | None = None
+    system: str = ""
+    agent_type: Annotated[str, Field(max_length=50)] = ""
+    llm_config: LLMConfig = LLMConfig()
+    embedding_config: EmbeddingConfig | None = None
+    model: Name = ""
+    model_settings: Object | None = None
+    embedding: Name | None = None
+    context_window_limit: Positive | None = None
+    timezone: Annotated[str, Field(max_length=64)] = ""
+    tool_rules: Array[ToolRule] = []
+    tags: Array[str] = []
+    metadata: Metadata = {}
+    hidden: bool | None = None
+    messages: Array[FileMessage] = []
+    created_at: Time | None = Field(default=None, exclude=True)
+    tool_exec_environment_variables: Annotated[Any, AfterValidator(_check_variables)] = Field(
+        default=[], exclude=True
+    )
+
+    @model_validator(mode="after")
+    def _normalize(self) -> Self:
+        """Move what older files say elsewhere to the current fields, and set the defaults."""
+        config = self.llm_config
+        handle = self.model or config.handle
+        if not handle and config.model is not None:
+            provider = config.provider_name or config.model_endpoint_type or "openai"
+            handle = f"{provider}/{config.model}"[:200]
+        if not handle:
+            raise expected("a model's handle as `model` or in `llm_config`")
+        self.model = handle
+        self.embedding = self.embedding or (self.embedding_config or EmbeddingConfig()).handle
+        default = config.context_window or Agent.DEFAULT_CONTEXT_WINDOW
+        self.context_window_limit = self.context_window_limit or default
+        self.agent_type = self.agent_type or "letta_v1_agent"
+        self.timezone = self.timezone or "UTC"
+        return self
+
+    def columns(self) -> dict[str, Any]:
+        """Return the values to store, by column."""
+        names = AgentFields.model_fields.keys() & agents.AgentFields.__annotations__.keys()
+        return {name: getattr(self, name) for name in names}
+
+
+class FileAgent(AgentFields):
+    """An agent of the current format. V1 requires the last fields of every agent."""
+
+    id: str = ""
+    block_ids: Array[str] = []
+    tool_ids: Array[str] = []
+    in_context_message_ids: Array[str] | None = None
+    memory_blocks: Array[FileBlock] = []
+    tools: Array[Name] = []
+    source_ids: Any = []
+    initial_message_sequence: Any = None
+    include_base_tools: Any = False
+    include_multi_agent_tools: Any = False
+    include_base_tool_rules: Any = False
+    include_default_source: Any = False
+    message_buffer_autoclear: Any = False
+    enable_sleeptime: Any = False
+    files_agents: Any = []
+    group_ids: Any = []
+
+
+class AgentDetails(FileModel):
+    """Extension: what V1 has no fields for in an agent."""
+
+    agent_id: str
+    isolated_labels: Array[str] = []
+    model_settings: Object | None = None
+    created_at: Time | None = None
+
+
+class ForkedFrom(FileModel):
+    """Where a fork began."""
+
+    conversation_id: str | None = None
+    message_id: str | None = None
+
+
+class FileIsolatedBlock(FileModel):
+    """A block that is isolated in a conversation, with its base."""
+
+    label: Any = None
+    block_id: str
+    source_block_id: str | None = None
     base_value: str
-    base_version: int
+    base_version: Count = 0
 
 
-@dataclass
-class ParcelConversation:
+class FileConversation(FileModel):
+    """Extension: a conversation. `messages` are those that the file has nowhere before."""
+
+    not_stored = frozenset(
+        {
+            "id",
+            "agent_id",
+            "forked_from",
+            "messages",
+            "message_ids",
+            "in_context_message_ids",
+            "failed_message_ids",
+            "isolated_blocks",
+        }
+    )
+
     id: str
-    is_default: bool
-    fields: dict[str, Any]
-    message_ids: list[str]
-    in_context: set[str]
-    isolations: list[ParcelIsolation] = field(default_factory=list)
-    forked_from: str | None = None
-    forked_at_message: str | None = None
+    agent_id: str
+    is_default: bool = False
+    summary: str | None = None
+    description: str | None = None
+    model: Name | None = None
+    model_settings: Object | None = None
+    context_window_limit: Positive | None = None
+    hidden: bool = False
+    created_at: Time | None = None
+    last_message_at: Time | None = None
+    archived_at: Time | None = None
+    forked_from: ForkedFrom | None = None
+    messages: Array[FileMessage] = []
+    message_ids: Array[str] = []
+    in_context_message_ids: Array[str] = []
+    failed_message_ids: Array[str] = []
+    isolated_blocks: Array[FileIsolatedBlock] = []
 
 
-@dataclass
-class ParcelAgent:
-    id: str
-    fields: AgentFields
-    block_ids: list[str]
-    conversations: list[ParcelConversation]
-    tool_definitions: list[dict[str, Any]]
-    created_at: datetime | None = None
+class Unsupported(FileModel):
+    """What V1 puts into files and this server does not have."""
+
+    groups: Array[Any] = []
+    files: Array[Any] = []
+    sources: Array[Any] = []
+    mcp_servers: Array[Any] = []
+    skills: Array[Any] = []
 
 
-@dataclass
-class Parcel:
-    agents: list[ParcelAgent]
-    blocks: dict[str, ParcelBlock]
-    messages: dict[str, dict[str, Any]]
-    remarks: list[str]
+class FlatDocument(AgentFields, Unsupported):
+    """A file of the older format: one agent with its blocks, tools and messages inside."""
+
+    core_memory: Array[FileBlock] = []
+    tools: Array[FileTool] = []
+    in_context_message_indices: Array[Count] | None = None
+
+
+class Document(Unsupported):
+    """A file of the current format."""
+
+    agents: Array[FileAgent]
+    blocks: Array[FileBlock] = []
+    tools: Array[FileTool] = []
+    metadata: Metadata = {}
+    created_at: Any = None
+
+
+class ExtendedDocument(Document):
+    """A file of the current format with the extension."""
+
+    agent_details: Array[AgentDetails] = []
+    block_details: Array[BlockDetails] = []
+    conversations: Array[FileConversation] = []
 
 
 def reading_order(ids: Iterable[str], context: list[str]) -> list[str]:
-    """All messages in the order they came, but those in context in the order the model reads.
+    """Return all messages in order, those in context in the order in which the model reads them.
 
-    The messages in context share out the places they have among the others.
+    The messages in context share the places that they have among the others.
     """
     shown = set(context)
     queue = iter(context)

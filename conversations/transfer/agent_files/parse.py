@@ -1,217 +1,405 @@
-"""From an agent file, in the newer shape or the older, flat one, to a parcel."""
+"""Read an agent file of either format, check what it refers to, and store nothing."""
 
+import json
 from collections import Counter
-from typing import Any
+from collections.abc import Container, Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, NoReturn, TypeVar, cast
 
-from ...domain.conversations.agents import check_agent
+from pydantic import ValidationError
+
+from ...domain.conversations import agents
 from ...domain.errors import InvalidArgument, InvalidValue
-from ...models import Agent
-from .json_reader import Node, parse_document
-from .model import Parcel, ParcelAgent, ParcelConversation, reading_order
-from .parse_extension import FORMAT, FORMAT_KEY, read_conversations, read_details
-from .pieces import own_tools, read_block, read_message, read_tools
+from ..storable import check_storable
+from .fields import FileModel, first_error, wrong
+from .model import (
+    EXTENSION_KEY,
+    EXTENSION_VERSION,
+    REQUIRES_APPROVAL,
+    AgentFields,
+    BlockDetails,
+    Document,
+    ExtendedDocument,
+    FileAgent,
+    FileBlock,
+    FileConversation,
+    FileMessage,
+    FileRevision,
+    FileTool,
+    FlatDocument,
+    Unsupported,
+    reading_order,
+)
 
-# What an agent file can carry that has no place here.
-ELSEWHERE = ("groups", "files", "sources", "mcp_servers", "skills")
-APPROVAL = "requires_approval"
+# A file is read as a whole, which takes about ten times its size in memory.
+MAX_BYTES = 64 * 2**20
 
-
-def read_agent_file(data: bytes) -> Parcel:
-    """What the file says. Raises a DomainError that names what is wrong; stores nothing."""
-    document = parse_document(data)
-    if "agents" in document.fields:
-        return _read_newer(document)
-    if "core_memory" in document.fields:
-        return _read_flat(document)
-    raise InvalidArgument(
-        "Expected an agent file: an object with `agents`, or in the older shape with `core_memory`"
-    )
-
-
-def _read_newer(document: Node) -> Parcel:
-    parcel = Parcel([], {}, {}, _remarks_on(document))
-    for node in document.each("blocks"):
-        _add(parcel.blocks, node, read_block(node, node.needed_text("id"), parcel.remarks))
-    tools: dict[str, dict] = {}
-    for node in document.each("tools"):
-        _add(tools, node, read_tools([node])[0])
-    agents: dict[str, ParcelAgent] = {}
-    for node in document.each("agents"):
-        _add(agents, node, _read_agent(node, parcel, tools))
-    if not agents:
-        raise document.get("agents").wrong("at least one agent")
-    parcel.agents = list(agents.values())
-    kind = document.get("metadata").get(FORMAT_KEY) if document.has("metadata") else Node(None, "")
-    if kind.value is not None:
-        if kind.value != FORMAT:
-            raise kind.wrong(f"{FORMAT!r}, the only format of conversations known here,")
-        read_details(document, agents, parcel)
-        read_conversations(document, agents, parcel)
-    return parcel
+Found = TypeVar("Found")
+Model = TypeVar("Model", bound=FileModel)
 
 
-def _read_flat(document: Node) -> Parcel:
-    """One agent with its blocks, tools and messages inside it; messages have no ids."""
-    parcel = Parcel([], {}, {}, _remarks_on(document))
-    block_ids = _read_inner_blocks(document, "core_memory", parcel)
-    message_ids = []
-    for index, node in enumerate(document.each("messages")):
-        message_ids.append(f"message-{index}")
-        parcel.messages[message_ids[-1]] = read_message(node, parcel.remarks)
-    context = [] if document.has("in_context_message_indices") else list(message_ids)
-    for node in document.each("in_context_message_indices"):
-        if node.as_number() >= len(message_ids):
-            raise node.wrong(f"the index of one of {len(message_ids)} messages")
-        context.append(message_ids[node.as_number()])
-    tools = read_tools(document.each("tools"))
-    agent = _agent(document, "agent-0", tools, parcel)
-    agent.block_ids = block_ids
-    agent.conversations = [_thread(agent.id, message_ids, context)]
-    _check_labels(document, agent, parcel)
-    parcel.agents = [agent]
-    return parcel
+@dataclass
+class ImportedAgent:
+    """An agent of a file. Its first conversation is its default one."""
+
+    id: str
+    fields: agents.AgentFields
+    block_ids: list[str]
+    tool_definitions: list[dict[str, Any]]
+    created_at: datetime | None
+    conversations: list[FileConversation]
 
 
-def _read_agent(node: Node, parcel: Parcel, tools: dict[str, dict]) -> ParcelAgent:
-    wanted = []
-    for tool in node.each("tool_ids"):
-        if tool.as_text() not in tools:
-            raise tool.wrong("the id of a tool in this file")
-        wanted.append(tools[tool.value])
-    wanted += [{"name": name} for name in node.texts("tools", most=200)]
-    agent = _agent(node, node.needed_text("id"), wanted, parcel)
-    for block in node.each("block_ids"):
-        if block.as_text() not in parcel.blocks:
-            raise block.wrong("the id of a block in this file")
-        agent.block_ids.append(block.value)
-    agent.block_ids += _read_inner_blocks(node, "memory_blocks", parcel)
-    _check_labels(node, agent, parcel)
-    message_ids = []
-    for message in node.each("messages"):
-        _add(parcel.messages, message, read_message(message, parcel.remarks))
-        message_ids.append(message.needed_text("id"))
-    context = [] if node.has("in_context_message_ids") else list(message_ids)
-    for message in node.each("in_context_message_ids"):
-        if message.as_text() not in message_ids:
-            raise message.wrong("the id of one of the agent's messages")
-        context.append(message.value)
-    agent.conversations = [_thread(agent.id, message_ids, context)]
-    return agent
+@dataclass
+class AgentFile:
+    """What a file contains, in the same shape for both formats; ids are those of the file."""
+
+    agents: list[ImportedAgent] = field(default_factory=list)
+    blocks: dict[str, FileBlock] = field(default_factory=dict)
+    revisions: dict[str, list[FileRevision]] = field(default_factory=dict)
+    messages: dict[str, FileMessage] = field(default_factory=dict)
+    warnings: list[str] = field(default_factory=list)
 
 
-def _agent(node: Node, agent_id: str, tools: list[dict], parcel: Parcel) -> ParcelAgent:
-    names = list(dict.fromkeys(tool["name"] for tool in tools))
-    rules = [rule for rule in node.each("tool_rules") if rule.text("type") != APPROVAL]
-    if rules:
-        parcel.remarks.append(f"{len(rules)} tool rules of {agent_id} have no place here")
-    approval = [
-        rule.needed_text("tool_name")
-        for rule in node.each("tool_rules")
-        if rule.text("type") == APPROVAL
-    ]
-    approval += [tool["name"] for tool in tools if tool.get("default_requires_approval")]
-    model, window = _model(node)
-    fields: dict[str, Any] = {
-        "name": node.needed_text("name", most=200),
-        "description": node.text("description"),
-        "system": node.text("system") or "",
-        "agent_type": node.text("agent_type", most=50) or "letta_v1_agent",
-        "model": model,
-        "model_settings": node.object("model_settings"),
-        "embedding": _embedding(node),
-        "context_window_limit": node.number("context_window_limit", least=1) or window,
-        "timezone": node.text("timezone", most=64) or "UTC",
-        "tools": names,
-        "approval_tools": [name for name in dict.fromkeys(approval) if name in names],
-        "tags": node.texts("tags"),
-        "metadata": node.object("metadata") or node.object("metadata_") or {},
-        "hidden": node.flag("hidden"),
-    }
+def parse_agent_file(data: bytes) -> AgentFile:
+    """Return what a file contains.
+
+    Raises a DomainError that names the place, what is there and what was expected.
+    """
+    check_size(len(data))
     try:
-        check_agent(fields)  # type: ignore[arg-type]
-    except InvalidValue as error:
-        raise InvalidValue(
-            f"{node.path}.{error.field}".lstrip("."), str(error).removeprefix(f"{error.field}: ")
-        ) from None
-    return ParcelAgent(
-        id=agent_id,
-        fields=fields,  # type: ignore[arg-type]
-        block_ids=[],
-        conversations=[],
-        tool_definitions=own_tools(tools),
-        created_at=node.time("created_at"),
+        value = json.loads(data, parse_constant=_refuse_constant)
+    except (ValueError, RecursionError) as error:
+        raise InvalidArgument(f"Expected JSON in UTF-8; {error}") from None
+    check_storable(value)
+    if not isinstance(value, dict):
+        raise wrong("", "an object", value)
+    if "agents" in value:
+        return _parse_current(value)
+    if "core_memory" in value:
+        return _parse_flat(_validated(FlatDocument, value))
+    raise InvalidArgument(
+        "Expected an agent file: an object with `agents`, or in the older format with `core_memory`"
     )
 
 
-def _model(node: Node) -> tuple[str, int]:
-    """The handle, and how much the model reads."""
-    handle, window = node.text("model", most=200), Agent.DEFAULT_CONTEXT_WINDOW
-    if node.has("llm_config"):
-        config = node.get("llm_config")
-        window = config.number("context_window", least=1) or window
-        handle = handle or config.text("handle", most=200)
-        if handle is None and config.has("model"):
-            provider = config.text("provider_name") or config.text("model_endpoint_type")
-            handle = f"{provider or 'openai'}/{config.needed_text('model', most=100)}"[:200]
-    if handle is None:
-        raise node.get("model").wrong("a model's handle here or in `llm_config`")
-    return handle, window
+def check_size(size: int) -> None:
+    """Raise unless a file of this many bytes may be read."""
+    if size > MAX_BYTES:
+        raise InvalidArgument(
+            f"The file has {size} bytes; expected at most {MAX_BYTES} ({MAX_BYTES >> 20} MiB)"
+        )
 
 
-def _embedding(node: Node) -> str | None:
-    if node.has("embedding") or not node.has("embedding_config"):
-        return node.text("embedding", most=200)
-    return node.get("embedding_config").text("handle", most=200)
+def _refuse_constant(constant: str) -> NoReturn:
+    raise ValueError(f"{constant} is not JSON")
 
 
-def _read_inner_blocks(node: Node, name: str, parcel: Parcel) -> list[str]:
-    """Blocks that stand inside of their agent, and have no ids."""
-    ids = []
-    for block in node.each(name):
-        parcel.blocks[block.path] = read_block(block, block.path, parcel.remarks)
-        ids.append(block.path)
-    return ids
+def _validated(model: type[Model], value: dict[str, Any]) -> Model:
+    try:
+        return model.model_validate(value)
+    except ValidationError as error:
+        raise first_error(error) from None
 
 
-def _check_labels(node: Node, agent: ParcelAgent, parcel: Parcel) -> None:
-    labels = Counter(parcel.blocks[block_id].fields["label"] for block_id in agent.block_ids)
+def _parse_current(value: dict[str, Any]) -> AgentFile:
+    metadata = value.get("metadata")
+    version = metadata.get(EXTENSION_KEY) if isinstance(metadata, dict) else None
+    if version not in (None, EXTENSION_VERSION):
+        known = f"{EXTENSION_VERSION!r}, the only known version"
+        raise wrong(f"metadata.{EXTENSION_KEY}", known, version)
+    document = _validated(ExtendedDocument if version else Document, value)
+    file = AgentFile(warnings=_unsupported(document, document.agents))
+    file.blocks = _by_id(document.blocks, "blocks")
+    _raise_limits(file, document.blocks, "blocks")
+    tools = _by_id(document.tools, "tools")
+    if not document.agents:
+        raise wrong("agents", "at least one agent", [])
+    for agent_id, agent in _by_id(document.agents, "agents").items():
+        path = f"agents.{len(file.agents)}"
+        file.agents.append(_parse_agent(file, agent, agent_id, path, tools))
+    if isinstance(document, ExtendedDocument):
+        _parse_details(file, document)
+        _parse_conversations(file, document.conversations)
+    return file
+
+
+def _parse_flat(document: FlatDocument) -> AgentFile:
+    """Read one agent with its blocks, tools and messages inside it; nothing has an id."""
+    file = AgentFile(warnings=_unsupported(document, [document]))
+    block_ids = _add_inner_blocks(file, document.core_memory, "core_memory")
+    ids = [f"message-{index}" for index in range(len(document.messages))]
+    _warn_of_approvals(file, document.messages, "messages")
+    file.messages = dict(zip(ids, document.messages, strict=True))
+    indices = document.in_context_message_indices
+    for place, index in enumerate(indices or []):
+        if index >= len(ids):
+            what = f"the index of one of {len(ids)} messages"
+            raise wrong(f"in_context_message_indices.{place}", what, index)
+    context = ids if indices is None else [ids[index] for index in indices]
+    agent = _imported_agent(file, document, "agent-0", "", document.tools, block_ids)
+    agent.conversations.append(_default_conversation("agent-0", ids, context))
+    file.agents.append(agent)
+    return file
+
+
+def _parse_agent(
+    file: AgentFile, agent: FileAgent, agent_id: str, path: str, tools: Mapping[str, FileTool]
+) -> ImportedAgent:
+    _check_ids(tools, agent.tool_ids, f"{path}.tool_ids", "the id of a tool in this file")
+    used = [tools[tool_id] for tool_id in agent.tool_ids]
+    used += [FileTool(name=name) for name in agent.tools]
+    _check_ids(file.blocks, agent.block_ids, f"{path}.block_ids", "the id of a block in this file")
+    inner = _add_inner_blocks(file, agent.memory_blocks, f"{path}.memory_blocks")
+    imported = _imported_agent(file, agent, agent_id, path, used, agent.block_ids + inner)
+    ids = _add_messages(file, agent.messages, f"{path}.messages")
+    context = ids if agent.in_context_message_ids is None else agent.in_context_message_ids
+    place = f"{path}.in_context_message_ids"
+    _check_ids(set(ids), context, place, "the id of one of the agent's messages")
+    imported.conversations.append(_default_conversation(agent_id, ids, context))
+    return imported
+
+
+def _imported_agent(
+    file: AgentFile,
+    agent: AgentFields,
+    agent_id: str,
+    path: str,
+    tools: list[FileTool],
+    block_ids: list[str],
+) -> ImportedAgent:
+    labels = Counter(file.blocks[block_id].label for block_id in block_ids)
     for label, count in labels.items():
         if count > 1:
-            raise InvalidValue(
-                f"{node.path}.blocks".lstrip("."),
-                f"expected one block for each label, got {count} with label {label!r}",
-            )
+            what = f"expected one block for each label, got {count} with label {label!r}"
+            raise InvalidValue(f"{path}.blocks".lstrip("."), what)
+    rules = Counter(rule.type == REQUIRES_APPROVAL for rule in agent.tool_rules)
+    if rules[False]:
+        file.warnings.append(f"{rules[False]} tool rules of {agent_id} are not supported")
+    by_rule = {rule.tool_name for rule in agent.tool_rules if rule.type == REQUIRES_APPROVAL}
+    approval = by_rule | {tool.name for tool in tools if tool.default_requires_approval}
+    names = list(dict.fromkeys(tool.name for tool in tools))
+    fields = cast(agents.AgentFields, agent.columns())
+    fields["tools"] = names
+    fields["approval_tools"] = [name for name in names if name in approval]
+    try:
+        agents.check_agent(fields)
+    except InvalidValue as error:
+        message = str(error).removeprefix(f"{error.field}: ")
+        raise InvalidValue(f"{path}.{error.field}".lstrip("."), message) from None
+    definitions = {tool.name: tool.definition for tool in tools}
+    return ImportedAgent(
+        id=agent_id,
+        fields=fields,
+        block_ids=block_ids,
+        tool_definitions=[each for each in definitions.values() if each is not None],
+        created_at=agent.created_at,
+        conversations=[],
+    )
 
 
-def _thread(agent_id: str, message_ids: list[str], context: list[str]) -> ParcelConversation:
+def _default_conversation(agent_id: str, ids: list[str], context: list[str]) -> FileConversation:
     context = list(dict.fromkeys(context))
-    return ParcelConversation(
+    return FileConversation(
         id=f"default of {agent_id}",
+        agent_id=agent_id,
         is_default=True,
-        fields={},
-        message_ids=reading_order(message_ids, context),
-        in_context=set(context),
+        message_ids=reading_order(ids, context),
+        in_context_message_ids=context,
     )
 
 
-def _add(found: dict[str, Any], node: Node, item: Any) -> None:
-    """Keep an item by its id, which is its own in the file."""
-    item_id = node.needed_text("id")
-    if item_id in found:
-        raise node.get("id").wrong("an id that no other has")
-    found[item_id] = item
+def _parse_details(file: AgentFile, document: ExtendedDocument) -> None:
+    by_id = {agent.id: agent for agent in file.agents}
+    for index, details in enumerate(document.agent_details):
+        path = f"agent_details.{index}"
+        agent = _find(by_id, details.agent_id, f"{path}.agent_id", "an agent")
+        labels = {file.blocks[block_id].label for block_id in agent.block_ids}
+        place = f"{path}.isolated_labels"
+        what = "the label of one of the agent's blocks"
+        _check_ids(labels, details.isolated_labels, place, what)
+        agent.fields["isolated_labels"] = details.isolated_labels
+        agent.fields["model_settings"] = details.model_settings
+        agent.created_at = details.created_at
+    for index, block_details in enumerate(document.block_details):
+        path = f"block_details.{index}"
+        block = _find(file.blocks, block_details.block_id, f"{path}.block_id", "a block")
+        block.tags, block.copy_on_write = block_details.tags, block_details.copy_on_write
+        _check_revisions(block, block_details, f"{path}.revisions")
+        file.revisions[block.id] = block_details.revisions
 
 
-def _count_of_variables(agent: Node) -> int:
-    """Older files list them, newer ones map keys to values."""
-    name = "tool_exec_environment_variables"
-    found = agent.fields.get(name)
-    return len(found) if isinstance(found, dict) else len(agent.each(name))
+def _check_revisions(block: FileBlock, details: BlockDetails, path: str) -> None:
+    revisions = details.revisions
+    if [each.number for each in revisions] != list(range(1, len(revisions) + 1)):
+        raise InvalidValue(path, "expected numbers from 1 on, without gaps")
+    if any((each.restored_number or 0) >= each.number for each in revisions):
+        raise InvalidValue(path, "expected to restore earlier ones only")
+    for newest in revisions[-1:]:
+        for name in ("value", "description", "limit"):
+            if getattr(newest, name) != getattr(block, name):
+                raise InvalidValue(path, f"expected the newest to have the block's {name}")
 
 
-def _remarks_on(document: Node) -> list[str]:
-    counts = {name: len(document.each(name)) for name in ELSEWHERE}
+def _parse_conversations(file: AgentFile, conversations: list[FileConversation]) -> None:
+    by_id = {agent.id: agent for agent in file.agents}
+    owners = {each: a.id for a in file.agents for each in a.conversations[0].message_ids}
+    isolated: set[str] = set()
+    for index, conversation in enumerate(conversations):
+        path = f"conversations.{index}"
+        agent = _find(by_id, conversation.agent_id, f"{path}.agent_id", "an agent")
+        _parse_messages(file, conversation, agent, path)
+        for message_id in conversation.message_ids:
+            if owners.setdefault(message_id, agent.id) != agent.id:
+                what = "messages of the conversation's own agent"
+                raise wrong(f"{path}.message_ids", what, conversation.message_ids)
+        _check_isolated_blocks(file, conversation, isolated, f"{path}.isolated_blocks")
+        if conversation.is_default:
+            agent.conversations[0] = conversation
+        else:
+            agent.conversations.append(conversation)
+    for agent in file.agents:
+        for block_id in agent.block_ids:
+            if block_id in isolated:
+                raise InvalidArgument(
+                    f"Block {block_id!r} is isolated, and attached to {agent.id!r}"
+                )
+    found = _by_id(conversations, "conversations")
+    for index, conversation in enumerate(conversations):
+        _check_fork(file, conversation, found, f"conversations.{index}.forked_from")
+
+
+def _parse_messages(
+    file: AgentFile, conversation: FileConversation, agent: ImportedAgent, path: str
+) -> None:
+    added = _add_messages(file, conversation.messages, f"{path}.messages")
+    for name in ("message_ids", "in_context_message_ids", "failed_message_ids"):
+        listed = getattr(conversation, name)
+        what = "the id of a message in this file"
+        _check_ids(file.messages, listed, f"{path}.{name}", what)
+        seen: set[str] = set()
+        for index, message_id in enumerate(listed):
+            if message_id in seen:
+                raise wrong(f"{path}.{name}.{index}", "each message once", message_id)
+            seen.add(message_id)
+    ids, context = conversation.message_ids, conversation.in_context_message_ids
+    known = set(ids)
+    for index, message_id in enumerate(added):
+        if message_id not in known:
+            place = f"{path}.messages.{index}.id"
+            raise wrong(place, "an id that is in `message_ids` too", message_id)
+    if not set(context) <= known:
+        what = "ids that are in `message_ids` too"
+        raise wrong(f"{path}.in_context_message_ids", what, context)
+    if conversation.is_default and not known.issuperset(agent.conversations[0].message_ids):
+        what = "all messages of the agent, in its default conversation"
+        raise wrong(f"{path}.message_ids", what, ids)
+    for message_id in conversation.failed_message_ids:
+        file.messages[message_id].is_err = True
+    conversation.message_ids = reading_order(ids, context)
+
+
+def _check_isolated_blocks(
+    file: AgentFile, conversation: FileConversation, isolated: set[str], path: str
+) -> None:
+    """Check that blocks and labels are isolated once; add the blocks to `isolated`."""
+    labels: set[str] = set()
+    for index, isolation in enumerate(conversation.isolated_blocks):
+        place = f"{path}.{index}"
+        block = _find(file.blocks, isolation.block_id, f"{place}.block_id", "a block")
+        if block.label in labels:
+            raise wrong(place, f"one isolated block for label {block.label!r}", block.id)
+        labels.add(block.label)
+        if isolation.source_block_id is not None:
+            source = f"{place}.source_block_id"
+            _find(file.blocks, isolation.source_block_id, source, "a block")
+        if block.id in isolated:
+            raise InvalidValue(path, f"block {block.id!r} is already isolated in a conversation")
+        isolated.add(block.id)
+
+
+def _check_fork(
+    file: AgentFile,
+    conversation: FileConversation,
+    found: Mapping[str, FileConversation],
+    path: str,
+) -> None:
+    fork = conversation.forked_from
+    if fork is None:
+        return
+    shown = fork.model_dump()
+    if fork.message_id is not None and fork.message_id not in file.messages:
+        raise wrong(path, "the id of a message in this file", shown)
+    seen = {conversation.id}
+    ancestor = fork.conversation_id
+    while ancestor is not None:
+        if ancestor not in found:
+            raise wrong(path, "the id of a conversation in this file", shown)
+        if ancestor in seen:
+            raise wrong(path, "a conversation that is not a fork of this one", shown)
+        seen.add(ancestor)
+        parent = found[ancestor].forked_from
+        ancestor = parent.conversation_id if parent else None
+
+
+def _add_inner_blocks(file: AgentFile, blocks: list[FileBlock], path: str) -> list[str]:
+    """Add blocks that are inside an agent and have no ids of their own; return new ids."""
+    _raise_limits(file, blocks, path)
+    for index, block in enumerate(blocks):
+        block.id = f"{path}.{index}"
+        file.blocks[block.id] = block
+    return [block.id for block in blocks]
+
+
+def _raise_limits(file: AgentFile, blocks: list[FileBlock], path: str) -> None:
+    """Raise limits to the length of the text: other servers did not always enforce them."""
+    for index, block in enumerate(blocks):
+        if len(block.value) > block.limit:
+            raised = f"the limit {block.limit} is raised to {len(block.value)}, the value's length"
+            file.warnings.append(f"{path}.{index}: {raised}")
+            block.limit = len(block.value)
+
+
+def _add_messages(file: AgentFile, messages: list[FileMessage], path: str) -> list[str]:
+    _warn_of_approvals(file, messages, path)
+    ids = _by_id(messages, path, known=file.messages)
+    file.messages |= ids
+    return list(ids)
+
+
+def _warn_of_approvals(file: AgentFile, messages: list[FileMessage], path: str) -> None:
+    for index, message in enumerate(messages):
+        if message.approve is not None or message.approvals:
+            file.warnings.append(f"{path}.{index}: answers to approval requests are not supported")
+
+
+def _by_id(items: list[Any], path: str, known: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for index, item in enumerate(items):
+        if not item.id:
+            raise wrong(f"{path}.{index}.id", "an id", item.id)
+        if item.id in found or item.id in (known or {}):
+            raise wrong(f"{path}.{index}.id", "an id that no other has", item.id)
+        found[item.id] = item
+    return found
+
+
+def _find(found: Mapping[str, Found], item_id: str, path: str, what: str) -> Found:
+    if item_id not in found:
+        raise wrong(path, f"the id of {what} in this file", item_id)
+    return found[item_id]
+
+
+def _check_ids(known: Container[str], ids: Iterable[str], path: str, what: str) -> None:
+    for index, each in enumerate(ids):
+        if each not in known:
+            raise wrong(f"{path}.{index}", what, each)
+
+
+def _unsupported(document: Unsupported, agents_of_file: Iterable[AgentFields]) -> list[str]:
+    counts = {name: len(getattr(document, name)) for name in Unsupported.model_fields}
     counts["environment variables"] = sum(
-        _count_of_variables(agent) for agent in [document, *document.each("agents")]
+        len(agent.tool_exec_environment_variables) for agent in agents_of_file
     )
-    return [f"{count} {name} have no place here" for name, count in counts.items() if count]
+    return [f"{count} {name} are not supported" for name, count in counts.items() if count]

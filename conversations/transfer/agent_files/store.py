@@ -1,6 +1,7 @@
-"""Storing what an agent file says: new agents with their blocks, conversations and messages."""
+"""Store what an agent file contains: new agents with blocks, conversations and messages."""
 
 from dataclasses import dataclass
+from typing import Any
 
 from django.db import transaction
 from django.utils import timezone
@@ -24,12 +25,15 @@ from ...models import (
     Message,
     Organization,
 )
-from .model import Parcel, ParcelAgent, ParcelBlock, ParcelConversation
+from .model import FileBlock, FileConversation
+from .parse import AgentFile, ImportedAgent
+
+Pairs = list[tuple[FileConversation, Conversation]]
 
 
 @dataclass(frozen=True)
 class ImportOptions:
-    """What the caller wants otherwise than the file says."""
+    """What the caller wants in place of what the file says."""
 
     name: str | None = None
     suffix: str = ""
@@ -39,110 +43,102 @@ class ImportOptions:
 
 
 @transaction.atomic
-def import_parcel(
-    organization: Organization, parcel: Parcel, *, by: Actor, options: ImportOptions
+def import_agent_file(
+    organization: Organization, file: AgentFile, *, by: Actor, options: ImportOptions
 ) -> list[Agent]:
-    """Make the agents of a file, with new ids. All of it, or nothing.
+    """Create the agents of a file, with new ids: all of them or none.
 
-    Models of providers that are not set up here are kept: they may be later. Runs are not in
-    files, so messages and revisions come without theirs.
+    A model of a provider that is not configured here is kept: it may be later. Files contain no
+    runs, so messages and revisions are stored without one.
     """
     if options.model is not None:
         check_model_handle(options.model)
-    ordinary = _store_blocks(organization, parcel, by=by)
+    shared = _store_shared_blocks(organization, file, by=by)
     agents = []
-    for described in parcel.agents:
-        agent = _store_agent(organization, described, options, by=by)
+    for imported in file.agents:
+        agent = _store_agent(organization, imported, options, by=by)
         agents.append(agent)
-        _attach(agent, [ordinary[block_id] for block_id in described.block_ids], by=by)
-    threads = [
-        (agent, thread)
-        for agent, described in zip(agents, parcel.agents, strict=True)
-        for thread in described.conversations
-    ]
-    stored = _store_conversations(threads, by=by)
-    _isolate(threads, stored, parcel, ordinary, by=by)
-    messages = _store_messages(threads, stored, parcel, options, by=by)
-    _store_lineage(threads, stored, messages)
-    ids = [conversation.pk for conversation in stored.values()]
+        _attach(agent, [shared[block_id] for block_id in imported.block_ids], by=by)
+    pairs = _store_conversations(agents, file, by=by)
+    _store_isolated_blocks(pairs, file, shared, by=by)
+    _store_forks(pairs, _store_messages(pairs, file, options, by=by))
+    ids = [row.pk for _, row in pairs]
     for first in range(0, len(ids), BATCH_SIZE):
         recompile_all(ids[first : first + BATCH_SIZE])
     return agents
 
 
-def _store_blocks(organization: Organization, parcel: Parcel, *, by: Actor) -> dict[str, Block]:
-    """Those that belong to no conversation."""
-    isolated = {i.block_id for a in parcel.agents for c in a.conversations for i in c.isolations}
+def _store_shared_blocks(
+    organization: Organization, file: AgentFile, *, by: Actor
+) -> dict[str, Block]:
+    isolated = {i.block_id for a in file.agents for c in a.conversations for i in c.isolated_blocks}
     blocks = {
-        described.id: _new_block(organization.pk, described, by=by)
-        for described in parcel.blocks.values()
-        if described.id not in isolated
+        block_id: _new_block(organization.pk, block, by=by)
+        for block_id, block in file.blocks.items()
+        if block_id not in isolated
     }
-    _insert(blocks, parcel, by=by)
+    _insert_blocks(blocks, file, by=by)
     return blocks
 
 
-def _new_block(organization_id: str, described: ParcelBlock, *, by: Actor, **fields) -> Block:
+def _new_block(organization_id: str, block: FileBlock, *, by: Actor, **fields: Any) -> Block:
     return Block(
         organization_id=organization_id,
         created_by=by.user,
         last_updated_by=by.user,
-        **described.fields,
+        **block.columns(),
         **fields,
     )
 
 
-def _insert(
+def _insert_blocks(
     blocks: dict[str, Block],
-    parcel: Parcel,
+    file: AgentFile,
     *,
     by: Actor,
     base_versions: dict[str, int] | None = None,
 ) -> None:
-    """Insert blocks; each has the revisions of the file, or one for its import."""
+    """Insert blocks with the revisions of the file, or with one revision for the import."""
     bases = base_versions or {}
-    plain = [block_id for block_id in blocks if not parcel.blocks[block_id].revisions]
+    with_history = {
+        block_id: block for block_id, block in blocks.items() if file.revisions.get(block_id)
+    }
+    plain = [block_id for block_id in blocks if block_id not in with_history]
     insert_blocks(
-        [blocks[block_id] for block_id in plain],
+        [blocks[key] for key in plain],
         by=by,
         reason="imported",
-        base_versions=[bases.get(block_id) for block_id in plain],
+        base_versions=[bases.get(key) for key in plain],
     )
-    told = {block_id: block for block_id, block in blocks.items() if block_id not in set(plain)}
-    for block_id, block in told.items():
-        block.version = len(parcel.blocks[block_id].revisions)
-    Block.objects.bulk_create(told.values())
     revisions, times = [], []
-    for block_id, block in told.items():
-        for described in parcel.blocks[block_id].revisions:
-            times.append(described["written_at"] or timezone.now())
-            fields = {name: value for name, value in described.items() if name != "written_at"}
-            revisions.append(
-                BlockRevision(
-                    block=block, written_by=None, conversation=block.conversation, **fields
-                )
-            )
+    for block_id, block in with_history.items():
+        block.version = len(file.revisions[block_id])
+        for revision in file.revisions[block_id]:
+            columns = revision.columns()
+            times.append(columns.pop("written_at") or timezone.now())
+            revisions.append(BlockRevision(block=block, conversation=block.conversation, **columns))
+    Block.objects.bulk_create(with_history.values())
     BlockRevision.objects.bulk_create(revisions)
-    # The field says when a row was added, unless it is told otherwise afterwards.
-    for revision, written_at in zip(revisions, times, strict=True):
-        revision.written_at = written_at
+    # `auto_now_add` sets the time of insertion, so the file's time needs an update.
+    for row, written_at in zip(revisions, times, strict=True):
+        row.written_at = written_at
     BlockRevision.objects.bulk_update(revisions, ["written_at"], batch_size=BATCH_SIZE)
 
 
 def _store_agent(
-    organization: Organization, described: ParcelAgent, options: ImportOptions, *, by: Actor
+    organization: Organization, imported: ImportedAgent, options: ImportOptions, *, by: Actor
 ) -> Agent:
-    fields = dict(described.fields)
+    fields = imported.fields.copy()
     fields["name"] = f"{options.name or fields['name']}{options.suffix}"
     fields["model"] = options.model or fields["model"]
     fields["embedding"] = options.embedding or fields["embedding"]
-    check_agent(fields)  # type: ignore[arg-type]
+    check_agent(fields)
     return Agent.objects.create(
         organization=organization,
         created_by=by.user,
         last_updated_by=by.user,
-        created_at=described.created_at or timezone.now(),
-        tool_definitions=described.tool_definitions,
+        created_at=imported.created_at or timezone.now(),
+        tool_definitions=imported.tool_definitions,
         **fields,
     )
 
@@ -155,52 +151,44 @@ def _attach(agent: Agent, blocks: list[Block], *, by: Actor) -> None:
     begin_periods(links, by=by, at=agent.created_at)
 
 
-Threads = list[tuple[Agent, ParcelConversation]]
+def _store_conversations(agents: list[Agent], file: AgentFile, *, by: Actor) -> Pairs:
+    pairs = []
+    for agent, imported in zip(agents, file.agents, strict=True):
+        for conversation in imported.conversations:
+            given = {k: v for k, v in conversation.columns().items() if v is not None}
+            row = Conversation(
+                organization_id=agent.organization_id,
+                agent=agent,
+                created_by=by.user,
+                last_updated_by=by.user,
+                **{"created_at": agent.created_at, **given},
+            )
+            pairs.append((conversation, row))
+    Conversation.objects.bulk_create(row for _, row in pairs)
+    return pairs
 
 
-def _store_conversations(threads: Threads, *, by: Actor) -> dict[str, Conversation]:
-    stored = {}
-    for agent, thread in threads:
-        fields = {name: value for name, value in thread.fields.items() if value is not None}
-        stored[thread.id] = Conversation(
-            organization_id=agent.organization_id,
-            agent=agent,
-            is_default=thread.is_default,
-            created_by=by.user,
-            last_updated_by=by.user,
-            **{"created_at": agent.created_at, **fields},
-        )
-    Conversation.objects.bulk_create(stored.values())
-    return stored
-
-
-def _isolate(
-    threads: Threads,
-    stored: dict[str, Conversation],
-    parcel: Parcel,
-    ordinary: dict[str, Block],
-    *,
-    by: Actor,
+def _store_isolated_blocks(
+    pairs: Pairs, file: AgentFile, shared: dict[str, Block], *, by: Actor
 ) -> None:
     blocks: dict[str, Block] = {}
     bases: dict[str, int] = {}
     links: list[IsolatedBlock] = []
-    for agent, thread in threads:
-        for isolation in thread.isolations:
-            described = parcel.blocks[isolation.block_id]
+    for conversation, row in pairs:
+        for isolation in conversation.isolated_blocks:
             block = _new_block(
-                agent.organization_id, described, by=by, conversation=stored[thread.id]
+                row.organization_id, file.blocks[isolation.block_id], by=by, conversation=row
             )
             source_id = isolation.source_block_id or ""
-            source = ordinary.get(source_id)
+            source = shared.get(source_id)
             base_version = isolation.base_version
-            if source is not None and not parcel.blocks[source_id].revisions:
-                # The version that had this number is not in the file; 0 is none that there is.
+            if source is not None and not file.revisions.get(source_id):
+                # The file does not have the version of this number. No version has the number 0.
                 base_version = 1 if source.value == isolation.base_value else 0
-            blocks[described.id], bases[described.id] = block, base_version
+            blocks[isolation.block_id], bases[isolation.block_id] = block, base_version
             links.append(
                 IsolatedBlock(
-                    conversation=stored[thread.id],
+                    conversation=row,
                     block=block,
                     label=block.label,
                     source_block=source,
@@ -208,64 +196,54 @@ def _isolate(
                     base_version=base_version,
                 )
             )
-    _insert(blocks, parcel, by=by, base_versions=bases)
+    _insert_blocks(blocks, file, by=by, base_versions=bases)
     IsolatedBlock.objects.bulk_create(links)
     for link in links:
         begin_periods([link], by=by, at=link.conversation.created_at)
 
 
 def _store_messages(
-    threads: Threads,
-    stored: dict[str, Conversation],
-    parcel: Parcel,
-    options: ImportOptions,
-    *,
-    by: Actor,
+    pairs: Pairs, file: AgentFile, options: ImportOptions, *, by: Actor
 ) -> dict[str, Message]:
     messages: dict[str, Message] = {}
     links: list[ConversationMessage] = []
-    for _, thread in threads:
-        conversation = stored[thread.id]
-        ids = thread.message_ids if options.with_messages else []
-        fresh = {
-            each: Message(
-                **{"created_at": conversation.created_at, **_given(parcel.messages[each])}
-            )
+    for conversation, row in pairs:
+        ids = conversation.message_ids if options.with_messages else []
+        added = {
+            each: Message(**{"created_at": row.created_at, **file.messages[each].columns()})
             for each in ids
             if each not in messages
         }
-        insert_messages(conversation, list(fresh.values()), by=by)
-        messages |= fresh
-        held = [messages[each] for each in ids]
-        shown = [each in thread.in_context for each in ids]
-        if not held or held[0].role != Message.Role.SYSTEM:
-            system = text_message(Message.Role.SYSTEM, "", created_at=conversation.created_at)
-            insert_messages(conversation, [system], by=by)
-            held, shown = [system, *held], [True, *shown]
-        shown[0] = True  # It is compiled anew, and always shown.
+        insert_messages(row, list(added.values()), by=by)
+        messages |= added
+        context = set(conversation.in_context_message_ids)
+        rows = [(messages[each], each in context) for each in ids]
+        if not rows or rows[0][0].role != Message.Role.SYSTEM:
+            system = text_message(Message.Role.SYSTEM, "", created_at=row.created_at)
+            insert_messages(row, [system], by=by)
+            rows.insert(0, (system, True))
         links += (
             ConversationMessage(
-                conversation=conversation, message=message, position=position, in_context=is_shown
+                conversation=row,
+                message=message,
+                position=position,
+                # The system message is recompiled and always in context.
+                in_context=in_context or position == 0,
             )
-            for position, (message, is_shown) in enumerate(zip(held, shown, strict=True))
+            for position, (message, in_context) in enumerate(rows)
         )
     ConversationMessage.objects.bulk_create(links, batch_size=BATCH_SIZE)
     return messages
 
 
-def _given(fields: dict) -> dict:
-    return {name: value for name, value in fields.items() if value is not None}
-
-
-def _store_lineage(
-    threads: Threads, stored: dict[str, Conversation], messages: dict[str, Message]
-) -> None:
+def _store_forks(pairs: Pairs, messages: dict[str, Message]) -> None:
+    rows = {conversation.id: row for conversation, row in pairs}
     forks = []
-    for _, thread in threads:
-        if thread.forked_from is not None:
-            fork = stored[thread.id]
-            fork.forked_from = stored[thread.forked_from]
-            fork.forked_at_message = messages.get(thread.forked_at_message or "")
+    for conversation, fork in pairs:
+        origin = conversation.forked_from
+        if origin is not None and origin.conversation_id is not None:
+            fork.forked_from = rows[origin.conversation_id]
+            fork.forked_at_message = messages.get(origin.message_id or "")
             forks.append(fork)
     Conversation.objects.bulk_update(
         forks, ["forked_from", "forked_at_message"], batch_size=BATCH_SIZE

@@ -17,8 +17,8 @@ from ...domain.tools.definitions import FUNCTIONS
 from ...ids import is_id
 from ...models import Agent
 from ...models.blocks import LABEL_LENGTH, LABEL_PATTERN
-from ..agent_files.json_reader import MAX_IN_COLUMN, check_storable
-from ..agent_files.pieces import ROLES, TOOL_FIELDS
+from ..agent_files.model import ROLES, TOOL_FIELDS
+from ..storable import MAX_INTEGER, check_storable
 from .queries import (
     V1Agent,
     V1AgentTool,
@@ -149,7 +149,7 @@ def convert_revisions(
             number=number,
             value=value,
             description=description,
-            limit=min(max(limit, len(value), 1), MAX_IN_COLUMN),
+            limit=min(max(limit, len(value), 1), MAX_INTEGER),
             written_at=written_at or UNKNOWN_TIME,
             conversation_id=conversation_id,
         )
@@ -189,7 +189,7 @@ class Converter:
         except DomainError as error:
             raise V1RowError(row.id, str(error)) from None
         window = config.get("context_window")
-        if not (isinstance(window, int) and 0 < window <= MAX_IN_COLUMN):
+        if not (isinstance(window, int) and 0 < window <= MAX_INTEGER):
             window = Agent.DEFAULT_CONTEXT_WINDOW
         names = list(dict.fromkeys(tool["name"] for tool in tools))
         need_approval = [

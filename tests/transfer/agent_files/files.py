@@ -1,4 +1,4 @@
-"""Agent files for tests, small, in both shapes; and what an agent is, to compare two."""
+"""Small agent files in both formats, and a snapshot of an agent to compare two of them."""
 
 import copy
 import json
@@ -6,13 +6,13 @@ from pathlib import Path
 
 from conversations.domain.memory.effective import effective_blocks
 from conversations.models import Agent
-from conversations.transfer.agent_files.parse import read_agent_file
-from conversations.transfer.agent_files.store import ImportOptions, import_parcel
+from conversations.transfer.agent_files.parse import parse_agent_file
+from conversations.transfer.agent_files.store import ImportOptions, import_agent_file
 from conversations.transfer.agent_files.write import export_agent
 
 from ...factories import actor
 
-# Files of other people, which are not in the repository.
+# Files written by other servers; they are not in the repository.
 FOREIGN = sorted((Path(__file__).parents[4] / "shared" / "agent_files").glob("*.af"))
 
 SOURCE = "def look_up(order): raise SystemExit('this must never run')"
@@ -83,7 +83,7 @@ def encoded(document: object) -> bytes:
 
 
 def changed(document: dict, path: str, value: object) -> dict:
-    """A copy of a document in which one place has another value."""
+    """Return a copy of a document with another value in one place."""
     document = copy.deepcopy(document)
     *names, last = [int(name) if name.isdigit() else name for name in path.split(".")]
     place = document
@@ -93,21 +93,21 @@ def changed(document: dict, path: str, value: object) -> dict:
     return document
 
 
-def bring(user, document: object, **options) -> list[Agent]:
+def import_document(user, document: object, **options) -> list[Agent]:
     data = document if isinstance(document, bytes) else encoded(document)
-    parcel = read_agent_file(data)
-    return import_parcel(
-        user.organization, parcel, by=actor(user, "import"), options=ImportOptions(**options)
+    file = parse_agent_file(data)
+    return import_agent_file(
+        user.organization, file, by=actor(user, "import"), options=ImportOptions(**options)
     )
 
 
 def copy_of(agent: Agent, user, **options) -> Agent:
-    [imported] = bring(user, export_agent(agent, **options))
+    [imported] = import_document(user, export_agent(agent, **options))
     return imported
 
 
-def told(agent: Agent, *, revisions: bool = False) -> dict:
-    """What there is to say of an agent, without ids."""
+def snapshot(agent: Agent, *, revisions: bool = False) -> dict:
+    """Return everything about an agent except its ids."""
     fields = ["name", "description", "system", "agent_type", "model", "model_settings", "tools"]
     fields += ["approval_tools", "tool_definitions", "tags", "metadata", "isolated_labels"]
     fields += ["embedding", "context_window_limit", "timezone", "hidden", "created_at"]
@@ -115,30 +115,31 @@ def told(agent: Agent, *, revisions: bool = False) -> dict:
     numbers = {conversation.pk: number for number, conversation in enumerate(conversations)}
     return {name: getattr(agent, name) for name in fields} | {
         "conversations": [
-            conversation_told(conversation, numbers, revisions) for conversation in conversations
+            conversation_snapshot(conversation, numbers, revisions)
+            for conversation in conversations
         ]
     }
 
 
-def conversation_told(conversation, numbers: dict[str, int], revisions: bool) -> dict:
+def conversation_snapshot(conversation, numbers: dict[str, int], revisions: bool) -> dict:
     links = conversation.message_links.order_by("position").select_related("message")
     fields = ["is_default", "summary", "description", "model", "created_at", "archived_at"]
     places = {link.message_id: link.position for link in links}
     return {name: getattr(conversation, name) for name in fields} | {
         "blocks": [
-            block_told(effective, revisions) for effective in effective_blocks(conversation)
+            block_snapshot(effective, revisions) for effective in effective_blocks(conversation)
         ],
-        "messages": [message_told(link) for link in links],
+        "messages": [message_snapshot(link) for link in links],
         "forked_from": numbers.get(conversation.forked_from_id),
         "forked_at": places.get(conversation.forked_at_message_id),
     }
 
 
-def block_told(effective, revisions: bool) -> dict:
+def block_snapshot(effective, revisions: bool) -> dict:
     block = effective.block
     fields = ["label", "value", "limit", "description", "metadata", "read_only", "copy_on_write"]
     fields += ["hidden", "tags"]
-    said = [
+    history = [
         (r.number, r.value, r.source, r.reason, r.written_at, r.restored_number)
         for r in block.revisions.order_by("number")
     ]
@@ -146,13 +147,13 @@ def block_told(effective, revisions: bool) -> dict:
         "origin": effective.origin,
         "drift": effective.drift,
         "base": effective.isolation.base_value if effective.isolation else None,
-        "revisions": said if revisions else None,
+        "revisions": history if revisions else None,
     }
 
 
-def message_told(link) -> tuple:
+def message_snapshot(link) -> tuple:
     message = link.message
-    # A system message is compiled for the agent that has it.
+    # The text of a system message contains ids.
     content = message.content if link.position else None
     calls = (message.tool_calls, message.tool_call_id, message.tool_returns, message.name)
     when = message.created_at if link.position else None

@@ -1,4 +1,4 @@
-"""What is wrong with a file is named by its path, and nothing of it is stored."""
+"""The error of an invalid file names the place, what is there and what was expected."""
 
 import json
 
@@ -6,10 +6,10 @@ import pytest
 
 from conversations.domain.errors import DomainError
 from conversations.models import Agent, Block, Message
-from conversations.transfer.agent_files import json_reader as documents
+from conversations.transfer.agent_files import parse
 
 from ...factories import make_agent, make_conversation, make_messages
-from .files import FLAT, NEWER, bring, changed, encoded, export_agent
+from .files import FLAT, NEWER, changed, encoded, export_agent, import_document
 
 CASES = {
     "not JSON": (b"PK\x03\x04", "Expected JSON in UTF-8"),
@@ -17,7 +17,7 @@ CASES = {
     "not UTF-8": (b'{"agents": "\xff"}', "Expected JSON in UTF-8"),
     "too deep to read": (b"[" * 100_000, "Expected JSON in UTF-8"),
     "NaN": (b'{"agents": NaN}', "NaN is not JSON"),
-    "something else": (b'{"name": "x"}', "Expected an agent file"),
+    "another JSON document": (b'{"name": "x"}', "Expected an agent file"),
     "a list": (b"[]", "the document: expected an object, got []"),
     "no agent": ({"agents": []}, "agents: expected at least one agent"),
     "NUL": (
@@ -68,9 +68,12 @@ CASES = {
     "an unknown role": (changed(FLAT, "messages.1.role", "boss"), "messages.1.role: expected one"),
     "a part without type": (
         changed(FLAT, "messages.0.content", [{"text": "x"}]),
-        "messages.0.content.0.type: expected a string, got null",
+        "messages.0.content.0: expected a content part with a string as its `type`, got {",
     ),
-    "no model": (changed(NEWER, "agents.0.llm_config", None), "agents.0.model: expected a model's"),
+    "no model": (
+        changed(NEWER, "agents.0.llm_config", None),
+        "agents.0: expected a model's",
+    ),
     "a wrong time": (
         changed(FLAT, "messages.2.created_at", "yesterday"),
         "messages.2.created_at: expected a time in ISO 8601",
@@ -84,15 +87,15 @@ CASES = {
     "a text for a list": (changed(NEWER, "blocks", "none"), "blocks: expected an array"),
     "a number for a list": (
         changed(FLAT, "tool_exec_environment_variables", -1),
-        "tool_exec_environment_variables: expected an array, got -1",
+        "tool_exec_environment_variables: expected an array or an object, got -1",
     ),
 }
 
 
 @pytest.mark.parametrize(("document", "wrong"), CASES.values(), ids=CASES)
-def test_a_wrong_file_is_refused_by_name_and_stores_nothing(alice, document, wrong):
+def test_invalid_file_is_refused_and_stores_nothing(alice, document, wrong):
     with pytest.raises(DomainError) as refused:
-        bring(alice, document)
+        import_document(alice, document)
 
     assert wrong in str(refused.value)
     assert not Agent.objects.exists()
@@ -100,11 +103,11 @@ def test_a_wrong_file_is_refused_by_name_and_stores_nothing(alice, document, wro
     assert not Message.objects.exists()
 
 
-def test_a_large_file_is_refused_before_it_is_parsed(alice, monkeypatch):
-    monkeypatch.setattr(documents, "MAX_BYTES", 1000)
+def test_large_file_is_refused_before_parsing(alice, monkeypatch):
+    monkeypatch.setattr(parse, "MAX_BYTES", 1000)
 
     with pytest.raises(DomainError, match="1001 bytes; expected at most 1000"):
-        bring(alice, b"{" * 1001)
+        import_document(alice, b"{" * 1001)
 
 
 @pytest.fixture
@@ -116,13 +119,13 @@ def exported(alice) -> dict:
     return json.loads(json.dumps(export_agent(agent, with_revisions=True)))
 
 
-OWN_CASES = {
+EXTENSION_CASES = {
     "a cycle of forks": (
         {
             "conversations.1.forked_from": {"conversation_id": "conv-2"},
             "conversations.2.forked_from": {"conversation_id": "conv-1"},
         },
-        "conversations.1.forked_from: expected a conversation that did not itself begin from",
+        "conversations.1.forked_from: expected a conversation that is not a fork of this one",
     ),
     "a fork of nothing": (
         {"conversations.1.forked_from": {"conversation_id": "conv-9"}},
@@ -138,17 +141,17 @@ OWN_CASES = {
     ),
     "a context of other messages": (
         {"conversations.2.in_context_message_ids.0": "message-2"},
-        "conversations.2.in_context_message_ids: expected ids that message_ids has too",
+        "conversations.2.in_context_message_ids: expected ids that are in `message_ids` too",
     ),
     "one block isolated twice": (
         {"conversations.2.isolated_blocks.0.block_id": "block-2"},
-        "conversations.2.isolated_blocks: block 'block-2' is isolated in another conversation",
+        "conversations.2.isolated_blocks: block 'block-2' is already isolated",
     ),
     "an attached block isolated": (
         {"conversations.2.isolated_blocks.0.block_id": "block-1"},
         "Block 'block-1' is isolated, and attached to 'agent-0'",
     ),
-    "a conversation of nobody": (
+    "a conversation of an unknown agent": (
         {"conversations.1.agent_id": "agent-7"},
         "conversations.1.agent_id: expected the id of an agent in this file",
     ),
@@ -156,7 +159,7 @@ OWN_CASES = {
         {"block_details.0.revisions.0.number": 2},
         "block_details.0.revisions: expected numbers from 1 on, without gaps",
     ),
-    "a newest revision that says something else": (
+    "a newest revision with another text": (
         {"block_details.0.revisions.0.value": "another"},
         "block_details.0.revisions: expected the newest to have the block's value",
     ),
@@ -164,10 +167,10 @@ OWN_CASES = {
         {"block_details.0.revisions.0.restored_number": 1},
         "block_details.0.revisions: expected to restore earlier ones only",
     ),
-    # Undoing would write it.
+    # Undo would write it.
     "a revision with more than a block's fields": (
         {"block_details.0.revisions.0.attributes": {"organization_id": "org-1", "label": "x"}},
-        "block_details.0.revisions.0.attributes: expected no 'organization_id'; known are label",
+        "block_details.0.revisions.0.attributes.organization_id: expected no such field",
     ),
     "a revision with a wrong label": (
         {"block_details.0.revisions.0.attributes": {"label": "two words"}},
@@ -181,20 +184,20 @@ OWN_CASES = {
         {"agent_details.0.isolated_labels": ["nolabel"]},
         "agent_details.0.isolated_labels.0: expected the label of one of the agent's blocks",
     ),
-    "another format": (
+    "another version of the extension": (
         {"metadata.x_conversations_schema": "2"},
-        "metadata.x_conversations_schema: expected '1', the only format",
+        "metadata.x_conversations_schema: expected '1', the only known version",
     ),
 }
 
 
-@pytest.mark.parametrize(("changes", "wrong"), OWN_CASES.values(), ids=OWN_CASES)
-def test_wrong_conversations_are_refused_by_name(alice, exported, changes, wrong):
+@pytest.mark.parametrize(("changes", "wrong"), EXTENSION_CASES.values(), ids=EXTENSION_CASES)
+def test_invalid_extension_is_refused(alice, exported, changes, wrong):
     for path, value in changes.items():
         exported = changed(exported, path, value)
 
     with pytest.raises(DomainError) as refused:
-        bring(alice, exported)
+        import_document(alice, exported)
 
     assert wrong in str(refused.value)
     assert Agent.objects.count() == 1

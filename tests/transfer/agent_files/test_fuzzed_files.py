@@ -1,4 +1,4 @@
-"""A value that does not belong there, at every place of a sound file in turn."""
+"""A wrong value at every place of a valid file in turn."""
 
 import json
 from collections.abc import Iterator
@@ -12,9 +12,9 @@ from django.db import connection, transaction
 from conversations.domain.errors import DomainError
 
 from ...factories import make_agent, make_conversation, make_messages
-from .files import FLAT, NEWER, bring, changed, export_agent
+from .files import FLAT, NEWER, changed, export_agent, import_document
 
-# As many as a prime number, so that no place of a repeated shape always gets the same one.
+# A prime number of values, so that a repeated shape does not always get the same one.
 WRONG = [None, [], {}, "x", -1, 2**70, True, [[]], [{}], ["x"], "x" * 300]
 
 
@@ -34,11 +34,11 @@ def own_file(alice) -> dict:
 
 
 @pytest.mark.parametrize("shape", ["flat", "newer", "own"])
-def test_a_wrong_value_anywhere_is_read_or_refused_by_name(alice, shape):
+def test_wrong_value_anywhere_is_stored_or_refused(alice, shape):
     document = {"flat": FLAT, "newer": NEWER}.get(shape) or own_file(alice)
 
     for path, value in zip(places(document), cycle(WRONG), strict=False):
         with transaction.atomic(), suppress(DomainError):
-            bring(alice, changed(document, path, value))
+            import_document(alice, changed(document, path, value))
             connection.check_constraints()
             transaction.set_rollback(True)

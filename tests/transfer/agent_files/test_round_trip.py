@@ -1,4 +1,4 @@
-"""Export, then import, gives an equal agent."""
+"""An exported and imported agent equals the original."""
 
 from contextlib import suppress
 from datetime import UTC, datetime
@@ -25,7 +25,7 @@ from conversations.domain.memory.revisions import undo
 from conversations.models import Agent, ConversationMessage, User
 
 from ...factories import actor, make_agent, make_conversation, make_messages, make_user
-from .files import bring, copy_of, export_agent, told
+from .files import copy_of, export_agent, import_document, snapshot
 
 LABELS = ["human", "todo"]
 TEXTS = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=8)
@@ -34,8 +34,8 @@ STEPS = st.lists(
 )
 
 
-def live(agent: Agent, kind: int, which: int, label: str, text: str, by) -> None:
-    """One thing that happens to an agent."""
+def run_step(agent: Agent, kind: int, which: int, label: str, text: str, by) -> None:
+    """Run one verb on an agent."""
     threads = list(agent.conversations.live().order_by("created_at", "id"))
     thread = threads[which % len(threads)]
     own = thread.isolations.filter(label=label).first()
@@ -75,32 +75,32 @@ def live(agent: Agent, kind: int, which: int, label: str, text: str, by) -> None
     max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 @given(steps=STEPS, revisions=st.booleans())
-def test_an_exported_agent_comes_back_equal(db, steps, revisions):
+def test_any_agent_round_trips_without_loss(db, steps, revisions):
     with transaction.atomic():
         user = make_user()
         agent = make_agent(user, labels=LABELS, tags=["x"], tools=["memory_insert"])
         for step in steps:
-            with suppress(DomainError):  # Some wishes make no sense there; others do.
-                live(agent, *step, by=actor(user))
+            with suppress(DomainError):  # Not every verb applies at every step.
+                run_step(agent, *step, by=actor(user))
 
         again = copy_of(agent, user, with_revisions=revisions)
 
         agent.refresh_from_db()
-        assert told(again, revisions=revisions) == told(agent, revisions=revisions)
+        assert snapshot(again, revisions=revisions) == snapshot(agent, revisions=revisions)
         assert list(find_breaches()) == []
-        transaction.set_rollback(True)  # Examples do not see each other's rows.
+        transaction.set_rollback(True)  # The next example starts without rows.
 
 
-def test_the_demo_comes_back_equal_in_another_organization(mallory):
+def test_demo_round_trips_into_another_organization(mallory):
     for agent in Agent.objects.in_organization(seed_demo()):
         again = copy_of(agent, mallory, with_revisions=True)
 
-        assert told(again, revisions=True) == told(agent, revisions=True)
+        assert snapshot(again, revisions=True) == snapshot(agent, revisions=True)
         assert again.organization_id == mallory.organization_id
     assert list(find_breaches()) == []
 
 
-def test_a_fork_shares_its_messages_after_the_import_too(alice):
+def test_fork_shares_messages_after_import(alice):
     agent = make_agent(alice, labels=["human"])
     thread = make_conversation(agent, isolated=["human"])
     make_messages(thread, "one", "two")
@@ -111,10 +111,10 @@ def test_a_fork_shares_its_messages_after_the_import_too(alice):
 
     # Three system messages, and "one", "two" and "three" once each.
     assert again.messages.count() == 6
-    assert told(again) == told(agent)
+    assert snapshot(again) == snapshot(agent)
 
 
-def test_settings_come_along(alice):
+def test_settings_round_trip(alice):
     agent = make_agent(alice, labels=["human"])
     agent = update_agent(
         agent,
@@ -134,11 +134,11 @@ def test_settings_come_along(alice):
 
     again = copy_of(agent, alice)
 
-    assert told(again) == told(agent)
+    assert snapshot(again) == snapshot(agent)
     assert again.isolated_labels == ["human"]
 
 
-def test_undo_works_on_revisions_that_came_along(alice):
+def test_undo_works_on_imported_revisions(alice):
     agent = make_agent(alice, labels=["human"])
     block = agent.blocks.get()
     for value in ("one", "two"):
@@ -149,23 +149,23 @@ def test_undo_works_on_revisions_that_came_along(alice):
     assert undo(again.blocks.get(), by=actor(alice)).value == "one"
 
 
-def test_one_conversation_can_be_exported_and_its_messages_are_the_agents(alice):
+def test_export_of_one_conversation_has_its_messages_only(alice):
     agent = make_agent(alice, labels=["human"])
     thread = make_conversation(agent, isolated=["human"])
     make_messages(thread, "mine")
-    make_messages(make_conversation(agent), "not asked for")
+    make_messages(make_conversation(agent), "of another conversation")
 
     document = export_agent(agent, conversation=thread)
 
     texts = [message["content"][0]["text"] for message in document["agents"][0]["messages"]]
     assert texts[1:] == ["mine"]
-    [imported] = bring(alice, document)
+    [imported] = import_document(alice, document)
     assert imported.conversations.count() == 2
-    assert "not asked for" not in str(document)
+    assert "of another conversation" not in str(document)
 
 
-def test_readers_of_v1_find_nothing_that_they_refuse(alice):
-    """They take any key at the top, and only their own keys further down."""
+def test_export_has_no_key_that_v1_refuses(alice):
+    """V1 accepts unknown keys at the top level only."""
     agent = make_agent(alice, labels=["human"])
     make_messages(make_conversation(agent, isolated=["human"]), "hello")
 
@@ -180,7 +180,7 @@ def test_readers_of_v1_find_nothing_that_they_refuse(alice):
     assert all(isinstance(value, str) for value in document["metadata"].values())
 
 
-def test_who_did_it_is_recorded(alice):
+def test_import_records_actor(alice):
     agent = copy_of(make_agent(labels=["human"]), alice)
 
     assert agent.created_by == alice
