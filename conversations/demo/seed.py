@@ -17,6 +17,7 @@ from ..domain.conversations.messages import append_messages, text_message
 from ..domain.errors import Conflict
 from ..domain.memory.blocks import BlockFields, create_block, write_block
 from ..domain.memory.effective import effective_blocks
+from ..domain.memory.prompt import blocks_seen, fingerprint
 from ..domain.tools.definitions import BASE_TOOLS
 from ..models import Agent, Block, Conversation, Message, Organization, Run, Step, User
 from .blocks import COACH, COMPANY, SUPPORT, TUTOR
@@ -242,6 +243,8 @@ def _step(
     completion_tokens: int,
     by: Actor,
 ) -> Step:
+    blocks = effective_blocks(run.conversation)
+    isolated_ids = {effective.block_id for effective in blocks if effective.isolation}
     return Step.objects.create(
         organization_id=run.organization_id,
         run=run,
@@ -253,15 +256,7 @@ def _step(
             "completion_tokens": completion_tokens,
             "total_tokens": prompt_tokens + completion_tokens,
         },
-        blocks_seen=[
-            {
-                "label": effective.label,
-                "block_id": effective.block.pk,
-                "version": effective.block.version,
-                "origin": effective.origin,
-            }
-            for effective in effective_blocks(run.conversation)
-        ],
+        blocks_seen=blocks_seen(fingerprint(run.agent, blocks), isolated_ids),
         created_by=by.user,
         last_updated_by=by.user,
     )

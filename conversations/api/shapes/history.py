@@ -6,7 +6,7 @@ from typing import Annotated
 from pydantic import Field
 from typing_extensions import TypedDict
 
-from ...domain.memory.revisions import Change
+from ...domain.memory.revisions import RevisionDiff
 from ...models import BlockRevision
 from .fields import one_of
 from .isolated_blocks import DiffPartJSON, diff_json
@@ -58,11 +58,11 @@ def revision_json(revision: BlockRevision) -> RevisionJSON:
     }
 
 
-def change_json(change: Change) -> ChangeJSON:
+def change_json(change: RevisionDiff) -> ChangeJSON:
     """Return the JSON of a change."""
     return {
         "older": revision_json(change.older),
         "newer": revision_json(change.newer),
         "unified": change.unified,
-        "changes": diff_json(change.pieces),
+        "changes": diff_json(change.parts),
     }

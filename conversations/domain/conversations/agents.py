@@ -1,4 +1,4 @@
-"""The life of an agent and of the shared blocks attached to it."""
+"""Create, update, delete and restore agents; attach, detach and order their blocks."""
 
 import random
 import re
@@ -8,14 +8,12 @@ from datetime import datetime
 from typing import TypedDict, Unpack
 from zoneinfo import ZoneInfo
 
-from django.db import transaction
 from django.db.models import Max
 from django.utils import timezone as clock
 
 from ...models import Agent, AgentBlock, Block, Message, Organization, Run
 from ..actor import Actor
 from ..errors import (
-    BelongsToConversation,
     InvalidArgument,
     InvalidValue,
     LabelTaken,
@@ -24,8 +22,10 @@ from ..errors import (
     UnknownLabels,
 )
 from ..memory.blocks import BlockFields, insert_blocks, lock_blocks
+from ..memory.ownership import check_can_attach
 from ..memory.periods import begin_periods, end_periods
-from ..memory.prompt import DEFAULT_SYSTEM_PROMPT, recompile, recompile_default_conversations
+from ..memory.prompt import DEFAULT_SYSTEM_PROMPT, recompile
+from ..memory.writes import mark_stale, memory_write
 from ..model_handles import check_model_handle
 from ..runs.finish import abandon_runs
 from .conversations import create_conversation
@@ -53,10 +53,11 @@ class AgentFields(TypedDict, total=False):
 
 
 ADJECTIVES = ["Brisk", "Calm", "Clear", "Eager", "Fair", "Keen", "Kind", "Quick", "Steady", "Warm"]
+PROMPT_FIELDS = {"system", "timezone", "deleted_at"}  # The default prompt depends on these.
 NOUNS = ["Badger", "Crane", "Falcon", "Finch", "Heron", "Lynx", "Marten", "Otter", "Raven", "Wren"]
 
 
-@transaction.atomic
+@memory_write
 def create_agent(
     organization: Organization,
     *,
@@ -66,7 +67,7 @@ def create_agent(
     initial_messages: Iterable[Message] = (),
     **fields: Unpack[AgentFields],
 ) -> Agent:
-    """Make an agent with new blocks, then existing ones, and its default conversation."""
+    """Create an agent with new blocks, then existing ones, and its default conversation."""
     fields.setdefault("name", f"{random.choice(ADJECTIVES)}{random.choice(NOUNS)}")  # noqa: S311
     fields.setdefault("system", DEFAULT_SYSTEM_PROMPT)
     policy = fields.pop("isolated_labels", [])
@@ -84,7 +85,7 @@ def create_agent(
         for block in memory_blocks
     ]
     insert_blocks(new, by=by)
-    _attach(agent, [*new, *_locked(blocks)], by=by, at=agent.created_at)
+    _attach(agent, [*new, *_lock_blocks(blocks)], by=by, at=agent.created_at)
     _set_policy(agent, policy)
     conversation = create_conversation(agent, by=by, is_default=True)
     if initial_messages:
@@ -93,7 +94,7 @@ def create_agent(
     return agent
 
 
-@transaction.atomic
+@memory_write
 def update_agent(
     agent: Agent,
     *,
@@ -101,85 +102,78 @@ def update_agent(
     blocks: Iterable[Block] | None = None,
     **changes: Unpack[AgentFields],
 ) -> Agent:
-    """Change fields of an agent; `blocks` replaces the attached ones. Answers the fresh row."""
+    """Change fields of an agent and return the fresh row; `blocks` replaces the attached ones."""
     agent = _lock(agent)
     policy = changes.pop("isolated_labels", None)
     _check(changes)
     for name, value in changes.items():
         setattr(agent, name, value)
     if blocks is not None:
-        wanted = _locked(blocks)
+        replacements = _lock_blocks(blocks)
         now = clock.now()
         end_periods(agent.reading_periods.all(), by=by, at=now)
         agent.block_links.all().delete()
-        _attach(agent, wanted, by=by, at=now)
+        _attach(agent, replacements, by=by, at=now)
     if policy is not None:
         _set_policy(agent, policy)
     _save(agent, *changes, by=by)
-    if blocks is not None or "system" in changes or "timezone" in changes:
-        recompile_default_conversations([agent.pk])
     return agent
 
 
-@transaction.atomic
+@memory_write
 def delete_agent(agent: Agent, *, by: Actor) -> None:
-    """Take an agent and its conversations out of sight, until `purge`. Its shared blocks stay."""
+    """Hide an agent and its conversations until `purge` removes them. Its shared blocks stay."""
     abandon_runs(Run.objects.filter(agent=agent))
     agent = _lock(agent)
     agent.deleted_at = clock.now()
     _save(agent, "deleted_at", by=by)
 
 
-@transaction.atomic
+@memory_write
 def restore_agent(agent: Agent, *, by: Actor) -> Agent:
-    """Bring back a deleted agent with the conversations that were not deleted on their own."""
+    """Restore a deleted agent with the conversations that were not deleted on their own."""
     agent = _lock(agent, deleted=True)
     agent.deleted_at = None
     _save(agent, "deleted_at", by=by)
-    # Its shared blocks may have been edited meanwhile.
-    recompile_default_conversations([agent.pk])
     return agent
 
 
-@transaction.atomic
+@memory_write
 def attach_block(agent: Agent, block: Block, *, by: Actor) -> Agent:
-    """Let the agent's conversations read a shared block. Attaching it again changes nothing."""
+    """Attach a shared block to an agent. Attaching it again changes nothing."""
     agent = _lock(agent)
-    blocks = _locked([block])
+    blocks = _lock_blocks([block])
     if not agent.block_links.filter(block=block).exists():
         _attach(agent, blocks, by=by)
         _save(agent, by=by)
-        recompile_default_conversations([agent.pk])
     return agent
 
 
-@transaction.atomic
+@memory_write
 def detach_block(agent: Agent, block: Block, *, by: Actor) -> Agent:
-    """Stop reading a shared block. Conversations that isolated its label keep their copies."""
+    """Detach a shared block. Conversations that isolated its label keep their copies."""
     agent = _lock(agent)
     detached, _ = agent.block_links.filter(block=block).delete()
     if not detached:
         raise NotFound(f"No block with id '{block.pk}' found for agent '{agent.pk}'")
     end_periods(agent.reading_periods.filter(block=block), by=by)
     _save(agent, by=by)
-    recompile_default_conversations([agent.pk])
     return agent
 
 
-@transaction.atomic
+@memory_write
 def move_block(agent: Agent, block: Block, *, by: Actor, places: int) -> Agent:
-    """Move an attached block down the prompt by so many places, or up by as many below zero."""
+    """Move an attached block down the prompt by a number of places; negative numbers move it up."""
     agent = _lock(agent)
     links = list(agent.block_links.in_prompt_order())
-    here = next((n for n, link in enumerate(links) if link.block_id == block.pk), None)
-    if here is None:
+    start = next((n for n, link in enumerate(links) if link.block_id == block.pk), None)
+    if start is None:
         raise NotFound(f"No block with id '{block.pk}' found for agent '{agent.pk}'")
-    there = min(max(here + places, 0), len(links) - 1)
-    if there != here:
-        links.insert(there, links.pop(here))
+    end = min(max(start + places, 0), len(links) - 1)
+    if end != start:
+        links.insert(end, links.pop(start))
         _renumber(agent, links, by=by)
         _save(agent, by=by)
-        recompile_default_conversations([agent.pk])
     return agent
 
 
@@ -194,8 +188,8 @@ def _renumber(agent: Agent, links: list[AgentBlock], *, by: Actor) -> None:
     begin_periods(moved, by=by, at=now)
 
 
-def _locked(blocks: Iterable[Block]) -> list[Block]:
-    """The fresh rows in the order given, held, so that nobody renames or deletes one meanwhile."""
+def _lock_blocks(blocks: Iterable[Block]) -> list[Block]:
+    """Lock the rows against renaming and deletion, and return them fresh in the given order."""
     blocks = list(blocks)
     rows = {row.pk: row for row in lock_blocks(blocks)}
     if missing := [block.pk for block in blocks if block.pk not in rows]:
@@ -204,14 +198,11 @@ def _locked(blocks: Iterable[Block]) -> list[Block]:
 
 
 def _attach(agent: Agent, blocks: list[Block], *, by: Actor, at: datetime | None = None) -> None:
-    """Attach blocks after those the agent has. The caller holds the agent's lock and theirs."""
+    """Attach blocks after those the agent has. The caller has locked the agent and the blocks."""
     for block in blocks:
         if block.organization_id != agent.organization_id:
             raise NotFound(f"Block with id '{block.pk}' not found")
-        if block.is_isolated:
-            raise BelongsToConversation(
-                block.pk, block.conversation_id, f"be attached to agent '{agent.pk}'"
-            )
+        check_can_attach(block, agent)
     labels = Counter(block.label for block in blocks)
     if repeated := [label for label, count in labels.items() if count > 1]:
         raise RepeatedLabels("The agent's blocks", repeated)
@@ -234,16 +225,16 @@ def _set_policy(agent: Agent, labels: list[str]) -> None:
 
 
 def _check(fields: AgentFields) -> None:
-    """Raise unless a caller may ask for these values."""
+    """Raise unless a caller may set these values."""
     if "model" in fields:
         check_model_handle(fields["model"])
     check_agent(fields)
 
 
 def check_agent(fields: AgentFields) -> None:
-    """Raise unless an agent can hold these values, whichever model it names."""
+    """Raise InvalidValue unless an agent can have these values; the model is not checked."""
     name = fields.get("name")
-    # Letters of any script, digits, spaces, hyphens, underscores and apostrophes, as V1 had it.
+    # V1's rule: letters of any script, digits, spaces, hyphens, underscores and apostrophes.
     if name is not None and not re.fullmatch(r"[\w '\-]+", name):
         raise InvalidValue(
             "name",
@@ -256,7 +247,7 @@ def check_agent(fields: AgentFields) -> None:
     if (zone := fields.get("timezone")) is not None:
         try:
             ZoneInfo(zone)
-        # A name that is not there is a KeyError; one that is a path or a folder, the others.
+        # KeyError for an unknown name; the others for names that are paths or folders.
         except (KeyError, ValueError, OSError) as error:
             raise InvalidValue(
                 "timezone", f"expected an IANA name like 'Europe/Lisbon', got {zone!r}"
@@ -264,7 +255,7 @@ def check_agent(fields: AgentFields) -> None:
 
 
 def _lock(agent: Agent, *, deleted: bool = False) -> Agent:
-    """The fresh row, held until the transaction ends; a deleted one only if asked for."""
+    """Lock and return the fresh row. Raises NotFound for a deleted one unless `deleted`."""
     rows = Agent.objects.select_for_update(no_key=True)
     try:
         return (rows if deleted else rows.live()).get(pk=agent.pk)
@@ -275,3 +266,5 @@ def _lock(agent: Agent, *, deleted: bool = False) -> Agent:
 def _save(agent: Agent, *fields: str, by: Actor) -> None:
     agent.last_updated_by = by.user
     agent.save(update_fields=[*fields, "last_updated_by", "updated_at"])
+    if PROMPT_FIELDS & set(fields):
+        mark_stale(agents=[agent.pk])

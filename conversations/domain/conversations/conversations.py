@@ -1,4 +1,4 @@
-"""The life of a conversation: create, update, fork, delete, restore."""
+"""Create, update, fork, clear, delete and restore conversations."""
 
 import json
 from collections.abc import Iterable, Mapping
@@ -17,6 +17,7 @@ from ..memory.effective import effective_blocks
 from ..memory.forks import ForkChoice, fork_isolations
 from ..memory.isolation import blocks_to_isolate, isolate_blocks
 from ..memory.prompt import compile_prompt, fingerprint
+from ..memory.writes import memory_write
 from ..model_handles import check_model_handle
 from ..runs.finish import abandon_runs
 from ..runs.leases import Busy
@@ -36,7 +37,7 @@ class ConversationFields(TypedDict, total=False):
     archived_at: datetime | None
 
 
-@transaction.atomic
+@memory_write
 def create_conversation(
     agent: Agent,
     *,
@@ -45,11 +46,13 @@ def create_conversation(
     is_default: bool = False,
     **fields: Unpack[ConversationFields],
 ) -> Conversation:
-    """Start a conversation, with its own copy of each block that `isolated_labels` or the
-    agent's policy names, and its system message. All of it, or nothing."""
+    """Create a conversation with its isolated blocks and its system message.
+
+    It isolates `isolated_labels` and those of the agent's policy, which does not apply to the
+    default conversation.
+    """
     _check(fields)
-    # An agent's own thread is what the others differ from: the policy is not for it.
-    sources = blocks_to_isolate(agent, isolated_labels, with_policy=not is_default)
+    shared = blocks_to_isolate(agent, isolated_labels, with_policy=not is_default)
     conversation = Conversation.objects.create(
         organization_id=agent.organization_id,
         agent=agent,
@@ -58,9 +61,9 @@ def create_conversation(
         last_updated_by=by.user,
         **fields,
     )
-    if sources:
-        isolate_blocks(conversation, sources, by=by, at=conversation.created_at)
-    _begin_thread(conversation, [], by=by)
+    if shared:
+        isolate_blocks(conversation, shared, by=by, at=conversation.created_at)
+    _insert_first_messages(conversation, [], by=by)
     return conversation
 
 
@@ -72,9 +75,9 @@ def update_conversation(
     expected_version: int | None = None,
     **changes: Unpack[ConversationFields],
 ) -> Conversation:
-    """Change fields of a conversation; None clears one. Answers the fresh row.
+    """Change fields of a conversation and return the fresh row; None clears a field.
 
-    A write that changes nothing is accepted, whatever version it was based on.
+    A write that changes nothing succeeds at any version. Raises StaleVersion.
     """
     _check(changes)
     conversation = _lock(conversation)
@@ -88,7 +91,7 @@ def update_conversation(
     return conversation
 
 
-@transaction.atomic
+@memory_write
 def fork_conversation(
     conversation: Conversation,
     *,
@@ -97,40 +100,39 @@ def fork_conversation(
     hidden: bool = False,
     choices: Mapping[str, ForkChoice] | None = None,
 ) -> Conversation:
-    """Start a conversation that goes on from another one, at its end or right after `at`.
+    """Create a conversation that continues another one from its end, or from the message `at`.
 
-    It has copies of the isolated blocks (their texts, bases and sources) unless `choices` says
-    otherwise of a label, shares the messages in context up to that point, keeps the model and has
-    no summary.
+    It copies the isolated blocks with their bases, unless `choices` has another choice for a
+    label, shares the messages in context up to that point, keeps the model and has no summary.
     """
-    # A fork and a deletion of its source take turns. What the source has isolated is read in one
-    # query, so it need not be held.
-    source = _lock(conversation)
-    shared = _messages_until(source, at)
+    # The lock keeps the original from being deleted meanwhile. Its isolated blocks are read in one
+    # query and need no lock.
+    original = _lock(conversation)
+    shared = _messages_until(original, at)
     last = shared[-1].message if shared else None
     fork = Conversation.objects.create(
-        organization_id=source.organization_id,
-        agent=source.agent,
-        model=source.model,
-        model_settings=source.model_settings,
-        context_window_limit=source.context_window_limit,
+        organization_id=original.organization_id,
+        agent=original.agent,
+        model=original.model,
+        model_settings=original.model_settings,
+        context_window_limit=original.context_window_limit,
         hidden=hidden,
-        forked_from=source,
+        forked_from=original,
         forked_at_message=at or last,
         created_by=by.user,
         last_updated_by=by.user,
     )
-    fork_isolations(source, fork, choices or {}, by=by)
-    _begin_thread(fork, [link.message for link in shared], by=by)
+    fork_isolations(original, fork, choices or {}, by=by)
+    _insert_first_messages(fork, [link.message for link in shared], by=by)
     return fork
 
 
-@transaction.atomic
+@memory_write
 def clear_conversation(conversation: Conversation, *, by: Actor) -> Conversation:
-    """Begin a thread anew. What was said in it moves to a deleted conversation, which is answered:
-    `restore_conversation` brings that back, with what it read, until `purge` removes it.
+    """Move the messages and runs of a conversation to a new, deleted one, and return that.
 
-    Raises Busy during a turn.
+    `restore_conversation` restores it, with copies of the isolated blocks, until `purge` removes
+    it. Raises Busy during a turn.
     """
     runs = list(conversation.runs.select_for_update(no_key=True).order_by("pk"))
     if active := [run.pk for run in runs if run.status in Run.ACTIVE]:
@@ -146,7 +148,7 @@ def clear_conversation(conversation: Conversation, *, by: Actor) -> Conversation
         last_updated_by=by.user,
     )
     fork_isolations(conversation, past, {}, by=by)
-    _begin_thread(past, [], by=by)
+    _insert_first_messages(past, [], by=by)
     conversation.message_links.filter(position__gt=0).update(conversation=past)
     Run.objects.filter(pk__in=[run.pk for run in runs]).update(conversation=past)
     conversation.last_message_at = None
@@ -159,8 +161,7 @@ def clear_conversation(conversation: Conversation, *, by: Actor) -> Conversation
 def delete_conversation(
     conversation: Conversation, *, by: Actor, expected_version: int | None = None
 ) -> None:
-    """Take a conversation and its isolated blocks out of sight. `restore_conversation` undoes it
-    until `purge` removes both."""
+    """Hide a conversation and its isolated blocks until `purge` removes them."""
     abandon_runs(Run.objects.filter(conversation=conversation))
     conversation = _lock(conversation)
     _check_version(conversation, expected_version, {})
@@ -176,7 +177,7 @@ def delete_conversation(
 
 @transaction.atomic
 def restore_conversation(conversation: Conversation, *, by: Actor) -> Conversation:
-    """Bring back a deleted conversation with its isolated blocks and messages."""
+    """Restore a deleted conversation with its isolated blocks and messages."""
     conversation = _lock(conversation, deleted=True)
     if conversation.agent.deleted_at:
         raise Conflict(
@@ -188,9 +189,11 @@ def restore_conversation(conversation: Conversation, *, by: Actor) -> Conversati
     return conversation
 
 
-def _begin_thread(conversation: Conversation, shared: list[Message], *, by: Actor) -> None:
-    """Store the system message of a new conversation, at position 0, and then the messages it
-    shares with another one. Nobody else can see it yet, so nothing needs a lock."""
+def _insert_first_messages(conversation: Conversation, shared: list[Message], *, by: Actor) -> None:
+    """Store the system message of a new conversation at position 0, then the `shared` messages.
+
+    Other transactions can't see the conversation yet, so nothing is locked.
+    """
     now = timezone.now()
     blocks = effective_blocks(conversation)
     prompt = compile_prompt(conversation, blocks, compiled_at=now, message_count=len(shared))
@@ -214,27 +217,27 @@ def _check(fields: ConversationFields) -> None:
 
 
 def _check_version(
-    conversation: Conversation, expected: int | None, wished: ConversationFields
+    conversation: Conversation, expected: int | None, changes: ConversationFields
 ) -> None:
-    """Raise StaleVersion unless the conversation, whose lock is held, is at this version."""
+    """Raise StaleVersion unless the locked conversation is at this version."""
     if expected is None or expected == conversation.version:
         return
     fields = {name: getattr(conversation, name) for name in ConversationFields.__annotations__}
-    present, wanted = (
+    present, requested = (
         json.dumps(values, indent=1, cls=DjangoJSONEncoder, ensure_ascii=False)
-        for values in (fields, {**fields, **wished})
+        for values in (fields, {**fields, **changes})
     )
     raise StaleVersion(
         f"Conversation '{conversation.pk}'",
         expected=expected,
         version=conversation.version,
         value=fields,
-        diff=unified(present, wanted, f"version {conversation.version}", "this write"),
+        diff=unified(present, requested, f"version {conversation.version}", "this write"),
     )
 
 
 def _lock(conversation: Conversation, *, deleted: bool = False) -> Conversation:
-    """The fresh row, held until the transaction ends; a deleted one only if asked for."""
+    """Lock and return the fresh row. Raises NotFound for a deleted one unless `deleted`."""
     rows = Conversation.objects.select_for_update(no_key=True, of=("self",)).select_related("agent")
     if not deleted:
         rows = rows.filter(deleted_at=None)
@@ -244,19 +247,18 @@ def _lock(conversation: Conversation, *, deleted: bool = False) -> Conversation:
         raise NotFound(f"Conversation not found with id='{conversation.pk}'") from None
 
 
-def _messages_until(source: Conversation, at: Message | None) -> list[ConversationMessage]:
-    """The links of the messages a fork takes along, oldest first, without the system message."""
-    links = source.message_links.filter(position__gt=0).select_related("message")
+def _messages_until(original: Conversation, at: Message | None) -> list[ConversationMessage]:
+    """Return the links of the messages that a fork shares, oldest first."""
+    links = original.message_links.filter(position__gt=0).select_related("message")
     if at is None:
         return list(links.in_context())
-    end = source.message_links.filter(message=at).first()
+    end = original.message_links.filter(message=at).first()
     if end is None:
-        raise NotFound(f"Message '{at.pk}' is not in conversation '{source.pk}'")
+        raise NotFound(f"Message '{at.pk}' is not in conversation '{original.pk}'")
     links = links.filter(position__lte=end.position)
     if end.in_context:
         return list(links.in_context())
-    # The message was compacted away since: take the thread as it stood then, which begins at the
-    # last summary before it.
+    # The message has been compacted since. Its context then began at the last summary before it.
     summaries = links.filter(message__role=Message.Role.SUMMARY).order_by("-position")
     if summary := summaries.first():
         links = links.filter(position__gte=summary.position)

@@ -1,4 +1,4 @@
-"""Whom an edit of a block reaches."""
+"""Count who reads a block, and so whom an edit of it reaches."""
 
 from typing import NamedTuple
 
@@ -6,7 +6,7 @@ from ...models import Block, Conversation, IsolatedBlock
 
 
 class Audience(NamedTuple):
-    """Live agents and conversations that read a block, and those that isolated its label."""
+    """Numbers of live agents and conversations that read a block, and that isolated its label."""
 
     agents: int
     conversations: int
@@ -14,11 +14,11 @@ class Audience(NamedTuple):
 
 
 def find_audience(block: Block) -> Audience:
-    """Of an isolated block, its conversation alone."""
+    """Return who reads a block; an isolated one is read by its conversation only."""
     if block.is_isolated:
         return Audience(0, IsolatedBlock.objects.filter(block=block).count(), 0)
     agents = block.agents.live()
     conversations = Conversation.objects.live().filter(agent__in=agents)
-    isolated = IsolatedBlock.objects.filter(conversation__in=conversations, label=block.label)
-    own = isolated.count()
-    return Audience(agents.count(), conversations.count() - own, own)
+    isolations = IsolatedBlock.objects.filter(conversation__in=conversations, label=block.label)
+    isolated = isolations.count()
+    return Audience(agents.count(), conversations.count() - isolated, isolated)

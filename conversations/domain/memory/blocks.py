@@ -1,7 +1,8 @@
-"""Making, editing and deleting blocks. Every edit leaves exactly one revision."""
+"""Create, edit and delete blocks. Every edit leaves exactly one revision."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from itertools import zip_longest
 from typing import TypedDict, Unpack
 
 from django.db import transaction
@@ -11,15 +12,15 @@ from ...models import AgentBlock, Block, BlockRevision, Conversation, Organizati
 from ..actor import Actor
 from ..diffs import unified
 from ..errors import (
-    BelongsToConversation,
     BlockTooLong,
     InvalidValue,
     LabelTaken,
     NotFound,
     StaleVersion,
 )
+from .ownership import check_can_delete, check_can_rename
 from .periods import begin_periods, end_periods
-from .prompt import recompile_default_conversations
+from .writes import mark_stale, memory_write
 
 # What a revision keeps besides value, description and limit.
 ATTRIBUTES = (
@@ -55,7 +56,7 @@ class BlockFields(TypedDict, total=False):
 def create_block(
     organization: Organization, *, by: Actor, reason: str = "", **fields: Unpack[BlockFields]
 ) -> Block:
-    """Make an ordinary block. Its creation is revision 1."""
+    """Create a block that belongs to no conversation. Its creation is revision 1."""
     block = Block(organization=organization, created_by=by.user, last_updated_by=by.user, **fields)
     insert_blocks([block], by=by, reason=reason)
     return block
@@ -67,25 +68,22 @@ def insert_blocks(
     *,
     by: Actor,
     reason: str = "",
-    conversation: Conversation | None = None,
-    base_versions: Iterable[int | None] = (),
+    base_versions: Sequence[int | None] = (),
 ) -> None:
     """Insert new blocks with their first revisions, in two queries.
 
-    `base_versions` are, for isolated ones, the versions of the shared blocks they begin from.
+    `base_versions` are the versions of the shared blocks that isolated ones are copied from.
     """
     for block in blocks:
-        _check(block)
+        check_text(block, {})
     Block.objects.bulk_create(blocks)
-    revisions = [
-        _revision(block, by=by, reason=reason, conversation=conversation) for block in blocks
-    ]
-    for revision, base_version in zip(revisions, base_versions, strict=False):
-        revision.base_version = base_version
-    BlockRevision.objects.bulk_create(revisions)
+    BlockRevision.objects.bulk_create(
+        _new_revision(block, by=by, reason=reason, base_version=base_version)
+        for block, base_version in zip_longest(blocks, base_versions)
+    )
 
 
-@transaction.atomic
+@memory_write
 def write_block(
     block: Block,
     *,
@@ -97,41 +95,46 @@ def write_block(
     base_version: int | None = None,
     **changes: Unpack[BlockFields],
 ) -> Block:
-    """Change a block and record the revision. The only way to edit a block.
+    """Change a block, record the revision and return the fresh row.
 
-    Answers the fresh row. A write that changes nothing leaves no revision, whatever version it
-    was based on. Otherwise, if `expected_version` is given and the block has moved on, raises
-    StaleVersion and nothing is written.
+    The only way to edit a block. A write that changes nothing succeeds and leaves no revision.
+    Raises StaleVersion if `expected_version` is given and is no longer the block's version.
     """
-    # Two turns may edit a shared block at once: the lock makes them take turns, so revision
-    # numbers have no gaps and nobody writes over what they have not seen.
+    # The lock keeps revision numbers without gaps when two turns edit a shared block at once.
     block = lock_block(block)
     changed = {name for name, value in changes.items() if _differs(getattr(block, name), value)}
     if not changed:
         return block
     check_version(block, expected_version)
     if "label" in changed:
-        _relabel(block, changes["label"], by=by)
+        _rename(block, changes["label"], by=by)
     _apply(block, changes, by=by)
     block.save(update_fields=[*changed, "version", "last_updated_by", "updated_at"])
-    revision = _revision(block, by=by, reason=reason, conversation=conversation)
-    revision.unconditional = expected_version is None
-    revision.restored_number = restored_number
-    revision.base_version = base_version
-    revision.save()
-    # Also after an edit that no prompt shows: whether a prompt is stale is told by the version.
-    recompile_default_conversations(_agents_whose_default_reads(block))
+    _new_revision(
+        block,
+        by=by,
+        reason=reason,
+        conversation=conversation,
+        unconditional=expected_version is None,
+        restored_number=restored_number,
+        base_version=base_version,
+    ).save()
+    # Even after an edit that no prompt shows: staleness compares versions.
+    if block.conversation_id is None:
+        mark_stale(agents=block.agent_links.values_list("agent", flat=True))
+    else:
+        mark_stale(conversations=[block.conversation_id])
     return block
 
 
 def write_locked_blocks(
     writes: Iterable[tuple[Block, BlockFields]], *, by: Actor, base_version: int
 ) -> None:
-    """`write_block` for many isolated blocks, in a number of queries that does not grow with them.
+    """Change value, description and limit of many isolated blocks in a fixed number of queries.
 
-    For texts that were checked: value, description and limit. The caller holds the locks.
+    The caller is a memory write that holds their locks and has checked the texts.
     """
-    changed = []
+    changed: list[Block] = []
     for block, changes in writes:
         if any(_differs(getattr(block, name), value) for name, value in changes.items()):
             _apply(block, changes, by=by)
@@ -139,76 +142,74 @@ def write_locked_blocks(
             changed.append(block)
     fields = ["value", "description", "limit", "version", "last_updated_by", "updated_at"]
     Block.objects.bulk_update(changed, fields)
-    revisions = [_revision(block, by=by, reason="", conversation=None) for block in changed]
-    for revision in revisions:
-        revision.base_version = base_version
-        # A merge was made upon the locked text; a reset takes away whatever was there.
-        revision.unconditional = by.source == BlockRevision.Source.RESET
-    BlockRevision.objects.bulk_create(revisions)
-    owners = Conversation.objects.filter(own_blocks__in=changed, is_default=True)
-    recompile_default_conversations(owners.values_list("agent", flat=True))
+    BlockRevision.objects.bulk_create(
+        _new_revision(
+            block,
+            by=by,
+            base_version=base_version,
+            # A rebase is based on the locked text; a reset replaces whatever was there.
+            unconditional=by.source == BlockRevision.Source.RESET,
+        )
+        for block in changed
+    )
+    mark_stale(conversations=[block.conversation_id for block in changed if block.conversation_id])
 
 
-@transaction.atomic
+@memory_write
 def delete_block(block: Block, *, by: Actor, expected_version: int | None = None) -> None:
-    """Take an ordinary block away from its agents and out of sight, until `purge` removes it.
+    """Detach a block from its agents and hide it until `purge` removes it.
 
     Conversations that isolated its label keep their copies.
     """
     block = lock_block(block)
     check_version(block, expected_version)
-    if block.is_isolated:
-        raise BelongsToConversation(
-            block.pk, block.conversation_id, "be deleted; release its label there instead"
-        )
-    agents = list(block.agent_links.values_list("agent", flat=True))
+    check_can_delete(block)
     end_periods(block.reading_periods.all(), by=by)
     block.agent_links.all().delete()
     block.deleted_at = timezone.now()
     block.last_updated_by = by.user
     block.save(update_fields=["deleted_at", "last_updated_by", "updated_at"])
-    recompile_default_conversations(agents)
 
 
 def check_version(block: Block, expected: int | None) -> None:
-    """Raise StaleVersion unless the block, whose lock is held, is at this version; any for None."""
+    """Raise StaleVersion unless the locked block is at this version; None accepts any."""
     if expected is not None and expected != block.version:
         raise stale_version(block, expected)
 
 
 def lock_block(block: Block) -> Block:
-    """The fresh row, held until the transaction ends; NotFound if it was deleted meanwhile."""
+    """Lock and return the fresh row; raise NotFound if it was deleted."""
     for locked in lock_blocks([block]):
         return locked
     raise NotFound(f"Block with id '{block.pk}' not found")
 
 
 def lock_blocks(blocks: Iterable[Block]) -> list[Block]:
-    """The fresh rows of those that are not deleted, held until the transaction ends.
+    """Lock and return the fresh rows of those that are not deleted.
 
-    Locks go agent, block, isolated-block row, conversation, and rows of one kind by id. These
-    leave foreign keys to the rows usable, so that isolating a label need not wait.
+    Lock order: agent, block, IsolatedBlock row, conversation; rows of one table by id. The locks
+    allow new foreign keys to the rows, so isolating a label need not wait.
     """
     rows = Block.objects.select_for_update(no_key=True).filter(deleted_at=None)
     return list(rows.filter(pk__in=[block.pk for block in blocks]).order_by("pk"))
 
 
 def _differs(old: object, new: object) -> bool:
-    # In Python 1 == True, also inside of metadata; in JSON they are two values.
+    # In Python 1 == True, even inside metadata; in JSON they differ.
     return old != new or json.dumps(old, sort_keys=True) != json.dumps(new, sort_keys=True)
 
 
 def _apply(block: Block, changes: BlockFields, *, by: Actor) -> None:
-    """Make an edit of a locked row, which the caller then saves with its revision."""
+    """Change a locked row, which the caller saves with its revision."""
     for name, value in changes.items():
         setattr(block, name, value)
-    _check(block)
+    check_text(block, {})
     block.version += 1
     block.last_updated_by = by.user
 
 
 def check_text(block: Block, changes: BlockFields) -> None:
-    """Raise unless the block could take these changes: its constraints, in the caller's words."""
+    """Raise InvalidValue or BlockTooLong if the block with these changes breaks a constraint."""
     limit, value = changes.get("limit", block.limit), changes.get("value", block.value)
     if limit < 1:
         raise InvalidValue("limit", f"expected at least 1 character, got {limit}")
@@ -216,14 +217,17 @@ def check_text(block: Block, changes: BlockFields) -> None:
         raise BlockTooLong(block.label, len(value), limit)
 
 
-def _check(block: Block) -> None:
-    check_text(block, {})
-
-
-def _revision(
-    block: Block, *, by: Actor, reason: str, conversation: Conversation | None
+def _new_revision(
+    block: Block,
+    *,
+    by: Actor,
+    reason: str = "",
+    conversation: Conversation | None = None,
+    unconditional: bool = False,
+    restored_number: int | None = None,
+    base_version: int | None = None,
 ) -> BlockRevision:
-    """An unsaved revision: what `block` says now."""
+    """Return an unsaved revision with the present state of the block."""
     return BlockRevision(
         block=block,
         number=block.version,
@@ -236,11 +240,14 @@ def _revision(
         written_by=by.user,
         run=by.run,
         conversation_id=conversation.pk if conversation else block.conversation_id,
+        unconditional=unconditional,
+        restored_number=restored_number,
+        base_version=base_version,
     )
 
 
 def stale_version(block: Block, expected: int | None) -> StaleVersion:
-    """The error of a write that was based on version `expected`, or on there being no block."""
+    """Return the error of a write based on version `expected`, or on the block's absence."""
     then = block.revisions.filter(number=expected or 0).first()
     names = (f"version {expected or 0}", f"version {block.version}")
     return StaleVersion(
@@ -252,11 +259,8 @@ def stale_version(block: Block, expected: int | None) -> StaleVersion:
     )
 
 
-def _relabel(block: Block, label: str, *, by: Actor) -> None:
-    if block.is_isolated:
-        raise BelongsToConversation(
-            block.pk, block.conversation_id, "take another label; it stands in for that one"
-        )
+def _rename(block: Block, label: str, *, by: Actor) -> None:
+    check_can_rename(block)
     links = AgentBlock.objects.filter(block=block)
     taken = AgentBlock.objects.filter(agent__in=links.values("agent"), label=label).first()
     if taken:
@@ -265,10 +269,3 @@ def _relabel(block: Block, label: str, *, by: Actor) -> None:
     now = timezone.now()
     end_periods(block.reading_periods.all(), by=by, at=now)
     begin_periods(links, by=by, at=now)
-
-
-def _agents_whose_default_reads(block: Block) -> Iterable[str]:
-    if block.conversation_id is not None:
-        owner = Conversation.objects.filter(pk=block.conversation_id, is_default=True)
-        return owner.values_list("agent", flat=True)
-    return block.agent_links.values_list("agent", flat=True)

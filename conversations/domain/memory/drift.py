@@ -1,6 +1,7 @@
-"""An isolated block and its shared one grow apart: compare them, and bring them together."""
+"""Compare an isolated block with the shared one; promote, reset and rebase it."""
 
 from dataclasses import asdict, dataclass
+from typing import Any
 
 from merge3 import Merge3
 
@@ -16,36 +17,39 @@ from .retry import LabelChanged, retry_on_label_change
 
 @dataclass(frozen=True)
 class Comparison:
-    """What one isolated label said when it was isolated (base), and what both blocks say now."""
+    """The base, the shared and the isolated text of one label."""
 
     isolation: IsolatedBlock
     shared: Block | None
 
     @property
     def effective(self) -> EffectiveBlock:
-        own = self.isolation
-        return EffectiveBlock(own.label, own.block, self.shared, own)
+        """What the conversation reads as the label."""
+        return EffectiveBlock(
+            self.isolation.label, self.isolation.block, self.shared, self.isolation
+        )
 
     @property
     def isolated_changes(self) -> list[DiffPart]:
+        """The isolated text against the base."""
         return text_diff(self.isolation.base_value, self.isolation.block.value)
 
     @property
     def shared_changes(self) -> list[DiffPart]:
-        """Against the base; empty when the shared block is gone."""
+        """The shared text against the base; empty if the agent has lost the label."""
         return text_diff(self.isolation.base_value, self.shared.value) if self.shared else []
 
     @property
     def unified(self) -> str:
-        """How the isolated text differs from the shared one, or from the base if that is gone."""
-        own = self.isolation.block.value
+        """The isolated text against the shared one, or the base, as a unified diff."""
+        isolated = self.isolation.block.value
         if self.shared is None:
-            return unified(self.isolation.base_value, own, "base", "isolated")
-        return unified(self.shared.value, own, "shared", "isolated")
+            return unified(self.isolation.base_value, isolated, "base", "isolated")
+        return unified(self.shared.value, isolated, "shared", "isolated")
 
 
 class SharedMoved(Conflict):
-    """Promoting would overwrite a change of the shared block that nobody has merged."""
+    """Promoting would overwrite an unmerged change of the shared block."""
 
     def __init__(self, comparison: Comparison):
         self.comparison = comparison
@@ -55,15 +59,15 @@ class SharedMoved(Conflict):
         )
 
     @property
-    def details(self) -> dict:
-        shared = _shared(self.comparison)
+    def details(self) -> dict[str, Any]:
+        shared = _require_shared(self.comparison)
         side = {"block_id": shared.pk, "value": shared.value, "version": shared.version}
         return {"drift": self.comparison.effective.drift, "shared": side}
 
 
 @dataclass(frozen=True)
 class Hunk:
-    """A stretch that both sides changed, differently."""
+    """Lines that both sides changed differently."""
 
     base: str
     shared: str
@@ -71,7 +75,7 @@ class Hunk:
 
 
 class MergeConflict(Conflict):
-    """The shared and the isolated text changed the same lines. `merged` has them marked."""
+    """The shared and the isolated text changed the same lines; `merged` marks them."""
 
     def __init__(self, label: str, conflicts: list[Hunk], merged: str):
         self.conflicts = conflicts
@@ -82,13 +86,16 @@ class MergeConflict(Conflict):
         )
 
     @property
-    def details(self) -> dict:
+    def details(self) -> dict[str, Any]:
         return {"conflicts": [asdict(hunk) for hunk in self.conflicts], "merged": self.merged}
 
 
 @dataclass(frozen=True)
 class Promotion:
-    """What promoting does, or would do: the shared block after it, and who reads that."""
+    """The result of a promotion: the shared block, and how many agents and conversations read it.
+
+    `applied` is False if the shared block had the text already.
+    """
 
     block: Block
     applied: bool
@@ -97,7 +104,7 @@ class Promotion:
 
 
 def compare(conversation: Conversation, label: str) -> Comparison:
-    """Base, shared and isolated text of one label that the conversation has isolated."""
+    """Compare a label that the conversation has isolated. Raises NotFound if it has not."""
     isolation = conversation.isolations.of_label(label).select_related("block").first()
     if isolation is None:
         raise NotFound(f"Conversation '{conversation.pk}' has not isolated the label {label!r}")
@@ -116,21 +123,20 @@ def promote(
     expected_version: int | None = None,
     shared_version: int | None = None,
 ) -> Promotion:
-    """Write the isolated text to the shared block, which becomes the new base.
+    """Write the isolated text to the shared block; the result is the new base.
 
-    `expected_version` is the isolated block's, here and below; `shared_version` the shared one's.
-
-    Raises SharedMoved when the shared block has changed since the base, unless forced.
+    `expected_version` is the version of the isolated block, `shared_version` that of the shared
+    one, here and below. Raises SharedMoved if the shared block has changed since the base, unless
+    forced.
     """
-    comparison = _locked(conversation, label, expected_version, shared_version)
+    comparison = _lock(conversation, label, expected_version, shared_version)
     isolation, shared = comparison.isolation, _promotable(comparison, force=force)
     value = isolation.block.value
     applied = shared.value != value
-    written_by = by._replace(source=Source.PROMOTE)
     shared = write_block(
         shared,
-        by=written_by,
-        # Unless forced, the shared text was compared with the base, under its lock.
+        by=by._replace(source=Source.PROMOTE),
+        # Unless forced, the locked shared text was compared with the base.
         expected_version=None if force else shared.version,
         conversation=conversation,
         value=value,
@@ -146,7 +152,7 @@ def preview_promotion(
     force: bool = False,
     expected_version: int | None = None,
 ) -> Promotion:
-    """What `promote` would do. Writes nothing."""
+    """Return what `promote` would do. Writes nothing."""
     comparison = compare(conversation, label)
     check_version(comparison.isolation.block, expected_version)
     shared = _promotable(comparison, force=force)
@@ -160,22 +166,22 @@ def preview_promotion(
 def reset(
     conversation: Conversation, label: str, *, by: Actor, expected_version: int | None = None
 ) -> EffectiveBlock:
-    """Take the shared text again: value, description and limit."""
-    # A copy that says what the shared block says is accepted, whatever version was named.
-    comparison = _locked(conversation, label, None)
+    """Overwrite the isolated block with the shared value, description and limit."""
+    # The version is checked by the write: without a change, any version is accepted.
+    comparison = _lock(conversation, label, None)
     by = by._replace(source=Source.RESET)
-    return _write_own(comparison, by=by, expected=expected_version, **text_of(comparison))
+    return _write_isolated(comparison, reset_fields(comparison), by=by, expected=expected_version)
 
 
 def preview_reset(
     conversation: Conversation, label: str, *, expected_version: int | None = None
 ) -> EffectiveBlock:
-    """What `reset` would leave. Writes nothing."""
+    """Return what `reset` would leave. Writes nothing."""
     comparison = compare(conversation, label)
-    block, fields = comparison.isolation.block, text_of(comparison)
+    block, fields = comparison.isolation.block, reset_fields(comparison)
     if any(getattr(block, name) != value for name, value in fields.items()):
         check_version(block, expected_version)
-    return _preview_own(comparison, **fields)
+    return _preview_isolated(comparison, fields)
 
 
 @retry_on_label_change
@@ -188,18 +194,16 @@ def rebase(
     expected_version: int | None = None,
     shared_version: int | None = None,
 ) -> EffectiveBlock:
-    """Merge what changed in the shared block since the base into the isolated one, by lines.
+    """Merge the changes of the shared block since the base into the isolated one, by lines.
 
-    Raises MergeConflict when both changed the same lines, and nothing is written, unless
-    `resolution` says what the isolated block shall say.
+    Raises MergeConflict if both changed the same lines, unless `resolution` is the merged text.
     """
-    comparison = _locked(conversation, label, expected_version, shared_version)
+    comparison = _lock(conversation, label, expected_version, shared_version)
     by = by._replace(source=Source.REBASE)
     if resolution is None:
-        # The text merged is the one under the lock, whatever the caller has seen.
-        version = comparison.isolation.block.version
-        return _write_own(comparison, by=by, expected=version, value=merge(comparison))
-    return _write_own(comparison, by=by, expected=expected_version, value=resolution)
+        # The merge is based on the locked text, whichever version the caller has seen.
+        expected_version, resolution = comparison.isolation.block.version, merge(comparison)
+    return _write_isolated(comparison, {"value": resolution}, by=by, expected=expected_version)
 
 
 def preview_rebase(
@@ -209,16 +213,19 @@ def preview_rebase(
     resolution: str | None = None,
     expected_version: int | None = None,
 ) -> EffectiveBlock:
-    """What `rebase` would leave. Writes nothing."""
+    """Return what `rebase` would leave. Writes nothing."""
     comparison = compare(conversation, label)
     check_version(comparison.isolation.block, expected_version)
     value = merge(comparison) if resolution is None else resolution
-    return _preview_own(comparison, value=value)
+    return _preview_isolated(comparison, {"value": value})
 
 
 def merge(comparison: Comparison) -> str:
-    """The isolated text with the shared block's changes since the base. Writes nothing."""
-    isolation, shared = comparison.isolation, _shared(comparison)
+    """Return the isolated text with the shared changes since the base. Writes nothing.
+
+    Raises MergeConflict if both changed the same lines.
+    """
+    isolation, shared = comparison.isolation, _require_shared(comparison)
     base, theirs, ours = (
         text.split("\n") for text in (isolation.base_value, shared.value, isolation.block.value)
     )
@@ -227,8 +234,9 @@ def merge(comparison: Comparison) -> str:
     for kind, *sides in Merge3(base, theirs, ours).merge_groups():
         if kind == "conflict":
             conflicts.append(Hunk(*("\n".join(side) for side in sides)))
-            _, shared_lines, own_lines = sides
-            merged += ["<<<<<<< shared", *shared_lines, "=======", *own_lines, ">>>>>>> isolated"]
+            _, shared_lines, isolated_lines = sides
+            merged += ["<<<<<<< shared", *shared_lines]
+            merged += ["=======", *isolated_lines, ">>>>>>> isolated"]
         else:
             merged += sides[0]
     if conflicts:
@@ -236,18 +244,18 @@ def merge(comparison: Comparison) -> str:
     return "\n".join(merged)
 
 
-def _locked(
+def _lock(
     conversation: Conversation,
     label: str,
     expected: int | None,
     expected_shared: int | None = None,
 ) -> Comparison:
-    """The comparison with its rows held: both blocks, then the row that puts one in force."""
+    """Lock both blocks and the IsolatedBlock row, and return their comparison."""
     comparison = compare(conversation, label)
     blocks = [comparison.isolation.block, *([comparison.shared] if comparison.shared else [])]
     lock_blocks(blocks)
     list(IsolatedBlock.objects.select_for_update(no_key=True).filter(pk=comparison.isolation.pk))
-    # Read again: what was read before the locks may have changed while waiting for them.
+    # Read again: the rows may have changed while waiting for the locks.
     locked = compare(conversation, label)
     if (locked.isolation, locked.shared) != (comparison.isolation, comparison.shared):
         raise LabelChanged
@@ -257,7 +265,7 @@ def _locked(
     return locked
 
 
-def _shared(comparison: Comparison) -> Block:
+def _require_shared(comparison: Comparison) -> Block:
     if comparison.shared is None:
         raise Conflict(
             f"The agent no longer has a block with label {comparison.isolation.label!r}; "
@@ -267,22 +275,22 @@ def _shared(comparison: Comparison) -> Block:
 
 
 def _promotable(comparison: Comparison, *, force: bool) -> Block:
-    isolation, shared = comparison.isolation, _shared(comparison)
+    isolation, shared = comparison.isolation, _require_shared(comparison)
     if not force and shared.value not in (isolation.base_value, isolation.block.value):
         raise SharedMoved(comparison)
     return shared
 
 
-def text_of(comparison: Comparison) -> BlockFields:
-    """What resetting writes: the shared text with its description and limit."""
-    shared = _shared(comparison)
+def reset_fields(comparison: Comparison) -> BlockFields:
+    """Return what a reset writes: the shared value, description and limit."""
+    shared = _require_shared(comparison)
     return {"value": shared.value, "description": shared.description, "limit": shared.limit}
 
 
-def _write_own(
-    comparison: Comparison, *, by: Actor, expected: int | None, **fields
+def _write_isolated(
+    comparison: Comparison, fields: BlockFields, *, by: Actor, expected: int | None
 ) -> EffectiveBlock:
-    isolation, shared = comparison.isolation, _shared(comparison)
+    isolation, shared = comparison.isolation, _require_shared(comparison)
     isolation.block = write_block(
         isolation.block,
         by=by,
@@ -294,8 +302,8 @@ def _write_own(
     return comparison.effective
 
 
-def _preview_own(comparison: Comparison, **fields) -> EffectiveBlock:
-    comparison.isolation.base_value = _shared(comparison).value
+def _preview_isolated(comparison: Comparison, fields: BlockFields) -> EffectiveBlock:
+    comparison.isolation.base_value = _require_shared(comparison).value
     for name, value in fields.items():
         setattr(comparison.isolation.block, name, value)
     return comparison.effective
@@ -309,5 +317,5 @@ def _set_base(isolation: IsolatedBlock, shared: Block) -> None:
 
 
 def _promotion(shared: Block, *, applied: bool) -> Promotion:
-    readers = find_audience(shared)
-    return Promotion(shared, applied, readers.agents, readers.conversations)
+    audience = find_audience(shared)
+    return Promotion(shared, applied, audience.agents, audience.conversations)

@@ -1,9 +1,9 @@
-"""What a conversation reads: the one answer that everything else asks for."""
+"""What a conversation reads. Prompt, tools, API, console and export all ask here."""
 
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Literal, NamedTuple, Protocol, TypeVar, cast
+from typing import Generic, Literal, NamedTuple, Protocol, TypeVar, cast
 
 from django.db import connection
 from django.db.models import QuerySet
@@ -14,17 +14,20 @@ from ...models.drift import Drift, drift_of
 
 
 class Labelled(Protocol):
+    """Anything that is read as one label."""
+
     @property
-    def label(self) -> str: ...
+    def label(self) -> str:
+        """The label."""
 
 
-S = TypeVar("S", bound=Labelled)
-I = TypeVar("I", bound=Labelled)  # noqa: E741
+Shared = TypeVar("Shared", bound=Labelled)
+Isolated = TypeVar("Isolated", bound=Labelled)
 
 
 @dataclass(frozen=True)
 class EffectiveBlock:
-    """What one label says in one conversation, and why."""
+    """The block that one conversation reads as one label, and the layers it comes from."""
 
     label: str
     block: Block
@@ -33,19 +36,22 @@ class EffectiveBlock:
 
     @property
     def block_id(self) -> str:
+        """The id of the block in force."""
         return self.block.pk
 
     @property
     def version(self) -> int:
+        """The version of the block in force."""
         return self.block.version
 
     @property
     def origin(self) -> Literal["shared", "isolated"]:
+        """The layer that the block in force comes from."""
         return "isolated" if self.isolation else "shared"
 
     @property
     def drift(self) -> Drift | None:
-        """None for a shared block; as `IsolatedBlock.objects.with_drift()` says in SQL."""
+        """How the isolated block differs from its base and the shared one; None without one."""
         if self.isolation is None:
             return None
         return drift_of(
@@ -56,10 +62,10 @@ class EffectiveBlock:
 
 
 def effective_blocks(conversation: Conversation) -> list[EffectiveBlock]:
-    """What this conversation reads, in prompt order: isolated blocks, else the shared ones.
+    """Return what this conversation reads, in prompt order: per label the nearest layer.
 
-    An isolated block stands where the shared one of its label would. One whose label the agent
-    no longer has stays in force, after the others. Two queries.
+    An isolated block takes the place of the shared one. If the agent has lost the label, it stays
+    in force, after the others. Two queries.
     """
     return effective_blocks_of([conversation])[conversation.pk]
 
@@ -67,7 +73,7 @@ def effective_blocks(conversation: Conversation) -> list[EffectiveBlock]:
 def effective_blocks_of(
     conversations: Iterable[Conversation],
 ) -> dict[str, list[EffectiveBlock]]:
-    """`effective_blocks` for many conversations at once, by conversation id. Two queries."""
+    """Return `effective_blocks` of many conversations, by conversation id. Two queries."""
     conversations = list(conversations)
     shared_links, isolations = _links(conversations)
     shared: dict[str, list[AgentBlock]] = defaultdict(list)
@@ -78,15 +84,20 @@ def effective_blocks_of(
         isolated[isolation.conversation_id].append(isolation)
     return {
         c.pk: [
-            EffectiveBlock(read.label, read.block, common.block if common else None, own)
-            for read, common, own in overlay_isolated(shared[c.agent_id], isolated[c.pk])
+            EffectiveBlock(
+                label=read.effective.label,
+                block=read.effective.block,
+                shared=read.shared.block if read.shared else None,
+                isolation=read.isolated,
+            )
+            for read in overlay(shared[c.agent_id], isolated[c.pk])
         ]
         for c in conversations
     }
 
 
 class BlockVersion(NamedTuple):
-    """An effective block without its text: enough to ask whether a prompt is stale."""
+    """An effective block without its text, which is enough to tell whether a prompt is stale."""
 
     label: str
     block_id: str
@@ -98,8 +109,8 @@ AGENT_ID, BLOCK_ID, CONVERSATION_ID = (
     cast(PrefixedUUIDField, model._meta.pk) for model in (Agent, Block, Conversation)
 )
 
-# Every answer about conversations asks for versions. As one statement this costs a fifth of what
-# the ORM takes for two querysets, which is nearly half of the time of such an answer.
+# Every response about conversations reads versions. As one statement this costs a fifth of the
+# ORM's two query sets, which would take nearly half of the time of such a response.
 VERSIONS = """
     SELECT link.agent_id, link.position, link.id, link.label, block.id, block.version, 0
     FROM conversations_agentblock AS link
@@ -115,16 +126,16 @@ VERSIONS = """
 
 
 def block_versions_of(conversations: Iterable[Conversation]) -> dict[str, list[BlockVersion]]:
-    """As `effective_blocks_of`, in prompt order, while the texts stay in the database."""
+    """Return `effective_blocks_of` without reading the texts. One query."""
     conversations = list(conversations)
     if not conversations:
         return {}
     agents = {AGENT_ID.get_db_prep_value(c.agent_id, connection): c.agent_id for c in conversations}
-    threads = {CONVERSATION_ID.get_db_prep_value(c.pk, connection): c.pk for c in conversations}
+    owners = {CONVERSATION_ID.get_db_prep_value(c.pk, connection): c.pk for c in conversations}
     statement = VERSIONS.format(
-        agents=", ".join(["%s"] * len(agents)), conversations=", ".join(["%s"] * len(threads))
+        agents=", ".join(["%s"] * len(agents)), conversations=", ".join(["%s"] * len(owners))
     )
-    readers = agents | threads
+    readers = agents | owners
     versions: dict[str, list[BlockVersion]] = defaultdict(list)
     with connection.cursor() as cursor:
         cursor.execute(statement, [*readers])
@@ -133,7 +144,7 @@ def block_versions_of(conversations: Iterable[Conversation]) -> dict[str, list[B
             found = BlockVersion(label, block_id, version, isolation_id or None)
             versions[readers[reader]].append(found)
     return {
-        c.pk: [read for read, _, _ in overlay_isolated(versions[c.agent_id], versions[c.pk])]
+        c.pk: [read.effective for read in overlay(versions[c.agent_id], versions[c.pk])]
         for c in conversations
     }
 
@@ -141,18 +152,31 @@ def block_versions_of(conversations: Iterable[Conversation]) -> dict[str, list[B
 def _links(
     conversations: list[Conversation],
 ) -> tuple[QuerySet[AgentBlock], QuerySet[IsolatedBlock]]:
-    """What the agents of these conversations share, and what the conversations isolated."""
+    """Return the shared and the isolated blocks' links of these conversations."""
     shared = AgentBlock.objects.filter(agent__in={c.agent_id for c in conversations})
     isolated = IsolatedBlock.objects.filter(conversation__in=[c.pk for c in conversations])
     return shared.in_prompt_order(), isolated.in_order()
 
 
-def overlay_isolated(shared: list[S], isolated: list[I]) -> list[tuple[S | I, S | None, I | None]]:
-    """What is read, in prompt order: for each label the isolated one if there is one, else the
-    shared one; and beside it both. Isolated ones whose shared block is gone come last."""
-    by_label = {own.label: own for own in isolated}
-    read: list[tuple[S | I, S | None, I | None]] = []
+class Overlay(NamedTuple, Generic[Shared, Isolated]):
+    """What a conversation reads as one label, and what each layer has for it."""
+
+    effective: Shared | Isolated
+    shared: Shared | None
+    isolated: Isolated | None
+
+
+def overlay(
+    shared: Iterable[Shared], isolated: Iterable[Isolated]
+) -> list[Overlay[Shared, Isolated]]:
+    """Return what is read, in prompt order: per label the isolated one, else the shared one.
+
+    Isolated ones whose label the agent has lost come last.
+    """
+    isolated_by_label = {each.label: each for each in isolated}
+    read: list[Overlay[Shared, Isolated]] = []
     for common in shared:
-        own = by_label.pop(common.label, None)
-        read.append((own or common, common, own))
-    return [*read, *((own, None, own) for own in by_label.values())]
+        override = isolated_by_label.pop(common.label, None)
+        read.append(Overlay(override or common, common, override))
+    read += [Overlay(each, None, each) for each in isolated_by_label.values()]
+    return read

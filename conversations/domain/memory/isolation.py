@@ -1,4 +1,4 @@
-"""Isolating labels in a conversation, and reading the shared blocks again."""
+"""Isolate labels in a conversation, release them, and restore released blocks."""
 
 from collections import Counter
 from collections.abc import Iterable
@@ -19,14 +19,17 @@ from ..errors import Conflict, NotFound, RepeatedLabels, UnknownLabels
 from .blocks import check_version, insert_blocks, lock_block, lock_blocks, stale_version
 from .effective import EffectiveBlock, effective_blocks
 from .periods import begin_periods, end_periods
-from .prompt import recompile_default_conversations
 from .retry import LabelChanged, retry_on_label_change
 
 COPIED = ("value", "limit", "description", "metadata", "read_only", "hidden", "tags", "project_id")
 
 
 def blocks_to_isolate(agent: Agent, labels: Iterable[str], *, with_policy: bool) -> list[Block]:
-    """The agent's blocks of the labels asked for, then those of its policy that it still has."""
+    """Return the agent's blocks with these labels, then those that its policy isolates.
+
+    A label of the policy that the agent has lost is skipped. Raises RepeatedLabels and
+    UnknownLabels.
+    """
     labels = list(labels)
     if repeated := [label for label, count in Counter(labels).items() if count > 1]:
         raise RepeatedLabels("isolated_block_labels", repeated)
@@ -39,43 +42,45 @@ def blocks_to_isolate(agent: Agent, labels: Iterable[str], *, with_policy: bool)
 
 def isolate_blocks(
     conversation: Conversation,
-    sources: list[Block],
+    shared_blocks: list[Block],
     *,
     by: Actor,
     value: str | None = None,
     at: datetime | None = None,
 ) -> None:
-    """Give a conversation its own copies of shared blocks whose labels it has not isolated,
-    now, or since `at`."""
-    copies = [own_copy(conversation, source, by=by) for source in sources]
+    """Give a conversation its own copies of shared blocks, in force from now on or since `at`.
+
+    It must not have isolated their labels. `value` replaces the shared text.
+    """
+    copies = [copy_into(conversation, shared, by=by) for shared in shared_blocks]
     if value is not None:
         for copy in copies:
             copy.value = value
-    bases = [source.version for source in sources]
-    insert_blocks(copies, by=by, reason="isolated", base_versions=bases)
+    base_versions = [shared.version for shared in shared_blocks]
+    insert_blocks(copies, by=by, reason="isolated", base_versions=base_versions)
     links = IsolatedBlock.objects.bulk_create(
         IsolatedBlock(
             conversation=conversation,
             block=copy,
             label=copy.label,
-            source_block=source,
-            base_value=source.value,
-            base_version=source.version,
+            source_block=shared,
+            base_value=shared.value,
+            base_version=shared.version,
         )
-        for source, copy in zip(sources, copies, strict=True)
+        for shared, copy in zip(shared_blocks, copies, strict=True)
     )
     begin_periods(links, by=by, at=at)
 
 
-def own_copy(conversation: Conversation, source: Block, *, by: Actor) -> Block:
-    """An unsaved block of the conversation's own that says what `source` says."""
+def copy_into(conversation: Conversation, block: Block, *, by: Actor) -> Block:
+    """Return an unsaved copy of a block that belongs to the conversation."""
     return Block(
         organization_id=conversation.organization_id,
         conversation=conversation,
-        label=source.label,
+        label=block.label,
         created_by=by.user,
         last_updated_by=by.user,
-        **{name: getattr(source, name) for name in COPIED},
+        **{name: getattr(block, name) for name in COPIED},
     )
 
 
@@ -88,31 +93,29 @@ def isolate_label(
     value: str | None = None,
     requires_absence: bool = False,
 ) -> EffectiveBlock:
-    """Give a conversation its own copy of one label now, saying `value` or the shared text.
+    """Give a conversation its own copy of one label, with `value` or the shared text.
 
-    Isolating again changes nothing; with another value it is a Conflict, since that is an edit.
-    With `requires_absence` it is a StaleVersion.
+    If the label is isolated already, nothing changes; Conflict if it has another text than
+    `value`, StaleVersion with `requires_absence`.
     """
     isolation = conversation.isolations.of_label(label).select_related("block").first()
     if isolation is not None and requires_absence:
         raise stale_version(isolation.block, None)
     if isolation is None:
-        # Two callers isolating one label at once: the second waits here, and begins again to find
-        # it isolated, without this lock, which may not be held when a caller locks the copy.
-        # An edit of the shared block from this conversation is waited for as well.
+        # The lock makes a second caller wait, and retry without this lock, which must not be held
+        # when the isolated block is locked. Edits of the shared block from here wait as well.
         lock_blocks(blocks_to_isolate(conversation.agent, [label], with_policy=False))
         if conversation.isolations.of_label(label).exists():
             raise LabelChanged
-        # Read again: the texts may have changed while waiting for the lock.
-        sources = blocks_to_isolate(conversation.agent, [label], with_policy=False)
+        # Read the texts again: they may have changed while waiting for the lock.
+        shared = blocks_to_isolate(conversation.agent, [label], with_policy=False)
         try:
             with transaction.atomic():
-                isolate_blocks(conversation, sources, by=by, value=value)
+                isolate_blocks(conversation, shared, by=by, value=value)
         except IntegrityError as error:
-            # Another copy came into force meanwhile, or the shared block was exchanged.
+            # The label was isolated meanwhile, or the agent's block was replaced.
             raise LabelChanged from error
-        _follow(conversation)
-    effective = _read_isolated(conversation, label)
+    effective = _find_isolated(conversation, label)
     if value is not None and effective.block.value != value:
         raise Conflict(
             f"Conversation '{conversation.pk}' has isolated {label!r} already, with another text; "
@@ -125,21 +128,21 @@ def isolate_label(
 def release_label(
     conversation: Conversation, label: str, *, by: Actor, expected_version: int | None = None
 ) -> EffectiveBlock | None:
-    """Read the shared block again; answers it, or None when the agent no longer has the label.
+    """Drop the isolated block of a label, so that the conversation reads the shared one again.
 
-    The copy and its revisions stay with the conversation, out of force; `restore_label` takes it.
+    Return the shared one, or None when the agent has lost the label. The released block and its
+    revisions stay with the conversation; `restore_label` puts it in force again.
     """
     isolation = conversation.isolations.of_label(label).select_related("block").first()
     if isolation is None:
         raise NotFound(f"Conversation '{conversation.pk}' has not isolated the label {label!r}")
-    # Whoever edits, promotes or rebases the copy is waited for, or waits and finds it released.
+    # Verbs on the isolated block hold this lock too, so they end before the release or retry.
     block = lock_block(isolation.block)
     released, _ = conversation.isolations.filter(block=block).delete()
     if not released:
         raise LabelChanged
     check_version(block, expected_version)
     end_periods(conversation.reading_periods.filter(label=label), by=by)
-    _follow(conversation)
     return next((e for e in effective_blocks(conversation) if e.label == label), None)
 
 
@@ -147,9 +150,9 @@ def release_label(
 def restore_label(
     conversation: Conversation, label: str, *, by: Actor, block_id: str | None = None
 ) -> EffectiveBlock:
-    """Put a released copy of a label in force again: the newest one, or the one of this id.
+    """Put a released block of a label in force again: the newest one, or the one of this id.
 
-    Its base is the shared text that it was last known to be based on.
+    Its base is the shared revision that it was last isolated, reset or rebased from.
     """
     if conversation.isolations.of_label(label).exists():
         raise Conflict(
@@ -158,53 +161,45 @@ def restore_label(
     released = conversation.own_blocks.released(label)
     if block_id is not None:
         released = released.filter(pk=block_id)
-    copy = released.first()
-    if copy is None:
+    block = released.first()
+    if block is None:
         which = f" with id '{block_id}'" if block_id else ""
         raise NotFound(f"Conversation '{conversation.pk}' has no released copy of {label!r}{which}")
     shared = conversation.agent.blocks.filter(label=label)
-    # As isolating does: an edit of the shared block from this conversation is waited for.
-    lock_blocks([copy, *shared])
-    base = _last_base(copy)
+    # As in isolate_label, edits of the shared block from this conversation wait.
+    lock_blocks([block, *shared])
+    base = _find_last_base(block)
     try:
         with transaction.atomic():
             isolation = IsolatedBlock.objects.create(
                 conversation=conversation,
-                block=copy,
+                block=block,
                 label=label,
                 source_block_id=base.block_id if base else None,
-                base_value=base.value if base else copy.revisions.get(number=1).value,
+                base_value=base.value if base else block.revisions.get(number=1).value,
                 base_version=base.number if base else 0,
             )
     except IntegrityError as error:
         raise LabelChanged from error
     begin_periods([isolation], by=by)
-    _follow(conversation)
-    return _read_isolated(conversation, label)
+    return _find_isolated(conversation, label)
 
 
-def _read_isolated(conversation: Conversation, label: str) -> EffectiveBlock:
+def _find_isolated(conversation: Conversation, label: str) -> EffectiveBlock:
     for effective in effective_blocks(conversation):
         if effective.label == label and effective.isolation:
             return effective
-    raise LabelChanged  # Somebody released it already.
+    raise LabelChanged
 
 
-def _last_base(copy: Block) -> BlockRevision | None:
-    """The shared block's revision that a released copy was last isolated, reset or rebased from.
-
-    Of which block it is, is told by what the agent read as the label when that was written.
-    """
-    moved = copy.revisions.exclude(base_version=None).first()
-    if moved is None or moved.base_version is None or copy.conversation is None:
+def _find_last_base(block: Block) -> BlockRevision | None:
+    """Return the shared revision that an isolated block was last based on, if it is known."""
+    moved = block.revisions.exclude(base_version=None).first()
+    if moved is None or moved.base_version is None or block.conversation is None:
         return None
-    then = ReadingPeriod.objects.at(moved.written_at)
-    period = then.filter(agent=copy.conversation.agent_id, label=copy.label).first()
+    # The revision has the version of the base; which block it was, the agent's period tells.
+    periods = ReadingPeriod.objects.at(moved.written_at)
+    period = periods.filter(agent=block.conversation.agent_id, label=block.label).first()
     if period is None:
         return None
     return BlockRevision.objects.filter(block=period.block_id, number=moved.base_version).first()
-
-
-def _follow(conversation: Conversation) -> None:
-    if conversation.is_default:
-        recompile_default_conversations([conversation.agent_id])

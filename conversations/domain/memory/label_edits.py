@@ -1,4 +1,4 @@
-"""Editing what a conversation reads as one label, from within that conversation."""
+"""Edit what a conversation reads as one label, from within that conversation."""
 
 from collections.abc import Callable
 
@@ -21,15 +21,15 @@ def edit_label(
     expected_version: int | None = None,
     reason: str = "",
 ) -> EffectiveBlock:
-    """Change the block that this conversation reads as `label`: its isolated one, else the shared.
+    """Change the block that this conversation reads as `label`, isolated or shared.
 
-    `edit` is given the locked fresh row and answers the fields to write, so an operation such as
-    "append this line" loses nobody's edit; no other label is touched. Where the shared block is
-    marked copy on write, the label is isolated first and the copy is written.
+    `edit` takes the fresh, locked row and returns the fields to write, so that an operation such
+    as "append this line" loses no other edit. If the shared block is copy-on-write, the label is
+    isolated first and the copy is written.
     """
-    block = _locked(conversation, _read(conversation, label))
+    block = _lock_effective(conversation, _find_effective(conversation, label))
     if not block.is_isolated and block.copy_on_write:
-        # Nobody else can isolate the label while its shared block is locked: the copy is new.
+        # The lock on the shared block keeps others from isolating the label: the copy is new.
         block = isolate_label(conversation, label, by=by).block
     write_block(
         block,
@@ -39,7 +39,7 @@ def edit_label(
         conversation=conversation,
         **edit(block),
     )
-    return _read(conversation, label)
+    return _find_effective(conversation, label)
 
 
 @retry_on_label_change
@@ -51,26 +51,26 @@ def edit_isolated_block(
     expected_version: int | None = None,
     changes: BlockFields,
 ) -> EffectiveBlock:
-    """Change the isolated block of a label, or make it where the shared one is copy on write."""
+    """Change the isolated block of a label; isolate the label if its block is copy-on-write."""
     effective = next((e for e in effective_blocks(conversation) if e.label == label), None)
     if effective is None or not (effective.isolation or effective.block.copy_on_write):
         raise NotFound(f"Conversation '{conversation.pk}' has not isolated the label {label!r}")
     if effective.isolation is None:
         effective = isolate_label(conversation, label, by=by)
-    block = _locked(conversation, effective)
+    block = _lock_effective(conversation, effective)
     write_block(block, by=by, expected_version=expected_version, **changes)
-    return _read(conversation, label)
+    return _find_effective(conversation, label)
 
 
-def _locked(conversation: Conversation, effective: EffectiveBlock) -> Block:
-    """The fresh row of what is read as the label, held, while it is still what is read."""
+def _lock_effective(conversation: Conversation, effective: EffectiveBlock) -> Block:
+    """Lock and return the fresh row; raise LabelChanged if the label now means another block."""
     block = lock_block(effective.block)
-    if _read(conversation, effective.label).block != block:
+    if _find_effective(conversation, effective.label).block != block:
         raise LabelChanged
     return block
 
 
-def _read(conversation: Conversation, label: str) -> EffectiveBlock:
+def _find_effective(conversation: Conversation, label: str) -> EffectiveBlock:
     blocks = effective_blocks(conversation)
     for effective in blocks:
         if effective.label == label:

@@ -1,4 +1,8 @@
-"""Keeping record of when which block was read, and reading memory as it was."""
+"""Record when which block was read, and read memory as it was.
+
+Every change of an `AgentBlock` or `IsolatedBlock` row goes with a call of `begin_periods` or
+`end_periods`, which also marks the default conversations that it affects.
+"""
 
 from collections.abc import Iterable
 from datetime import datetime
@@ -10,13 +14,15 @@ from django.utils import timezone
 from ...models import AgentBlock, Block, BlockRevision, Conversation, IsolatedBlock, ReadingPeriod
 from ..actor import Actor
 from ..errors import InvalidArgument, NotFound
-from .effective import overlay_isolated
+from .effective import overlay
+from .writes import mark_stale
 
 
 def begin_periods(
     links: Iterable[AgentBlock | IsolatedBlock], *, by: Actor, at: datetime | None = None
 ) -> None:
-    """Record that these links, new ones, are in force from now on, or since `at`."""
+    """Record that these new links are in force from now on, or since `at`."""
+    links = list(links)
     since = at or timezone.now()
     ReadingPeriod.objects.bulk_create(
         ReadingPeriod(
@@ -30,15 +36,29 @@ def begin_periods(
         )
         for link in links
     )
+    mark_stale(
+        agents={link.agent_id for link in links if isinstance(link, AgentBlock)},
+        conversations={
+            link.conversation_id
+            for link in links
+            if isinstance(link, IsolatedBlock) and link.conversation.is_default
+        },
+    )
 
 
 def end_periods(periods: QuerySet[ReadingPeriod], *, by: Actor, at: datetime | None = None) -> None:
-    """Record that what these periods say is over now, or was at `at`."""
-    periods.filter(until=None).update(until=at or timezone.now(), ended_by=by.user)
+    """Record that the open ones of these periods end now, or ended at `at`."""
+    periods = periods.filter(until=None)
+    readers = list(periods.values_list("agent", "conversation"))
+    periods.update(until=at or timezone.now(), ended_by=by.user)
+    mark_stale(
+        agents={agent for agent, _ in readers if agent},
+        conversations={conversation for _, conversation in readers if conversation},
+    )
 
 
 class PastBlock(NamedTuple):
-    """What one label said in one conversation at some time. Drift is a matter of the present."""
+    """What one label said in one conversation at some time. Drift exists in the present only."""
 
     label: str
     origin: Literal["shared", "isolated"]
@@ -48,11 +68,15 @@ class PastBlock(NamedTuple):
 
     @property
     def version(self) -> int:
+        """The block's version at that time."""
         return self.block.version
 
 
 def time_of(conversation: Conversation, at: str | datetime) -> datetime:
-    """A time as it is; of a message's id, when it was written. The conversation must hold it."""
+    """Return a time as it is, or when the message of this id was written.
+
+    Raises NotFound if the conversation does not contain the message.
+    """
     if isinstance(at, datetime):
         return at
     link = conversation.message_links.filter(message=at).select_related("message").first()
@@ -62,9 +86,10 @@ def time_of(conversation: Conversation, at: str | datetime) -> datetime:
 
 
 def effective_blocks_at(conversation: Conversation, moment: datetime) -> list[PastBlock]:
-    """What this conversation read at `moment`, in the prompt order of then.
+    """Return what this conversation read at `moment`, in the prompt order of that time.
 
-    The blocks are unsaved copies. A fork read, before it began, what it was forked from.
+    The blocks are unsaved copies. Before its creation, a fork read what its original did. Raises
+    InvalidArgument if the conversation did not exist yet.
     """
     while moment < conversation.created_at:
         if conversation.forked_from is None:
@@ -73,31 +98,31 @@ def effective_blocks_at(conversation: Conversation, moment: datetime) -> list[Pa
                 f"{conversation.created_at.isoformat()}, after {moment.isoformat()}"
             )
         conversation = conversation.forked_from
-    periods = (
+    periods = list(
         ReadingPeriod.objects.filter(Q(agent=conversation.agent_id) | Q(conversation=conversation))
         .at(moment)
         .in_prompt_order()
         .select_related("block")
     )
-    shared = [period for period in periods if period.agent_id]
-    isolated = [period for period in periods if period.conversation_id]
     blocks = [period.block for period in periods]
     for revision in BlockRevision.objects.filter(block__in=blocks).as_of(moment):
         for block in blocks:
             if block.pk == revision.block_id:
-                _as_then(block, revision)
+                _set_state(block, revision)
+    shared = [period for period in periods if period.agent_id]
+    isolated = [period for period in periods if period.conversation_id]
     return [
         PastBlock(
-            read.label,
-            "isolated" if own else "shared",
-            read.block,
-            common.block if common else None,
+            label=read.effective.label,
+            origin="isolated" if read.isolated else "shared",
+            block=read.effective.block,
+            shared=read.shared.block if read.shared else None,
         )
-        for read, common, own in overlay_isolated(shared, isolated)
+        for read in overlay(shared, isolated)
     ]
 
 
-def _as_then(block: Block, revision: BlockRevision) -> None:
+def _set_state(block: Block, revision: BlockRevision) -> None:
     for name, value in revision.state.items():
         setattr(block, name, value)
     block.version = revision.number

@@ -1,13 +1,14 @@
-"""What the model reads: the system message compiled from memory, and the messages after it."""
+"""The prompt: the system message compiled from memory, and the messages in context."""
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any, Literal, TypedDict
 from zoneinfo import ZoneInfo
 
 from django.db import transaction
-from django.db.models import Count, QuerySet
+from django.db.models import Count
 from django.utils import timezone
 
 from ...llm.tokens import count_tokens
@@ -37,6 +38,7 @@ class Prompt:
 
     @property
     def text(self) -> str:
+        """The whole system message."""
         return "\n\n".join(part for part in (self.system, self.memory, self.metadata) if part)
 
 
@@ -47,10 +49,10 @@ def compile_prompt(
     compiled_at: datetime,
     message_count: int,
 ) -> Prompt:
-    """The system message of `conversation` when it reads `blocks`.
+    """Compile the system message of a conversation that reads `blocks`.
 
-    `message_count` counts the messages after the system message. Tags and order are those that
-    V1 agents were prompted with; the wording is this project's.
+    `message_count` counts the messages after the system message. Tags and order are those of V1's
+    prompts; the wording is this project's.
     """
     agent = conversation.agent
     moment = compiled_at.astimezone(ZoneInfo(agent.timezone))
@@ -84,66 +86,70 @@ def _block_section(effective: EffectiveBlock) -> str:
     )
 
 
-def fingerprint(agent: Agent, blocks: Sequence[EffectiveBlock | BlockVersion]) -> dict:
-    """What a system message is compiled from, small enough to keep with the conversation.
+class Fingerprint(TypedDict):
+    """What a system message is compiled from, small enough to store with the conversation.
 
-    {"system": the first 16 hexadecimal digits of the SHA-256 of the system prompt,
-     "blocks": [[label, block id, version], …] in prompt order}
+    `system`: the first 16 hexadecimal digits of the SHA-256 of the system prompt. `blocks`: label,
+    block id and version of each, in prompt order.
     """
+
+    system: str
+    blocks: list[list[Any]]
+
+
+def fingerprint(agent: Agent, blocks: Sequence[EffectiveBlock | BlockVersion]) -> Fingerprint:
+    """Return the fingerprint of a prompt with these blocks, as `Conversation.compiled_from`."""
     digest = hashlib.sha256(agent.system.encode("utf-8", "surrogatepass")).hexdigest()[:16]
     return {
         "system": digest,
-        "blocks": [[read.label, read.block_id, read.version] for read in blocks],
+        "blocks": [[block.label, block.block_id, block.version] for block in blocks],
     }
 
 
+class BlockSeen(TypedDict):
+    """A block that a model was shown in one step."""
+
+    label: str
+    block_id: str
+    version: int
+    origin: Literal["shared", "isolated"]
+
+
+def blocks_seen(compiled_from: Fingerprint, isolated_ids: Collection[str]) -> list[BlockSeen]:
+    """Return the blocks in a prompt with this fingerprint; `isolated_ids` are block ids."""
+    return [
+        {
+            "label": label,
+            "block_id": block_id,
+            "version": version,
+            "origin": "isolated" if block_id in isolated_ids else "shared",
+        }
+        for label, block_id, version in compiled_from.get("blocks", [])
+    ]
+
+
 def is_stale(conversation: Conversation, blocks: Sequence[EffectiveBlock | BlockVersion]) -> bool:
-    """Whether the stored system message says something else than memory now does."""
+    """Return whether the stored system message was compiled from something else."""
     return conversation.compiled_from != fingerprint(conversation.agent, blocks)
 
 
 def recompile(conversation: Conversation) -> str:
-    """Compile the system message from memory, store it in place, and answer its text."""
+    """Compile and store the system message of a conversation, and return its text."""
     texts = recompile_all([conversation.pk])
     if conversation.pk not in texts:
         raise Conflict(f"Conversation '{conversation.pk}' has no system message to recompile")
     return texts[conversation.pk]
 
 
-@transaction.atomic
+@transaction.atomic(savepoint=False)
 def recompile_all(conversation_ids: Iterable[str]) -> dict[str, str]:
-    """`recompile` for many conversations, in a fixed number of queries; their texts by id.
+    """Recompile many conversations in a fixed number of queries, and return their texts by id.
 
-    One that has no system message, as damaged data may, is left out.
+    One without a system message, as in damaged data, is skipped.
     """
-    return _recompile(Conversation.objects.filter(pk__in=list(conversation_ids)))
-
-
-def recompile_default_conversations(agent_ids: Iterable[str]) -> None:
-    """Store a new system message in the default conversation of each of these agents.
-
-    The number of queries does not grow with the number of agents: a block may be shared by
-    thousands. Must run in the transaction of the change it follows.
-    """
-    defaults = Conversation.objects.filter(agent__deleted_at=None, is_default=True)
-    _recompile(defaults.filter(agent__in=list(agent_ids)))
-
-
-def preview_prompt(conversation: Conversation) -> Prompt:
-    """What `recompile` would store now. Writes nothing."""
-    return _compile_now(conversation)[0]
-
-
-def _compile_now(conversation: Conversation) -> tuple[Prompt, list[EffectiveBlock]]:
-    blocks = effective_blocks(conversation)
-    count = conversation.message_links.filter(position__gt=0).count()
-    prompt = compile_prompt(conversation, blocks, compiled_at=timezone.now(), message_count=count)
-    return prompt, blocks
-
-
-def _recompile(rows: QuerySet[Conversation]) -> dict[str, str]:
-    # Two edits of two blocks may recompile the same conversation: whoever comes second waits
-    # here, and then reads what the first one wrote.
+    # Edits of two blocks may recompile the same conversation: with the lock, the second one waits
+    # here and then reads the first one's text.
+    rows = Conversation.objects.filter(pk__in=list(conversation_ids))
     locked = rows.select_for_update(no_key=True, of=("self",)).select_related("agent")
     conversations = {conversation.pk: conversation for conversation in locked.order_by("id")}
     links = ConversationMessage.objects.filter(conversation__in=conversations, position=0)
@@ -177,13 +183,25 @@ def _recompile(rows: QuerySet[Conversation]) -> dict[str, str]:
     return {pk: message.text for pk, message in messages.items()}
 
 
+def preview_prompt(conversation: Conversation) -> Prompt:
+    """Return what `recompile` would store now. Writes nothing."""
+    return _compile_now(conversation)[0]
+
+
+def _compile_now(conversation: Conversation) -> tuple[Prompt, list[EffectiveBlock]]:
+    blocks = effective_blocks(conversation)
+    count = conversation.message_links.filter(position__gt=0).count()
+    prompt = compile_prompt(conversation, blocks, compiled_at=timezone.now(), message_count=count)
+    return prompt, blocks
+
+
 @dataclass(frozen=True)
 class ContextWindow:
-    """What the model would read now, and what each part costs in tokens."""
+    """What the model would read now, and the number of tokens of each part."""
 
     prompt: Prompt
     labels: list[str]
-    functions: list[dict]
+    functions: list[dict[str, Any]]
     messages: list[Message]
     size_max: int
     message_total: int
@@ -195,6 +213,7 @@ class ContextWindow:
 
     @property
     def size_current(self) -> int:
+        """The number of tokens of all parts."""
         return (
             self.tokens_system
             + self.tokens_memory
@@ -205,14 +224,14 @@ class ContextWindow:
 
 
 def context_window(conversation: Conversation) -> ContextWindow:
-    """What the model would read if this conversation's next turn began now. Stores nothing."""
+    """Return what the model would read if the next turn began now. Writes nothing."""
     agent = conversation.agent
     prompt, blocks = _compile_now(conversation)
     labels = [effective.label for effective in blocks]
     links = conversation.message_links.in_context().select_related("message")
     messages = [link.message for link in links]
     if messages:
-        # The stored text may be older than memory; the model is shown the present one.
+        # The stored prompt may be stale; a turn recompiles it first.
         messages[0].content = [{"type": "text", "text": prompt.text}]
     functions = tools.definitions(agent.tools, labels)
     return ContextWindow(
@@ -231,7 +250,7 @@ def context_window(conversation: Conversation) -> ContextWindow:
 
 
 def message_tokens(message: Message) -> int:
-    """What one message costs: its text, tool calls and tool returns."""
+    """Count the tokens of a message: its text, tool calls and tool returns."""
     parts = [message.text]
     parts += [str(call) for call in message.tool_calls]
     parts += [str(result) for result in message.tool_returns]

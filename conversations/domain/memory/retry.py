@@ -1,39 +1,41 @@
-"""Verbs about a label find out what it means, lock that, and look again.
+"""Retry a verb about a label when the label comes to mean another block while it runs.
 
-When somebody isolated or released the label in between, what was locked is no longer what the
-label means. Locking the other rows as well would break the order of locks, so the verb lets go of
-everything and begins again.
+Such a verb finds the block that a label means, locks it, and looks again. If the label was
+isolated or released in between, the locked block is the wrong one. Locking a second block then
+would break the lock order, so the verb rolls back, which frees its locks, and starts again.
 """
 
 from collections.abc import Callable
 from functools import wraps
 from typing import ParamSpec, TypeVar
 
-from django.db import transaction
-
 from ..errors import Conflict
+from .writes import memory_write
 
 P = ParamSpec("P")
 R = TypeVar("R")
 
-TRIES = 10
+MAX_ATTEMPTS = 10
 
 
 class LabelChanged(Exception):
-    """What a verb has locked is no longer what its label means."""
+    """The locked block is no longer the one that the label means."""
 
 
 def retry_on_label_change(verb: Callable[P, R]) -> Callable[P, R]:
-    """Make a verb one transaction, which is rolled back and begun anew when it was overtaken."""
+    """Make a verb one memory write that is rolled back and retried on LabelChanged.
 
-    @wraps(verb)
-    def whole(*args: P.args, **kwargs: P.kwargs) -> R:
-        for _ in range(TRIES):
+    Raises Conflict after `MAX_ATTEMPTS` attempts.
+    """
+    attempt = memory_write(verb)
+
+    @wraps(attempt)
+    def write(*args: P.args, **kwargs: P.kwargs) -> R:
+        for _ in range(MAX_ATTEMPTS):
             try:
-                with transaction.atomic():
-                    return verb(*args, **kwargs)
+                return attempt(*args, **kwargs)
             except LabelChanged:
                 continue
-        raise Conflict("Others isolate and release this label at the same time; try again")
+        raise Conflict("Other requests isolate and release this label at the same time; try again")
 
-    return whole
+    return write

@@ -1,13 +1,12 @@
 """Undo, redo and restore: earlier states of a block, written as new revisions.
 
-An undo or redo points at the revision whose state it took (`restored_number`); every other
-revision is an edit. Undo goes to what the edit in force was made upon, so an edit after an undo
-begins a new branch, and the old one stays in the history.
+The revision of an undo or redo names the one whose state it took (`restored_number`); every other
+revision is an edit. Undo goes back to the state before the edit in force, so an edit after an undo
+begins a new branch; the old one stays in the history.
 """
 
 from dataclasses import dataclass
 
-from django.db import transaction
 from django.db.models import Max
 
 from ...models import Block, BlockRevision, IsolatedBlock
@@ -15,16 +14,21 @@ from ..actor import Actor, Source
 from ..diffs import DiffPart, text_diff, unified
 from ..errors import Conflict, NotFound
 from .blocks import check_version, lock_block, write_block
+from .writes import memory_write
 
 MOVES = (Source.UNDO, Source.REDO)
 
 
 class NothingToUndo(Conflict):
+    """The block has the state of its first version."""
+
     def __init__(self, block: Block):
-        super().__init__(f"Block '{block.pk}' says what it said first: there is nothing to undo")
+        super().__init__(f"Block '{block.pk}' is at its first version: there is nothing to undo")
 
 
 class NothingToRedo(Conflict):
+    """The newest revisions of the block are no undo."""
+
     def __init__(self, block: Block):
         super().__init__(
             f"Block '{block.pk}' was not undone since its last edit: there is nothing to redo"
@@ -32,23 +36,26 @@ class NothingToRedo(Conflict):
 
 
 @dataclass(frozen=True)
-class Change:
-    """How a block got from one revision to another."""
+class RevisionDiff:
+    """The difference between two revisions of a block."""
 
     older: BlockRevision
     newer: BlockRevision
 
     @property
     def unified(self) -> str:
+        """The difference of the values as a unified diff."""
         names = (f"revision {self.older.number}", f"revision {self.newer.number}")
         return unified(self.older.value, self.newer.value, *names)
 
     @property
-    def pieces(self) -> list[DiffPart]:
+    def parts(self) -> list[DiffPart]:
+        """The difference of the values, part by part."""
         return text_diff(self.older.value, self.newer.value)
 
 
 def find_revision(block: Block, number: int) -> BlockRevision:
+    """Return a block's revision of this number. Raises NotFound."""
     revision = block.revisions.filter(number=number).first()
     if revision is None:
         raise NotFound(
@@ -57,19 +64,21 @@ def find_revision(block: Block, number: int) -> BlockRevision:
     return revision
 
 
-def diff_revisions(block: Block, older: int | None = None, newer: int | None = None) -> Change:
-    """What changed between two revisions: without numbers, what the newest one did."""
+def diff_revisions(
+    block: Block, older: int | None = None, newer: int | None = None
+) -> RevisionDiff:
+    """Return the difference of two revisions, by default of the newest and the one before it."""
     newer = block.version if newer is None else newer
     older = max(newer - 1, 1) if older is None else older
-    return Change(find_revision(block, older), find_revision(block, newer))
+    return RevisionDiff(find_revision(block, older), find_revision(block, newer))
 
 
-@transaction.atomic
+@memory_write
 def undo(
     block: Block, *, by: Actor, expected_version: int | None = None, reason: str = ""
 ) -> Block:
-    """Take the state that the last edit not yet undone was made upon. Answers the fresh row."""
-    block = _locked(block, expected_version)
+    """Undo the newest edit that is not undone yet, and return the fresh row."""
+    block = _lock(block, expected_version)
     edit = _in_force(block, block.version)
     if edit == 1:
         raise NothingToUndo(block)
@@ -77,12 +86,12 @@ def undo(
     return _take(block, number, Source.UNDO, by=by, expected=expected_version, reason=reason)
 
 
-@transaction.atomic
+@memory_write
 def redo(
     block: Block, *, by: Actor, expected_version: int | None = None, reason: str = ""
 ) -> Block:
-    """Take back the last undo since the last edit. Answers the fresh row."""
-    block = _locked(block, expected_version)
+    """Undo the newest undo since the last edit, and return the fresh row."""
+    block = _lock(block, expected_version)
     last_edit = block.revisions.exclude(source__in=MOVES).aggregate(n=Max("number"))["n"]
     undone: list[int] = []
     number = last_edit
@@ -98,7 +107,7 @@ def redo(
     return _take(block, undone[-1], Source.REDO, by=by, expected=expected_version, reason=reason)
 
 
-@transaction.atomic
+@memory_write
 def restore_revision(
     block: Block,
     number: int,
@@ -107,19 +116,19 @@ def restore_revision(
     expected_version: int | None = None,
     reason: str = "",
 ) -> Block:
-    """Take the state of any revision. An edit like others: it can be undone."""
-    block = _locked(block, expected_version)
+    """Write the state of any revision again, as an edit that can be undone."""
+    block = _lock(block, expected_version)
     return _take(block, number, Source.RESTORE, by=by, expected=expected_version, reason=reason)
 
 
-def _locked(block: Block, expected_version: int | None) -> Block:
+def _lock(block: Block, expected_version: int | None) -> Block:
     block = lock_block(block)
     check_version(block, expected_version)
     return block
 
 
 def _in_force(block: Block, number: int) -> int:
-    """The edit whose state the block had at this revision."""
+    """Return the number of the edit whose state the block had at this revision."""
     revision = find_revision(block, number)
     if revision.source in MOVES and revision.restored_number is not None:
         return revision.restored_number
@@ -148,11 +157,11 @@ def _take(
 
 
 def _base_before(block: Block, number: int) -> BlockRevision | None:
-    """The shared block's revision that an isolated text was based on at `number`, when going
-    back there also goes back behind the reset or rebase that set the present base.
+    """Return the base that an isolated block had at revision `number`, if it differs from now.
 
-    Otherwise, keeping the base, a text without the shared block's changes would pass for one
-    that has merged them, and promoting it would silently take them away.
+    Going back past the reset or rebase that set the present base has to restore the older base.
+    Otherwise a text without the shared block's changes would look as if it had merged them, and
+    promoting it would silently revert them.
     """
     isolation = IsolatedBlock.objects.select_for_update(no_key=True).filter(block=block).first()
     if isolation is None or isolation.source_block_id is None:
@@ -162,6 +171,6 @@ def _base_before(block: Block, number: int) -> BlockRevision | None:
     if moved is None or before is None or before.base_version is None:
         return None
     if moved.base_version != isolation.base_version:
-        return None  # A later promotion moved it on.
+        return None  # A later promotion has set the base.
     shared = BlockRevision.objects.filter(block=isolation.source_block_id)
     return shared.filter(number=before.base_version).first()

@@ -1,4 +1,4 @@
-"""Finding conversations whose stored system message no longer says what memory does."""
+"""Find conversations whose stored prompt no longer matches memory."""
 
 from collections.abc import Iterator
 
@@ -10,7 +10,7 @@ from .prompt import is_stale
 
 
 def stale_conversations(conversations: ConversationQuerySet) -> Iterator[list[Conversation]]:
-    """Those of `conversations` that are stale, in batches. Reads versions, not texts."""
+    """Yield the stale ones of `conversations` in batches. Reads versions, not texts."""
     for batch in in_batches(conversations.select_related("agent")):
         blocks = block_versions_of(batch)
         if stale := [c for c in batch if is_stale(c, blocks[c.pk])]:

@@ -17,7 +17,7 @@ from ..actor import Actor, Source
 from ..conversations.messages import append_messages
 from ..errors import NotFound
 from ..memory.effective import block_versions_of
-from ..memory.prompt import context_window, is_stale, recompile
+from ..memory.prompt import BlockSeen, blocks_seen, context_window, is_stale, recompile
 from ..model_handles import check_model_handle
 from ..runs.events import Event, insert_events
 from ..runs.finish import CANCELLED, Ending, end_locked_run
@@ -43,7 +43,7 @@ class Turn:
     input: list[Message]
     held: frozenset[str]
     isolated: set[str] = field(default_factory=set)
-    blocks_seen: list[dict] = field(default_factory=list)
+    blocks_seen: list[BlockSeen] = field(default_factory=list)
     step: int = 0
     seq: int = 0
 
@@ -106,26 +106,14 @@ def plan_step(turn: Turn) -> StepPlan:
     if turn.step == 0 and sends:
         newest = [link.message for link in shown[-1:] if link.message.role == Role.APPROVAL]
         check_answers([call["id"] for each in newest for call in each.tool_calls], turn.request)
-    if shown:
-        turn.blocks_seen = _blocks_seen(shown[0].compiled_from or {}, turn.isolated)
+    if shown and shown[0].compiled_from:
+        turn.blocks_seen = blocks_seen(shown[0].compiled_from, turn.isolated)
     messages = [link.message for link in shown]
     if turn.step == 0:
         messages += turn.input
     labels = [read["label"] for read in turn.blocks_seen]
     request = model_request(turn.conversation, messages, turn.request, labels=labels)
     return StepPlan(new_id("step"), turn.step + 1, request, request_tokens(request))
-
-
-def _blocks_seen(compiled_from: dict, isolated: set[str]) -> list[dict]:
-    return [
-        {
-            "label": label,
-            "block_id": block_id,
-            "version": version,
-            "origin": "isolated" if block_id in isolated else "shared",
-        }
-        for label, block_id, version in compiled_from.get("blocks", [])
-    ]
 
 
 def preview_request(conversation: Conversation, request: TurnRequest) -> ModelRequest:

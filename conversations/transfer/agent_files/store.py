@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 from typing import Any
 
-from django.db import transaction
 from django.utils import timezone
 
 from ...domain.actor import Actor
@@ -13,6 +12,7 @@ from ...domain.conversations.messages import insert_messages, text_message
 from ...domain.memory.blocks import insert_blocks
 from ...domain.memory.periods import begin_periods
 from ...domain.memory.prompt import recompile_all
+from ...domain.memory.writes import memory_write
 from ...domain.model_handles import check_model_handle
 from ...models import (
     Agent,
@@ -42,7 +42,7 @@ class ImportOptions:
     with_messages: bool = True
 
 
-@transaction.atomic
+@memory_write
 def import_agent_file(
     organization: Organization, file: AgentFile, *, by: Actor, options: ImportOptions
 ) -> list[Agent]:

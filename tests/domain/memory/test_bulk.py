@@ -61,7 +61,7 @@ def test_a_second_run_changes_nothing(agent):
 
 
 def test_interrupted_and_run_again_ends_like_an_undisturbed_run(alice, monkeypatch):
-    monkeypatch.setattr(bulk, "BATCH", 2)
+    monkeypatch.setattr(bulk, "BATCH_SIZE", 2)
     agent = make_agent(alice, memory_blocks=[{"label": "human", "value": LINES}])
     for _ in range(5):
         make_conversation(agent, isolated=["human"])

@@ -124,7 +124,7 @@ def test_a_revision_that_is_not_there_is_named(block):
 def test_what_changed_between_any_two_revisions(block):
     change = diff_revisions(block, 1, 3)
 
-    assert [tuple(piece) for piece in change.pieces] == [("removed", "A"), ("added", "C")]
+    assert [tuple(part) for part in change.parts] == [("removed", "A"), ("added", "C")]
     assert change.unified == "--- revision 1\n+++ revision 3\n@@ -1 +1 @@\n-A\n+C"
     assert diff_revisions(block).older.number == 2
 
