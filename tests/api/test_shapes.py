@@ -18,6 +18,7 @@ from conversations.domain.memory.revisions import undo
 from conversations.models import Message, Run, Step
 
 from ..factories import actor, make_agent, make_conversation, make_messages, make_run
+from ..runtime.processes import until
 
 
 class Operation(NamedTuple):
@@ -190,3 +191,4 @@ def test_turn_matches_its_shape(transactional_db, model, client_for, alice, ids,
     response = send(client_for(alice), operation, ids, TURN_BODIES[name])
 
     assert_matches(response, operation)
+    until(lambda: not Run.objects.active().exists(), seconds=60, what="the turn ends")

@@ -9,24 +9,10 @@ from dataclasses import dataclass
 from django.db import models
 from django.db.models import F, Q
 from django.db.models.lookups import IsNull
-from rest_framework import serializers
 
 from ...domain.errors import NotFound
 from ...ids import is_id
-from ..serializers.fields import Choice, Text, WholeNumber
 from .errors import InvalidRequest
-
-MAX_LIMIT = 1000
-
-
-class PageQuery(serializers.Serializer):
-    """What every list takes."""
-
-    before = Text(required=False, help_text="The id of the row that the page ends before.")
-    after = Text(required=False, help_text="The id of the row that the page begins after.")
-    limit = WholeNumber(default=50, min_value=1, max_value=MAX_LIMIT)
-    order = Choice(["asc", "desc"], default="desc")
-    order_by = Choice(["created_at"], default="created_at")
 
 
 @dataclass(frozen=True)

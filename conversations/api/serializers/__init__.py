@@ -1,0 +1,4 @@
+"""Request bodies (`…Body`, `…Form`) and query parameters (`…Query`), as REST framework serializers.
+
+Responses are in `api.shapes`.
+"""

@@ -1,68 +1,80 @@
+"""Request bodies and queries of agents."""
+
+from typing import Any
+
 from rest_framework import serializers
 
-from ..http.pagination import PageQuery
 from ..shapes.agents import RELATIONS
-from .blocks import CreateBlockBody
+from .blocks import CreateBlockBody, without_nulls
 from .conversations import ModelSettings
-from .fields import Choice, Flag, Id, JsonObject, Label, Listed, Repeated, Text, WholeNumber
+from .fields import (
+    OPTIONAL,
+    Id,
+    Input,
+    Label,
+    QueryList,
+    StrictBoolean,
+    StrictChoice,
+    StrictInteger,
+    StrictList,
+    StrictObject,
+    StrictString,
+)
+from .pages import PageQuery
 
 
-class LlmConfig(serializers.Serializer):
-    """V1's older way to name a model; what else it says is ignored."""
+class LLMConfig(Input):
+    """V1's older notation for a model; other fields are ignored."""
 
-    handle = Text(required=False, allow_null=True, max_length=200)
-    model = Text(required=False, allow_null=True, max_length=100)
-    provider_name = Text(required=False, allow_null=True, max_length=50)
-    model_endpoint_type = Text(required=False, allow_null=True, max_length=50)
-    context_window = WholeNumber(required=False, allow_null=True, min_value=1)
+    handle = StrictString(**OPTIONAL, max_length=200)
+    model = StrictString(**OPTIONAL, max_length=100)
+    provider_name = StrictString(**OPTIONAL, max_length=50)
+    model_endpoint_type = StrictString(**OPTIONAL, max_length=50)
+    context_window = StrictInteger(**OPTIONAL, min_value=1)
 
-    def validate(self, config):
-        if not (config.get("handle") or config.get("model")):
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        if not (attrs.get("handle") or attrs.get("model")):
             raise serializers.ValidationError("expected a `handle` or a `model`")
-        return config
+        return attrs
 
 
-class InitialMessage(serializers.Serializer):
-    role = Choice(["user", "assistant", "system"])
-    content = Text()
+class InitialMessage(Input):
+    """A message that a new agent starts with."""
+
+    role = StrictChoice(["user", "assistant", "system"])
+    content = StrictString()
 
 
-class AgentBody(serializers.Serializer):
-    """What may be said of an agent. Null means "not said", but for `description`."""
+class AgentBody(Input):
+    """The fields of an agent. Null means absent, except for `description`."""
 
-    name = Text(required=False, allow_null=True, allow_blank=False, max_length=200)
-    description = Text(required=False, allow_null=True)
-    system = Text(required=False, allow_null=True)
-    model = Text(required=False, allow_null=True, max_length=200)
-    model_settings = ModelSettings(required=False, allow_null=True)
-    llm_config = LlmConfig(required=False, allow_null=True)
-    embedding = Text(required=False, allow_null=True, max_length=200)
-    context_window_limit = WholeNumber(required=False, allow_null=True, min_value=1)
-    timezone = Text(required=False, allow_null=True, max_length=64)
-    block_ids = Listed(child=Text(), required=False, allow_null=True)
-    tool_ids = Listed(child=Text(), required=False, allow_null=True)
-    tool_rules = Listed(
-        child=JsonObject(),
-        required=False,
-        allow_null=True,
-        help_text='Kept are those of type "requires_approval" with a `tool_name`.',
+    name = StrictString(**OPTIONAL, allow_blank=False, max_length=200)
+    description = StrictString(**OPTIONAL)
+    system = StrictString(**OPTIONAL)
+    model = StrictString(**OPTIONAL, max_length=200)
+    model_settings = ModelSettings(**OPTIONAL)
+    llm_config = LLMConfig(**OPTIONAL)
+    embedding = StrictString(**OPTIONAL, max_length=200)
+    context_window_limit = StrictInteger(**OPTIONAL, min_value=1)
+    timezone = StrictString(**OPTIONAL, max_length=64)
+    block_ids = StrictList(child=StrictString(), **OPTIONAL)
+    tool_ids = StrictList(child=StrictString(), **OPTIONAL)
+    tool_rules = StrictList(
+        child=StrictObject(),
+        **OPTIONAL,
+        help_text='Only rules of type "requires_approval" with a `tool_name` are stored.',
     )
-    tags = Listed(child=Text(), required=False, allow_null=True)
-    metadata = JsonObject(required=False, allow_null=True)
-    hidden = Flag(required=False, allow_null=True)
-    isolated_labels = Listed(
+    tags = StrictList(child=StrictString(), **OPTIONAL)
+    metadata = StrictObject(**OPTIONAL)
+    hidden = StrictBoolean(**OPTIONAL)
+    isolated_labels = StrictList(
         child=Label(),
-        required=False,
-        allow_null=True,
+        **OPTIONAL,
         help_text="Labels to isolate in every new conversation.",
     )
 
-    def validate(self, fields):
-        fields = {
-            name: value
-            for name, value in fields.items()
-            if value is not None or name == "description"
-        }
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        fields = without_nulls(attrs)
         if "tool_rules" in fields:
             rules = fields.pop("tool_rules")
             names = [r.get("tool_name") for r in rules if r.get("type") == "requires_approval"]
@@ -79,65 +91,75 @@ class AgentBody(serializers.Serializer):
 class CreateAgentBody(AgentBody):
     """The body of POST /v1/agents/."""
 
-    agent_type = Text(required=False, allow_null=True, allow_blank=False, max_length=50)
-    memory_blocks = Listed(child=CreateBlockBody(), required=False, allow_null=True)
-    tools = Listed(child=Text(allow_blank=False, max_length=200), required=False, allow_null=True)
-    include_base_tools = Flag(default=True)
-    initial_message_sequence = Listed(child=InitialMessage(), required=False, allow_null=True)
+    agent_type = StrictString(**OPTIONAL, allow_blank=False, max_length=50)
+    memory_blocks = StrictList(child=CreateBlockBody(), **OPTIONAL)
+    tools = StrictList(child=StrictString(allow_blank=False, max_length=200), **OPTIONAL)
+    include_base_tools = StrictBoolean(default=True)
+    initial_message_sequence = StrictList(child=InitialMessage(), **OPTIONAL)
 
 
 class UpdateAgentBody(AgentBody):
     """The body of PATCH /v1/agents/{id}; `block_ids` and `tags` replace the whole list."""
 
 
-class ResetMessagesBody(serializers.Serializer):
+class ResetMessagesBody(Input):
     """The body of PATCH /v1/agents/{id}/reset-messages."""
 
-    add_default_initial_messages = Flag(
-        default=False, help_text="Agents begin with their system message only, which stays."
+    add_default_initial_messages = StrictBoolean(
+        default=False, help_text="Ignored: the system message always stays, and is the only one."
     )
 
 
-class ApprovalQuery(serializers.Serializer):
-    requires_approval = Flag(required=False)
+class ApprovalQuery(Input):
+    """The query of PATCH /v1/agents/{id}/tools/approval/{tool_name}."""
+
+    requires_approval = StrictBoolean(required=False)
 
 
 class ApprovalBody(ApprovalQuery):
     """The body of PATCH /v1/agents/{id}/tools/approval/{tool_name}."""
 
 
-class IncludeQuery(serializers.Serializer):
-    include = Repeated(child=Choice(RELATIONS), required=False, help_text="Relations to fill.")
+class IncludeQuery(Input):
+    """The relations that a response includes."""
+
+    include = QueryList(
+        child=StrictChoice(RELATIONS), required=False, help_text="Relations to include."
+    )
 
 
-class AgentFilters(serializers.Serializer):
-    """What the list and the count of agents filter by."""
+class AgentFilters(Input):
+    """The filters of the list and the count of agents."""
 
-    name = Text(required=False)
-    query_text = Text(required=False, help_text="Part of the name, in any case.")
-    tags = Repeated(child=Text(), default=list)
-    match_all_tags = Flag(default=False)
+    name = StrictString(required=False)
+    query_text = StrictString(required=False, help_text="Part of the name, ignoring case.")
+    tags = QueryList(child=StrictString(), default=list)
+    match_all_tags = StrictBoolean(default=False)
     created_by_id = Id("user", required=False)
-    project_id = Text(required=False, help_text="Projects are not kept: matches no agent.")
-    template_id = Text(required=False, help_text="Templates are not kept: matches no agent.")
-    base_template_id = Text(required=False, help_text="As `template_id`.")
-    identity_id = Text(required=False, help_text="Identities are not kept: matches no agent.")
-    identifier_keys = Repeated(child=Text(), default=list, help_text="As `identity_id`.")
-    last_stop_reason = Text(required=False)
-    show_hidden_agents = Flag(default=False)
+    project_id = StrictString(required=False, help_text="Not supported: matches no agent.")
+    template_id = StrictString(required=False, help_text="Not supported: matches no agent.")
+    base_template_id = StrictString(required=False, help_text="Not supported: matches no agent.")
+    identity_id = StrictString(required=False, help_text="Not supported: matches no agent.")
+    identifier_keys = QueryList(
+        child=StrictString(), default=list, help_text="Not supported: matches no agent."
+    )
+    last_stop_reason = StrictString(required=False)
+    show_hidden_agents = StrictBoolean(default=False)
 
 
 class ListAgentsQuery(AgentFilters, IncludeQuery, PageQuery):
     """The query of GET /v1/agents/."""
 
-    order_by = Choice(["created_at", "updated_at", "last_run_completion"], default="created_at")
-    sort_by = Choice(
+    order_by = StrictChoice(
+        ["created_at", "updated_at", "last_run_completion"], default="created_at"
+    )
+    sort_by = StrictChoice(
         ["created_at", "updated_at", "last_run_completion"],
         required=False,
-        help_text="The older name of `order_by`.",
+        help_text="Older name of `order_by`.",
     )
-    ascending = Flag(required=False, help_text="The older name of `order`.")
+    ascending = StrictBoolean(required=False, help_text="Older name of `order`.")
 
 
 class BlockAgentsQuery(IncludeQuery, PageQuery):
-    """The query of the agents a block is attached to."""
+    """The query of GET /v1/blocks/{id}/agents."""

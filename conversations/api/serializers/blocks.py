@@ -1,76 +1,98 @@
-from rest_framework import serializers
+"""Request bodies and queries of blocks."""
 
-from ..http.pagination import PageQuery
-from .fields import Choice, Flag, JsonObject, Label, Listed, Repeated, Text, WholeNumber
+from typing import Any
+
+from .fields import (
+    OPTIONAL,
+    Input,
+    Label,
+    QueryList,
+    StrictBoolean,
+    StrictChoice,
+    StrictInteger,
+    StrictList,
+    StrictObject,
+    StrictString,
+)
+from .pages import PageQuery
+
+# `type: ignore[assignment]` below: DRF takes declared fields off the class, so that `label` and
+# `read_only` do not hide its own attributes of these names.
 
 
-class BlockBody(serializers.Serializer):
-    """What may be said of a block. Null means "not said", as in V1, but for `description`."""
+def without_nulls(fields: dict[str, Any]) -> dict[str, Any]:
+    """Drop the fields that are null, which means absent in V1, except for `description`."""
+    return {
+        name: value for name, value in fields.items() if value is not None or name == "description"
+    }
 
-    value = Text(required=False, allow_null=True)
-    limit = WholeNumber(required=False, allow_null=True, min_value=1)
-    description = Text(required=False, allow_null=True)
-    metadata = JsonObject(required=False, allow_null=True)
-    read_only = Flag(required=False, allow_null=True)  # type: ignore[assignment]
-    copy_on_write = Flag(
-        required=False,
-        allow_null=True,
-        help_text="Conversations may edit it only in a copy of their own.",
+
+class BlockBody(Input):
+    """The fields of a block. Null means absent, except for `description`."""
+
+    value = StrictString(**OPTIONAL)
+    limit = StrictInteger(**OPTIONAL, min_value=1)
+    description = StrictString(**OPTIONAL)
+    metadata = StrictObject(**OPTIONAL)
+    read_only = StrictBoolean(**OPTIONAL)  # type: ignore[assignment]
+    copy_on_write = StrictBoolean(
+        **OPTIONAL,
+        help_text="The first edit from a conversation isolates the label there.",
     )
-    hidden = Flag(required=False, allow_null=True)
-    tags = Listed(child=Text(), required=False, allow_null=True)
-    is_template = Flag(required=False, allow_null=True)
-    template_name = Text(required=False, allow_null=True, max_length=200)
-    project_id = Text(required=False, allow_null=True, max_length=200)
+    hidden = StrictBoolean(**OPTIONAL)
+    tags = StrictList(child=StrictString(), **OPTIONAL)
+    is_template = StrictBoolean(**OPTIONAL)
+    template_name = StrictString(**OPTIONAL, max_length=200)
+    project_id = StrictString(**OPTIONAL, max_length=200)
 
-    def validate(self, fields):
-        return {
-            name: value
-            for name, value in fields.items()
-            if value is not None or name == "description"
-        }
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        return without_nulls(attrs)
 
 
 class CreateBlockBody(BlockBody):
-    """A new block."""
+    """The body of POST /v1/blocks/."""
 
-    label = Label()
+    label = Label()  # type: ignore[assignment]
 
 
 class UpdateBlockBody(BlockBody):
-    """A change of a block; what is not named stays. `description: null` clears it."""
+    """The body of a PATCH of a block; absent fields keep their values."""
 
-    label = Label(required=False, allow_null=True)
+    label = Label(**OPTIONAL)  # type: ignore[assignment]
 
 
-class BlockFilters(serializers.Serializer):
-    """What the list and the count of blocks filter by."""
+class BlockFilters(Input):
+    """The filters of the list and the count of blocks."""
 
-    label = Label(required=False)
-    name = Text(required=False, help_text="The template's name.")
-    project_id = Text(required=False)
-    templates_only = Flag(default=False)
-    tags = Repeated(child=Text(), default=list)
-    match_all_tags = Flag(default=False)
-    identity_id = Text(required=False, help_text="Identities are not kept: matches no block.")
-    identifier_keys = Repeated(child=Text(), default=list, help_text="As `identity_id`.")
-    label_search = Text(required=False)
-    value_search = Text(required=False)
-    description_search = Text(required=False)
-    connected_to_agents_count_eq = Repeated(child=WholeNumber(min_value=0), default=list)
-    connected_to_agents_count_gt = WholeNumber(required=False)
-    connected_to_agents_count_lt = WholeNumber(required=False)
-    show_hidden_blocks = Flag(default=False)
-    include_isolated = Flag(default=False, help_text="Also list blocks isolated in conversations.")
+    label = Label(required=False)  # type: ignore[assignment]
+    name = StrictString(required=False, help_text="Template name.")
+    project_id = StrictString(required=False)
+    templates_only = StrictBoolean(default=False)
+    tags = QueryList(child=StrictString(), default=list)
+    match_all_tags = StrictBoolean(default=False)
+    identity_id = StrictString(required=False, help_text="Not supported: matches no block.")
+    identifier_keys = QueryList(
+        child=StrictString(), default=list, help_text="Not supported: matches no block."
+    )
+    label_search = StrictString(required=False)
+    value_search = StrictString(required=False)
+    description_search = StrictString(required=False)
+    connected_to_agents_count_eq = QueryList(child=StrictInteger(min_value=0), default=list)
+    connected_to_agents_count_gt = StrictInteger(required=False)
+    connected_to_agents_count_lt = StrictInteger(required=False)
+    show_hidden_blocks = StrictBoolean(default=False)
+    include_isolated = StrictBoolean(
+        default=False, help_text="Include the isolated blocks of conversations."
+    )
 
 
 class ListBlocksQuery(BlockFilters, PageQuery):
     """The query of GET /v1/blocks/."""
 
-    order = Choice(["asc", "desc"], default="asc")
+    order = StrictChoice(["asc", "desc"], default="asc")
 
 
 class AttachedBlocksQuery(PageQuery):
-    """The query of an agent's blocks, which are listed by their place in the prompt."""
+    """The query of an agent's blocks, which are listed in prompt order."""
 
-    limit = WholeNumber(default=100, min_value=1, max_value=1000)
+    limit = StrictInteger(default=100, min_value=1, max_value=1000)

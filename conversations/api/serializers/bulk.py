@@ -1,18 +1,20 @@
-from rest_framework import serializers
+"""Request bodies of bulk operations."""
+
+from typing import Any
 
 from ...models import Drift
-from .fields import Choice, Flag, Id, Listed
+from .fields import OPTIONAL, Id, Input, StrictBoolean, StrictChoice, StrictList
 
 
-class BulkBody(serializers.Serializer):
-    """Which conversations of the agent: all that isolated the label, unless these are named."""
+class BulkBody(Input):
+    """The conversations of the agent to change: by default all that isolate the label."""
 
-    conversation_ids = Listed(child=Id("conv"), required=False, allow_null=True)
-    drift = Listed(child=Choice(Drift.values), required=False)
-    dry_run = Flag(default=False)
+    conversation_ids = StrictList(child=Id("conv"), **OPTIONAL)
+    drift = StrictList(child=StrictChoice(Drift.values), required=False)
+    dry_run = StrictBoolean(default=False)
 
-    def to_internal_value(self, data):
-        # One drift may stand for a list of one.
+    def to_internal_value(self, data: Any) -> Any:
+        # A single drift is accepted instead of a list.
         if isinstance(data.get("drift"), str):
             data = {**data, "drift": [data["drift"]]}
         return super().to_internal_value(data)

@@ -1,14 +1,18 @@
-from rest_framework import serializers
+"""Queries of context windows and recompilation."""
 
-from .fields import Flag, Text
+from .fields import Input, StrictBoolean, StrictString
 
 
-class ContextQuery(serializers.Serializer):
-    conversation_id = Text(
-        required=False, help_text="`conv-…`, or `default` (also when absent): the agent's own."
+class ContextQuery(Input):
+    """The query of GET /v1/agents/{id}/context."""
+
+    conversation_id = StrictString(
+        required=False, help_text="`conv-…` or `default`, which is the default."
     )
 
 
-class RecompileAgentQuery(serializers.Serializer):
-    dry_run = Flag(default=False, help_text="Answer the prompt and store nothing.")
-    update_timestamp = Flag(default=True, help_text="Taken, as V1 does; the time is always new.")
+class RecompileAgentQuery(Input):
+    """The query of POST /v1/agents/{id}/recompile."""
+
+    dry_run = StrictBoolean(default=False, help_text="Return the prompt without storing it.")
+    update_timestamp = StrictBoolean(default=True, help_text="Ignored: the time is always updated.")

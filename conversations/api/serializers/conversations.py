@@ -1,21 +1,27 @@
+"""Request bodies and queries of conversations."""
+
+from typing import Any
+
 from django.utils import timezone
 from rest_framework import serializers
 
 from ...domain.memory.forks import ForkChoice
 from ...models import Drift
-from ..http.pagination import PageQuery
 from .fields import (
-    Choice,
-    Flag,
+    OPTIONAL,
     Id,
-    JsonObject,
+    Input,
     Label,
-    Listed,
-    Repeated,
-    Text,
-    Timestamp,
-    WholeNumber,
+    QueryList,
+    StrictBoolean,
+    StrictChoice,
+    StrictDateTime,
+    StrictInteger,
+    StrictList,
+    StrictObject,
+    StrictString,
 )
+from .pages import PageQuery
 
 PROVIDER_TYPES = [
     "anthropic", "azure", "baseten", "bedrock", "chatgpt_oauth", "deepseek", "fireworks",
@@ -24,10 +30,10 @@ PROVIDER_TYPES = [
 ]  # fmt: skip
 
 
-class ModelSettings(JsonObject):
-    """Settings for a model, kept as they are sent; `provider_type` says how to read them."""
+class ModelSettings(StrictObject):
+    """Settings for a model, stored unchanged; `provider_type` determines their meaning."""
 
-    def to_internal_value(self, data):
+    def to_internal_value(self, data: Any) -> dict[str, Any]:
         settings = super().to_internal_value(data)
         kind = settings.get("provider_type", "openai")
         if kind not in PROVIDER_TYPES:
@@ -37,92 +43,98 @@ class ModelSettings(JsonObject):
         return settings
 
 
-class ConversationBody(serializers.Serializer):
-    """What may be said of a conversation. In an update, null clears a field that can be null."""
+class ConversationBody(Input):
+    """The fields of a conversation. In an update, null clears a nullable field."""
 
-    summary = Text(required=False, allow_null=True)
-    description = Text(required=False, allow_null=True)
-    model = Text(required=False, allow_null=True, max_length=200)
-    model_settings = ModelSettings(required=False, allow_null=True)
-    context_window_limit = WholeNumber(required=False, allow_null=True, min_value=1)
-    hidden = Flag(required=False, allow_null=True)
+    summary = StrictString(**OPTIONAL)
+    description = StrictString(**OPTIONAL)
+    model = StrictString(**OPTIONAL, max_length=200)
+    model_settings = ModelSettings(**OPTIONAL)
+    context_window_limit = StrictInteger(**OPTIONAL, min_value=1)
+    hidden = StrictBoolean(**OPTIONAL)
 
-    def validate(self, fields):
-        if fields.get("hidden") is None:
-            fields.pop("hidden", None)
-        return fields
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        if attrs.get("hidden") is None:
+            attrs.pop("hidden", None)
+        return attrs
 
 
 class CreateConversationBody(ConversationBody):
-    """The body of POST /v1/conversations/, which may be left out."""
+    """The body of POST /v1/conversations/, which is optional."""
 
-    isolated_block_labels = Listed(child=Label(), required=False, allow_null=True)
+    isolated_block_labels = StrictList(child=Label(), **OPTIONAL)
 
 
 class UpdateConversationBody(ConversationBody):
     """The body of PATCH /v1/conversations/{id}."""
 
-    last_message_at = Timestamp(required=False, allow_null=True)
-    archived = Flag(required=False, allow_null=True)
+    last_message_at = StrictDateTime(**OPTIONAL)
+    archived = StrictBoolean(**OPTIONAL)
 
-    def validate(self, fields):
-        fields = super().validate(fields)
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        fields = super().validate(attrs)
         archived = fields.pop("archived", None)
         if archived is not None:
             fields["archived_at"] = timezone.now() if archived else None
         return fields
 
 
-class CreateConversationQuery(serializers.Serializer):
-    agent_id = Text(help_text="The agent to talk with.")
+class CreateConversationQuery(Input):
+    """The query of POST /v1/conversations/."""
+
+    agent_id = StrictString(help_text="The agent of the conversation.")
 
 
 class ListConversationsQuery(PageQuery):
     """The query of GET /v1/conversations/."""
 
     agent_id = Id("agent", required=False)
-    order_by = Choice(
+    order_by = StrictChoice(
         ["created_at", "last_run_completion", "last_message_at"], default="created_at"
     )
-    archive_status = Choice(["unarchived", "archived", "all"], default="unarchived")
-    summary_search = Text(required=False, help_text="Part of the summary, in any case.")
-    show_hidden = Flag(default=False)
-    isolated_label = Label(required=False, help_text="Those that isolated this label.")
-    drift = Repeated(
-        child=Choice(Drift.values),
+    archive_status = StrictChoice(["unarchived", "archived", "all"], default="unarchived")
+    summary_search = StrictString(required=False, help_text="Part of the summary, ignoring case.")
+    show_hidden = StrictBoolean(default=False)
+    isolated_label = Label(required=False, help_text="Only conversations that isolate this label.")
+    drift = QueryList(
+        child=StrictChoice(Drift.values),
         default=list,
-        help_text="Those with an isolated block, of `isolated_label` if named, of such drift.",
+        help_text="Only conversations whose isolated block (of `isolated_label`) has this drift.",
     )
 
 
-class OfAgentQuery(serializers.Serializer):
-    """Names the agent when the conversation is `default`."""
+class OfAgentQuery(Input):
+    """The agent, required if the conversation is `default`."""
 
     agent_id = Id("agent", required=False)
 
 
 class ForkQuery(OfAgentQuery):
-    message_id = Id("message", required=False, help_text="The last message the fork shares.")
-    hidden = Flag(default=False)
+    """The query of POST /v1/conversations/{id}/fork."""
+
+    message_id = Id("message", required=False, help_text="Last message that the fork shares.")
+    hidden = StrictBoolean(default=False)
 
 
-class ForkBody(serializers.Serializer):
-    """What a fork does with isolated labels: one that is not named is copied."""
+class ForkBody(Input):
+    """The body of POST /v1/conversations/{id}/fork, which takes precedence over the query."""
 
     isolated_blocks = serializers.DictField(
-        child=Choice(list(ForkChoice)),
+        child=StrictChoice(list(ForkChoice)),
         required=False,
-        help_text="Of a label: `copy` the isolated block, `share` the agent's, or `reset` to it.",
+        help_text="Per label: `copy` the block (default), `share` the agent's, or `reset` it.",
     )
-    message_id = Id("message", required=False, help_text="The last message the fork shares.")
-    hidden = Flag(required=False)
+    message_id = Id("message", required=False, help_text="Last message that the fork shares.")
+    hidden = StrictBoolean(required=False)
 
 
 class RecompileQuery(OfAgentQuery):
-    dry_run = Flag(default=False, help_text="Answer the prompt and store nothing.")
+    """The query of POST /v1/conversations/{id}/recompile."""
+
+    dry_run = StrictBoolean(default=False, help_text="Return the prompt without storing it.")
 
 
-class OfAgentBody(serializers.Serializer):
-    """Names the agent when the conversation is `default`."""
+class OfAgentBody(Input):
+    """The agent, required if the conversation is `default`."""
 
-    agent_id = Id("agent", required=False, allow_null=True)
+    agent_id = Id("agent", **OPTIONAL)

@@ -106,6 +106,7 @@ def represent_usage(usage: dict) -> dict:
 
 
 def represent_error(run_id: str, data: dict, seq: int | None) -> dict:
+    """Return the JSON of an error event."""
     is_model = data["error_type"].startswith(("llm_", "context_"))
     return {
         "message_type": "error_message",
@@ -132,6 +133,7 @@ STATUSES = {
 
 
 def represent_compaction(data: dict) -> dict:
+    """Return the JSON of a compaction."""
     return {
         "summary": data["text"],
         "num_messages_before": data["before"],

@@ -1,7 +1,7 @@
-"""Fields that take what JSON says and coerce nothing, with errors that say what was expected."""
+"""Fields that accept exactly what JSON says, with errors that name what was expected."""
 
 import json
-from typing import Any
+from typing import Any, NoReturn
 
 from django.core.validators import RegexValidator
 from rest_framework import ISO_8601, serializers
@@ -10,18 +10,23 @@ from ...ids import is_id
 from ...models.blocks import LABEL_PATTERN
 from ...text import find_unstorable
 
+# A field that can be absent or null.
+OPTIONAL: dict[str, Any] = {"required": False, "allow_null": True}
+
+
+class Input(serializers.Serializer[dict[str, Any]]):
+    """Base class of request bodies and queries."""
+
 
 def _shown(value: Any) -> str:
-    """A value in an error message, short."""
     text = json.dumps(value, ensure_ascii=True, default=str)
     return text if len(text) <= 60 else f"{text[:60]}…"
 
 
-class Text(serializers.CharField):
-    """A string, as it is: not trimmed, and numbers are no strings. NUL and lone surrogates are
-    refused, because PostgreSQL and UTF-8 have no place for them."""
+class StrictString(serializers.CharField):
+    """A string, not trimmed. NUL and lone surrogates are rejected by DRF's own validators."""
 
-    def __init__(self, **kwargs):
+    def __init__(self, **kwargs: Any):
         kwargs.setdefault("allow_blank", True)
         super().__init__(**{"trim_whitespace": False, **kwargs})
         self.error_messages |= {
@@ -30,16 +35,16 @@ class Text(serializers.CharField):
             "required": "field required",
         }
 
-    def to_internal_value(self, data):
+    def to_internal_value(self, data: Any) -> Any:
         if not isinstance(data, str):
             raise serializers.ValidationError(f"expected a string, got {_shown(data)}")
         return data
 
 
-class Label(Text):
-    """A block's label: letters, digits, `_`, `/` and `-`, at most 50."""
+class Label(StrictString):
+    """A block's label: at most 50 letters, digits, `_`, `/` and `-`."""
 
-    def __init__(self, **kwargs):
+    def __init__(self, **kwargs: Any):
         super().__init__(allow_blank=False, max_length=50, **kwargs)
         self.validators.append(
             RegexValidator(
@@ -49,15 +54,15 @@ class Label(Text):
         )
 
 
-class Id(Text):
-    """An id with its prefix."""
+class Id(StrictString):
+    """An id with a given prefix."""
 
-    def __init__(self, prefix: str, **kwargs):
+    def __init__(self, prefix: str, **kwargs: Any):
         self.prefix = prefix
         super().__init__(**kwargs)
 
-    def to_internal_value(self, data):
-        value = super().to_internal_value(data)
+    def to_internal_value(self, data: Any) -> str:
+        value: str = super().to_internal_value(data)
         if not is_id(self.prefix, value):
             raise serializers.ValidationError(
                 f"expected {self.prefix}-<uuid4> in lower case, got {_shown(value)}"
@@ -65,31 +70,30 @@ class Id(Text):
         return value
 
 
-class WholeNumber(serializers.IntegerField):
-    """An integer that the database's 4 bytes hold; in a query, its digits."""
+class StrictInteger(serializers.IntegerField):
+    """An integer of the database's 4 bytes; in a query, its digits."""
 
-    def __init__(self, **kwargs):
-        kwargs.setdefault("min_value", -(2**31))
-        kwargs.setdefault("max_value", 2**31 - 1)
-        super().__init__(**kwargs)
+    def __init__(self, *, min_value: int = -(2**31), max_value: int = 2**31 - 1, **kwargs: Any):
+        self.minimum, self.maximum = min_value, max_value
+        super().__init__(min_value=min_value, max_value=max_value, **kwargs)
         self.error_messages |= {
             "null": "expected an integer, got null",
             "required": "field required",
         }
 
-    def to_internal_value(self, data):
+    def to_internal_value(self, data: Any) -> int:
         is_number = isinstance(data, int) and not isinstance(data, bool)
         if not (is_number or (isinstance(data, str) and data.lstrip("+-").isdecimal())):
             raise serializers.ValidationError(f"expected an integer, got {_shown(data)}")
         number = super().to_internal_value(data)
-        if number < self.min_value:
-            raise serializers.ValidationError(f"expected at least {self.min_value}, got {number}")
-        if number > self.max_value:
-            raise serializers.ValidationError(f"expected at most {self.max_value}, got {number}")
+        if number < self.minimum:
+            raise serializers.ValidationError(f"expected at least {self.minimum}, got {number}")
+        if number > self.maximum:
+            raise serializers.ValidationError(f"expected at most {self.maximum}, got {number}")
         return number
 
 
-class Flag(serializers.BooleanField):
+class StrictBoolean(serializers.BooleanField):
     """A boolean; in a query, `true` or `false`."""
 
     default_error_messages = {
@@ -98,24 +102,26 @@ class Flag(serializers.BooleanField):
     }
 
 
-class Choice(serializers.ChoiceField):
+class StrictChoice(serializers.ChoiceField):
+    """One of several strings."""
+
     default_error_messages = {
         "invalid_choice": "expected one of {choices}, got {input!r}",
         "null": "expected one of {choices}, got null",
     }
 
-    def fail(self, key, **kwargs):
+    def fail(self, key: str, **kwargs: Any) -> NoReturn:
         super().fail(key, choices=", ".join(repr(c) for c in self.choices), **kwargs)
 
 
-class Timestamp(serializers.DateTimeField):
-    """A time in ISO 8601; without a zone it is UTC."""
+class StrictDateTime(serializers.DateTimeField):
+    """A time in ISO 8601, in UTC if it has no offset."""
 
     input_formats = [ISO_8601]
     default_error_messages = {"invalid": "expected a time in ISO 8601"}
 
 
-class Listed(serializers.ListField):
+class StrictList(serializers.ListField):
     """An array."""
 
     default_error_messages = {
@@ -124,20 +130,22 @@ class Listed(serializers.ListField):
     }
 
 
-class Repeated(Listed):
-    """In a query, a parameter that may be repeated; each time makes a condition, and databases
-    take only so many."""
+class QueryList(StrictList):
+    """A query parameter that can be repeated.
 
-    def __init__(self, **kwargs):
+    Its length is limited because every value becomes a condition in SQL.
+    """
+
+    def __init__(self, **kwargs: Any):
         super().__init__(max_length=200, **kwargs)
 
 
-class JsonObject(serializers.JSONField):
-    """A JSON object of any content that can be stored and rendered."""
+class StrictObject(serializers.JSONField):
+    """A JSON object that can be stored and rendered."""
 
     default_error_messages = {"null": "expected an object, got null"}
 
-    def to_internal_value(self, data):
+    def to_internal_value(self, data: Any) -> dict[str, Any]:
         if not isinstance(data, dict):
             raise serializers.ValidationError(f"expected an object, got {_shown(data)}")
         if unstorable := find_unstorable(data):

@@ -1,4 +1,6 @@
-from datetime import datetime
+"""Request bodies and queries of revisions."""
+
+from typing import Any
 
 from django.utils.dateparse import parse_datetime
 from django.utils.timezone import is_naive
@@ -6,59 +8,70 @@ from rest_framework import serializers
 
 from ...ids import is_id
 from ...models import BlockRevision
-from .fields import Choice, Id, Text, WholeNumber
+from .fields import Id, Input, StrictChoice, StrictInteger, StrictString
 
 
-class ListRevisionsQuery(serializers.Serializer):
-    """The query of a block's history, which is listed newest first."""
+class ListRevisionsQuery(Input):
+    """The query of a block's revisions, newest first."""
 
-    before = WholeNumber(
-        required=False, min_value=1, help_text="The number that the page ends before: newer ones."
+    before = StrictInteger(
+        required=False,
+        min_value=1,
+        help_text="Number of the revision that follows the page: newer ones.",
     )
-    after = WholeNumber(
-        required=False, min_value=1, help_text="The number that the page begins after: older ones."
+    after = StrictInteger(
+        required=False,
+        min_value=1,
+        help_text="Number of the revision that precedes the page: older ones.",
     )
-    limit = WholeNumber(default=50, min_value=1, max_value=1000)
-    source = Choice(BlockRevision.Source.values, required=False)  # type: ignore[assignment]
+    limit = StrictInteger(default=50, min_value=1, max_value=1000)
+    source = StrictChoice(BlockRevision.Source.values, required=False)  # type: ignore[assignment]
     written_by_id = Id("user", required=False)
 
 
-class ChangeQuery(serializers.Serializer):
-    """Two revisions; without them, the newest one and the one before it."""
+class ChangeQuery(Input):
+    """Two revisions to compare: by default the newest and the one before it."""
 
-    older = WholeNumber(required=False, min_value=1)
-    newer = WholeNumber(required=False, min_value=1)
+    older = StrictInteger(required=False, min_value=1)
+    newer = StrictInteger(required=False, min_value=1)
 
 
-class ReasonBody(serializers.Serializer):
-    reason = Text(required=False, default="", help_text="Kept with the revision.")
+class ReasonBody(Input):
+    """The body of an undo or redo."""
+
+    reason = StrictString(required=False, default="", help_text="Stored with the revision.")
 
 
 class RestoreRevisionBody(ReasonBody):
-    number = WholeNumber(min_value=1, help_text="The revision whose state to take.")
+    """The body of POST /v1/blocks/{id}/restore."""
+
+    number = StrictInteger(min_value=1, help_text="Number of the revision to restore.")
 
 
-class MessageOrMoment(Text):
-    """A message's id, or a time in ISO 8601 with its zone."""
+class MessageIdOrTime(StrictString):
+    """A message's id, or a time in ISO 8601 with its offset: a string or a datetime."""
 
-    def to_internal_value(self, data) -> str | datetime:
-        text = super().to_internal_value(data)
+    def to_internal_value(self, data: Any) -> Any:
+        text: str = super().to_internal_value(data)
         if is_id("message", text):
             return text
         try:
-            # In a query a plus is a space, unless it is escaped.
-            moment = parse_datetime(text.replace(" ", "+"))
+            # An unescaped plus in a query means a space.
+            time = parse_datetime(text.replace(" ", "+"))
         except ValueError:
-            moment = None
-        if moment is None or is_naive(moment):
+            time = None
+        if time is None or is_naive(time):
             raise serializers.ValidationError(
                 "expected message-<uuid4> or a time with its zone like 2026-03-01T12:00:00Z, "
                 f"got {text!r}"
             )
-        return moment
+        return time
 
 
-class EffectiveBlocksQuery(serializers.Serializer):
-    at = MessageOrMoment(
-        required=False, help_text="What it read when this message was written, or at this time."
+class EffectiveBlocksQuery(Input):
+    """The query of GET /v1/conversations/{id}/blocks."""
+
+    at = MessageIdOrTime(
+        required=False,
+        help_text="The blocks as they were when this message was written, or at this time.",
     )

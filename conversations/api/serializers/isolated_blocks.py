@@ -1,25 +1,39 @@
-from rest_framework import serializers
+"""Request bodies of isolated blocks."""
 
-from .fields import Flag, Id, Text
-
-
-class IsolateBody(serializers.Serializer):
-    value = Text(required=False, help_text="What the copy says first; else the shared text.")
+from .fields import Id, Input, StrictBoolean, StrictString
 
 
-class RestoreIsolatedBlockBody(serializers.Serializer):
-    block_id = Id("block", required=False, help_text="Which copy; else the newest.")
+class IsolateBody(Input):
+    """The body of PUT …/isolated-blocks/{label}."""
+
+    value = StrictString(required=False, help_text="Initial text; by default the shared text.")
 
 
-class PromoteBody(serializers.Serializer):
-    force = Flag(default=False, help_text="Write over changes of the shared block.")
-    dry_run = Flag(default=False)
+class RestoreIsolatedBlockBody(Input):
+    """The body of POST …/isolated-blocks/{label}/restore."""
+
+    block_id = Id(
+        "block", required=False, help_text="The released block to restore; by default the newest."
+    )
 
 
-class ResetBody(serializers.Serializer):
-    dry_run = Flag(default=False)
+class PromoteBody(Input):
+    """The body of POST …/isolated-blocks/{label}/promote."""
+
+    force = StrictBoolean(default=False, help_text="Overwrite changes to the shared block.")
+    dry_run = StrictBoolean(default=False)
 
 
-class RebaseBody(serializers.Serializer):
-    resolution = Text(required=False, help_text="What the isolated block shall say.")
-    dry_run = Flag(default=False)
+class ResetBody(Input):
+    """The body of POST …/isolated-blocks/{label}/reset."""
+
+    dry_run = StrictBoolean(default=False)
+
+
+class RebaseBody(Input):
+    """The body of POST …/isolated-blocks/{label}/rebase."""
+
+    resolution = StrictString(
+        required=False, help_text="Text of the isolated block, instead of a merge."
+    )
+    dry_run = StrictBoolean(default=False)

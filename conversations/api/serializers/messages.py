@@ -1,17 +1,21 @@
-from ..http.pagination import PageQuery
+"""Queries of messages."""
+
 from ..shapes.messages import MESSAGE_TYPES
-from .fields import Choice, Flag, Id, Repeated, Text, WholeNumber
+from .fields import Id, QueryList, StrictBoolean, StrictChoice, StrictInteger, StrictString
+from .pages import PageQuery
 
 
 class ListMessagesQuery(PageQuery):
-    """What every list of messages takes."""
+    """The query of every list of messages."""
 
-    limit = WholeNumber(default=100, min_value=1, max_value=1000)
-    include_return_message_types = Repeated(
-        child=Choice(MESSAGE_TYPES), default=list, help_text="Only messages of these types."
+    limit = StrictInteger(default=100, min_value=1, max_value=1000)
+    include_return_message_types = QueryList(
+        child=StrictChoice(MESSAGE_TYPES), default=list, help_text="Only messages of these types."
     )
-    group_id = Text(required=False)
-    include_err = Flag(required=False, help_text="False leaves out messages of failed steps.")
+    group_id = StrictString(required=False)
+    include_err = StrictBoolean(
+        required=False, help_text="False excludes messages of failed steps."
+    )
 
 
 class ConversationMessagesQuery(ListMessagesQuery):
@@ -23,6 +27,6 @@ class ConversationMessagesQuery(ListMessagesQuery):
 class MessagesQuery(ListMessagesQuery):
     """The query of the other lists of messages."""
 
-    conversation_id = Text(
-        required=False, help_text="`conv-…`, or `default` for the agent's own thread."
+    conversation_id = StrictString(
+        required=False, help_text="`conv-…`, or `default` for the default conversation."
     )

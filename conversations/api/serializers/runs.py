@@ -1,31 +1,41 @@
+"""Queries of runs and steps."""
+
 from ...models import Run
-from ..http.pagination import PageQuery
-from .fields import Choice, Flag, Id, Repeated, Text, Timestamp, WholeNumber
+from .fields import (
+    Id,
+    QueryList,
+    StrictBoolean,
+    StrictChoice,
+    StrictDateTime,
+    StrictInteger,
+    StrictString,
+)
+from .pages import PageQuery
 
 
 class ListRunsQuery(PageQuery):
     """The query of GET /v1/runs/."""
 
-    limit = WholeNumber(default=100, min_value=1, max_value=1000)
+    limit = StrictInteger(default=100, min_value=1, max_value=1000)
     agent_id = Id("agent", required=False)
-    agent_ids = Repeated(child=Id("agent"), default=list)
+    agent_ids = QueryList(child=Id("agent"), default=list)
     conversation_id = Id("conv", required=False)
-    statuses = Repeated(child=Choice(Run.Status.values), default=list)
-    active = Flag(default=False)
-    background = Flag(required=False)
-    stop_reason = Text(required=False)
-    ascending = Flag(required=False, help_text="The older name of `order`.")
+    statuses = QueryList(child=StrictChoice(Run.Status.values), default=list)
+    active = StrictBoolean(default=False)
+    background = StrictBoolean(required=False)
+    stop_reason = StrictString(required=False)
+    ascending = StrictBoolean(required=False, help_text="Older name of `order`.")
 
 
 class ListStepsQuery(PageQuery):
     """The query of the lists of steps."""
 
     agent_id = Id("agent", required=False)
-    model = Text(required=False, help_text="The handle.")
-    start_date = Timestamp(required=False)
-    end_date = Timestamp(required=False)
-    has_feedback = Flag(required=False)
-    feedback = Text(required=False, help_text="Steps are not marked here: matches none.")
-    project_id = Text(required=False, help_text="Projects are not kept: matches none.")
-    tags = Repeated(child=Text(), default=list)
-    trace_ids = Repeated(child=Text(), default=list)
+    model = StrictString(required=False, help_text="Handle of the model.")
+    start_date = StrictDateTime(required=False)
+    end_date = StrictDateTime(required=False)
+    has_feedback = StrictBoolean(required=False)
+    feedback = StrictString(required=False, help_text="Not supported: matches no step.")
+    project_id = StrictString(required=False, help_text="Not supported: matches no step.")
+    tags = QueryList(child=StrictString(), default=list)
+    trace_ids = QueryList(child=StrictString(), default=list)

@@ -1,15 +1,15 @@
-from rest_framework import serializers
+"""Queries about the server."""
 
-from .fields import Choice, Text, WholeNumber
+from .fields import Input, StrictChoice, StrictInteger, StrictString
 
 
-class TagsQuery(serializers.Serializer):
-    """The query of GET /v1/tags/; here a cursor is a tag."""
+class TagsQuery(Input):
+    """The query of GET /v1/tags/, whose cursors are tags."""
 
-    before = Text(required=False)
-    after = Text(required=False)
-    limit = WholeNumber(default=50, min_value=1, max_value=1000)
-    order = Choice(["asc", "desc"], default="asc")
-    order_by = Choice(["name"], default="name")
-    name = Text(required=False, help_text="Part of the tag, in any case.")
-    query_text = Text(required=False, help_text="The older name of `name`.")
+    before = StrictString(required=False)
+    after = StrictString(required=False)
+    limit = StrictInteger(default=50, min_value=1, max_value=1000)
+    order = StrictChoice(["asc", "desc"], default="asc")
+    order_by = StrictChoice(["name"], default="name")
+    name = StrictString(required=False, help_text="Part of the tag, ignoring case.")
+    query_text = StrictString(required=False, help_text="Older name of `name`.")

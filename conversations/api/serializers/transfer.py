@@ -1,38 +1,51 @@
+"""Forms and queries of agent files."""
+
 from rest_framework import serializers
 
-from .fields import Flag, Text
+from .fields import Input, StrictBoolean, StrictString
 
 
-class ImportForm(serializers.Serializer):
+class ImportForm(Input):
     """The form of POST /v1/agents/import."""
 
-    file = serializers.FileField(help_text="An agent file, in the older or the newer shape.")
-    name = Text(
-        required=False, allow_blank=False, max_length=200, help_text="Instead of the file's."
+    file = serializers.FileField(help_text="An agent file, in the older or the newer format.")
+    name = StrictString(
+        required=False,
+        allow_blank=False,
+        max_length=200,
+        help_text="Replaces the name in the file.",
     )
-    override_name = Text(required=False, allow_blank=False, help_text="The older name of `name`.")
-    append_copy_suffix = Flag(
-        default=True, help_text="Append `_copy` to the name, unless another one is given."
+    override_name = StrictString(
+        required=False, allow_blank=False, help_text="Older name of `name`."
     )
-    model = Text(required=False, max_length=200, help_text="A handle, instead of the file's.")
-    override_model_handle = Text(required=False, help_text="The older name of `model`.")
-    embedding = Text(required=False, max_length=200, help_text="A handle, instead of the file's.")
-    override_embedding_handle = Text(required=False, help_text="The older name of `embedding`.")
-    strip_messages = Flag(default=False, help_text="Leave the messages out.")
-    override_existing_tools = Flag(required=False, help_text="Tools here are never overwritten.")
-    secrets = Text(required=False, help_text="Secrets are not kept.")
-    env_vars_json = Text(required=False, help_text="As `secrets`.")
-    project_id = Text(required=False, help_text="Projects are not kept.")
+    append_copy_suffix = StrictBoolean(
+        default=True, help_text="Append `_copy` to the name, unless `name` is given."
+    )
+    model = StrictString(
+        required=False, max_length=200, help_text="Handle that replaces the one in the file."
+    )
+    override_model_handle = StrictString(required=False, help_text="Older name of `model`.")
+    embedding = StrictString(
+        required=False, max_length=200, help_text="Handle that replaces the one in the file."
+    )
+    override_embedding_handle = StrictString(required=False, help_text="Older name of `embedding`.")
+    strip_messages = StrictBoolean(default=False, help_text="Do not import messages.")
+    override_existing_tools = StrictBoolean(
+        required=False, help_text="Ignored: existing tools are never overwritten."
+    )
+    secrets = StrictString(required=False, help_text="Ignored.")
+    env_vars_json = StrictString(required=False, help_text="Ignored.")
+    project_id = StrictString(required=False, help_text="Ignored.")
 
 
-class ExportQuery(serializers.Serializer):
+class ExportQuery(Input):
     """The query of GET /v1/agents/{id}/export."""
 
-    conversation_id = Text(
-        required=False, help_text="This conversation only; its messages are the agent's."
+    conversation_id = StrictString(
+        required=False, help_text="Export only this conversation; its messages become the agent's."
     )
-    scrub_messages = Flag(default=False, help_text="Leave conversations and messages out.")
-    use_legacy_format = Flag(
-        default=False, help_text="The older shape has no place for conversations: refused."
+    scrub_messages = StrictBoolean(default=False, help_text="Exclude conversations and messages.")
+    use_legacy_format = StrictBoolean(
+        default=False, help_text="Rejected: the older format cannot contain conversations."
     )
-    include_revisions = Flag(default=False, help_text="Every text the blocks have had.")
+    include_revisions = StrictBoolean(default=False, help_text="Include the revisions of blocks.")

@@ -4,7 +4,16 @@ from rest_framework import serializers
 
 from ...domain.runs.start import DEFAULT_MAX_STEPS, TurnRequest
 from ..shapes.messages import MESSAGE_TYPES
-from .fields import Choice, Flag, Id, JsonObject, Listed, Text, WholeNumber
+from .fields import (
+    OPTIONAL,
+    Id,
+    StrictBoolean,
+    StrictChoice,
+    StrictInteger,
+    StrictList,
+    StrictObject,
+    StrictString,
+)
 
 # Ours, so that one request can't be made to call the model for ever.
 MAX_STEPS = 200
@@ -13,12 +22,12 @@ MAX_STEPS = 200
 class ToolReturn(serializers.Serializer):
     """The result of a tool that the client ran."""
 
-    type = Choice(["tool"], required=False)
-    tool_call_id = Text(allow_blank=False, max_length=200)
+    type = StrictChoice(["tool"], required=False)
+    tool_call_id = StrictString(allow_blank=False, max_length=200)
     tool_return = serializers.JSONField(help_text="A string, or an array of content parts.")
-    status = Choice(["success", "error"], default="success")
-    stdout = Listed(child=Text(), required=False, allow_null=True)
-    stderr = Listed(child=Text(), required=False, allow_null=True)
+    status = StrictChoice(["success", "error"], default="success")
+    stdout = StrictList(child=StrictString(), **OPTIONAL)
+    stderr = StrictList(child=StrictString(), **OPTIONAL)
 
     def validate_tool_return(self, value):
         return "".join(part["text"] for part in read_content(value) if part["type"] == "text")
@@ -27,10 +36,10 @@ class ToolReturn(serializers.Serializer):
 class Approval(serializers.Serializer):
     """One answer to a request for approval: a decision, or what the client's tool returned."""
 
-    type = Choice(["approval", "tool"], default="approval")
-    tool_call_id = Text(allow_blank=False, max_length=200)
-    approve = Flag(required=False)
-    reason = Text(required=False, allow_null=True)
+    type = StrictChoice(["approval", "tool"], default="approval")
+    tool_call_id = StrictString(allow_blank=False, max_length=200)
+    approve = StrictBoolean(required=False)
+    reason = StrictString(**OPTIONAL)
 
     def to_internal_value(self, data):
         if isinstance(data, dict) and data.get("type") == "tool":
@@ -50,18 +59,18 @@ class SentMessage(serializers.Serializer):
     {"type": "image", "source": {"type": "url", "url"} | {"type": "base64", "media_type", "data"}}.
     """
 
-    type = Choice(["message", "approval", "tool_return"], required=False, allow_null=True)
-    role = Choice(["user", "system", "assistant"], required=False)
+    type = StrictChoice(["message", "approval", "tool_return"], **OPTIONAL)
+    role = StrictChoice(["user", "system", "assistant"], required=False)
     content = serializers.JSONField(required=False)
-    otid = Text(required=False, allow_null=True, allow_blank=False, max_length=200)
-    name = Text(required=False, allow_null=True, max_length=200)
-    sender_id = Text(required=False, allow_null=True, max_length=200)
-    group_id = Text(required=False, allow_null=True, max_length=200)
-    approvals = Listed(child=Approval(), required=False, allow_null=True)
-    approve = Flag(required=False, allow_null=True, help_text="The older form of `approvals`.")
-    approval_request_id = Text(required=False, allow_null=True)
-    reason = Text(required=False, allow_null=True)
-    tool_returns = Listed(child=ToolReturn(), required=False, allow_null=True)
+    otid = StrictString(**OPTIONAL, allow_blank=False, max_length=200)
+    name = StrictString(**OPTIONAL, max_length=200)
+    sender_id = StrictString(**OPTIONAL, max_length=200)
+    group_id = StrictString(**OPTIONAL, max_length=200)
+    approvals = StrictList(child=Approval(), **OPTIONAL)
+    approve = StrictBoolean(**OPTIONAL, help_text="The older form of `approvals`.")
+    approval_request_id = StrictString(**OPTIONAL)
+    reason = StrictString(**OPTIONAL)
+    tool_returns = StrictList(child=ToolReturn(), **OPTIONAL)
 
     def validate_content(self, value):
         return read_content(value)
@@ -88,13 +97,13 @@ def read_content(value) -> list[dict]:
 
 def _read_part(part: dict) -> dict:
     if part.get("type", "text") == "text":
-        return {"type": "text", "text": Text().run_validation(part.get("text"))}
+        return {"type": "text", "text": StrictString().run_validation(part.get("text"))}
     source = part.get("source")
     if part["type"] == "image" and isinstance(source, dict):
         kind = str(source.get("type", "url"))
         keys = {"url": ["url"], "base64": ["data", "media_type"]}.get(kind)
         if keys and all(isinstance(source.get(key), str) for key in keys):
-            kept = {key: Text().run_validation(source[key]) for key in keys}
+            kept = {key: StrictString().run_validation(source[key]) for key in keys}
             return {"type": "image", "source": {"type": kind, **kept}}
     raise serializers.ValidationError(
         'expected {"type": "text", "text"} or {"type": "image", "source": {"type": "url", "url"} '
@@ -105,32 +114,28 @@ def _read_part(part: dict) -> dict:
 class ClientTool(serializers.Serializer):
     """A tool that the client runs: the turn ends with its call, and goes on with its result."""
 
-    name = Text(allow_blank=False, max_length=64)
-    description = Text(required=False, allow_null=True)
-    parameters = JsonObject(required=False, allow_null=True, help_text="A JSON schema.")
+    name = StrictString(allow_blank=False, max_length=64)
+    description = StrictString(**OPTIONAL)
+    parameters = StrictObject(**OPTIONAL, help_text="A JSON schema.")
 
 
 class SendBody(serializers.Serializer):
     """The body of POST …/messages. What concerns other products of V1 is ignored."""
 
-    messages = Listed(child=SentMessage(), required=False, allow_null=True)
-    input = serializers.JSONField(
-        required=False, allow_null=True, help_text="The content of one message of the user."
-    )
-    agent_id = Id("agent", required=False, allow_null=True)
-    streaming = Flag(required=False, allow_null=True)
-    stream_tokens = Flag(default=False)
-    background = Flag(default=False)
-    include_pings = Flag(default=True)
-    max_steps = WholeNumber(default=DEFAULT_MAX_STEPS, min_value=1, max_value=MAX_STEPS)
-    override_model = Text(required=False, allow_null=True, allow_blank=False, max_length=200)
-    override_system = Text(required=False, allow_null=True)
-    client_tools = Listed(child=ClientTool(), required=False, allow_null=True)
-    include_return_message_types = Listed(
-        child=Choice(MESSAGE_TYPES), required=False, allow_null=True
-    )
-    include_compaction_messages = Flag(default=False)
-    use_assistant_message = Flag(
+    messages = StrictList(child=SentMessage(), **OPTIONAL)
+    input = serializers.JSONField(**OPTIONAL, help_text="The content of one message of the user.")
+    agent_id = Id("agent", **OPTIONAL)
+    streaming = StrictBoolean(**OPTIONAL)
+    stream_tokens = StrictBoolean(default=False)
+    background = StrictBoolean(default=False)
+    include_pings = StrictBoolean(default=True)
+    max_steps = StrictInteger(default=DEFAULT_MAX_STEPS, min_value=1, max_value=MAX_STEPS)
+    override_model = StrictString(**OPTIONAL, allow_blank=False, max_length=200)
+    override_system = StrictString(**OPTIONAL)
+    client_tools = StrictList(child=ClientTool(), **OPTIONAL)
+    include_return_message_types = StrictList(child=StrictChoice(MESSAGE_TYPES), **OPTIONAL)
+    include_compaction_messages = StrictBoolean(default=False)
+    use_assistant_message = StrictBoolean(
         default=True, help_text="Show calls of send_message as assistant messages."
     )
 
@@ -200,22 +205,21 @@ def _tool_message(answer: dict) -> dict:
 class StreamBody(serializers.Serializer):
     """The body of POST …/stream, all of it optional. What tuned V1's polling is ignored."""
 
-    agent_id = Id("agent", required=False, allow_null=True)
-    run_id = Id("run", required=False, allow_null=True)
-    otid = Text(required=False, allow_null=True)
-    starting_after = WholeNumber(
+    agent_id = Id("agent", **OPTIONAL)
+    run_id = Id("run", **OPTIONAL)
+    otid = StrictString(**OPTIONAL)
+    starting_after = StrictInteger(
         default=0, min_value=0, help_text="The `seq_id` of the last event that was seen."
     )
-    include_pings = Flag(required=False, allow_null=True)
+    include_pings = StrictBoolean(**OPTIONAL)
 
 
 class CompactBody(serializers.Serializer):
     """The body of POST …/compact, all of it optional."""
 
-    agent_id = Id("agent", required=False, allow_null=True)
-    compaction_settings = JsonObject(
-        required=False,
-        allow_null=True,
+    agent_id = Id("agent", **OPTIONAL)
+    compaction_settings = StrictObject(
+        **OPTIONAL,
         help_text='{"mode": "all" | "sliding_window", "model", "prompt"}; the rest is ignored.',
     )
 
@@ -223,9 +227,9 @@ class CompactBody(serializers.Serializer):
         value = value or {}
         kept = {}
         for name, field in (
-            ("mode", Choice(["all", "sliding_window"])),
-            ("model", Text(max_length=200)),
-            ("prompt", Text()),
+            ("mode", StrictChoice(["all", "sliding_window"])),
+            ("model", StrictString(max_length=200)),
+            ("prompt", StrictString()),
         ):
             if value.get(name) is not None:
                 try:
@@ -236,8 +240,12 @@ class CompactBody(serializers.Serializer):
 
 
 class CancelQuery(serializers.Serializer):
+    """The query of POST /v1/conversations/{id}/cancel."""
+
     agent_id = Id("agent", required=False)
 
 
 class CancelBody(serializers.Serializer):
-    run_ids = Listed(child=Id("run"), required=False, allow_null=True)
+    """The body of POST /v1/agents/{id}/messages/cancel."""
+
+    run_ids = StrictList(child=Id("run"), **OPTIONAL)
