@@ -6,6 +6,7 @@ Part of `make bench`.
 import http.client
 
 from django.conf import settings
+from django.contrib.auth import get_user_model
 from django.contrib.auth.models import Permission
 from django.test import Client
 
@@ -44,7 +45,7 @@ class Console:
                 ],
                 by=world.by,
             )
-        self.cookie = login(world.by.user)
+        self.cookie = login(world.by.member)
         at = f"/admin/conversations/conversation/{conversation.pk}"
         shared = world.agent.block_links.get(label="policy").block_id
         self.pages = [
@@ -71,10 +72,11 @@ class Console:
         return call
 
 
-def login(user) -> str:
-    """The cookie of somebody who may see and change everything of their organization."""
-    user.is_staff = True
-    user.save(update_fields=["is_staff"])
+def login(member) -> str:
+    """Return the cookie of a user who may view and change everything of the organization."""
+    member.user = get_user_model().objects.create_user(member.name, is_staff=True)
+    member.save()
+    user = member.user
     user.user_permissions.set(Permission.objects.all())
     client = Client()
     client.force_login(user)

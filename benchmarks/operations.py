@@ -10,7 +10,11 @@ from django.test.utils import CaptureQueriesContext
 from rest_framework.test import APIClient
 
 from conversations.domain.actor import Actor, Source
-from conversations.domain.conversations.accounts import create_organization, create_user, issue_key
+from conversations.domain.conversations.accounts import (
+    create_member,
+    create_organization,
+    issue_key,
+)
 from conversations.domain.conversations.agents import create_agent
 from conversations.domain.conversations.conversations import create_conversation
 from conversations.domain.conversations.messages import append_messages, text_message
@@ -27,9 +31,9 @@ class World:
 
     def __init__(self):
         organization = create_organization("Bench")
-        user = create_user(organization, "bench")
-        _, self.secret = issue_key(user)
-        self.by = Actor(user, Source.COMMAND)
+        member = create_member(organization, "bench")
+        _, self.secret = issue_key(member)
+        self.by = Actor(member, Source.COMMAND)
         self.agent = create_agent(
             organization,
             by=self.by,

@@ -58,12 +58,12 @@ def measure_turns(url: str, *, turns: int = 100, streams: int = STREAMS) -> None
 
     from benchmarks.run import server  # noqa: PLC0415
     from conversations.domain.conversations.accounts import issue_key  # noqa: PLC0415
-    from tests.factories import make_agent, make_conversation, make_user  # noqa: PLC0415
+    from tests.factories import make_agent, make_conversation, make_member  # noqa: PLC0415
 
-    user = make_user()
-    agent = make_agent(user, labels=["human", "persona"])
+    member = make_member()
+    agent = make_agent(member, labels=["human", "persona"])
     conversations = [make_conversation(agent, isolated=["human"]).pk for _ in range(streams)]
-    secret = issue_key(user)[1]
+    secret = issue_key(member)[1]
     connection.close()
     with model_server() as model_url:
         os.environ["OPENAI_BASE_URL"] = f"{model_url}/v1"

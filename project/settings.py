@@ -104,7 +104,6 @@ ROOT_URLCONF = "project.urls"
 ASGI_APPLICATION = "project.asgi.application"
 # The routes are the client's, exactly; a redirect by Django would lose a POST's body.
 APPEND_SLASH = False
-AUTH_USER_MODEL = "conversations.User"
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": f"django.contrib.auth.password_validation.{name}"}
     for name in (

@@ -5,11 +5,11 @@ from django.db import connection
 from rest_framework.test import APIClient
 
 from conversations.domain.conversations.accounts import issue_key
-from conversations.models import User
+from conversations.models import Member
 from conversations.runtime.broker import stop_listening
 from conversations.runtime.worker import drain
 
-from .factories import make_organization, make_user
+from .factories import link_user, make_member, make_organization
 from .model_server import ModelServer, model_server
 
 
@@ -85,10 +85,10 @@ def is_postgres() -> bool:
 
 @pytest.fixture
 def client_for() -> Callable[..., APIClient]:
-    """`client_for(user)` sends that user's own API key, as a program would."""
+    """`client_for(member)` sends a key of that member, as a program would."""
 
-    def make(user: User, scope: str = "write", **key: object) -> APIClient:
-        _, secret = issue_key(user, scope=scope, **key)
+    def make(member: Member, scope: str = "write", **key: object) -> APIClient:
+        _, secret = issue_key(member, scope=scope, **key)
         client = APIClient(raise_request_exception=False)
         client.credentials(HTTP_AUTHORIZATION=f"Bearer {secret}")
         client.default_format = "json"
@@ -98,18 +98,18 @@ def client_for() -> Callable[..., APIClient]:
 
 
 @pytest.fixture
-def alice(db) -> User:
+def alice(db) -> Member:
     """Owns what a test is about."""
-    return make_user(make_organization("Acme"), "alice")
+    return link_user(make_member(make_organization("Acme"), "alice"))
 
 
 @pytest.fixture
-def bob(alice) -> User:
+def bob(alice) -> Member:
     """Alice's colleague, in her organization."""
-    return make_user(alice.organization, "bob")
+    return link_user(make_member(alice.organization, "bob"))
 
 
 @pytest.fixture
-def mallory(db) -> User:
+def mallory(db) -> Member:
     """A stranger, of another organization."""
-    return make_user(make_organization("Elsewhere"), "mallory")
+    return link_user(make_member(make_organization("Elsewhere"), "mallory"))

@@ -2,11 +2,13 @@
 
 from itertools import count
 
+from django.contrib.auth import get_user_model
+
 from conversations.domain.actor import Actor, Source
 from conversations.domain.conversations import accounts, agents, conversations
 from conversations.domain.conversations.messages import append_messages, text_message
 from conversations.domain.memory import blocks
-from conversations.models import Agent, Block, Conversation, Message, Organization, Run, User
+from conversations.models import Agent, Block, Conversation, Member, Message, Organization, Run
 
 numbers = count(1)
 
@@ -15,30 +17,37 @@ def make_organization(name: str | None = None) -> Organization:
     return accounts.create_organization(name or f"Organization {next(numbers)}")
 
 
-def make_user(organization: Organization | None = None, username: str | None = None) -> User:
-    return accounts.create_user(
-        organization or make_organization(), username or f"user{next(numbers)}"
+def make_member(organization: Organization | None = None, name: str | None = None) -> Member:
+    return accounts.create_member(
+        organization or make_organization(), name or f"member{next(numbers)}"
     )
 
 
-def actor(user: User | None = None, source: Source = Source.API) -> Actor:
-    return Actor(user, source)
+def link_user(member: Member, **fields: object) -> Member:
+    """Give a member a Django user of the same name."""
+    member.user = get_user_model().objects.create_user(member.name, **fields)
+    member.save()
+    return member
+
+
+def actor(member: Member | None = None, source: Source = Source.API) -> Actor:
+    return Actor(member, source)
 
 
 def make_agent(
-    user: User | None = None, *, labels: list[str] | None = None, **fields: object
+    member: Member | None = None, *, labels: list[str] | None = None, **fields: object
 ) -> Agent:
     """An agent whose block `human` says "about human", and so on for each label."""
-    user = user or make_user()
+    member = member or make_member()
     memory = [{"label": label, "value": f"about {label}"} for label in labels or []]
     defaults = {"model": "openai/gpt-4o-mini", "memory_blocks": memory}
-    return agents.create_agent(user.organization, by=actor(user), **(defaults | fields))
+    return agents.create_agent(member.organization, by=actor(member), **(defaults | fields))
 
 
-def make_block(user: User | None = None, **fields: object) -> Block:
-    user = user or make_user()
+def make_block(member: Member | None = None, **fields: object) -> Block:
+    member = member or make_member()
     fields.setdefault("label", "human")
-    return blocks.create_block(user.organization, by=actor(user), **fields)
+    return blocks.create_block(member.organization, by=actor(member), **fields)
 
 
 def make_conversation(

@@ -1,32 +1,51 @@
-import pytest
+"""One migration creates every table, and it matches the models."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from django.core.management import call_command
 from django.db import connection
-from django.db.migrations.executor import MigrationExecutor
+from django.db.migrations.loader import MigrationLoader
 
-from conversations.domain.integrity.check import find_breaches
-from conversations.models import ReadingPeriod
-
-from .factories import make_agent, make_conversation
-
-BEFORE, AFTER = "0002_history", "0003_fill_reading_periods"
+ROOT = Path(__file__).resolve().parent.parent
 
 
-def migrate(name: str) -> None:
-    executor = MigrationExecutor(connection)
-    executor.migrate([("conversations", name)])
+def test_no_model_change_is_unmigrated(db):
+    call_command("makemigrations", check=True, dry_run=True, verbosity=0)
 
 
-@pytest.mark.django_db(transaction=True)
-def test_reading_periods_are_filled_in_for_what_was_attached_and_isolated_before(alice):
-    agent = make_agent(alice, labels=["human", "persona"])
-    conversation = make_conversation(agent, isolated=["human"])
-    latest = MigrationExecutor(connection).loader.graph.leaf_nodes("conversations")[0][1]
-    try:
-        migrate(BEFORE)
-        assert ReadingPeriod.objects.count() == 0
-    finally:
-        migrate(latest)
+def test_migrations_apply_on_empty_database(db):
+    """The test database came from them."""
+    loader = MigrationLoader(connection)
 
-    assert list(find_breaches()) == []
-    assert ReadingPeriod.objects.filter(agent=agent).count() == 2
-    own = ReadingPeriod.objects.get(conversation=conversation)
-    assert own.since >= conversation.created_at
+    assert set(loader.applied_migrations) == set(loader.disk_migrations)
+
+
+def test_app_depends_on_no_user_model(tmp_path):
+    """The migrations apply in a project with a user model of its own."""
+    (tmp_path / "people").mkdir()
+    (tmp_path / "people" / "__init__.py").touch()
+    (tmp_path / "people" / "models.py").write_text(
+        "from django.contrib.auth.models import AbstractUser\n"
+        "class Person(AbstractUser):\n    class Meta:\n        app_label = 'people'\n"
+    )
+    (tmp_path / "host_settings.py").write_text(
+        "from project.settings import *\n"
+        "INSTALLED_APPS = ['people', *INSTALLED_APPS]\nAUTH_USER_MODEL = 'people.Person'\n"
+    )
+    variables = {
+        "DJANGO_SETTINGS_MODULE": "host_settings",
+        "DATABASE_URL": f"sqlite:///{tmp_path / 'db.sqlite3'}",
+        "PYTHONPATH": os.pathsep.join([str(tmp_path), str(ROOT)]),
+    }
+
+    for command in (["migrate", "--run-syncdb", "--verbosity", "0"], ["check"]):
+        subprocess.run(
+            [sys.executable, "-m", "django", *command],
+            cwd=tmp_path,
+            env=os.environ | variables,
+            check=True,
+            timeout=120,
+        )

@@ -1,14 +1,14 @@
 from django.contrib import admin, messages
-from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
+from django.contrib.auth import get_user_model
 from django.utils.html import format_html
 
 from ..domain.conversations.accounts import create_organization, issue_key, revoke_key
-from ..models import ApiKey, Organization, User
-from .base import ConsoleAdmin, FoundById
+from ..models import ApiKey, Member, Organization
+from .base import ConsoleAdmin
 from .display import badge
 from .forms import RefusableForm, refusable
 from .row_views import button
-from .scope import OrganizationScope
+from .scope import actor
 
 
 class SuperusersOnly:
@@ -45,43 +45,30 @@ class OrganizationAdmin(SuperusersOnly, ConsoleAdmin):
             obj.refresh_from_db()
 
 
-@admin.register(User)
-class UserAdmin(SuperusersOnly, FoundById, OrganizationScope, DjangoUserAdmin):
-    """Users are deactivated, not deleted: what they changed names them."""
+@admin.register(Member)
+class MemberAdmin(SuperusersOnly, ConsoleAdmin):
+    """Members are deactivated, not deleted, since what they changed refers to them."""
 
-    show_facets = admin.ShowFacets.ALLOW
-    show_full_result_count = False
+    asks_organization = False
     ids = {"pk": "user", "organization": "org"}
-    list_display = ["username", "email", "organization", "is_active", "is_staff", "last_login"]
-    list_filter = ["is_active", "is_staff", "is_superuser"]
-    list_select_related = ["organization"]
+    list_display = ["name", "user", "is_active", "created_at"]
+    list_filter = ["is_active", ("user", admin.EmptyFieldListFilter)]
+    list_select_related = ["user"]
+    search_fields = ["name"]
     autocomplete_fields = ["organization"]
-    add_fieldsets = [
-        (
-            None,
-            {
-                "classes": ["wide"],
-                "fields": [
-                    "username",
-                    "organization",
-                    "is_superuser",
-                    "usable_password",
-                    "password1",
-                    "password2",
-                ],
-            },
-        )
-    ]
+    raw_id_fields = ["user"]
+
+    def get_autocomplete_fields(self, request):
+        users = self.admin_site._registry.get(get_user_model())
+        return ["organization", *(["user"] if users and users.search_fields else [])]
 
     def get_fieldsets(self, request, obj=None):
-        fieldsets = super().get_fieldsets(request, obj)
-        if obj is None:
-            return fieldsets
-        if not request.user.is_superuser:
-            # A colleague's password and permissions are no business of theirs.
-            names = ["username", "first_name", "last_name", "email", "is_active", "last_login"]
-            return [(None, {"fields": names})]
-        return [(None, {"fields": ["organization"]}), *fieldsets]
+        organization = ["organization"] if request.user.is_superuser else []
+        return [(None, {"fields": [*organization, "name", "user", "is_active"]})]
+
+    def get_readonly_fields(self, request, obj=None):
+        # Its keys and its changes belong to the organization.
+        return ["organization"] if obj and obj.organization_id else []
 
 
 class ApiKeyForm(RefusableForm, admin.ModelAdmin.form):
@@ -92,25 +79,25 @@ class ApiKeyForm(RefusableForm, admin.ModelAdmin.form):
 class ApiKeyAdmin(ConsoleAdmin):
     form = ApiKeyForm
     asks_organization = False
-    ids = {"pk": "key", "user": "user"}
-    list_display = ["prefix", "name", "user", "scope", "state", "last_used_at", "expires_at"]
+    ids = {"pk": "key", "member": "user"}
+    list_display = ["prefix", "name", "member", "scope", "state", "last_used_at", "expires_at"]
     list_filter = ["scope", ("revoked_at", admin.EmptyFieldListFilter)]
-    list_select_related = ["user"]
-    search_fields = ["prefix", "name", "user__username"]
-    add_fieldsets = [(None, {"fields": ["user", "name", "scope", "expires_at"]})]
+    list_select_related = ["member"]
+    search_fields = ["prefix", "name", "member__name"]
+    add_fieldsets = [(None, {"fields": ["member", "name", "scope", "expires_at"]})]
     fieldsets = [
         (
             None,
             {
                 "fields": [
-                    *["user", "name", "scope", "state", "prefix"],
+                    *["member", "name", "scope", "state", "prefix"],
                     *["expires_at", "last_used_at", "revoked_at", "created_at", "created_by"],
                 ]
             },
         )
     ]
     readonly_fields = ["state"]
-    autocomplete_fields = ["user"]
+    autocomplete_fields = ["member"]
     actions = ["revoke_selected"]
     buttons = ("revoke",)
     change_form_template = "admin/conversations/apikey/change_form.html"
@@ -127,13 +114,13 @@ class ApiKeyAdmin(ConsoleAdmin):
     def formfield_for_foreignkey(self, db_field, request, **kwargs):
         field = super().formfield_for_foreignkey(db_field, request, **kwargs)
         if not request.user.is_superuser:
-            # A key acts as its user: nobody gets a superuser's by asking.
-            field.queryset = field.queryset.filter(is_superuser=False)
+            # A key acts as its member: only superusers get the key of a superuser's.
+            field.queryset = field.queryset.exclude(user__is_superuser=True)
         return field
 
     def save_model(self, request, obj, form, change):
         with refusable(request, form):
-            key, secret = issue_key(issued_by=request.user, **form.cleaned_data)
+            key, secret = issue_key(issued_by=actor(request).member, **form.cleaned_data)
         obj.pk = key.pk
         obj.refresh_from_db()
         self.message_user(
@@ -159,7 +146,7 @@ class ApiKeyAdmin(ConsoleAdmin):
         if asks := self.confirmed(request, queryset, title=title, explanation=explanation):
             return asks
         for key in queryset:
-            revoke_key(key, revoked_by=request.user)
+            revoke_key(key, revoked_by=actor(request).member)
             self.log_change(request, key, "Revoked.")
         self.message_user(request, f"Revoked {len(queryset)}.", messages.SUCCESS)
         return None
@@ -171,7 +158,7 @@ class ApiKeyAdmin(ConsoleAdmin):
     @button("revoke", "POST")
     def revoke(self, request, key):
         def verb(key):
-            revoke_key(key, revoked_by=request.user)
+            revoke_key(key, revoked_by=actor(request).member)
             return "Revoked: programs that send it are refused from now on."
 
         return self.press(request, key, verb)

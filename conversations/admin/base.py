@@ -15,10 +15,11 @@ from django.utils.functional import cached_property
 
 from ..domain.errors import DomainError
 from ..ids import is_id
+from ..models import Organization
 from .fields import DateTimeWidget, PlainTextField
 from .filters import StateFilter
 from .row_views import Buttons
-from .scope import OrganizationScope, actor
+from .scope import OrganizationScope, actor, organization_id_of
 
 SHOWN = 20  # rows named on a page that asks about many
 
@@ -191,11 +192,12 @@ class ConsoleAdmin(FoundById, OrganizationScope, Buttons, admin.ModelAdmin):
 
     def get_changeform_initial_data(self, request):
         initial = super().get_changeform_initial_data(request)
-        return {"organization": request.user.organization_id, **initial}
+        return {"organization": organization_id_of(request), **initial}
 
     def organization_of(self, request, form):
         """Who will own the row that `form` adds."""
-        return form.cleaned_data.get("organization") or request.user.organization
+        chosen = form.cleaned_data.get("organization")
+        return chosen or Organization.objects.get(pk=organization_id_of(request))
 
     def chosen(self, form, fields):
         """The values that the operator changed, of those that the TypedDict `fields` names."""

@@ -241,7 +241,7 @@ class BlockRevisionAdmin(ReadOnly, ConsoleAdmin):
     list_display = ["block_link", "number", "source", "written_by", "written_at", "where", "reason"]
     list_filter = ["source", "unconditional", "written_at"]
     list_select_related = ["block", "written_by", "conversation"]
-    search_fields = ["block__label", "written_by__username", "reason"]
+    search_fields = ["block__label", "written_by__name", "reason"]
     texts = ("value", "description", "block__value", "block__description")
     ordering = ["-id"]
     fields = ["block_link", "number", "source", "reason", "written_by", "written_at", "where"]

@@ -16,20 +16,20 @@ BEARER = re.compile(r"(?i:bearer) +(?P<secret>(?P<prefix>ic-[0-9a-f]{12})-[A-Za-
 
 
 class ApiKeyAuthentication(BaseAuthentication):
-    """Sets `request.user` and `request.auth` (the key), or answers 401."""
+    """Sets `request.user` (the member) and `request.auth` (the key), or answers 401."""
 
     def authenticate(self, request):
         bearer = BEARER.fullmatch(request.headers.get("Authorization", ""))
         if bearer is None:
             raise AuthenticationFailed("Unauthorized")
         secret, prefix = bearer["secret"], bearer["prefix"]
-        key = ApiKey.objects.select_related("user").get_or_none(prefix=prefix)
+        key = ApiKey.objects.select_related("member__user").get_or_none(prefix=prefix)
         is_right = key is not None and hmac.compare_digest(key.digest, ApiKey.digest_of(secret))
         if not (is_right and key.is_usable):
             raise AuthenticationFailed("Unauthorized")
         self._check_user_header(request, key)
         note_use(key)
-        return key.user, key
+        return key.member, key
 
     def authenticate_header(self, request):
         return "Bearer"
@@ -37,9 +37,9 @@ class ApiKeyAuthentication(BaseAuthentication):
     def _check_user_header(self, request, key):
         # V1 believed this header; here it may only repeat what the key already says.
         claimed = request.META.get("HTTP_USER_ID")
-        if claimed is not None and claimed != key.user_id:
+        if claimed is not None and claimed != key.member_id:
             raise PermissionDenied(
-                f"The header user_id names {claimed!r}, but this key belongs to {key.user_id!r}"
+                f"The header user_id names {claimed!r}, but this key belongs to {key.member_id!r}"
             )
 
 

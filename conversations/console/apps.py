@@ -12,4 +12,4 @@ class ConsoleConfig(AdminConfig):
 
     def ready(self) -> None:
         super().ready()
-        import_module("conversations.console.groups")
+        import_module("conversations.console.auth")

@@ -22,7 +22,7 @@ View = TypeVar("View", bound=Callable[..., HttpResponseBase])
 SECTIONS = {
     "Memory": ["Agent", "Conversation", "Block", "IsolatedBlock", "BlockRevision"],
     "Activity": ["Run", "Message"],
-    "Access": ["Organization", "User", "ApiKey", "Group"],
+    "Access": ["Organization", "Member", "User", "ApiKey", "Group"],
     "Records": ["AgentBlock", "ConversationMessage", "Step", "RunEvent"],
 }
 

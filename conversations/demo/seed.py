@@ -6,7 +6,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from ..domain.actor import Actor, Source
-from ..domain.conversations.accounts import create_organization, create_user
+from ..domain.conversations.accounts import create_member, create_organization
 from ..domain.conversations.agents import attach_block, create_agent, detach_block
 from ..domain.conversations.conversations import (
     create_conversation,
@@ -14,16 +14,15 @@ from ..domain.conversations.conversations import (
     update_conversation,
 )
 from ..domain.conversations.messages import append_messages, text_message
-from ..domain.errors import Conflict
 from ..domain.memory.blocks import BlockFields, create_block, write_block
 from ..domain.memory.effective import effective_blocks
 from ..domain.memory.prompt import blocks_seen, fingerprint
 from ..domain.tools.definitions import BASE_TOOLS
-from ..models import Agent, Block, Conversation, Message, Organization, Run, Step, User
+from ..models import Agent, Block, Conversation, Message, Organization, Run, Step
 from .blocks import COACH, COMPANY, SUPPORT, TUTOR
 
 ORGANIZATION = "Demo"
-USERNAME = "demo"
+MEMBER = "demo"
 MODEL = "scripted/demo"
 
 
@@ -36,13 +35,8 @@ def seed_demo() -> Organization | None:
     """
     if Organization.objects.filter(name=ORGANIZATION).exists():
         return None
-    if User.objects.filter(username=USERNAME).exists():
-        raise Conflict(
-            f"A user {USERNAME!r} exists outside the organization {ORGANIZATION!r}, which has yet "
-            "to be made; rename that user"
-        )
     organization = create_organization(ORGANIZATION)
-    by = Actor(create_user(organization, USERNAME), Source.COMMAND)
+    by = Actor(create_member(organization, MEMBER), Source.COMMAND)
     company = create_block(organization, by=by, **COMPANY)
     _seed_support(organization, company, by=by)
     _seed_coach(organization, company, by=by)
@@ -184,8 +178,8 @@ def _take_note_in_a_turn(conversation: Conversation, *, by: Actor) -> None:
         organization_id=conversation.organization_id,
         agent_id=conversation.agent_id,
         conversation=conversation,
-        created_by=by.user,
-        last_updated_by=by.user,
+        created_by=by.member,
+        last_updated_by=by.member,
         started_at=timezone.now(),
     )
     by = by._replace(source=Source.TOOL, run=run)
@@ -257,6 +251,6 @@ def _step(
             "total_tokens": prompt_tokens + completion_tokens,
         },
         blocks_seen=blocks_seen(fingerprint(run.agent, blocks), isolated_ids),
-        created_by=by.user,
-        last_updated_by=by.user,
+        created_by=by.member,
+        last_updated_by=by.member,
     )

@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-from ..models import BlockRevision, Run, User
+from ..models import BlockRevision, Member, Run
 
 Source = BlockRevision.Source
 
@@ -10,6 +10,6 @@ Source = BlockRevision.Source
 class Actor(NamedTuple):
     """Travels through every verb that writes; each revision and row records it."""
 
-    user: User | None
+    member: Member | None
     source: Source
     run: Run | None = None

@@ -1,4 +1,4 @@
-from .accounts import ApiKey, Organization, User
+from .accounts import ApiKey, Member, Organization
 from .agents import Agent, AgentBlock
 from .blocks import Block, BlockRevision
 from .conversations import Conversation, IsolatedBlock
@@ -17,11 +17,11 @@ __all__ = [
     "ConversationMessage",
     "Drift",
     "IsolatedBlock",
+    "Member",
     "Message",
     "Organization",
     "ReadingPeriod",
     "Run",
     "RunEvent",
     "Step",
-    "User",
 ]

@@ -1,9 +1,10 @@
-"""Who may use the server: organizations, their users and the users' API keys."""
+"""Organizations, their members and the members' API keys."""
 
 import hashlib
 from datetime import timedelta
+from typing import Any
 
-from django.contrib.auth.models import AbstractUser
+from django.conf import settings
 from django.db import models
 from django.db.models import Q
 from django.utils import timezone
@@ -23,12 +24,20 @@ class Organization(models.Model):
         ordering = ["name"]
         constraints = [models.UniqueConstraint(fields=["name"], name="organization_name_is_unique")]
 
-    def __str__(self):
+    def __str__(self) -> str:
         return self.name
 
 
-class User(AbstractUser):
-    """A person or program that acts; recorded on what it changes."""
+def release_members(
+    collector: Any, field: Any, sub_objs: models.QuerySet["Member"], using: str
+) -> None:
+    """Unlink the members of a deleted Django user; delete those without an organization."""
+    models.SET_NULL(collector, field, sub_objs.filter(organization__isnull=False), using)
+    models.CASCADE(collector, field, sub_objs.filter(organization=None), using)
+
+
+class Member(models.Model):
+    """A person or a program that acts in one organization; recorded on what it changes."""
 
     id = PrefixedUUIDField(prefix="user", primary_key=True)
     organization = models.ForeignKey(
@@ -36,36 +45,67 @@ class User(AbstractUser):
         models.PROTECT,
         null=True,
         blank=True,
-        related_name="users",
-        help_text="Only a superuser, who may see every organization, can be without one.",
+        related_name="members",
+        help_text="Only a superuser's member, who acts in every organization, can be without one.",
     )
+    name = models.CharField(max_length=150)
+    user = models.OneToOneField(
+        settings.AUTH_USER_MODEL,
+        release_members,
+        null=True,
+        blank=True,
+        related_name="member",
+        help_text="Who logs in to the console as this member. A program has none.",
+    )
+    is_active = models.BooleanField(
+        default=True, help_text="The API keys of an inactive member are refused."
+    )
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
 
-    class Meta(AbstractUser.Meta):
+    # Django REST framework and its throttles ask the requester.
+    is_authenticated = True
+    is_anonymous = False
+
+    class Meta:
+        ordering = ["name", "id"]
         constraints = [
+            models.UniqueConstraint(
+                fields=["organization", "name"], name="member_name_is_unique_in_organization"
+            ),
             models.CheckConstraint(
-                condition=Q(organization__isnull=False) | Q(is_superuser=True),
-                name="only_a_superuser_is_without_organization",
-                violation_error_message="A user who is not a superuser needs an organization.",
-            )
+                condition=Q(organization__isnull=False) | Q(user__isnull=False),
+                name="only_a_users_member_is_without_organization",
+                violation_error_message="A member without a Django user needs an organization.",
+            ),
         ]
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def may_act(self) -> bool:
+        """Whether the member and its Django user, if it has one, are active. Reads the user."""
+        return self.is_active and (self.user is None or self.user.is_active)
 
 
 class ApiKey(OrganizationModel):
-    """A secret a program sends; it acts as one user. Only its digest is stored."""
+    """A secret that a program sends; it acts as one member. Only its digest is stored."""
 
     class Scope(models.TextChoices):
         READ = "read", "read: GET only"
         WRITE = "write", "write: everything but accounts"
         ADMIN = "admin", "admin: everything"
 
-    # The last use is written at most this often, so that reading does not mean writing.
+    # The last use is updated at most this often, so that most reads do not write.
     LAST_USE_PRECISION = timedelta(minutes=1)
 
     id = PrefixedUUIDField(prefix="key", primary_key=True)
-    user = models.ForeignKey(User, models.CASCADE, related_name="api_keys")
+    member = models.ForeignKey(Member, models.CASCADE, related_name="api_keys")
     name = models.CharField(max_length=200, blank=True)
     prefix = models.CharField(
-        max_length=16, editable=False, help_text="The key's beginning: finds it, proves nothing."
+        max_length=16,
+        editable=False,
+        help_text="The first characters, which identify the key.",
     )
     digest = models.CharField(max_length=64, editable=False)
     scope = models.CharField(max_length=5, choices=Scope.choices, default=Scope.WRITE)
@@ -85,16 +125,16 @@ class ApiKey(OrganizationModel):
             ),
         ]
 
-    def __str__(self):
+    def __str__(self) -> str:
         return f"{self.prefix}… ({self.name or self.scope})"
 
     @property
     def is_usable(self) -> bool:
-        """Neither revoked nor expired, and the key's user is active. Reads the user."""
+        """Whether it is neither revoked nor expired, and its member may act. Reads the member."""
         is_expired = self.expires_at is not None and self.expires_at <= timezone.now()
-        return self.revoked_at is None and not is_expired and self.user.is_active
+        return self.revoked_at is None and not is_expired and self.member.may_act
 
     @staticmethod
     def digest_of(secret: str) -> str:
-        """SHA-256 in hexadecimal. The secret is 32 random bytes: a slow hash would buy nothing."""
+        """Return SHA-256 in hexadecimal. Secrets are 32 random bytes, so no slow hash is needed."""
         return hashlib.sha256(secret.encode("utf-8", "surrogatepass")).hexdigest()

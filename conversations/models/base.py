@@ -2,7 +2,6 @@
 
 from typing import Self
 
-from django.conf import settings
 from django.core.exceptions import ObjectDoesNotExist
 from django.db import models
 from django.db.models.lookups import IsNull
@@ -29,7 +28,7 @@ class OrganizationModel(models.Model):
     created_at = models.DateTimeField(default=timezone.now, editable=False)
     updated_at = models.DateTimeField(auto_now=True)
     created_by = models.ForeignKey(
-        settings.AUTH_USER_MODEL,
+        "conversations.Member",
         models.SET_NULL,
         null=True,
         blank=True,
@@ -37,7 +36,7 @@ class OrganizationModel(models.Model):
         related_name="+",
     )
     last_updated_by = models.ForeignKey(
-        settings.AUTH_USER_MODEL,
+        "conversations.Member",
         models.SET_NULL,
         null=True,
         blank=True,

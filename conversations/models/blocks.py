@@ -2,7 +2,6 @@
 
 from typing import Self
 
-from django.conf import settings
 from django.core.validators import MinValueValidator, RegexValidator
 from django.db import models
 from django.db.models import Count, F, OuterRef, Q, Subquery
@@ -203,7 +202,7 @@ class BlockRevision(models.Model):
         default=False, help_text="Written without saying which version it was based on."
     )
     written_by = models.ForeignKey(
-        settings.AUTH_USER_MODEL, models.SET_NULL, null=True, related_name="+"
+        "conversations.Member", models.SET_NULL, null=True, related_name="+"
     )
     written_at = models.DateTimeField(auto_now_add=True)
     run = models.ForeignKey("conversations.Run", models.SET_NULL, null=True, related_name="+")

@@ -2,7 +2,6 @@
 
 from typing import Self
 
-from django.conf import settings
 from django.db import models
 from django.db.models import Q
 
@@ -43,10 +42,10 @@ class ReadingPeriod(models.Model):
     since = models.DateTimeField()
     until = models.DateTimeField(null=True)
     begun_by = models.ForeignKey(
-        settings.AUTH_USER_MODEL, models.SET_NULL, null=True, related_name="+"
+        "conversations.Member", models.SET_NULL, null=True, related_name="+"
     )
     ended_by = models.ForeignKey(
-        settings.AUTH_USER_MODEL, models.SET_NULL, null=True, related_name="+"
+        "conversations.Member", models.SET_NULL, null=True, related_name="+"
     )
 
     objects = ReadingPeriodQuerySet.as_manager()

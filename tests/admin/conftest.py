@@ -1,18 +1,20 @@
-"""Alice owns what a test is about, bob is her colleague, mallory a stranger: all of them staff
-with every permission a superuser may give."""
+"""Alice owns what a test is about, bob is her colleague, mallory a stranger elsewhere.
+
+The Django user of each is staff with every permission that a superuser can give.
+"""
 
 import pytest
-from django.contrib.auth.models import Permission
+from django.contrib.auth.models import Permission, User
 from django.test import Client
 
-from conversations.models import User
+from conversations.models import Member
 
 
-def make_staff(user: User) -> User:
-    user.is_staff = True
-    user.save()
-    user.user_permissions.set(Permission.objects.all())
-    return user
+def make_staff(member: Member) -> Member:
+    member.user.is_staff = True
+    member.user.save()
+    member.user.user_permissions.set(Permission.objects.all())
+    return member
 
 
 @pytest.fixture
@@ -32,17 +34,17 @@ def mallory(mallory):
 
 @pytest.fixture
 def root(db) -> User:
-    """A superuser of no organization."""
+    """A superuser without a member."""
     return User.objects.create_superuser("root")
 
 
 @pytest.fixture
 def browser_of():
-    """`browser_of(user)` is a browser in which that user has logged in."""
+    """`browser_of(member)` is a browser in which its Django user has logged in."""
 
-    def make(user: User) -> Client:
+    def make(who: Member | User) -> Client:
         client = Client()
-        client.force_login(user)
+        client.force_login(who.user if isinstance(who, Member) else who)
         return client
 
     return make

@@ -162,7 +162,9 @@ def test_bulk_verbs_are_for_those_who_may_change_conversations(alice, mallory, b
     agent = make_agent(alice, labels=["human"])
     conversation = make_conversation(agent, isolated=["human"])
     write_block(conversation.isolated_blocks.get(), by=actor(alice), value="own")
-    alice.user_permissions.remove(alice.user_permissions.get(codename="change_conversation"))
+    alice.user.user_permissions.remove(
+        alice.user.user_permissions.get(codename="change_conversation")
+    )
     url = f"{button(agent, 'bulk')}?verb=reset&label=human"
 
     assert browser_of(alice).post(url).status_code == 403

@@ -279,7 +279,7 @@ def test_a_change_is_previewed_with_whom_it_reaches_and_then_saved(alice, browse
 def test_buttons_of_a_block_are_for_those_who_may_change_it(name, alice, mallory, browser_of):
     block = make_block(alice, value="one")
     write_block(block, by=actor(alice), value="two")
-    alice.user_permissions.remove(alice.user_permissions.get(codename="change_block"))
+    alice.user.user_permissions.remove(alice.user.user_permissions.get(codename="change_block"))
     url = button(block, name, "?number=1")
 
     assert browser_of(mallory).post(url, {"version": 2}).status_code == 302

@@ -186,7 +186,9 @@ def test_an_unknown_label_is_an_error_message(alice, conversation, browser_of):
 
 
 def test_whoever_may_only_view_finds_nothing_to_press(bob, conversation, browser_of):
-    bob.user_permissions.remove(*bob.user_permissions.filter(codename__startswith="change_"))
+    bob.user.user_permissions.remove(
+        *bob.user.user_permissions.filter(codename__startswith="change_")
+    )
     browser = browser_of(bob)
 
     page = browser.get(change_url(conversation)).content.decode()

@@ -3,7 +3,7 @@
 import pytest
 from django.contrib import admin
 
-from conversations.models import Agent, Block, Conversation, IsolatedBlock, Organization, User
+from conversations.models import Agent, Block, Conversation, IsolatedBlock, Member, Organization
 
 from .pages import add_url, change_url, list_url, messages_of
 from .world import MODELS, WRITABLE, make_world
@@ -107,8 +107,8 @@ def test_a_stranger_finds_nothing_by_id_or_by_filter(model, alice, mallory, brow
     [
         ("conversation", "agent", Agent),
         ("agentblock", "block", Block),
-        ("apikey", "user", User),
-        ("user", "organization", Organization),
+        ("apikey", "member", Member),
+        ("member", "organization", Organization),
         ("isolatedblock", "conversation", Conversation),
     ],
 )
@@ -134,7 +134,7 @@ def test_a_stranger_is_suggested_only_what_is_theirs(
 # the count, the page; then what the comment names.
 QUERIES = {
     "Organization": 4,
-    "User": 4,
+    "Member": 5,
     "ApiKey": 7,  # the first and the last day, the days between
     "Agent": 6,  # the attached labels
     "AgentBlock": 4,

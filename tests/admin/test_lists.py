@@ -96,7 +96,9 @@ def test_isolated_blocks_of_several_agents_are_reset_with_a_preview(alice, brows
 def test_whoever_may_not_change_conversations_resets_none(alice, mallory, browser_of):
     conversation = make_conversation(make_agent(alice, labels=["human"]), isolated=["human"])
     write_block(conversation.isolated_blocks.get(), by=actor(alice), value="own")
-    alice.user_permissions.remove(alice.user_permissions.get(codename="change_conversation"))
+    alice.user.user_permissions.remove(
+        alice.user.user_permissions.get(codename="change_conversation")
+    )
     data = {"action": "reset_selected", "_selected_action": conversation.isolations.get().pk}
 
     for user in (alice, mallory):
@@ -142,6 +144,6 @@ def test_the_index_counts_what_matters_and_links_to_it(alice, mallory, browser_o
 
 def test_the_index_counts_only_what_one_may_see(alice, browser_of):
     make_agent(alice)
-    alice.user_permissions.clear()
+    alice.user.user_permissions.clear()
 
     assert browser_of(alice).get("/admin/counts/").context["figures"] == []

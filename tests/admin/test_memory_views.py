@@ -87,7 +87,7 @@ def test_promoting_over_a_change_must_be_ticked(alice, conversation, write, brow
 
 def test_whoever_may_not_change_blocks_promotes_nothing(alice, conversation, write, browser_of):
     write(own="mine")
-    alice.user_permissions.remove(alice.user_permissions.get(codename="change_block"))
+    alice.user.user_permissions.remove(alice.user.user_permissions.get(codename="change_block"))
     browser = browser_of(alice)
 
     page = browser.get(change_url(conversation)).content.decode()
@@ -208,7 +208,7 @@ def test_buttons_are_for_those_who_may_change_the_conversation(
 ):
     write(own="mine", shared="theirs")
     label = "persona" if name == "isolate" else "human"
-    alice.user_permissions.clear()
+    alice.user.user_permissions.clear()
     before = Conversation.objects.values().get(pk=conversation.pk)
     url, data = button(conversation, name, label), {"version": 2, "force": "on"}
 
@@ -216,7 +216,7 @@ def test_buttons_are_for_those_who_may_change_the_conversation(
     unqualified = browser_of(alice).post(url, data)
     anonymous = Client().post(url, data)
     forged = Client(enforce_csrf_checks=True)
-    forged.force_login(mallory)
+    forged.force_login(mallory.user)
     unsigned = forged.post(url, data)
 
     assert strange.status_code == anonymous.status_code == 302

@@ -9,22 +9,19 @@ from conversations.models import Conversation
 
 from ..factories import actor, make_agent, make_conversation, make_messages, make_run
 
-# The session, the user, their permissions (2) and the row; of a conversation also its agent and the
-# labels it isolated. Then what the comment names.
+# The session, the user, the member, their permissions (2) and the row; of a conversation also its
+# agent and the labels it isolated. Then what the comment names.
 QUERIES = {
-    ("conversation", "timeline"): 9,  # the messages, the changes
-    ("conversation", "context"): 12,  # the effective blocks (2), the messages and their counts
-    (
-        "conversation",
-        "promote",
-    ): 16,  # the comparison, the preview; the readers
-    ("conversation", "rebase"): 10,  # the comparison
-    ("conversation", "fork"): 7,
-    ("agent", "change"): 10,  # the blocks, the conversations; then what the record names
-    ("agent", "drift"): 7,  # one for all labels and drifts
-    ("agent", "bulk"): 17,  # a batch of conversations at a time
-    ("block", "change"): 12,  # the revisions, the readers; then what the record names
-    ("block", "revisions"): 6,
+    ("conversation", "timeline"): 10,  # the messages, the changes
+    ("conversation", "context"): 13,  # the effective blocks (2), the messages and their counts
+    ("conversation", "promote"): 17,  # the comparison, the preview; the readers
+    ("conversation", "rebase"): 11,  # the comparison
+    ("conversation", "fork"): 8,
+    ("agent", "change"): 11,  # the blocks, the conversations; then what the record names
+    ("agent", "drift"): 8,  # one for all labels and drifts
+    ("agent", "bulk"): 18,  # a batch of conversations at a time
+    ("block", "change"): 13,  # the revisions, the readers; then what the record names
+    ("block", "revisions"): 7,
 }
 
 
@@ -66,8 +63,9 @@ def test_the_index_counts_with_one_query_for_each_kind(
         make_conversation(make_agent(alice, labels=["human"]), isolated=["human"])
     browser = browser_of(alice)
 
-    # The session, the user and their permissions (2); conversations, drifts, runs, blocks twice.
-    with django_assert_num_queries(9):
+    # The session, the user, the member and their permissions (2); conversations, drifts, runs,
+    # blocks twice.
+    with django_assert_num_queries(10):
         browser.get("/admin/counts/")
 
     assert Conversation.objects.count() == 2 * count

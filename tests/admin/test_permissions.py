@@ -62,7 +62,7 @@ def test_every_button_is_named_here():
 @every_button
 def test_a_button_needs_no_more_than_its_permissions(model, name, needed, alice, browser_of):
     row = row_for(model, name, alice)
-    alice.user_permissions.set(Permission.objects.filter(codename__in=needed))
+    alice.user.user_permissions.set(Permission.objects.filter(codename__in=needed))
 
     assert press(alice, row, name, browser_of).status_code in (200, 302)
 
@@ -73,7 +73,7 @@ def test_a_button_needs_each_of_its_permissions(model, name, needed, alice, brow
     for codename in needed:
         # Whoever may change something may also look at it.
         missing = {codename, codename.replace("view_", "change_")}
-        alice.user_permissions.set(Permission.objects.exclude(codename__in=missing))
+        alice.user.user_permissions.set(Permission.objects.exclude(codename__in=missing))
 
         assert press(alice, row, name, browser_of).status_code == 403, codename
 

@@ -37,7 +37,7 @@ urlpatterns = [path("admin/fails/", fails), *project.urls.urlpatterns]
         (lambda b: b.get("/nowhere/"), 404, "Page not found"),
         (lambda b: b.get("/admin/nowhere/"), 404, "Page not found"),
         (lambda b: b.get("/admin/conversations/group/add/"), 404, "Page not found"),
-        (lambda b: b.get("/admin/conversations/user/add/"), 403, "Not permitted"),
+        (lambda b: b.get("/admin/conversations/member/add/"), 403, "Not permitted"),
         (lambda b: b.post("/admin/logout/"), 403, "Not saved"),
         (lambda b: b.post("/admin/login/", {"username": "x" * 6_000_000}), 400, "Not understood"),
         (lambda b: b.get("/admin/fails/"), 500, "Something went wrong"),
@@ -45,7 +45,7 @@ urlpatterns = [path("admin/fails/", fails), *project.urls.urlpatterns]
 )
 def test_an_error_page_keeps_to_the_policy_and_shows_a_way_on(ask, status, says, alice):
     browser = Client(enforce_csrf_checks=status != 400, raise_request_exception=False)
-    browser.force_login(alice)
+    browser.force_login(alice.user)
 
     reply = ask(browser)
 

@@ -122,7 +122,7 @@ def test_the_context_page_shows_what_the_model_will_read(alice, conversation, br
 
 @pytest.mark.parametrize("name", ["timeline", "context"])
 def test_a_stranger_reads_nothing(name, alice, mallory, conversation, browser_of):
-    alice.user_permissions.clear()
+    alice.user.user_permissions.clear()
 
     assert browser_of(mallory).get(page_of(conversation, name)).status_code == 302
     assert browser_of(alice).get(page_of(conversation, name)).status_code == 403
@@ -172,7 +172,7 @@ def test_archived_and_taken_out_again(alice, conversation, browser_of):
 def test_a_deleted_conversation_is_restored_on_its_page(alice, bob, conversation, browser_of):
     browser = browser_of(alice)
     browser.post(change_url(conversation).replace("/change/", "/delete/"), {"post": "yes"})
-    bob.user_permissions.remove(bob.user_permissions.get(codename="change_conversation"))
+    bob.user.user_permissions.remove(bob.user.user_permissions.get(codename="change_conversation"))
 
     refused = browser_of(bob).post(page_of(conversation, "undelete"))
     done = browser.post(page_of(conversation, "undelete"), follow=True)

@@ -10,35 +10,35 @@ from conversations.models import (
     Conversation,
     ConversationMessage,
     IsolatedBlock,
+    Member,
     Message,
     Organization,
     Run,
     RunEvent,
     Step,
-    User,
 )
 
 from ..factories import make_agent, make_conversation, make_messages, make_run
 
 MODELS = [
-    *[Organization, User, ApiKey, Agent, AgentBlock, Block, BlockRevision, Conversation],
+    *[Organization, Member, ApiKey, Agent, AgentBlock, Block, BlockRevision, Conversation],
     *[IsolatedBlock, Message, ConversationMessage, Run, Step, RunEvent],
 ]
-WRITABLE = [Organization, User, ApiKey, Agent, Block, Conversation]
+WRITABLE = [Organization, Member, ApiKey, Agent, Block, Conversation]
 
 
-def make_world(user: User) -> dict[type, object]:
-    """A row of each model, all of `user`'s organization."""
-    agent = make_agent(user, labels=["human"], name="Some agent")
+def make_world(member: Member) -> dict[type, object]:
+    """A row of each model, all of the member's organization."""
+    agent = make_agent(member, labels=["human"], name="Some agent")
     conversation = make_conversation(agent, isolated=["human"], summary="Some conversation")
     [message] = make_messages(conversation, "hello")
     run = make_run(conversation, usage={"total_tokens": 7})
     step = Step.objects.create(organization_id=run.organization_id, run=run, number=1)
     event = RunEvent.objects.create(run=run, seq=1, data={"message_type": "ping"})
-    key, _ = issue_key(user)
+    key, _ = issue_key(member)
     block = agent.blocks.get()
     rows = [
-        *[user.organization, user, key, agent, agent.block_links.get(), block],
+        *[member.organization, member, key, agent, agent.block_links.get(), block],
         *[block.revisions.get(), conversation, conversation.isolations.get(), message],
         *[conversation.message_links.get(message=message), run, step, event],
     ]

@@ -96,7 +96,15 @@ def test_a_revoked_key_is_unauthorized(client_for, alice):
     assert client.get("/v1/agents/").status_code == 401
 
 
-def test_the_key_of_an_inactive_user_is_unauthorized(client_for, alice):
+def test_key_of_inactive_django_user_is_unauthorized(client_for, alice):
+    client = client_for(alice)
+    alice.user.is_active = False
+    alice.user.save()
+
+    assert client.get("/v1/blocks/").status_code == 401
+
+
+def test_key_of_inactive_member_is_unauthorized(client_for, alice):
     client = client_for(alice)
     alice.is_active = False
     alice.save()

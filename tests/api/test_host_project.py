@@ -56,10 +56,10 @@ from django.core.management import call_command
 from django.test import Client
 from conversations.models import Agent
 call_command("migrate", verbosity=0)
-from tests.factories import make_agent, make_conversation, make_organization, make_user
+from tests.factories import make_agent, make_conversation, make_member, make_organization
 from conversations.domain.conversations.accounts import issue_key
 if not Agent.objects.exists():
-    make_conversation(make_agent(make_user(make_organization("Acme"), "alice"), labels=["human"]))
+    make_conversation(make_agent(make_member(make_organization("Acme"), "alice"), labels=["human"]))
 agent = Agent.objects.get()
 key = issue_key(agent.created_by)[1]
 for headers in ({"Authorization": f"Bearer {key}"}, {}):

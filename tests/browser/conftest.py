@@ -11,7 +11,7 @@ from django.contrib.auth.models import Permission
 from django.test import Client
 from playwright.sync_api import Browser, Page, expect
 
-from conversations.models import Conversation, User
+from conversations.models import Conversation, Member
 
 from ..factories import make_agent, make_conversation
 from .chromium import DESKTOP, MISSING, chromium, chromium_path
@@ -36,18 +36,18 @@ def running_chromium() -> Iterator[Browser]:
 
 @pytest.fixture
 def page_for(running_chromium, live_server):
-    """`page_for(user)` is a page of a browser in which that user has logged in."""
+    """`page_for(member)` is a page of a browser in which its Django user has logged in."""
     contexts, complaints = [], []
     own = urlsplit(live_server.url).netloc
 
-    def make(user: User | None = None, **options) -> Page:
+    def make(member: Member | None = None, **options) -> Page:
         options = {"viewport": DESKTOP, "base_url": live_server.url, **options}
         context = running_chromium.new_context(**options)
         contexts.append(context)
         context.set_default_timeout(PATIENCE)
-        if user:
+        if member:
             client = Client()
-            client.force_login(user)
+            client.force_login(member.user)
             session = client.cookies[settings.SESSION_COOKIE_NAME].value
             cookie = {"name": settings.SESSION_COOKIE_NAME, "value": session}
             context.add_cookies([{**cookie, "url": live_server.url}])
@@ -71,14 +71,14 @@ def page_for(running_chromium, live_server):
     assert complaints == []
 
 
-def make_staff(user: User, *codenames: str) -> User:
-    """With these permissions, or with all of them."""
-    user.is_staff = True
-    user.save()
+def make_staff(member: Member, *codenames: str) -> Member:
+    """Give its Django user these permissions, or all of them."""
+    member.user.is_staff = True
+    member.user.save()
     permissions = Permission.objects.all()
     chosen = permissions.filter(codename__in=codenames) if codenames else permissions
-    user.user_permissions.set(chosen)
-    return user
+    member.user.user_permissions.set(chosen)
+    return member
 
 
 @pytest.fixture

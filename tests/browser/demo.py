@@ -10,16 +10,13 @@ def main() -> None:
     django.setup()
     from django.contrib.auth.models import Permission  # noqa: PLC0415 (after django.setup)
 
-    from conversations.models import Agent, Block, Conversation, Organization, User  # noqa: PLC0415
-    from tests.factories import make_user  # noqa: PLC0415
+    from conversations.models import Agent, Block, Conversation, Organization  # noqa: PLC0415
+    from tests.factories import link_user, make_member  # noqa: PLC0415
 
     demo = Organization.objects.get(name="Demo")
-    operator: User = make_user(demo, "operator")
     password = secrets.token_urlsafe(16)
-    operator.is_staff = True
-    operator.set_password(password)
-    operator.save()
-    operator.user_permissions.set(Permission.objects.all())
+    operator = link_user(make_member(demo, "operator"), password=password, is_staff=True)
+    operator.user.user_permissions.set(Permission.objects.all())
     diverged = Conversation.objects.get(summary="Refund for a cancelled rental")
     agent = Agent.objects.get(name="Support Desk")
     block = Block.objects.ordinary().get(label="case_notes")

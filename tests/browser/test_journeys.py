@@ -162,7 +162,7 @@ def test_a_key_is_made_shown_once_and_revoked(alice, page_for):
     page = page_for(alice)
     page.goto("/admin/conversations/apikey/add/")
 
-    page.get_by_role("combobox", name="User").click()
+    page.get_by_role("combobox", name="Member").click()
     page.locator(".select2-search__field").fill("alice")
     page.get_by_role("option", name="alice").click()
     page.get_by_label("Name").fill("nightly")

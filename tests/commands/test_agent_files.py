@@ -18,7 +18,7 @@ def test_an_agent_goes_into_a_file_and_back(alice, mallory, tmp_path, capsys):
     call_command("export_agent", agent.pk, "--revisions")
     file.write_text(capsys.readouterr().out)
     call_command(
-        "import_agent_file", str(file), "--organization", "Elsewhere", "--username", "mallory"
+        "import_agent_file", str(file), "--organization", "Elsewhere", "--member", "mallory"
     )
 
     imported = Agent.objects.get(pk=capsys.readouterr().out.strip())
@@ -54,8 +54,8 @@ def test_a_large_file_is_refused_unread(alice, tmp_path):
         (["--organization", "Acme"], "Can't read 'nowhere.af': No such file"),
         (["--organization", "Nobody"], "No organization is called 'Nobody'"),
         (
-            ["--organization", "Acme", "--username", "mallory"],
-            "'Acme' has no user called 'mallory'",
+            ["--organization", "Acme", "--member", "mallory"],
+            "'Acme' has no member called 'mallory'",
         ),
     ],
 )

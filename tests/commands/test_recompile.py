@@ -5,7 +5,7 @@ from conversations.domain.conversations.conversations import delete_conversation
 from conversations.domain.memory.blocks import write_block
 from conversations.models import Conversation
 
-from ..factories import actor, make_agent, make_conversation, make_user
+from ..factories import actor, make_agent, make_conversation, make_member
 
 
 def make_stale(agent) -> Conversation:
@@ -97,7 +97,7 @@ def test_finding_them_costs_the_same_queries_however_many_there_are(
     alice, django_assert_num_queries, count
 ):
     for _ in range(count):
-        make_stale(make_agent(make_user(alice.organization), labels=["human"]))
+        make_stale(make_agent(make_member(alice.organization), labels=["human"]))
 
     # A batch of conversations, the versions of their blocks; the empty next batch.
     with django_assert_num_queries(3):

@@ -10,7 +10,7 @@ from conversations.domain.conversations.timeline import timeline_page
 from conversations.domain.integrity.check import find_breaches
 from conversations.domain.memory.blocks import write_block
 from conversations.domain.tools.definitions import BASE_TOOLS
-from conversations.models import BlockRevision, Step, User
+from conversations.models import BlockRevision, Step
 
 from ..admin.pages import open_form, save_form
 from ..factories import actor, make_agent, make_conversation, make_messages
@@ -74,10 +74,11 @@ def test_an_edit_by_the_api_reaches_both_at_the_next_turn(
 
 
 def test_an_edit_in_the_admin_reaches_the_model(client_for, alice, agent, shared, model):
-    User.objects.filter(pk=alice.pk).update(is_staff=True)
-    alice.user_permissions.set(Permission.objects.all())
+    alice.user.is_staff = True
+    alice.user.save()
+    alice.user.user_permissions.set(Permission.objects.all())
     browser = Client()
-    browser.force_login(alice)
+    browser.force_login(alice.user)
     human = agent.blocks.get(label="human")
     form = open_form(browser, human)
     save_form(browser, human, {**form, "value": "edited by an operator"})

@@ -17,20 +17,20 @@ def main(names: list[str]) -> None:
 
 def make_world(name: str) -> dict:
     from conversations.domain.conversations.accounts import issue_key  # noqa: PLC0415 (after django.setup)
-    from tests.factories import make_agent, make_organization, make_user  # noqa: PLC0415
+    from tests.factories import make_agent, make_member, make_organization  # noqa: PLC0415
 
-    user = make_user(make_organization(name), f"alice-{name}")
-    stranger = make_user(make_organization(f"{name}, elsewhere"), f"mallory-{name}")
+    member = make_member(make_organization(name), f"alice-{name}")
+    stranger = make_member(make_organization(f"{name}, elsewhere"), f"mallory-{name}")
     world = {
-        "key": issue_key(user)[1],
-        "read_key": issue_key(user, scope="read")[1],
-        "user_id": user.pk,
+        "key": issue_key(member)[1],
+        "read_key": issue_key(member, scope="read")[1],
+        "user_id": member.pk,
         "strangers_agent": make_agent(stranger, labels=["human"]).pk,
     }
-    return world | (make_history(user) if "history" in name else {})
+    return world | (make_history(member) if "history" in name else {})
 
 
-def make_history(user) -> dict:
+def make_history(member) -> dict:
     """An agent with a conversation of nine messages after the system message, and two runs."""
     from conversations.models import Conversation, Message, Run  # noqa: PLC0415
     from tests.factories import (  # noqa: PLC0415
@@ -40,7 +40,7 @@ def make_history(user) -> dict:
         make_run,
     )
 
-    agent = make_agent(user, labels=["human"])
+    agent = make_agent(member, labels=["human"])
     conversation = make_conversation(agent)
     texts = [f"message {number}" for number in range(1, 10)]
     messages = make_messages(conversation, *texts)

@@ -7,7 +7,7 @@ from conversations.domain.memory.drift import SharedMoved, promote, rebase, rese
 from conversations.domain.memory.isolation import release_label
 from conversations.models import Block
 
-from ..factories import actor, make_agent, make_conversation, make_user
+from ..factories import actor, make_agent, make_conversation, make_member
 from .threads import at_once
 
 pytestmark = [pytest.mark.postgres_only, pytest.mark.django_db(transaction=True)]
@@ -15,7 +15,7 @@ pytestmark = [pytest.mark.postgres_only, pytest.mark.django_db(transaction=True)
 
 @pytest.fixture
 def conversation():
-    agent = make_agent(make_user(), memory_blocks=[{"label": "human", "value": "one\ntwo"}])
+    agent = make_agent(make_member(), memory_blocks=[{"label": "human", "value": "one\ntwo"}])
     return make_conversation(agent, isolated=["human"])
 
 

@@ -15,7 +15,7 @@ from conversations.domain.memory.isolation import isolate_label, release_label
 from conversations.domain.memory.label_edits import edit_isolated_block, edit_label
 from conversations.models import Block
 
-from ..factories import actor, make_agent, make_conversation, make_user
+from ..factories import actor, make_agent, make_conversation, make_member
 from .threads import WRITERS, at_once
 
 pytestmark = [pytest.mark.postgres_only, pytest.mark.django_db(transaction=True)]
@@ -23,7 +23,7 @@ pytestmark = [pytest.mark.postgres_only, pytest.mark.django_db(transaction=True)
 
 @pytest.fixture
 def agent():
-    return make_agent(make_user(), memory_blocks=[{"label": "human", "value": "one"}])
+    return make_agent(make_member(), memory_blocks=[{"label": "human", "value": "one"}])
 
 
 def overtaken(first, second):

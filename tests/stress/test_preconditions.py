@@ -11,7 +11,7 @@ from conversations.domain.memory.isolation import isolate_label, release_label, 
 from conversations.domain.memory.label_edits import edit_label
 from conversations.domain.memory.revisions import redo, undo
 
-from ..factories import actor, make_agent, make_block, make_conversation, make_user
+from ..factories import actor, make_agent, make_block, make_conversation, make_member
 from .threads import WRITERS, at_once
 
 pytestmark = [pytest.mark.postgres_only, pytest.mark.django_db(transaction=True)]
@@ -22,7 +22,7 @@ def numbers_of(block) -> list[int]:
 
 
 def test_500_conditional_writes_over_http_are_in_history_once_or_nowhere(client_for):
-    user = make_user()
+    user = make_member()
     block = make_block(user, value="begin")
     url = f"/v1/blocks/{block.pk}"
     clients = [client_for(user) for _ in range(WRITERS)]
@@ -49,7 +49,7 @@ def test_500_conditional_writes_over_http_are_in_history_once_or_nowhere(client_
 
 
 def test_undo_and_redo_among_edits_leave_no_gap():
-    block = make_block(make_user(), value="begin")
+    block = make_block(make_member(), value="begin")
     verbs = [
         lambda writer: write_block(block, by=actor(), value=f"by {writer}"),
         lambda writer: undo(block, by=actor()),
@@ -64,7 +64,9 @@ def test_undo_and_redo_among_edits_leave_no_gap():
 
 
 def test_rebasing_in_bulk_among_edits_loses_none():
-    agent = make_agent(make_user(), memory_blocks=[{"label": "human", "value": "one\ntwo\nthree"}])
+    agent = make_agent(
+        make_member(), memory_blocks=[{"label": "human", "value": "one\ntwo\nthree"}]
+    )
     threads = [make_conversation(agent, isolated=["human"]) for _ in range(4)]
     own = [thread.isolations.get().block for thread in threads]
     shared = agent.blocks.get()
@@ -91,7 +93,7 @@ def test_rebasing_in_bulk_among_edits_loses_none():
 
 
 def test_the_first_edits_of_one_conversation_make_one_copy_and_are_all_in_it():
-    agent = make_agent(make_user(), labels=["human"])
+    agent = make_agent(make_member(), labels=["human"])
     write_block(agent.blocks.get(), by=actor(), value="", copy_on_write=True)
     conversation = make_conversation(agent)
 
@@ -112,7 +114,9 @@ def test_the_first_edits_of_one_conversation_make_one_copy_and_are_all_in_it():
 
 
 def test_releasing_isolating_and_bringing_back_end_in_one_state():
-    conversation = make_conversation(make_agent(make_user(), labels=["human"]), isolated=["human"])
+    conversation = make_conversation(
+        make_agent(make_member(), labels=["human"]), isolated=["human"]
+    )
     verbs = [release_label, restore_label, isolate_label]
 
     at_once(lambda writer: verbs[writer % 3](conversation, "human", by=actor()), times=4)

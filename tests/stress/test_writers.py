@@ -15,7 +15,7 @@ from conversations.domain.memory.effective import effective_blocks
 from conversations.domain.memory.isolation import isolate_label
 from conversations.models import Agent, Block, Conversation
 
-from ..factories import actor, make_agent, make_block, make_conversation, make_messages, make_user
+from ..factories import actor, make_agent, make_block, make_conversation, make_member, make_messages
 from .threads import WRITERS, at_once
 
 pytestmark = [pytest.mark.postgres_only, pytest.mark.django_db(transaction=True)]
@@ -23,7 +23,7 @@ pytestmark = [pytest.mark.postgres_only, pytest.mark.django_db(transaction=True)
 
 @pytest.fixture
 def agent() -> Agent:
-    return make_agent(make_user(), labels=["human", "persona"])
+    return make_agent(make_member(), labels=["human", "persona"])
 
 
 def test_writers_of_one_conversation_get_positions_of_their_own(agent):

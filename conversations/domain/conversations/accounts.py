@@ -1,4 +1,4 @@
-"""Organizations, users and API keys."""
+"""Verbs of organizations, members and API keys."""
 
 import secrets
 from datetime import datetime
@@ -6,44 +6,41 @@ from datetime import datetime
 from django.db import transaction
 from django.utils import timezone
 
-from ...models import ApiKey, Organization, User
+from ...models import ApiKey, Member, Organization
 from ..errors import InvalidArgument
 
 
 @transaction.atomic
 def create_organization(name: str) -> Organization:
+    """Create an organization."""
     return Organization.objects.create(name=name)
 
 
 @transaction.atomic
-def create_user(organization: Organization, username: str) -> User:
-    """Make a user who acts by API key; without a password nobody can log in as them."""
-    user = User(organization=organization, username=username)
-    user.set_unusable_password()
-    user.save()
-    return user
+def create_member(organization: Organization, name: str) -> Member:
+    """Create a member without a Django user, which acts by API key only."""
+    return Member.objects.create(organization=organization, name=name)
 
 
 @transaction.atomic
 def issue_key(
-    user: User,
+    member: Member,
     *,
     scope: str = ApiKey.Scope.WRITE,
     name: str = "",
     expires_at: datetime | None = None,
-    issued_by: User | None = None,
+    issued_by: Member | None = None,
 ) -> tuple[ApiKey, str]:
-    """Make a key for `user`. Answers the row and the secret, which is stored nowhere."""
-    if user.organization_id is None:
+    """Create a key that acts as `member`; return it and its secret, which is not stored."""
+    if member.organization_id is None:
         raise InvalidArgument(
-            f"User {user.get_username()!r} belongs to no organization, so a key of theirs would "
-            "reach nothing"
+            f"Member {member.name!r} belongs to no organization, so its key could access nothing"
         )
     prefix = f"ic-{secrets.token_hex(6)}"
     secret = f"{prefix}-{secrets.token_urlsafe(32)}"
     key = ApiKey.objects.create(
-        organization_id=user.organization_id,
-        user=user,
+        organization_id=member.organization_id,
+        member=member,
         name=name,
         prefix=prefix,
         digest=ApiKey.digest_of(secret),
@@ -56,8 +53,8 @@ def issue_key(
 
 
 @transaction.atomic
-def revoke_key(key: ApiKey, *, revoked_by: User | None = None) -> ApiKey:
-    """End a key now. A revoked key stays in the list and can't be used again."""
+def revoke_key(key: ApiKey, *, revoked_by: Member | None = None) -> ApiKey:
+    """Revoke a key for good. It stays in the list."""
     if key.revoked_at is None:
         key.revoked_at = timezone.now()
         key.last_updated_by = revoked_by
@@ -66,7 +63,7 @@ def revoke_key(key: ApiKey, *, revoked_by: User | None = None) -> ApiKey:
 
 
 def note_use(key: ApiKey) -> None:
-    """Remember when a key was last used, to the minute."""
+    """Record when a key was last used, with a precision of one minute."""
     now = timezone.now()
     if key.last_used_at is None or now - key.last_used_at > ApiKey.LAST_USE_PRECISION:
         ApiKey.objects.filter(pk=key.pk).update(last_used_at=now)

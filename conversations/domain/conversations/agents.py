@@ -76,12 +76,12 @@ def create_agent(
     _check(fields)
     agent = Agent.objects.create(
         organization=organization,
-        created_by=by.user,
-        last_updated_by=by.user,
+        created_by=by.member,
+        last_updated_by=by.member,
         **fields,
     )
     new = [
-        Block(organization=organization, created_by=by.user, last_updated_by=by.user, **block)
+        Block(organization=organization, created_by=by.member, last_updated_by=by.member, **block)
         for block in memory_blocks
     ]
     insert_blocks(new, by=by)
@@ -264,7 +264,7 @@ def _lock(agent: Agent, *, deleted: bool = False) -> Agent:
 
 
 def _save(agent: Agent, *fields: str, by: Actor) -> None:
-    agent.last_updated_by = by.user
+    agent.last_updated_by = by.member
     agent.save(update_fields=[*fields, "last_updated_by", "updated_at"])
     if PROMPT_FIELDS & set(fields):
         mark_stale(agents=[agent.pk])

@@ -57,8 +57,8 @@ def create_conversation(
         organization_id=agent.organization_id,
         agent=agent,
         is_default=is_default,
-        created_by=by.user,
-        last_updated_by=by.user,
+        created_by=by.member,
+        last_updated_by=by.member,
         **fields,
     )
     if shared:
@@ -86,7 +86,7 @@ def update_conversation(
         conversation.version += 1
     for name, value in changes.items():
         setattr(conversation, name, value)
-    conversation.last_updated_by = by.user
+    conversation.last_updated_by = by.member
     conversation.save(update_fields=[*changes, "version", "last_updated_by", "updated_at"])
     return conversation
 
@@ -119,8 +119,8 @@ def fork_conversation(
         hidden=hidden,
         forked_from=original,
         forked_at_message=at or last,
-        created_by=by.user,
-        last_updated_by=by.user,
+        created_by=by.member,
+        last_updated_by=by.member,
     )
     fork_isolations(original, fork, choices or {}, by=by)
     _insert_first_messages(fork, [link.message for link in shared], by=by)
@@ -144,15 +144,15 @@ def clear_conversation(conversation: Conversation, *, by: Actor) -> Conversation
         forked_from=conversation,
         last_message_at=conversation.last_message_at,
         deleted_at=timezone.now(),
-        created_by=by.user,
-        last_updated_by=by.user,
+        created_by=by.member,
+        last_updated_by=by.member,
     )
     fork_isolations(conversation, past, {}, by=by)
     _insert_first_messages(past, [], by=by)
     conversation.message_links.filter(position__gt=0).update(conversation=past)
     Run.objects.filter(pk__in=[run.pk for run in runs]).update(conversation=past)
     conversation.last_message_at = None
-    conversation.last_updated_by = by.user
+    conversation.last_updated_by = by.member
     conversation.save(update_fields=["last_message_at", "last_updated_by", "updated_at"])
     return past
 
@@ -171,7 +171,7 @@ def delete_conversation(
             f"'{conversation.agent_id}' and lives as long as the agent"
         )
     conversation.deleted_at = timezone.now()
-    conversation.last_updated_by = by.user
+    conversation.last_updated_by = by.member
     conversation.save(update_fields=["deleted_at", "last_updated_by", "updated_at"])
 
 
@@ -184,7 +184,7 @@ def restore_conversation(conversation: Conversation, *, by: Actor) -> Conversati
             f"Agent '{conversation.agent_id}' of this conversation is deleted; restore it first"
         )
     conversation.deleted_at = None
-    conversation.last_updated_by = by.user
+    conversation.last_updated_by = by.member
     conversation.save(update_fields=["deleted_at", "last_updated_by", "updated_at"])
     return conversation
 

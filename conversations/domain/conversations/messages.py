@@ -41,7 +41,7 @@ def insert_messages(conversation: Conversation, messages: list[Message], *, by: 
         message.organization_id = conversation.organization_id
         message.agent_id = conversation.agent_id
         message.run = message.run or by.run
-        message.created_by = message.last_updated_by = by.user
+        message.created_by = message.last_updated_by = by.member
     Message.objects.bulk_create(messages)
 
 

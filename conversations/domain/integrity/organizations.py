@@ -34,9 +34,9 @@ POINTERS: list[tuple[type[Model], str, list[str]]] = [
     (Step, "", ["run"]),
 ]
 
-# A superuser may see and change every organization.
-USERS: list[tuple[type[Model], str, list[str]]] = [
-    (ApiKey, "", ["user"]),
+# Members; a superuser's may act in every organization.
+MEMBERS: list[tuple[type[Model], str, list[str]]] = [
+    (ApiKey, "", ["member"]),
     (BlockRevision, "block", ["written_by"]),
     *(
         (model, "", ["created_by", "last_updated_by"])
@@ -46,11 +46,11 @@ USERS: list[tuple[type[Model], str, list[str]]] = [
 
 
 def mixed_organizations(organization: Organization | None) -> Iterator[tuple[str, str]]:
-    """Rows that point at a row or a user of another organization."""
+    """Rows that point at a row or a member of another organization."""
     for model, owner, targets in POINTERS:
         for target in targets:
             yield from _mixed(model, owner, target, organization)
-    for model, owner, targets in USERS:
+    for model, owner, targets in MEMBERS:
         for target in targets:
             yield from _mixed(model, owner, target, organization, except_superusers=True)
 
@@ -67,7 +67,7 @@ def _mixed(
     other = f"{target}__organization"
     rows = model._default_manager.exclude(**{target: None}).exclude(**{own: F(other)})
     if except_superusers:
-        rows = rows.exclude(**{f"{target}__is_superuser": True})
+        rows = rows.exclude(**{f"{target}__user__is_superuser": True})
     if organization:
         rows = rows.filter(Q(**{own: organization}) | Q(**{other: organization}))
     row = owner or "pk"

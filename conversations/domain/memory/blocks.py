@@ -57,7 +57,8 @@ def create_block(
     organization: Organization, *, by: Actor, reason: str = "", **fields: Unpack[BlockFields]
 ) -> Block:
     """Create a block that belongs to no conversation. Its creation is revision 1."""
-    block = Block(organization=organization, created_by=by.user, last_updated_by=by.user, **fields)
+    authors = {"created_by": by.member, "last_updated_by": by.member}
+    block = Block(organization=organization, **authors, **fields)
     insert_blocks([block], by=by, reason=reason)
     return block
 
@@ -167,7 +168,7 @@ def delete_block(block: Block, *, by: Actor, expected_version: int | None = None
     end_periods(block.reading_periods.all(), by=by)
     block.agent_links.all().delete()
     block.deleted_at = timezone.now()
-    block.last_updated_by = by.user
+    block.last_updated_by = by.member
     block.save(update_fields=["deleted_at", "last_updated_by", "updated_at"])
 
 
@@ -205,7 +206,7 @@ def _apply(block: Block, changes: BlockFields, *, by: Actor) -> None:
         setattr(block, name, value)
     check_text(block, {})
     block.version += 1
-    block.last_updated_by = by.user
+    block.last_updated_by = by.member
 
 
 def check_text(block: Block, changes: BlockFields) -> None:
@@ -237,7 +238,7 @@ def _new_revision(
         attributes={name: getattr(block, name) for name in ATTRIBUTES},
         source=by.source,
         reason=reason,
-        written_by=by.user,
+        written_by=by.member,
         run=by.run,
         conversation_id=conversation.pk if conversation else block.conversation_id,
         unconditional=unconditional,

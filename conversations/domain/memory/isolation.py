@@ -78,8 +78,8 @@ def copy_into(conversation: Conversation, block: Block, *, by: Actor) -> Block:
         organization_id=conversation.organization_id,
         conversation=conversation,
         label=block.label,
-        created_by=by.user,
-        last_updated_by=by.user,
+        created_by=by.member,
+        last_updated_by=by.member,
         **{name: getattr(block, name) for name in COPIED},
     )
 

@@ -32,7 +32,7 @@ def begin_periods(
             label=link.label,
             position=link.position if isinstance(link, AgentBlock) else 0,
             since=since,
-            begun_by=by.user,
+            begun_by=by.member,
         )
         for link in links
     )
@@ -50,7 +50,7 @@ def end_periods(periods: QuerySet[ReadingPeriod], *, by: Actor, at: datetime | N
     """Record that the open ones of these periods end now, or ended at `at`."""
     periods = periods.filter(until=None)
     readers = list(periods.values_list("agent", "conversation"))
-    periods.update(until=at or timezone.now(), ended_by=by.user)
+    periods.update(until=at or timezone.now(), ended_by=by.member)
     mark_stale(
         agents={agent for agent, _ in readers if agent},
         conversations={conversation for _, conversation in readers if conversation},

@@ -100,8 +100,8 @@ def start_run(
         request_digest=digest,
         otid=otid,
         idempotency_key=idempotency_key,
-        created_by=by.user,
-        last_updated_by=by.user,
+        created_by=by.member,
+        last_updated_by=by.member,
     )
     if worker:
         run.status, run.worker = Run.Status.RUNNING, worker

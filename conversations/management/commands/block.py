@@ -38,7 +38,7 @@ class Command(OperatorCommand):
         # One more than is printed: the oldest of them needs what it changed.
         revisions = list(block.revisions.select_related("written_by")[: limit + 1])
         for revision, older in zip(revisions[:limit], [*revisions[1:], None], strict=False):
-            who = revision.written_by.get_username() if revision.written_by else "-"
+            who = revision.written_by or "-"
             line = (
                 f"{revision.number}\t{revision.written_at:%Y-%m-%d %H:%M:%S}\t{revision.source}"
                 f"\t{who}\t{len(revision.value)} characters\t{revision.reason or '-'}"

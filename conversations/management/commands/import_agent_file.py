@@ -3,7 +3,7 @@ from pathlib import Path
 from django.core.management.base import CommandError
 
 from conversations.domain.actor import Actor, Source
-from conversations.models import User
+from conversations.models import Member
 from conversations.transfer.agent_files.parse import check_size, parse_agent_file
 from conversations.transfer.agent_files.store import ImportOptions, import_agent_file
 
@@ -21,7 +21,7 @@ class Command(OperatorCommand):
     def add_arguments(self, parser):
         parser.add_argument("file", metavar="FILE", help="an agent file (.af), of any version")
         parser.add_argument("--organization", required=True, metavar="NAME", help="where to")
-        parser.add_argument("--username", metavar="NAME", help="recorded as who did it")
+        parser.add_argument("--member", metavar="NAME", help="the member to record as the author")
         parser.add_argument("--name", help="the agent's name, instead of the file's")
         parser.add_argument("--model", metavar="HANDLE", help="instead of the file's")
         parser.add_argument("--strip-messages", action="store_true", help="leave messages out")
@@ -29,13 +29,11 @@ class Command(OperatorCommand):
             "--dry-run", action="store_true", help="read and check the file, write nothing"
         )
 
-    def handle(self, *, file, organization, username, name, model, strip_messages, dry_run, **_):
+    def handle(self, *, file, organization, member, name, model, strip_messages, dry_run, **_):
         organization = find_organization(organization)
-        user = None
-        if username:
-            user = User.objects.filter(organization=organization, username=username).first()
-            if user is None:
-                raise CommandError(f"{organization.name!r} has no user called {username!r}.")
+        author = Member.objects.filter(organization=organization, name=member).first()
+        if member and author is None:
+            raise CommandError(f"{organization.name!r} has no member called {member!r}.")
         parsed = parse_agent_file(self._read(Path(file)))
         for warning in parsed.warnings:
             self.remark(warning)
@@ -44,7 +42,7 @@ class Command(OperatorCommand):
             self.remark(f"The file is sound and has {names}; a dry run, nothing was written.")
             return
         options = ImportOptions(name=name, model=model, with_messages=not strip_messages)
-        by = Actor(user, Source.IMPORT)
+        by = Actor(author, Source.IMPORT)
         for agent in import_agent_file(organization, parsed, by=by, options=options):
             self.result(agent.pk)
 

@@ -84,8 +84,8 @@ def _store_shared_blocks(
 def _new_block(organization_id: str, block: FileBlock, *, by: Actor, **fields: Any) -> Block:
     return Block(
         organization_id=organization_id,
-        created_by=by.user,
-        last_updated_by=by.user,
+        created_by=by.member,
+        last_updated_by=by.member,
         **block.columns(),
         **fields,
     )
@@ -135,8 +135,8 @@ def _store_agent(
     check_agent(fields)
     return Agent.objects.create(
         organization=organization,
-        created_by=by.user,
-        last_updated_by=by.user,
+        created_by=by.member,
+        last_updated_by=by.member,
         created_at=imported.created_at or timezone.now(),
         tool_definitions=imported.tool_definitions,
         **fields,
@@ -159,8 +159,8 @@ def _store_conversations(agents: list[Agent], file: AgentFile, *, by: Actor) -> 
             row = Conversation(
                 organization_id=agent.organization_id,
                 agent=agent,
-                created_by=by.user,
-                last_updated_by=by.user,
+                created_by=by.member,
+                last_updated_by=by.member,
                 **{"created_at": agent.created_at, **given},
             )
             pairs.append((conversation, row))

@@ -8,7 +8,7 @@ from typing import Any
 from django.db import IntegrityError
 from django.db.models import Model
 
-from ...models import Organization, User
+from ...models import Member, Organization
 from . import queries
 from .convert import (
     UNKNOWN_TIME,
@@ -29,10 +29,10 @@ from .rows import (
     AgentRow,
     AttachedBlockRow,
     IsolatedBlockRow,
+    MemberRow,
     OrganizationRow,
     PeriodRow,
     RevisionRow,
-    UserRow,
 )
 from .sinks import DryRunSink, InsertSink, Report, VerifySink
 from .v1_database import V1Database, V1DatabaseError, batches
@@ -115,49 +115,47 @@ class _Importer:
                 self._import_agents(batch)
 
     def _import_accounts(self) -> list[str]:
-        """Import organizations and users; return the ids of the organizations."""
+        """Import organizations and members; return the ids of the organizations."""
         organizations = []
-        taken: set[str] = set()
+        taken: set[tuple[str, ...]] = set()
         for organization in self.v1.all(queries.ORGANIZATIONS):
             check_id(organization, "org")
             text(organization, "name", 200)
-            name = self._free_name(Organization, "name", organization, taken)
+            name = self._free_name(Organization, organization, taken)
             created_at = organization.created_at or UNKNOWN_TIME
             organizations.append(OrganizationRow(organization.id, name, created_at))
         ids = [row.id for row in organizations]
-        users = []
+        members = []
         taken = set()
         for user in self.v1.all(queries.USERS, found=ids):
             check_id(user, "user")
             text(user, "name", 150)
-            users.append(
-                UserRow(
-                    id=user.id,
-                    username=self._free_name(User, "username", user, taken),
-                    password=f"!{derived_id('none', user.id)}",
-                    date_joined=user.created_at or UNKNOWN_TIME,
-                    organization_id=user.organization_id,
-                )
-            )
+            organization_id, created_at = user.organization_id, user.created_at or UNKNOWN_TIME
+            name = self._free_name(Member, user, taken, organization_id=organization_id)
+            members.append(MemberRow(user.id, organization_id, name, created_at))
         with self.sink.atomic():
             self.sink.insert(organizations)
-            self.sink.insert(users)
-        self.convert = Converter({user.id: user.organization_id for user in users})
+            self.sink.insert(members)
+        self.convert = Converter({member.id: member.organization_id for member in members})
         return ids
 
     def _free_name(
-        self, model: type[Model], field: str, row: V1Organization | V1User, taken: set[str]
+        self,
+        model: type[Model],
+        row: V1Organization | V1User,
+        taken: set[tuple[str, ...]],
+        **scope: str,
     ) -> str:
-        """Return a name that is unique here, since V1 allows duplicates."""
+        """Return a name that is unique here within `scope`, since V1 allows duplicates."""
         manager = model._default_manager
-        stored: str | None = manager.filter(pk=row.id).values_list(field, flat=True).first()
+        stored: str | None = manager.filter(pk=row.id).values_list("name", flat=True).first()
         if stored is not None:
             return stored
         name = row.name
-        if name in taken or manager.filter(**{field: name}).exists():
+        if (name, *scope.values()) in taken or manager.filter(name=name, **scope).exists():
             name = f"{name}-{row.id.rpartition('-')[2]}"
             self.report(f"{row.id}: the name {row.name!r} is taken; imported as {name!r}")
-        taken.add(name)
+        taken.add((name, *scope.values()))
         return name
 
     def _import_shared_blocks(self, batch: list[V1Block]) -> None:

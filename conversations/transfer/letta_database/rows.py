@@ -21,12 +21,12 @@ from ...models import (
     Conversation,
     ConversationMessage,
     IsolatedBlock,
+    Member,
     Message,
     Organization,
     ReadingPeriod,
     Run,
     Step,
-    User,
 )
 
 # The `compiled_from` of imported prompts, whose inputs are unknown: it marks them as stale.
@@ -71,23 +71,15 @@ class OrganizationRow(Row):
 
 
 @dataclass(slots=True)
-class UserRow(Row):
-    """A user without a usable password."""
+class MemberRow(Row):
+    """A member, from a user of V1."""
 
-    django_model = User
-    unverified = frozenset(
-        {"password", "is_superuser", "is_staff", "is_active", "first_name", "last_name", "email"}
-    )
+    django_model = Member
+    unverified = frozenset({"is_active"})
     id: str
-    username: str
-    password: str
-    date_joined: datetime
     organization_id: str
-    first_name: str = ""
-    last_name: str = ""
-    email: str = ""
-    is_superuser: bool = False
-    is_staff: bool = False
+    name: str
+    created_at: datetime
     is_active: bool = True
 
 

@@ -30,9 +30,9 @@ from ...factories import (
     make_agent,
     make_block,
     make_conversation,
+    make_member,
     make_messages,
     make_run,
-    make_user,
 )
 
 
@@ -222,7 +222,7 @@ def test_nothing_to_do_costs_the_same_queries_however_many_rows_there_are(
     alice, django_assert_num_queries, count
 ):
     for _ in range(count):
-        make_messages(make_conversation(make_agent(make_user(alice.organization))), "hello")
+        make_messages(make_conversation(make_agent(make_member(alice.organization))), "hello")
 
     # Conversations, agents, blocks, messages; each in a savepoint of the test's transaction.
     with django_assert_num_queries(12):

@@ -290,8 +290,8 @@ def moved_message(w):
 
 def strangers_key(w):
     key, _ = issue_key(w.alice)
-    damage(key, user=w.mallory)
-    return [mixed_line(w, key, "user", w.mallory)]
+    damage(key, member=w.mallory)
+    return [mixed_line(w, key, "member", w.mallory)]
 
 
 def changed_by_a_stranger(w):

@@ -12,17 +12,17 @@ from conversations.models import (
     Block,
     Message,
     Run,
-    User,
 )
 
 from ...factories import (
     actor,
+    link_user,
     make_agent,
     make_block,
     make_conversation,
+    make_member,
     make_messages,
     make_run,
-    make_user,
 )
 from .damages import DAMAGES, damage
 
@@ -76,8 +76,8 @@ def test_every_rule_has_a_damage(world):
 def test_what_the_verbs_do_is_no_breach(world):
     write_block(world.isolated, by=actor(world.alice), value="moved on")
     write_block(world.shared, by=actor(world.alice), value="new for all", description="who")
-    root = User.objects.create_superuser("root")
-    write_block(world.shared, by=actor(root), value="by the operator")
+    root = link_user(make_member(name="root"), is_superuser=True)
+    write_block(world.shared, by=actor(root), value="by a superuser")
     damage(world.agent, isolated_labels=["gone"])
     released = make_conversation(world.other_agent, isolated=["human"])
     release_label(released, "human", by=actor(world.alice))
@@ -89,7 +89,7 @@ def test_what_the_verbs_do_is_no_breach(world):
 
 def test_another_organizations_breaches_are_left_out(world):
     theirs = make_block(world.mallory)
-    damage(theirs, value="written past the verb", created_by=make_user())
+    damage(theirs, value="written past the verb", created_by=make_member())
 
     assert breaches(world.alice.organization) == []
     assert [line.split(": ")[:2] for line in breaches(world.mallory.organization)] == [
@@ -103,7 +103,7 @@ def test_the_check_costs_the_same_queries_however_many_rows_there_are(
     alice, django_assert_num_queries, count
 ):
     for _ in range(count):
-        make_conversation(make_agent(make_user(alice.organization), labels=["human"]))
+        make_conversation(make_agent(make_member(alice.organization), labels=["human"]))
 
     with django_assert_num_queries(65):
         assert breaches() == []

@@ -38,7 +38,7 @@ from conversations.domain.memory.revisions import (
 )
 from conversations.models import IsolatedBlock
 
-from ...factories import actor, make_agent, make_user
+from ...factories import actor, make_agent, make_member
 from .life_model import Own, Text, Thread, drift, merged
 
 LABELS = ["human", "todo"]
@@ -54,7 +54,7 @@ class Life(RuleBasedStateMachine):
         # Undone at the end, so that examples do not see each other's rows.
         self.atomic = transaction.atomic()
         self.atomic.__enter__()
-        self.agent = make_agent(make_user(), labels=LABELS)
+        self.agent = make_agent(make_member(), labels=LABELS)
         self.blocks = {block.label: block for block in self.agent.blocks.all()}
         self.shared = {label: Text(f"about {label}") for label in LABELS}
         self.attached = set(LABELS)

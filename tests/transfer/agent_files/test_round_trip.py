@@ -22,9 +22,9 @@ from conversations.domain.memory.blocks import write_block
 from conversations.domain.memory.drift import promote, reset
 from conversations.domain.memory.isolation import isolate_label, release_label
 from conversations.domain.memory.revisions import undo
-from conversations.models import Agent, ConversationMessage, User
+from conversations.models import Agent, ConversationMessage, Member
 
-from ...factories import actor, make_agent, make_conversation, make_messages, make_user
+from ...factories import actor, make_agent, make_conversation, make_member, make_messages
 from .files import copy_of, export_agent, import_document, snapshot
 
 LABELS = ["human", "todo"]
@@ -77,13 +77,13 @@ def run_step(agent: Agent, kind: int, which: int, label: str, text: str, by) -> 
 @given(steps=STEPS, revisions=st.booleans())
 def test_any_agent_round_trips_without_loss(db, steps, revisions):
     with transaction.atomic():
-        user = make_user()
-        agent = make_agent(user, labels=LABELS, tags=["x"], tools=["memory_insert"])
+        member = make_member()
+        agent = make_agent(member, labels=LABELS, tags=["x"], tools=["memory_insert"])
         for step in steps:
             with suppress(DomainError):  # Not every verb applies at every step.
-                run_step(agent, *step, by=actor(user))
+                run_step(agent, *step, by=actor(member))
 
-        again = copy_of(agent, user, with_revisions=revisions)
+        again = copy_of(agent, member, with_revisions=revisions)
 
         agent.refresh_from_db()
         assert snapshot(again, revisions=revisions) == snapshot(agent, revisions=revisions)
@@ -184,4 +184,4 @@ def test_import_records_actor(alice):
     agent = copy_of(make_agent(labels=["human"]), alice)
 
     assert agent.created_by == alice
-    assert User.objects.get(pk=agent.blocks.get().revisions.get().written_by_id) == alice
+    assert Member.objects.get(pk=agent.blocks.get().revisions.get().written_by_id) == alice

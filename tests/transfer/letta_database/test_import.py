@@ -12,11 +12,11 @@ from conversations.models import (
     Agent,
     Block,
     Conversation,
+    Member,
     Message,
     Organization,
     Run,
     Step,
-    User,
 )
 from conversations.transfer.letta_database.v1_database import Scope, open_v1_database
 
@@ -78,18 +78,24 @@ def test_agent_without_context_window_gets_the_default(v1, import_v1, config):
     assert Agent.objects.get().context_window_limit == Agent.DEFAULT_CONTEXT_WINDOW
 
 
-def test_duplicate_organization_and_user_names_get_a_suffix(v1, import_v1):
+def test_duplicate_organization_and_member_names_get_a_suffix(v1, import_v1):
     other = v1.insert("organizations", id="org-11111111-0000-4000-8000-000000000001", name="Acme")
     user = "user-11111111-0000-4000-8000-000000000001"
     v1.insert("users", id=user, name="alice", organization_id=other)
+    double = "user-11111111-0000-4000-8000-000000000002"
+    v1.insert("users", id=double, name="alice", organization_id=other)
 
     output = import_v1()
 
     assert Organization.objects.get(pk=ORGANIZATION).name == "Acme"
     assert Organization.objects.get(pk=other).name == "Acme-000000000001"
-    assert User.objects.get(pk=user).username == "alice-000000000001"
+    members = Member.objects.filter(organization=other).order_by("pk")
+    assert [(m.pk, m.name, m.user) for m in members] == [
+        (user, "alice", None),
+        (double, "alice-000000000002", None),
+    ]
     assert f"{other}: the name 'Acme' is taken; imported as 'Acme-000000000001'" in output
-    assert not User.objects.get(pk=user).has_usable_password()
+    assert f"{double}: the name 'alice' is taken; imported as 'alice-000000000002'" in output
 
 
 def test_duplicate_positions_are_renumbered(v1, import_v1):
@@ -252,7 +258,7 @@ def test_orphaned_isolated_copy_is_hidden(v1, import_v1, client_for):
 
     output = import_v1()
 
-    listed = client_for(User.objects.get(pk=USER)).get("/v1/blocks/?limit=50").json()
+    listed = client_for(Member.objects.get(pk=USER)).get("/v1/blocks/?limit=50").json()
     ids = {block["id"] for block in listed}
     assert orphan not in ids
     assert spare in ids
@@ -409,6 +415,6 @@ def test_blocks_can_be_read_as_of_a_time_before_the_import(v1, import_v1, client
 
     at = datetime(2026, 2, 1, tzinfo=UTC) + timedelta(days=1)
     path = f"/v1/conversations/{conversation}/blocks?at={at:%Y-%m-%dT%H:%M:%SZ}"
-    [read] = client_for(User.objects.get(pk=USER)).get(path).json()
+    [read] = client_for(Member.objects.get(pk=USER)).get(path).json()
 
     assert (read["origin"], read["block"]["value"]) == ("isolated", "Ada")

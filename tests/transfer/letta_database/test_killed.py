@@ -46,7 +46,7 @@ WORLD = f"""
 # All that an import writes, except update times and the text of system messages.
 CONTENTS = {
     "organization": "id, name",
-    "user": "id, username, organization_id",
+    "member": "id, name, organization_id",
     "agent": "id, name, system, model, tags, created_at",
     "agentblock": "agent_id, block_id, label, position",
     "block": "id, label, value, version, conversation_id, created_at",

@@ -105,7 +105,7 @@ def imported_server(recorded):
 @pytest.mark.parametrize("version", VERSIONS)
 def test_client_reads_the_recorded_database(imported_server, recorded, version):
     key = run(
-        "manage.py", "create_api_key", "--organization", "default_org", "--username",
+        "manage.py", "create_api_key", "--organization", "default_org", "--member",
         "default_user", "--scope", "write", environment=imported_server.environment,
     ).strip()  # fmt: skip
     with psycopg.connect(recorded, row_factory=dict_row) as connection:

@@ -2,11 +2,12 @@ import re
 
 import pytest
 from django.contrib.auth import authenticate
+from django.contrib.auth.models import User
 from django.core.management import CommandError, call_command
 
-from conversations.models import ApiKey, User
+from conversations.models import ApiKey
 
-from ..factories import make_organization, make_user
+from ..factories import make_member, make_organization
 
 SHOWN = re.compile(
     r"Admin     http://127\.0\.0\.1:9000/admin/\n"
@@ -23,7 +24,7 @@ def _port(monkeypatch):
     monkeypatch.setenv("PORT", "9000")
 
 
-def test_the_first_run_shows_credentials_that_work(db, capsys):
+def test_first_run_prints_working_credentials(db, capsys):
     call_command("seed_demo")
     capsys.readouterr()
 
@@ -33,10 +34,10 @@ def test_the_first_run_shows_credentials_that_work(db, capsys):
     admin = authenticate(username="admin", password=shown["password"])
     assert (admin.is_superuser, admin.is_staff) == (True, True)
     key = ApiKey.objects.get(digest=ApiKey.digest_of(shown["key"]))
-    assert (key.user.username, key.scope) == ("demo", "write")
+    assert (key.member.name, key.scope) == ("demo", "write")
 
 
-def test_later_runs_show_the_address_only(db, capsys):
+def test_second_run_prints_address_only(db, capsys):
     call_command("seed_demo")
     call_command("first_run")
     password = User.objects.get(username="admin").password
@@ -47,12 +48,12 @@ def test_later_runs_show_the_address_only(db, capsys):
     out, err = capsys.readouterr()
     assert out == "Admin     http://127.0.0.1:9000/admin/\n"
     assert "manage.py changepassword admin" in err
-    assert "manage.py create_api_key --organization Demo --username demo --scope write" in err
+    assert "manage.py create_api_key --organization Demo --member demo --scope write" in err
     assert User.objects.get(username="admin").password == password
     assert ApiKey.objects.count() == 1
 
 
-def test_a_superuser_of_any_name_is_enough(db, capsys):
+def test_first_run_accepts_any_superuser(db, capsys):
     User.objects.create_superuser("root")
 
     call_command("first_run")
@@ -61,8 +62,8 @@ def test_a_superuser_of_any_name_is_enough(db, capsys):
     assert not User.objects.filter(username="admin").exists()
 
 
-def test_without_the_demo_there_is_no_key(db, capsys):
-    make_user(make_organization("Acme"), "demo")
+def test_first_run_without_demo_creates_no_key(db, capsys):
+    make_member(make_organization("Acme"), "demo")
 
     call_command("first_run")
 
@@ -70,10 +71,10 @@ def test_without_the_demo_there_is_no_key(db, capsys):
     assert not ApiKey.objects.exists()
 
 
-def test_a_plain_user_called_admin_is_not_promoted(db, capsys):
-    make_user(make_organization("Acme"), "admin")
+def test_first_run_does_not_promote_user_called_admin(db, capsys):
+    User.objects.create_user("admin")
 
-    with pytest.raises(CommandError, match="'admin' exists and is no superuser"):
+    with pytest.raises(CommandError, match="'admin' exists and is not a superuser"):
         call_command("first_run")
 
     assert capsys.readouterr().out == ""
