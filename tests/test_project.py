@@ -7,27 +7,43 @@ from pathlib import Path
 import pytest
 from django.core.management import call_command
 
+from conversations.conf import DEFAULTS
 from project.static import StaticStorage
 
 ROOT = Path(__file__).resolve().parent.parent
-README = (ROOT / "README.md").read_text()
+DOCS = ROOT / "docs"
 
 
-def test_readme_lists_every_setting():
+def test_docs_list_every_environment_variable():
     source = (ROOT / "project" / "settings.py").read_text()
     read = re.findall(r'env\.\w+\(\s*"(\w+)"', source)
+    server = (DOCS / "settings.md").read_text().partition("## In your own project")[0]
 
-    listed = re.findall(r"^\| `([A-Z_]+)` \|", README, flags=re.MULTILINE)
-
-    assert sorted(listed) == sorted(read)
+    assert sorted(re.findall(r"^\| `([A-Z_]+)` \|", server, re.MULTILINE)) == sorted(read)
 
 
-def test_readme_lists_every_command():
+def test_docs_list_every_key_of_the_app_settings():
+    embedded = (DOCS / "settings.md").read_text().partition("## In your own project")[2]
+    listed = re.findall(r"^\| `([A-Z_]+)` \|", embedded, re.MULTILINE)
+
+    assert sorted(listed) == sorted(DEFAULTS)
+
+
+def test_docs_list_every_command():
+    commands = (DOCS / "commands.md").read_text()
     folder = ROOT / "conversations" / "management" / "commands"
     ours = {path.stem for path in folder.glob("*.py") if not path.stem.startswith("_")}
 
     for command in ours:
-        assert f"`{command}" in README
+        assert f"`{command}" in commands
+
+
+def test_links_between_documents_lead_somewhere():
+    documents = [*ROOT.glob("*.md"), *DOCS.rglob("*.md")]
+    for document in documents:
+        for target in re.findall(r"\]\(([^)#\s]+)[^)]*\)", document.read_text()):
+            if "://" not in target:
+                assert (document.parent / target).exists(), f"{document.name}: {target}"
 
 
 @pytest.mark.parametrize(("variable", "warned"), [("SECRET_KEY", False), ("OTHER", True)])
