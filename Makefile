@@ -7,7 +7,7 @@ JOBS ?= 2
 -include .env
 export
 
-.PHONY: help run test test-llm lint bench screenshots
+.PHONY: help run test test-fast test-next test-llm lint dist bench screenshots
 help:
 	@grep -E '^[a-z-]+:.*## ' Makefile | sed -E 's/:.*## /\t/'
 
@@ -40,9 +40,26 @@ build/sdk/stamp: tests/sdk/versions.txt .venv/dev
 	$(BIN)/python tests/sdk/install.py
 	touch $@
 
-test: .venv/dev build/sdk/stamp ## the whole suite, on SQLite and on PostgreSQL; the console in Chromium
-	DATABASE_URL=sqlite:///:memory: $(BIN)/pytest -n $(JOBS)
-	$(BIN)/python tests/postgres.py $(BIN)/pytest -n $(JOBS) -m "not browser"
+test: .venv/dev build/sdk/stamp ## the whole suite on PostgreSQL, and on SQLite what can differ there
+	$(BIN)/python tests/postgres.py $(BIN)/pytest -n $(JOBS)
+	DATABASE_URL=sqlite:///:memory: $(BIN)/pytest -n $(JOBS) -m sqlite
+
+test-fast: .venv/dev ## without the slow tests, the browser and the clients
+	$(BIN)/python tests/postgres.py $(BIN)/pytest -n $(JOBS) -m "not slow and not browser" --ignore tests/sdk
+
+# Django's newest version needs a newer Python than the oldest one that is supported.
+NEXT_PYTHON ?= python3.13
+NEXT_DJANGO := 6.1.3
+
+build/next/stamp: requirements.txt requirements-dev.txt
+	$(NEXT_PYTHON) -m venv build/next
+	for file in $^; do sed 's/^django==.*/django==$(NEXT_DJANGO)/' $$file > build/next/$$file; done
+	build/next/bin/pip install --quiet --disable-pip-version-check \
+		-r build/next/requirements.txt -r build/next/requirements-dev.txt
+	touch $@
+
+test-next: build/next/stamp build/sdk/stamp ## the whole suite with the newest Python and Django
+	build/next/bin/python tests/postgres.py build/next/bin/pytest -n $(JOBS)
 
 build/llm/stamp: tests/llm/requirements.txt
 	$(PYTHON) -m venv build/llm
@@ -51,6 +68,11 @@ build/llm/stamp: tests/llm/requirements.txt
 
 test-llm: .venv/dev build/llm/stamp ## turns with a real, small language model
 	DATABASE_URL=sqlite:///:memory: $(BIN)/pytest tests/llm
+
+dist: .venv/dev ## a wheel and a source distribution in dist/
+	rm -rf dist
+	$(BIN)/python -m build --quiet
+	$(BIN)/twine check --strict dist/*
 
 screenshots: .venv/dev ## the console's pictures in docs/, taken by Chromium
 	$(BIN)/python tests/browser/screenshots.py

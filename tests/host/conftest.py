@@ -1,0 +1,179 @@
+"""The host project with the wheel in a virtual environment of its own, for each supported pair."""
+
+import http.client
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from urllib.parse import urlencode
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+PROJECT = Path(__file__).resolve().parent / "project"
+BUILD = ROOT / "build" / "host"
+# Python and Django: the oldest supported pair and the newest.
+PAIRS = {"oldest": ("3.11", "5.2"), "newest": ("3.13", "6.1")}
+SERVERS = {
+    "uvicorn": ["-m", "uvicorn", "host.asgi:application", "--port", "{port}"],
+    "hypercorn": ["-m", "hypercorn", "host.asgi:application", "--bind", "127.0.0.1:{port}"],
+    "daphne": ["-m", "daphne", "host.asgi:application", "--port", "{port}"],
+    "granian": ["-m", "granian", "--interface", "asgi", "--port", "{port}", "host.asgi:application"],
+    "gunicorn": ["-m", "gunicorn", "host.wsgi", "--threads", "8", "--bind", "127.0.0.1:{port}"],
+}
+
+
+def find_python(version: str) -> str | None:
+    """Return an interpreter of that minor version: on the path, or one of pyenv's."""
+    pyenv = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv"))
+    candidates = [shutil.which(f"python{version}"), *pyenv.glob(f"versions/{version}.*/bin/python")]
+    for candidate in filter(None, candidates):
+        asked = subprocess.run([candidate, "--version"], capture_output=True, text=True)
+        if asked.returncode == 0 and asked.stdout.startswith(f"Python {version}."):
+            return str(candidate)
+    return None
+
+
+class Host:
+    """The host project: its interpreter, its database, and how to reach it."""
+
+    def __init__(self, python: Path, folder: Path, model_url: str):
+        self.python = python
+        self.environment = {
+            **{name: value for name, value in os.environ.items() if name != "DATABASE_URL"},
+            "DJANGO_SETTINGS_MODULE": "host.settings",
+            "HOST_DATABASE": str(folder / "host.sqlite3"),
+            "HOST_MODEL_URL": model_url,
+            "PYTHONUNBUFFERED": "1",
+        }
+        self.key = ""
+
+    def run(self, *arguments: str, **variables: str) -> str:
+        """Return what Python printed; fail with all of its output."""
+        done = subprocess.run(
+            [self.python, *arguments],
+            cwd=PROJECT,
+            env={**self.environment, **variables},
+            capture_output=True,
+            text=True,
+            timeout=180,
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+    @contextmanager
+    def serve(self, server: str) -> Iterator["Client"]:
+        """Run the project under this server, as its documentation says."""
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            port = probe.getsockname()[1]
+        command = [part.format(port=port) for part in SERVERS[server]]
+        process = subprocess.Popen(
+            [self.python, *command],
+            cwd=PROJECT,
+            env=self.environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+        )
+        try:
+            client = Client(port, self.key)
+            client.wait(process)
+            yield client
+        finally:
+            process.terminate()
+            try:
+                process.communicate(timeout=60)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.communicate()
+
+
+class Client:
+    """Requests to the running host, with the API key unless told otherwise."""
+
+    def __init__(self, port: int, key: str):
+        self.port, self.key, self.cookies = port, key, {}
+
+    def wait(self, process: subprocess.Popen) -> None:
+        deadline = time.monotonic() + 60
+        while time.monotonic() < deadline:
+            assert process.poll() is None, process.communicate()[0].decode()
+            try:
+                self.request("GET", "/deep/inside/v1/health/")
+            except OSError:
+                time.sleep(0.05)
+            else:
+                return
+        raise AssertionError("the server did not start")
+
+    def open(self, method: str, path: str, body: object = None, form: dict | None = None):
+        headers = {"Cookie": "; ".join(f"{name}={value}" for name, value in self.cookies.items())}
+        if form is not None:
+            data = urlencode(form)
+            headers["Content-Type"] = "application/x-www-form-urlencoded"
+        else:
+            data = None if body is None else json.dumps(body)
+            headers["Content-Type"] = "application/json"
+            headers["Authorization"] = f"Bearer {self.key}"
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
+        connection.request(method, path, data, headers)
+        response = connection.getresponse()
+        for cookie in response.headers.get_all("Set-Cookie", []):
+            name, _, value = cookie.partition(";")[0].partition("=")
+            self.cookies[name] = value
+        return response
+
+    def request(self, method: str, path: str, body: object = None, form: dict | None = None):
+        response = self.open(method, path, body, form)
+        return response.status, response.read().decode()
+
+    def api(self, method: str, path: str, body: object = None):
+        status, text = self.request(method, f"/deep/inside/v1/{path}", body)
+        assert status == 200, text
+        return json.loads(text)
+
+
+@pytest.fixture(scope="session")
+def wheel(tmp_path_factory) -> Path:
+    """The distribution, built from this checkout."""
+    folder = tmp_path_factory.mktemp("dist")
+    subprocess.run(
+        [sys.executable, "-m", "build", "--wheel", "--outdir", folder, ROOT],
+        check=True,
+        capture_output=True,
+        timeout=300,
+    )
+    [built] = folder.glob("*.whl")
+    return built
+
+
+@pytest.fixture(scope="session", params=PAIRS)
+def host(request, wheel, tmp_path_factory, running_model_server) -> Host:
+    """The host project after `migrate`, with a key."""
+    version, django = PAIRS[request.param]
+    interpreter = find_python(version)
+    if interpreter is None:
+        pytest.skip(f"there is no Python {version} on this machine")
+    environment = BUILD / request.param
+    shutil.rmtree(environment, ignore_errors=True)
+    subprocess.run([interpreter, "-m", "venv", environment], check=True, timeout=300)
+    python = environment / "bin" / "python"
+    servers = ["uvicorn", "hypercorn", "daphne", "granian", "gunicorn"]
+    install = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+    subprocess.run(
+        [*install, f"{wheel}", f"django=={django}.*", *servers], check=True, timeout=900
+    )
+    running_model_server.start_over()
+    made = Host(python, tmp_path_factory.mktemp("host"), running_model_server.url)
+    made.run("manage.py", "migrate", "--verbosity", "0")
+    printed = made.run(
+        "manage.py", "create_api_key", "--organization", "Acme", "--member", "backend", "--create"
+    )
+    made.key = printed.split()[-1]
+    return made
