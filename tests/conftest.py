@@ -12,7 +12,6 @@ from conversations.runtime.worker import drain
 from .factories import link_user, make_member, make_organization
 from .model_server import ModelServer, model_server
 
-
 # PostgreSQL is the database of this suite. These can differ on SQLite, and run there too.
 SQLITE = (
     "tests/api/test_etags.py",

@@ -24,7 +24,15 @@ SERVERS = {
     "uvicorn": ["-m", "uvicorn", "host.asgi:application", "--port", "{port}"],
     "hypercorn": ["-m", "hypercorn", "host.asgi:application", "--bind", "127.0.0.1:{port}"],
     "daphne": ["-m", "daphne", "host.asgi:application", "--port", "{port}"],
-    "granian": ["-m", "granian", "--interface", "asgi", "--port", "{port}", "host.asgi:application"],
+    "granian": [
+        "-m",
+        "granian",
+        "--interface",
+        "asgi",
+        "--port",
+        "{port}",
+        "host.asgi:application",
+    ],
     "gunicorn": ["-m", "gunicorn", "host.wsgi", "--threads", "8", "--bind", "127.0.0.1:{port}"],
 }
 
@@ -166,9 +174,7 @@ def host(request, wheel, tmp_path_factory, running_model_server) -> Host:
     python = environment / "bin" / "python"
     servers = ["uvicorn", "hypercorn", "daphne", "granian", "gunicorn"]
     install = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-    subprocess.run(
-        [*install, f"{wheel}", f"django=={django}.*", *servers], check=True, timeout=900
-    )
+    subprocess.run([*install, f"{wheel}", f"django=={django}.*", *servers], check=True, timeout=900)
     running_model_server.start_over()
     made = Host(python, tmp_path_factory.mktemp("host"), running_model_server.url)
     made.run("manage.py", "migrate", "--verbosity", "0")

@@ -1,4 +1,4 @@
-"""Palimpsest in somebody else's project: the wheel, their user model, their settings, their pages."""
+"""Palimpsest in another project: the wheel, with their user model, settings and pages."""
 
 import json
 import re
