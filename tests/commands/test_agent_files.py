@@ -10,7 +10,7 @@ from ..factories import make_agent, make_conversation, make_messages
 from ..transfer.agent_files.files import FLAT, encoded, snapshot
 
 
-def test_an_agent_goes_into_a_file_and_back(alice, mallory, tmp_path, capsys):
+def test_agent_round_trips_through_a_file(alice, mallory, tmp_path, capsys):
     agent = make_agent(alice, labels=["human"])
     make_messages(make_conversation(agent, isolated=["human"]), "hello")
     file = tmp_path / "agent.af"
@@ -26,7 +26,7 @@ def test_an_agent_goes_into_a_file_and_back(alice, mallory, tmp_path, capsys):
     assert (imported.organization, imported.created_by) == (mallory.organization, mallory)
 
 
-def test_a_dry_run_tells_and_writes_nothing(alice, tmp_path, capsys):
+def test_import_dry_run_warns_and_writes_nothing(alice, tmp_path, capsys):
     file = tmp_path / "flat.af"
     file.write_bytes(encoded(FLAT))
 
@@ -35,11 +35,11 @@ def test_a_dry_run_tells_and_writes_nothing(alice, tmp_path, capsys):
     output = capsys.readouterr()
     assert output.out == ""
     assert "core_memory.0: the limit 2 is raised" in output.err
-    assert "The file is sound and has 'Flat'; a dry run, nothing was written." in output.err
+    assert "The file is valid. Agents: 'Flat'. Dry run: nothing was written." in output.err
     assert not Agent.objects.exists()
 
 
-def test_a_large_file_is_refused_unread(alice, tmp_path):
+def test_large_file_is_refused_unread(alice, tmp_path):
     file = tmp_path / "large.af"
     file.touch()
     os.truncate(file, 200 * 2**20)
@@ -49,7 +49,7 @@ def test_a_large_file_is_refused_unread(alice, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("arguments", "complaint"),
+    ("arguments", "error"),
     [
         (["--organization", "Acme"], "Can't read 'nowhere.af': No such file"),
         (["--organization", "Nobody"], "No organization is called 'Nobody'"),
@@ -59,11 +59,11 @@ def test_a_large_file_is_refused_unread(alice, tmp_path):
         ),
     ],
 )
-def test_wrong_arguments_are_told(alice, mallory, arguments, complaint):
-    with pytest.raises(CommandError, match=complaint):
+def test_invalid_import_arguments_are_refused(alice, mallory, arguments, error):
+    with pytest.raises(CommandError, match=error):
         call_command("import_agent_file", "nowhere.af", *arguments)
 
 
-def test_an_unknown_agent_is_told(db):
-    with pytest.raises(CommandError, match="No agent has the id 'agent-1'"):
+def test_export_of_unknown_agent_is_refused(db):
+    with pytest.raises(CommandError, match="Expected an id like agent-<uuid>, got 'agent-1'"):
         call_command("export_agent", "agent-1")

@@ -21,7 +21,7 @@ def run(*words, **options) -> list[str]:
     return out.getvalue().splitlines()
 
 
-def test_history_prints_a_line_for_each_revision(block):
+def test_history_prints_one_line_per_revision(block):
     lines = [line.split("\t") for line in run("history", block.pk)]
 
     assert [[line[0], *line[2:]] for line in lines] == [
@@ -31,12 +31,12 @@ def test_history_prints_a_line_for_each_revision(block):
     assert len(run("history", block.pk, "--limit", "1")) == 1
 
 
-def test_history_with_diffs_is_plain_in_a_pipe_and_coloured_on_a_terminal(block):
+def test_history_diff_has_color_only_on_terminal(block):
     plain = run("history", block.pk, "--diff", "--limit", "1")
-    coloured = run("history", block.pk, "--diff", "--limit", "1", force_color=True)
+    colored = run("history", block.pk, "--diff", "--limit", "1", force_color=True)
 
     assert plain[1:] == ["--- revision 1", "+++ revision 2", "@@ -1 +1 @@", "-A", "+B"]
-    assert [line.startswith("\x1b[") for line in coloured] == [False, *[True] * 5]
+    assert [line.startswith("\x1b[") for line in colored] == [False, *[True] * 5]
 
 
 def test_restore_writes_a_new_revision(block):
@@ -47,12 +47,12 @@ def test_restore_writes_a_new_revision(block):
     assert newest.reason == "as before"
 
 
-def test_a_dry_run_shows_the_change_and_writes_nothing(block):
+def test_restore_dry_run_prints_diff_and_writes_nothing(block):
     assert run("restore", block.pk, "1", "--dry-run")[-2:] == ["-B", "+A"]
     assert block.revisions.count() == 2
 
 
-def test_restoring_the_present_text_writes_nothing(block):
+def test_restore_of_current_text_writes_nothing(block):
     assert run("restore", block.pk, "2") == []
     assert block.revisions.count() == 2
 
@@ -68,6 +68,6 @@ def test_restoring_the_present_text_writes_nothing(block):
         (["history", "{block}", "--limit", "many"], "expected a whole number"),
     ],
 )
-def test_what_is_wrong_is_named(block, words, error):
+def test_invalid_arguments_are_refused(block, words, error):
     with pytest.raises(CommandError, match=error):
         run(*[word.format(block=block.pk) for word in words])

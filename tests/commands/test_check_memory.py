@@ -6,7 +6,7 @@ from conversations.models import Block
 from ..factories import make_block
 
 
-def test_the_demo_is_clean(db, capsys):
+def test_demo_has_no_breach(db, capsys):
     call_command("seed_demo")
     capsys.readouterr()
 
@@ -17,7 +17,7 @@ def test_the_demo_is_clean(db, capsys):
     assert err == "26 rules checked; breaches: 0.\n"
 
 
-def test_each_breach_is_a_line_and_the_exit_status_says_so(alice, capsys):
+def test_breach_is_printed_and_exit_status_is_1(alice, capsys):
     block = make_block(alice)
     Block.objects.filter(pk=block.pk).update(version=7)
 
@@ -33,7 +33,7 @@ def test_each_breach_is_a_line_and_the_exit_status_says_so(alice, capsys):
     assert err == "26 rules checked; breaches: 1.\n"
 
 
-def test_one_organization_can_be_checked_alone(alice, mallory, capsys):
+def test_check_is_limited_to_organization(alice, mallory, capsys):
     theirs = make_block(mallory)
     Block.objects.filter(pk=theirs.pk).update(version=7)
 
@@ -44,6 +44,6 @@ def test_one_organization_can_be_checked_alone(alice, mallory, capsys):
     assert capsys.readouterr().out.count("\n") == 1
 
 
-def test_an_unknown_organization_is_an_error(alice):
+def test_unknown_organization_is_refused(alice):
     with pytest.raises(CommandError, match=r"No organization is called 'Acmee'\."):
         call_command("check_memory", "--organization", "Acmee")

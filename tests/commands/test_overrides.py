@@ -35,7 +35,7 @@ def own_of(conversation):
     return conversation.isolations.get(label="human").block
 
 
-def test_list_prints_a_line_for_each(agent, conversation):
+def test_list_prints_one_line_per_isolated_block(agent, conversation):
     other = make_conversation(agent, isolated=["persona"])
 
     lines, _ = run("list")
@@ -49,31 +49,31 @@ def test_list_prints_a_line_for_each(agent, conversation):
     assert run("list", "--organization", agent.organization.name)[0] == lines
 
 
-def test_diff_is_plain_in_a_pipe_and_coloured_on_a_terminal(conversation):
+def test_diff_has_color_only_on_terminal(conversation):
     lines, _ = run("diff", "--conversation", conversation.pk)
-    coloured, _ = run("diff", force_color=True)
+    colored, _ = run("diff", force_color=True)
 
     assert lines == [
         f"{conversation.pk}\thuman\tisolated_changed",
         *("--- shared", "+++ isolated", "@@ -1 +1 @@", "-about human", "+mine"),
     ]
-    assert all("\x1b[" in line for line in coloured)
+    assert all("\x1b[" in line for line in colored)
 
 
-def test_promote_says_who_reads_it_and_writes_after_the_dry_run(agent, conversation):
+def test_promote_writes_only_without_dry_run(agent, conversation):
     words = ["promote", "--conversation", conversation.pk, "--label", "human"]
 
     _, dry = run(*words, "--dry-run")
     assert shared_of(agent).value == "about human"
     lines, wet = run(*words)
 
-    assert "would be written; 1 agents and 1 conversations read it." in dry
+    assert "would be written. Read by agents: 1, conversations: 1." in dry
     assert "was written" in wet
     assert lines == [f"{shared_of(agent).pk}\thuman\t2"]
     assert shared_of(agent).revisions.first().source == "promote"
 
 
-def test_promote_over_a_change_of_the_shared_block_needs_force(agent, conversation):
+def test_promote_over_changed_shared_block_needs_force(agent, conversation):
     write_block(shared_of(agent), by=actor(), value="theirs")
     words = ["promote", "--conversation", conversation.pk, "--label", "human"]
 
@@ -84,7 +84,7 @@ def test_promote_over_a_change_of_the_shared_block_needs_force(agent, conversati
     assert shared_of(agent).value == "mine"
 
 
-def test_reset_and_rebase_report_each_conversation(agent, conversation):
+def test_reset_and_rebase_print_each_conversation(agent, conversation):
     calm = make_conversation(agent, isolated=["human"])
     write_block(shared_of(agent), by=actor(), value="theirs")
     words = ["--agent", agent.pk, "--label", "human"]
@@ -94,14 +94,15 @@ def test_reset_and_rebase_report_each_conversation(agent, conversation):
     reset, _ = run("reset", *words, "--drift", "diverged")
 
     assert lines[1] == f"{calm.pk}\tapplied\tshared_changed"
-    assert lines[0].startswith(f"{conversation.pk}\tconflict\tThe shared and the isolated text")
-    assert summary == "1 applied, 1 conflict.\n"
+    assert lines[0].startswith(f"{conversation.pk}\tconflict\t")
+    assert summary.startswith("1 applied, 1 conflict.\n")
+    assert "--resolution FILE" in summary
     assert dry == [f"{conversation.pk}\tapplied\tdiverged", f"{calm.pk}\tunchanged"]
     assert reset == [f"{conversation.pk}\tapplied\tdiverged"]
     assert own_of(conversation).value == "theirs"
 
 
-def test_a_conflict_is_settled_by_a_file(agent, conversation, tmp_path):
+def test_resolution_file_resolves_conflict(agent, conversation, tmp_path):
     write_block(shared_of(agent), by=actor(), value="theirs")
     resolution = tmp_path / "resolution.txt"
     resolution.write_text("both of ours", encoding="utf-8")
@@ -114,7 +115,7 @@ def test_a_conflict_is_settled_by_a_file(agent, conversation, tmp_path):
         run(*words, str(tmp_path / "missing.txt"))
 
 
-def test_release_lets_go_of_all_that_fit(agent, conversation):
+def test_release_applies_to_all_selected(agent, conversation):
     lines, summary = run("release", "--agent", agent.pk, "--label", "human")
 
     assert (lines, summary) == ([f"{conversation.pk}\tapplied"], "1 applied.\n")
@@ -124,23 +125,23 @@ def test_release_lets_go_of_all_that_fit(agent, conversation):
 @pytest.mark.parametrize(
     ("words", "error"),
     [
-        (["reset"], "say --label, and --agent or --conversation"),
+        (["reset"], "needs --label, and --agent or --conversation"),
         (
             ["reset", "--label", "mood", "--conversation", "{conversation}"],
             "its labels are 'human', 'persona'",
         ),
-        (["release", "--label", "human"], "say --label, and --agent or --conversation"),
+        (["release", "--label", "human"], "needs --label, and --agent or --conversation"),
         (["list", "--agent", "agent-1"], "Expected an id like agent-<uuid>, got 'agent-1'."),
         (["list", "--agent", new_id("agent")], "No agent has the id"),
         (["list", "--organization", "Nobody"], "No organization is called 'Nobody'."),
         (["list", "--drift", "lost"], "invalid choice: 'lost'"),
         (
             ["promote", "--label", "mood", "--conversation", "{conversation}"],
-            "no isolated block fits",
+            "Expected one isolated block, found none",
         ),
     ],
 )
-def test_what_is_wrong_is_named_and_nothing_is_written(conversation, words, error):
+def test_invalid_arguments_write_nothing(conversation, words, error):
     with pytest.raises(CommandError, match=error):
         run(*[word.format(conversation=conversation.pk) for word in words])
 

@@ -38,16 +38,16 @@ def deleted(alice) -> Conversation:
     return conversation
 
 
-def test_a_dry_run_prints_what_would_go_and_removes_nothing(deleted, capsys):
+def test_dry_run_prints_counts_and_removes_nothing(deleted, capsys):
     call_command("purge", "--older-than", "9", "--dry-run")
 
     out, err = capsys.readouterr()
     assert out == GONE
-    assert err == "Dry run: nothing is removed.\n"
+    assert err == "Dry run: nothing was removed.\n"
     assert Conversation.objects.filter(pk=deleted.pk).exists()
 
 
-def test_a_purge_prints_what_has_gone(deleted, capsys):
+def test_purge_prints_counts_of_removed_rows(deleted, capsys):
     call_command("purge", "--older-than", "9")
 
     out, err = capsys.readouterr()
@@ -57,7 +57,7 @@ def test_a_purge_prints_what_has_gone(deleted, capsys):
 
 
 @pytest.mark.parametrize("arguments", [[], ["--older-than", "11"]])
-def test_what_was_deleted_lately_stays(deleted, capsys, arguments):
+def test_recently_deleted_rows_are_kept(deleted, capsys, arguments):
     call_command("purge", *arguments)
 
     assert capsys.readouterr().out == NOTHING
@@ -65,7 +65,7 @@ def test_what_was_deleted_lately_stays(deleted, capsys, arguments):
 
 
 @pytest.mark.parametrize("days", ["-1", "soon", "1.5", "99999999999"])
-def test_days_are_a_whole_number(deleted, days):
+def test_invalid_number_of_days_is_refused(deleted, days):
     with pytest.raises(CommandError, match="expected a whole number of days from 0 to 36500"):
         call_command("purge", f"--older-than={days}")
 

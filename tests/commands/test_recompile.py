@@ -9,7 +9,7 @@ from ..factories import actor, make_agent, make_conversation, make_member
 
 
 def make_stale(agent) -> Conversation:
-    """A conversation that isolates a label and then reads something else."""
+    """Return a conversation whose isolated block changed after its prompt was compiled."""
     conversation = make_conversation(agent, isolated=["human"])
     block = conversation.isolated_blocks.get()
     write_block(block, by=actor(agent.created_by), value="likes tea")
@@ -25,7 +25,7 @@ def agent(alice):
     return make_agent(alice, labels=["human"])
 
 
-def test_stale_conversations_say_what_memory_says_and_others_stay_as_they_are(agent, capsys):
+def test_only_stale_live_conversations_are_recompiled(agent, capsys):
     stale = make_stale(agent)
     current = make_conversation(agent)
     deleted = make_stale(agent)
@@ -43,7 +43,7 @@ def test_stale_conversations_say_what_memory_says_and_others_stay_as_they_are(ag
     assert "likes tea" not in system_message(deleted)
 
 
-def test_a_second_time_there_is_nothing_to_do(agent, capsys):
+def test_second_run_recompiles_nothing(agent, capsys):
     make_stale(agent)
     call_command("recompile", "--all")
     capsys.readouterr()
@@ -53,7 +53,7 @@ def test_a_second_time_there_is_nothing_to_do(agent, capsys):
     assert capsys.readouterr() == ("", "0 recompiled.\n")
 
 
-def test_a_dry_run_names_them_and_writes_nothing(agent, capsys):
+def test_dry_run_prints_ids_and_writes_nothing(agent, capsys):
     stale = make_stale(agent)
 
     call_command("recompile", "--all", "--dry-run")
@@ -62,7 +62,7 @@ def test_a_dry_run_names_them_and_writes_nothing(agent, capsys):
     assert "likes tea" not in system_message(stale)
 
 
-def test_one_agent_or_one_organization_can_be_asked_for(agent, mallory, capsys):
+def test_recompile_is_limited_to_agent_or_organization(agent, mallory, capsys):
     ours = make_stale(agent)
     colleagues = make_stale(make_agent(agent.created_by, labels=["human"]))
     theirs = make_stale(make_agent(mallory, labels=["human"]))
@@ -87,15 +87,13 @@ def test_one_agent_or_one_organization_can_be_asked_for(agent, mallory, capsys):
         (["--all", "--organization", "Nowhere"], "No organization is called 'Nowhere'"),
     ],
 )
-def test_a_wrong_wish_is_explained(agent, arguments, message):
+def test_invalid_arguments_are_refused(agent, arguments, message):
     with pytest.raises(CommandError, match=message):
         call_command("recompile", *arguments)
 
 
 @pytest.mark.parametrize("count", [1, 4])
-def test_finding_them_costs_the_same_queries_however_many_there_are(
-    alice, django_assert_num_queries, count
-):
+def test_query_count_does_not_grow_with_conversations(alice, django_assert_num_queries, count):
     for _ in range(count):
         make_stale(make_agent(make_member(alice.organization), labels=["human"]))
 

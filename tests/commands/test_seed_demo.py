@@ -20,7 +20,7 @@ def every_row() -> dict[str, list[dict]]:
     return {model.__name__: list(model.objects.order_by("pk").values()) for model in models}
 
 
-def test_a_second_run_adds_and_changes_nothing(db, capsys):
+def test_second_run_changes_nothing(db, capsys):
     call_command("seed_demo")
     before = every_row()
 
@@ -29,17 +29,17 @@ def test_a_second_run_adds_and_changes_nothing(db, capsys):
     assert every_row() == before
     out, err = capsys.readouterr()
     assert out == ""
-    assert err == "Organization 'Demo' is ready.\nOrganization 'Demo' exists; nothing added.\n"
+    assert err == "Organization 'Demo' is ready.\nOrganization 'Demo' exists; nothing was added.\n"
 
 
-def test_every_drift_state_is_there(db):
+def test_demo_has_every_drift(db):
     call_command("seed_demo")
 
     states = {isolation.drift for isolation in IsolatedBlock.objects.with_drift()}
     assert states == {"in_sync", "isolated_changed", "shared_changed", "diverged", "shared_gone"}
 
 
-def test_there_is_something_of_every_kind(db):
+def test_demo_has_rows_of_every_kind(db):
     call_command("seed_demo")
 
     assert [agent.name for agent in Agent.objects.order_by("name")] == [
@@ -56,7 +56,7 @@ def test_there_is_something_of_every_kind(db):
     assert of_both.count() == 4
 
 
-def test_the_agent_called_a_tool_in_a_completed_run(db):
+def test_demo_has_completed_run_with_tool_call(db):
     call_command("seed_demo")
 
     run = Run.objects.get()
@@ -84,7 +84,7 @@ def test_the_agent_called_a_tool_in_a_completed_run(db):
     assert seen == [(2, "isolated")]
 
 
-def test_an_organization_called_demo_is_left_as_it_is(db):
+def test_existing_demo_organization_is_unchanged(db):
     make_agent(make_member(make_organization("Demo")), name="Mine")
 
     call_command("seed_demo")

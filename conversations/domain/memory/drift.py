@@ -82,7 +82,7 @@ class MergeConflict(Conflict):
         self.merged = merged
         super().__init__(
             f"The shared and the isolated text of {label!r} changed the same lines in "
-            f"{len(conflicts)} place(s); send the text to keep as `resolution`"
+            f"{len(conflicts)} place(s); a resolution, the text to keep, is needed"
         )
 
     @property

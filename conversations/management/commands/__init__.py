@@ -1,0 +1,1 @@
+"""Commands of `manage.py`. Modules that begin with an underscore are shared by several."""

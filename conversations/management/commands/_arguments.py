@@ -1,28 +1,32 @@
-"""What words of the command line mean; a wrong one is told what was expected.
-
-Django takes no command from a file whose name begins with an underscore.
-"""
+"""Parse arguments and find the rows they name, or say what was expected."""
 
 from argparse import ArgumentTypeError
 from collections.abc import Callable
+from typing import Any, TypeVar
 
 from django.core.exceptions import ValidationError
 from django.core.management.base import CommandError
-from django.db.models import Field
+from django.db.models import Field, Model, QuerySet
 
+from conversations.ids import is_id
 from conversations.models import Organization
 
-# A hundred years: what a person may mean, and what date arithmetic can do.
+Row = TypeVar("Row", bound=Model)
+
+# A hundred years, which date arithmetic can handle.
 MAX_DAYS = 36_500
 
 
 def positive(text: str) -> int:
+    """Parse a whole number from 1 that fits in an integer column."""
     if text.isascii() and text.isdigit() and 0 < int(text) < 2**31:
         return int(text)
     raise ArgumentTypeError(f"expected a whole number from 1, got {text!r}")
 
 
 def days(*, at_least: int) -> Callable[[str], int]:
+    """Return a parser of a number of days."""
+
     def convert(text: str) -> int:
         if text.isascii() and text.isdigit() and at_least <= int(text) <= MAX_DAYS:
             return int(text)
@@ -33,20 +37,32 @@ def days(*, at_least: int) -> Callable[[str], int]:
     return convert
 
 
-def text_for(field: Field) -> Callable[[str], str]:
-    """What this field of a model would take: not too long, none of the wrong characters."""
+def text_for(field: "Field[Any, Any]") -> Callable[[str], str]:
+    """Return a parser of text that this model field accepts."""
 
     def convert(text: str) -> str:
         try:
-            return field.clean(text, None)
+            cleaned: str = field.clean(text, None)
         except ValidationError as error:
             raise ArgumentTypeError(f"{' '.join(error.messages)} Got {text!r}.") from None
+        return cleaned
 
     return convert
 
 
 def find_organization(name: str) -> Organization:
+    """Return the organization of this name, or raise CommandError."""
     try:
         return Organization.objects.get(name=name)
     except Organization.DoesNotExist:
         raise CommandError(f"No organization is called {name!r}.") from None
+
+
+def find_row(rows: QuerySet[Row], prefix: str, row_id: str) -> Row:
+    """Return the row with this id, which begins with `prefix`, or raise CommandError."""
+    if not is_id(prefix, row_id):
+        raise CommandError(f"Expected an id like {prefix}-<uuid>, got {row_id!r}.")
+    row = rows.filter(pk=row_id).first()
+    if row is None:
+        raise CommandError(f"No {rows.model._meta.verbose_name} has the id {row_id!r}.")
+    return row

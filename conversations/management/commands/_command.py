@@ -1,5 +1,8 @@
+"""The base class of all commands."""
+
 import os
 import sys
+from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 from tqdm import tqdm
@@ -8,24 +11,33 @@ from conversations.domain.errors import DomainError
 
 
 class OperatorCommand(BaseCommand):
-    """Standard output carries the result, so that it can be piped; remarks go beside it."""
+    """Print the result to standard output, for pipes, and everything else to standard error."""
 
-    def execute(self, *args, **options):
+    def execute(self, *args: Any, **options: Any) -> str | None:
+        """Run the command; expected failures are one line and not a traceback."""
         try:
             return super().execute(*args, **options)
         except DomainError as error:
             raise CommandError(str(error)) from error
+        except KeyboardInterrupt:
+            self.remark("Interrupted.")
+            raise SystemExit(130) from None
         except BrokenPipeError:
-            # `| head` has read enough. Python would complain again when it flushes at its end.
+            # The reader, such as `head`, has ended. Python's flush at exit must not fail too.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             raise SystemExit(1) from None
 
     def remark(self, text: str) -> None:
-        # Django writes all of standard error in red; a remark is no alarm.
-        self.stderr.write(text, str)
+        """Write a line to standard error."""
+        self.stderr.write(text, str)  # `str` is the style: Django's default is red.
+
+    def result(self, line: str) -> None:
+        """Write a line to standard output without breaking a progress bar."""
+        with tqdm.external_write_mode():
+            self.stdout.write(line)
 
     def print_diff(self, text: str) -> None:
-        """Write a unified diff: in colours on a terminal, plain in a pipe."""
+        """Write a unified diff, in color on a terminal."""
         for line in text.splitlines():
             if line.startswith(("+++", "---")):
                 line = self.style.MIGRATE_HEADING(line)
@@ -36,8 +48,3 @@ class OperatorCommand(BaseCommand):
             elif line.startswith("-"):
                 line = self.style.ERROR(line)
             self.result(line)
-
-    def result(self, line: str) -> None:
-        """Write a line of the result while a progress bar may be on the screen."""
-        with tqdm.external_write_mode():
-            self.stdout.write(line)

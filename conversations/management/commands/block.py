@@ -1,41 +1,51 @@
-from django.core.management.base import CommandError
+"""Print a block's revisions and restore one."""
+
+from argparse import ArgumentParser
+from typing import Any
 
 from conversations.domain.actor import Actor, Source
 from conversations.domain.diffs import unified
 from conversations.domain.memory.revisions import find_revision, restore_revision
-from conversations.ids import is_id
 from conversations.models import Block
 
-from ._arguments import positive
+from ._arguments import find_row, positive
 from ._command import OperatorCommand
 
 
 class Command(OperatorCommand):
-    help = "Show what a block has said, and bring back what it said once."
+    help = "Print a block's revisions, or restore one of them."
 
-    def add_arguments(self, parser):
+    def add_arguments(self, parser: ArgumentParser) -> None:
         verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
-        history = verbs.add_parser("history", help="print its revisions, newest first")
+        history = verbs.add_parser("history", help="print the revisions, newest first")
         history.add_argument("block", metavar="ID")
         history.add_argument(
-            "--limit", type=positive, default=20, help="print at most so many (default: 20)"
+            "--limit",
+            type=positive,
+            default=20,
+            metavar="N",
+            help="print at most N revisions (default: 20)",
         )
-        history.add_argument(
-            "--diff", action="store_true", help="print with each what it changed, as a diff"
-        )
-        restore = verbs.add_parser("restore", help="take the state of a revision, as a new one")
+        history.add_argument("--diff", action="store_true", help="print each change as a diff")
+        restore = verbs.add_parser("restore", help="write an earlier revision as a new one")
         restore.add_argument("block", metavar="ID")
-        restore.add_argument("number", type=positive)
-        restore.add_argument("--reason", default="", help="kept with the revision")
+        restore.add_argument("number", type=positive, help="the number of the revision")
+        restore.add_argument("--reason", default="", help="the reason to store with the revision")
         restore.add_argument(
-            "--dry-run", action="store_true", help="print what would change, and write nothing"
+            "--dry-run", action="store_true", help="print the change and write nothing"
         )
 
-    def handle(self, *, verb, block, **options):
-        getattr(self, verb)(self._block(block), **options)
+    def handle(self, *, verb: str, block: str, **options: Any) -> None:
+        row = find_row(Block.objects.filter(deleted_at=None), "block", block)
+        if verb == "history":
+            self._history(row, limit=options["limit"], diff=options["diff"])
+        elif options["dry_run"]:
+            self._preview(row, options["number"])
+        else:
+            self._restore(row, options["number"], reason=options["reason"])
 
-    def history(self, block, *, limit, diff, **options):
-        # One more than is printed: the oldest of them needs what it changed.
+    def _history(self, block: Block, *, limit: int, diff: bool) -> None:
+        # One more than printed: the diff of the oldest needs its predecessor.
         revisions = list(block.revisions.select_related("written_by")[: limit + 1])
         for revision, older in zip(revisions[:limit], [*revisions[1:], None], strict=False):
             who = revision.written_by or "-"
@@ -49,24 +59,16 @@ class Command(OperatorCommand):
                 names = (f"revision {revision.number - 1}", f"revision {revision.number}")
                 self.print_diff(unified(before, revision.value, *names))
 
-    def restore(self, block, *, number, reason, dry_run, **options):
-        if dry_run:
-            wanted = find_revision(block, number)
-            names = (f"revision {block.version}", f"revision {number}")
-            self.print_diff(unified(block.value, wanted.value, *names))
-            return
+    def _preview(self, block: Block, number: int) -> None:
+        revision = find_revision(block, number)
+        names = (f"revision {block.version}", f"revision {number}")
+        self.print_diff(unified(block.value, revision.value, *names))
+
+    def _restore(self, block: Block, number: int, *, reason: str) -> None:
         before = block.version
         block = restore_revision(block, number, by=Actor(None, Source.COMMAND), reason=reason)
         if block.version == before:
-            self.remark(f"Block {block.pk} says that already; nothing was written.")
+            self.remark(f"Block {block.pk} already equals revision {number}; nothing was written.")
         else:
             self.result(f"{block.pk}\t{block.version}")
-            self.remark(f"Revision {block.version} says what revision {number} said.")
-
-    def _block(self, block_id: str) -> Block:
-        if not is_id("block", block_id):
-            raise CommandError(f"Expected an id like block-<uuid>, got {block_id!r}.")
-        block = Block.objects.filter(deleted_at=None, pk=block_id).first()
-        if block is None:
-            raise CommandError(f"No block has the id {block_id!r}.")
-        return block
+            self.remark(f"Revision {number} is restored as revision {block.version}.")

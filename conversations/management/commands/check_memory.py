@@ -1,4 +1,8 @@
+"""Check that stored rows follow the rules that always hold."""
+
 import sys
+from argparse import ArgumentParser
+from typing import Any
 
 from tqdm import tqdm
 
@@ -10,14 +14,16 @@ from ._command import OperatorCommand
 
 class Command(OperatorCommand):
     help = (
-        "Look for stored rows that break the rules of docs/architecture.md. Prints a line for "
-        "each breach: the rule, the row's id, what is wrong. Exits with 1 when there are any."
+        "Check stored rows against the rules in docs/architecture.md. Prints a line for each "
+        "breach: the rule, the row's id and what is wrong. The exit status is 1 if there is one."
     )
 
-    def add_arguments(self, parser):
-        parser.add_argument("--organization", metavar="NAME", help="only rows of this organization")
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument(
+            "--organization", metavar="NAME", help="check only rows of this organization"
+        )
 
-    def handle(self, *, organization, **options):
+    def handle(self, *, organization: str | None, **options: Any) -> None:
         tenant = find_organization(organization) if organization else None
         count = 0
         rules = tqdm(RULES, unit=" rules", disable=None, leave=False)

@@ -1,4 +1,8 @@
+"""Create an API key."""
+
+from argparse import ArgumentParser
 from datetime import timedelta
+from typing import Any
 
 from django.core.management.base import CommandError
 from django.db import transaction
@@ -17,11 +21,11 @@ from ._command import OperatorCommand
 
 class Command(OperatorCommand):
     help = (
-        "Create an API key and print it, alone, on standard output. It is shown this once: only "
-        "its digest is stored."
+        "Create an API key and print it to standard output. It is shown only this once: the "
+        "database stores its digest."
     )
 
-    def add_arguments(self, parser):
+    def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument(
             "--organization",
             required=True,
@@ -46,7 +50,7 @@ class Command(OperatorCommand):
             "--name",
             default="",
             metavar="LABEL",
-            help="what the key is for, to tell it from others in lists",
+            help="what the key is for, as lists show it",
         )
         parser.add_argument(
             "--expires-in-days",
@@ -61,7 +65,17 @@ class Command(OperatorCommand):
         )
 
     @transaction.atomic
-    def handle(self, *, organization, member, scope, name, expires_in_days, create, **options):
+    def handle(
+        self,
+        *,
+        organization: str,
+        member: str,
+        scope: str,
+        name: str,
+        expires_in_days: int | None,
+        create: bool,
+        **options: Any,
+    ) -> None:
         found = self._member(self._organization(organization, create), member, create)
         expires_at = None
         if expires_in_days is not None:

@@ -1,4 +1,8 @@
+"""Import an agent file."""
+
+from argparse import ArgumentParser
 from pathlib import Path
+from typing import Any
 
 from django.core.management.base import CommandError
 
@@ -13,37 +17,50 @@ from ._command import OperatorCommand
 
 class Command(OperatorCommand):
     help = (
-        "Make the agents of an agent file, with new ids: blocks, tools, messages and, if it has "
-        "them, conversations with their isolated blocks. Prints the new ids, one a line; what has "
-        "no place here is told beside it."
+        "Create the agents of an agent file, with new ids: blocks, tools, messages and, if the "
+        "file contains them, conversations with their isolated blocks. Prints the new ids, one "
+        "per line. Warnings say what is not supported and left out."
     )
 
-    def add_arguments(self, parser):
-        parser.add_argument("file", metavar="FILE", help="an agent file (.af), of any version")
-        parser.add_argument("--organization", required=True, metavar="NAME", help="where to")
-        parser.add_argument("--member", metavar="NAME", help="the member to record as the author")
-        parser.add_argument("--name", help="the agent's name, instead of the file's")
-        parser.add_argument("--model", metavar="HANDLE", help="instead of the file's")
-        parser.add_argument("--strip-messages", action="store_true", help="leave messages out")
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("file", metavar="FILE", help="an agent file (.af) of any version")
         parser.add_argument(
-            "--dry-run", action="store_true", help="read and check the file, write nothing"
+            "--organization", required=True, metavar="NAME", help="the organization to import into"
+        )
+        parser.add_argument("--member", metavar="NAME", help="the member to record as the author")
+        parser.add_argument("--name", help="the agent's name, in place of the file's")
+        parser.add_argument("--model", metavar="HANDLE", help="the model, in place of the file's")
+        parser.add_argument("--strip-messages", action="store_true", help="leave out messages")
+        parser.add_argument(
+            "--dry-run", action="store_true", help="check the file and write nothing"
         )
 
-    def handle(self, *, file, organization, member, name, model, strip_messages, dry_run, **_):
-        organization = find_organization(organization)
-        author = Member.objects.filter(organization=organization, name=member).first()
+    def handle(
+        self,
+        *,
+        file: str,
+        organization: str,
+        member: str | None,
+        name: str | None,
+        model: str | None,
+        strip_messages: bool,
+        dry_run: bool,
+        **options: Any,
+    ) -> None:
+        tenant = find_organization(organization)
+        author = Member.objects.filter(organization=tenant, name=member).first()
         if member and author is None:
-            raise CommandError(f"{organization.name!r} has no member called {member!r}.")
+            raise CommandError(f"{organization!r} has no member called {member!r}.")
         parsed = parse_agent_file(self._read(Path(file)))
         for warning in parsed.warnings:
             self.remark(warning)
         if dry_run:
             names = ", ".join(repr(agent.fields["name"]) for agent in parsed.agents)
-            self.remark(f"The file is sound and has {names}; a dry run, nothing was written.")
+            self.remark(f"The file is valid. Agents: {names}. Dry run: nothing was written.")
             return
-        options = ImportOptions(name=name, model=model, with_messages=not strip_messages)
+        import_options = ImportOptions(name=name, model=model, with_messages=not strip_messages)
         by = Actor(author, Source.IMPORT)
-        for agent in import_agent_file(organization, parsed, by=by, options=options):
+        for agent in import_agent_file(tenant, parsed, by=by, options=import_options):
             self.result(agent.pk)
 
     def _read(self, path: Path) -> bytes:

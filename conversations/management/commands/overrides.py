@@ -1,13 +1,19 @@
+"""List, compare, promote, reset, rebase and release isolated blocks."""
+
+from argparse import ArgumentParser
 from collections import Counter
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any, NamedTuple
 
 from django.core.management.base import CommandError
+from django.db.models import QuerySet
 from tqdm import tqdm
 
 from conversations.domain.actor import Actor, Source
 from conversations.domain.batches import in_batches
 from conversations.domain.errors import DomainError
-from conversations.domain.memory.bulk import rebase_all, reset_all
+from conversations.domain.memory.bulk import Outcome, rebase_all, reset_all
 from conversations.domain.memory.drift import (
     compare,
     preview_promotion,
@@ -16,30 +22,40 @@ from conversations.domain.memory.drift import (
     rebase,
 )
 from conversations.domain.memory.isolation import release_label
-from conversations.ids import is_id
 from conversations.models import Agent, Conversation, Drift, IsolatedBlock
 
-from ._arguments import find_organization
+from ._arguments import find_organization, find_row
 from ._command import OperatorCommand
 
 BY = Actor(None, Source.COMMAND)
 VERBS = {
     "list": "print each isolated block: conversation, label, drift and version",
-    "diff": "print how each isolated text differs from the shared one",
-    "promote": "write one conversation's text to the shared block",
-    "reset": "take the shared text again",
-    "rebase": "merge what changed in the shared block into the isolated ones",
-    "release": "read the shared block again; the copy is kept and can be brought back",
+    "diff": "print how each isolated block differs from the shared block",
+    "promote": "write the text of one isolated block to the shared block",
+    "reset": "replace the isolated text with the shared text",
+    "rebase": "merge changes of the shared block into the isolated blocks",
+    "release": "read the shared block again; the isolated block is kept and can be restored",
 }
+
+
+class Selection(NamedTuple):
+    """The isolated blocks that the arguments select, and how they do."""
+
+    rows: QuerySet[IsolatedBlock]
+    agent: Agent | None
+    label: str | None
+    drifts: list[str]
+    # Whether these are not all conversations of the agent.
+    is_partial: bool
 
 
 class Command(OperatorCommand):
     help = (
-        "Compare isolated blocks with the shared ones they stand in for, and bring them together. "
-        "Standard output has a line for each isolated block, in columns separated by tabs."
+        "Compare isolated blocks with their shared blocks, and bring them in sync. Standard "
+        "output has a line for each isolated block, in columns separated by tabs."
     )
 
-    def add_arguments(self, parser):
+    def add_arguments(self, parser: ArgumentParser) -> None:
         verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
         for name, help_text in VERBS.items():
             verb = verbs.add_parser(name, help=help_text)
@@ -48,147 +64,177 @@ class Command(OperatorCommand):
             verb.add_argument("--conversation", metavar="ID", help="only of this conversation")
             verb.add_argument("--label", help="only of this label")
             verb.add_argument(
-                "--drift", action="append", choices=Drift.values, default=[], help="only such"
+                "--drift",
+                action="append",
+                choices=Drift.values,
+                default=[],
+                help="only with this drift; repeatable",
             )
             if name in ("list", "diff"):
                 continue
             verb.add_argument(
-                "--dry-run", action="store_true", help="print what would be done, write nothing"
+                "--dry-run", action="store_true", help="print the results and write nothing"
             )
             if name == "promote":
                 verb.add_argument(
-                    "--force", action="store_true", help="write over changes of the shared block"
+                    "--force", action="store_true", help="overwrite changes of the shared block"
                 )
             if name == "rebase":
                 verb.add_argument(
-                    "--resolution", metavar="FILE", help="the text to keep, for one conversation"
+                    "--resolution",
+                    metavar="FILE",
+                    help="use the text of this file as the result, for one conversation",
                 )
 
-    def handle(self, *, verb, **options):
-        rows = self._chosen(**options)
-        if verb in ("list", "diff"):
-            return getattr(self, verb)(rows)
+    def handle(self, *, verb: str, **options: Any) -> None:
+        selection = self._select(**options)
+        if verb == "list":
+            return self._list(selection)
+        if verb == "diff":
+            return self._diff(selection)
         if not (options["label"] and (options["agent"] or options["conversation"])):
             raise CommandError(
-                f"{verb} writes: say --label, and --agent or --conversation, so that it is clear "
-                "where."
+                f"`{verb}` writes, so it needs --label, and --agent or --conversation."
             )
-        return getattr(self, verb)(rows, **options)
+        dry_run = options["dry_run"]
+        if verb == "promote":
+            return self._promote(selection, force=options["force"], dry_run=dry_run)
+        if verb == "release":
+            return self._release(selection, dry_run=dry_run)
+        if verb == "rebase" and options["resolution"] is not None:
+            return self._resolve(selection, options["resolution"], dry_run=dry_run)
+        return self._run_bulk(
+            selection, rebase_all if verb == "rebase" else reset_all, dry_run=dry_run
+        )
 
-    def list(self, rows):
-        for isolation in _each(rows):
+    def _list(self, selection: Selection) -> None:
+        for isolation in _each(selection):
             columns = [isolation.conversation_id, isolation.label, isolation.drift]
             self.result("\t".join([*columns, str(isolation.block.version)]))
 
-    def diff(self, rows):
-        for isolation in _each(rows):
+    def _diff(self, selection: Selection) -> None:
+        for isolation in _each(selection):
             heading = f"{isolation.conversation_id}\t{isolation.label}\t{isolation.drift}"
             self.result(self.style.MIGRATE_HEADING(heading))
             self.print_diff(compare(isolation.conversation, isolation.label).unified)
 
-    def promote(self, rows, *, force, dry_run, **options):
-        conversation, label = self._one(rows)
+    def _promote(self, selection: Selection, *, force: bool, dry_run: bool) -> None:
+        conversation, label = _only(selection)
         if dry_run:
             promotion = preview_promotion(conversation, label, force=force)
         else:
             promotion = promote(conversation, label, by=BY, force=force)
         block = promotion.block
         self.result(f"{block.pk}\t{block.label}\t{block.version}")
-        verb = "would be" if dry_run else "was"
-        what = f"{verb} written" if promotion.applied else "says that already"
+        if not promotion.applied:
+            what = "already has this text"
+        else:
+            what = "would be written" if dry_run else "was written"
         self.remark(
-            f"Block {block.pk} {what}; {promotion.agents} agents and "
-            f"{promotion.conversations} conversations read it."
+            f"Block {block.pk} {what}. Read by agents: {promotion.agents}, "
+            f"conversations: {promotion.conversations}."
         )
 
-    def reset(self, rows, *, dry_run, drift, **options):
-        self._in_bulk(rows, reset_all, dry_run=dry_run, drifts=drift)
-
-    def rebase(self, rows, *, dry_run, drift, resolution, **options):
-        if resolution is None:
-            self._in_bulk(rows, rebase_all, dry_run=dry_run, drifts=drift)
-            return
-        conversation, label = self._one(rows)
+    def _resolve(self, selection: Selection, path: str, *, dry_run: bool) -> None:
+        conversation, label = _only(selection)
         try:
-            text = Path(resolution).read_text(encoding="utf-8")
+            text = Path(path).read_text(encoding="utf-8")
         except (OSError, UnicodeDecodeError) as error:
-            raise CommandError(f"--resolution: can't read {resolution!r}: {error}") from None
+            raise CommandError(f"--resolution: can't read {path!r}: {error}") from None
         if dry_run:
             preview_rebase(conversation, label, resolution=text)
         else:
             rebase(conversation, label, by=BY, resolution=text)
-        self._report(Counter(), conversation.pk, "applied", "")
+        self._print_outcome(Outcome(conversation.pk, "applied"))
 
-    def release(self, rows, *, dry_run, **options):
-        counts: Counter = Counter()
-        for isolation in _each(rows):
-            outcome, detail = "applied", ""
+    def _release(self, selection: Selection, *, dry_run: bool) -> None:
+        counts: Counter[str] = Counter()
+        for isolation in _each(selection):
+            outcome = Outcome(isolation.conversation_id, "applied")
             if not dry_run:
                 try:
                     release_label(isolation.conversation, isolation.label, by=BY)
-                except DomainError as error:  # somebody released it meanwhile
-                    outcome, detail = "skipped", str(error)
-            self._report(counts, isolation.conversation_id, outcome, detail)
-        self._summary(counts, dry_run=dry_run)
+                except DomainError as error:  # Another process has released it since.
+                    outcome = Outcome(isolation.conversation_id, "skipped", str(error))
+            counts[outcome.outcome] += 1
+            self._print_outcome(outcome)
+        self._print_summary(counts, dry_run=dry_run)
 
-    def _in_bulk(self, rows, verb, *, dry_run, drifts):
-        ids = list(rows.values_list("conversation", flat=True)) if self._narrowed else None
-        counts: Counter = Counter()
+    def _run_bulk(
+        self, selection: Selection, verb: Callable[..., Iterator[Outcome]], *, dry_run: bool
+    ) -> None:
+        ids = None
+        if selection.is_partial:
+            ids = list(selection.rows.values_list("conversation", flat=True))
+        counts: Counter[str] = Counter()
         outcomes = verb(
-            self._agent,
-            self._label,
+            selection.agent,
+            selection.label,
             by=BY,
             conversation_ids=ids,
-            drifts=drifts,
+            drifts=selection.drifts,
             dry_run=dry_run,
         )
         for outcome in tqdm(outcomes, unit=" conversations", disable=None, leave=False):
-            self._report(counts, *outcome)
-        self._summary(counts, dry_run=dry_run)
+            counts[outcome.outcome] += 1
+            self._print_outcome(outcome)
+        self._print_summary(counts, dry_run=dry_run)
+        if counts["conflict"]:
+            self.remark(
+                "Conflicts were left as they are. Resolve each with --conversation ID "
+                "--resolution FILE, where FILE contains the text to keep."
+            )
 
-    def _report(self, counts: Counter, conversation_id: str, outcome: str, detail: str) -> None:
-        counts[outcome] += 1
-        self.result(f"{conversation_id}\t{outcome}\t{detail}".rstrip("\t"))
+    def _print_outcome(self, outcome: Outcome) -> None:
+        self.result("\t".join(outcome).rstrip("\t"))
 
-    def _summary(self, counts: Counter, *, dry_run: bool) -> None:
-        told = ", ".join(f"{n} {outcome}" for outcome, n in sorted(counts.items())) or "none found"
-        self.remark(f"{told}; a dry run, nothing was written." if dry_run else f"{told}.")
+    def _print_summary(self, counts: Counter[str], *, dry_run: bool) -> None:
+        totals = ", ".join(f"{n} {outcome}" for outcome, n in sorted(counts.items()))
+        self.remark(f"{totals or 'No isolated block found'}.")
+        if dry_run:
+            self.remark("Dry run: nothing was written.")
 
-    def _chosen(self, *, organization, agent, conversation, label, drift, **options):
+    def _select(
+        self,
+        *,
+        organization: str | None,
+        agent: str | None,
+        conversation: str | None,
+        label: str | None,
+        drift: list[str],
+        **options: Any,
+    ) -> Selection:
         rows = IsolatedBlock.objects.filter(
             conversation__deleted_at=None, conversation__agent__deleted_at=None
         )
+        found_agent = None
         if organization:
             rows = rows.in_organization(find_organization(organization))
         if agent:
-            self._agent = self._find(Agent, "agent", agent)
-            rows = rows.filter(conversation__agent=self._agent)
+            found_agent = find_row(Agent.objects.live(), "agent", agent)
+            rows = rows.filter(conversation__agent=found_agent)
         if conversation:
-            found = self._find(Conversation, "conv", conversation)
-            self._agent = found.agent
+            found = find_row(Conversation.objects.live(), "conv", conversation)
+            found_agent = found.agent
             rows = rows.filter(conversation=found)
         if label:
             rows = rows.filter(label=label)
-        self._narrowed, self._label = bool(organization or conversation), label
-        rows = rows.select_related("block", "conversation__agent")
-        return rows.of_drifts(drift or Drift.values)
-
-    def _one(self, rows) -> tuple[Conversation, str]:
-        found = list(rows[:2])
-        if len(found) != 1:
-            many = "several isolated blocks fit" if found else "no isolated block fits"
-            raise CommandError(f"Expected one; {many}. Say --conversation and --label.")
-        return found[0].conversation, found[0].label
-
-    def _find(self, model, prefix: str, value: str):
-        if not is_id(prefix, value):
-            raise CommandError(f"Expected an id like {prefix}-<uuid>, got {value!r}.")
-        row = model.objects.live().filter(pk=value).first()
-        if row is None:
-            raise CommandError(f"No {model._meta.verbose_name} has the id {value!r}.")
-        return row
+        rows = rows.select_related("block", "conversation__agent").of_drifts(drift or Drift.values)
+        return Selection(rows, found_agent, label, drift, bool(organization or conversation))
 
 
-def _each(rows):
-    for batch in in_batches(rows):
+def _only(selection: Selection) -> tuple[Conversation, str]:
+    """Return the conversation and the label of the only row, or raise CommandError."""
+    found = list(selection.rows[:2])
+    if len(found) != 1:
+        count = "several" if found else "none"
+        raise CommandError(
+            f"Expected one isolated block, found {count}. Use --conversation and --label."
+        )
+    return found[0].conversation, found[0].label
+
+
+def _each(selection: Selection) -> Iterator[Any]:
+    """Yield the isolated blocks, which have the annotation `drift`."""
+    for batch in in_batches(selection.rows):
         yield from batch

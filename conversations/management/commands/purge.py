@@ -1,5 +1,9 @@
+"""Remove deleted rows for good."""
+
+from argparse import ArgumentParser
 from collections import Counter
 from datetime import timedelta
+from typing import Any
 
 from django.utils import timezone
 from tqdm import tqdm
@@ -14,10 +18,10 @@ class Command(OperatorCommand):
     help = (
         "Remove for good what was deleted some time ago: conversations with their isolated "
         "blocks, agents with their conversations, blocks, and messages that no conversation "
-        "holds any more. Prints how many rows of each kind. May be interrupted and run again."
+        "contains. Prints the number of rows of each kind. Can be interrupted and run again."
     )
 
-    def add_arguments(self, parser):
+    def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument(
             "--older-than",
             default=30,
@@ -26,14 +30,14 @@ class Command(OperatorCommand):
             help="keep what was deleted within the last DAYS days (default: 30)",
         )
         parser.add_argument(
-            "--dry-run", action="store_true", help="count what would go, and remove nothing"
+            "--dry-run", action="store_true", help="count the rows and remove nothing"
         )
 
-    def handle(self, *, older_than, dry_run, **options):
+    def handle(self, *, older_than: int, dry_run: bool, **options: Any) -> None:
         deleted_before = timezone.now() - timedelta(days=older_than)
         if dry_run:
             counts = count_purgeable(deleted_before)
-            self.remark("Dry run: nothing is removed.")
+            self.remark("Dry run: nothing was removed.")
         else:
             counts = Counter()
             batches = purge(deleted_before)
