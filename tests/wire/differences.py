@@ -1,4 +1,4 @@
-"""Where this server answers otherwise than V1, on purpose, and why. Nothing else may differ.
+"""The intended differences between V1 and this server, with reasons. Nothing else may differ.
 
 Keys are the file and the note of a recorded exchange.
 """
@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 
 class Status(NamedTuple):
-    """Our status for an exchange, and what a caller may send `instead` to get V1's answer."""
+    """The status here, and what a caller can send `instead` to get V1's response."""
 
     status: int
     why: str
@@ -16,28 +16,28 @@ class Status(NamedTuple):
 
 
 class Length(NamedTuple):
-    """How many items we list."""
+    """The number of listed items here."""
 
     length: int
     why: str
 
 
-LIMIT = "a limit of 0 or less is refused alike by every list; V1 failed, listed all or nothing"
-CURSOR = "an unknown cursor is a 404 in every list; V1 ignored it in some"
-CURSOR_SHAPE = "a cursor that is no id is a 422"
-TOO_LONG = "a block's limit holds on every path"
-SEARCH = "the database searches; V1 needed two services for it"
-GONE = "a conversation that is not there has no list of messages"
-CLAIM = "the key says who is calling; the header may only repeat it"
-PROBE = "a probe has no key and need not follow redirects"
+LIMIT = "every list refuses a limit below 1; V1 failed, or listed everything or nothing"
+CURSOR = "every list returns 404 for an unknown cursor; V1 ignored it in some"
+CURSOR_SHAPE = "a cursor that is not an id is invalid"
+TOO_LONG = "every endpoint enforces the limit of a block"
+SEARCH = "PostgreSQL searches; V1 needed two more services"
+GONE = "a conversation that does not exist has no list of messages"
+CLAIM = "the key identifies the caller; the header may only repeat it"
+PROBE = "a health check needs no key and follows no redirects"
 
 STATUSES = {
     ("agents", "create: unknown model handle"): Status(
-        200, "a handle is checked for its form; which models answer is known at the turn"
+        200, "only the form of a handle is checked; a turn finds out whether the model exists"
     ),
-    ("agents", "create: block_ids missing"): Status(404, "V1 left it out and said nothing"),
+    ("agents", "create: block_ids missing"): Status(404, "V1 silently ignored it"),
     ("agents", "create: two memory_blocks with one label"): Status(
-        400, "V1 dropped the second and said nothing"
+        400, "V1 silently dropped the second"
     ),
     ("agents", "create: block over limit"): Status(422, TOO_LONG),
     ("agents", "create: bad name"): Status(422, "V1 failed"),
@@ -46,41 +46,45 @@ STATUSES = {
     ("agents", "list limit -1"): Status(422, LIMIT),
     ("core_memory", "list blocks, unknown cursor"): Status(404, CURSOR),
     ("core_memory", "modify over limit"): Status(422, TOO_LONG),
-    ("context", "context: missing conversation"): Status(404, "V1 took any id"),
-    ("context", "context: bad conversation id"): Status(422, "V1 took any id"),
+    ("context", "context: missing conversation"): Status(404, "V1 accepted any id"),
+    ("context", "context: bad conversation id"): Status(422, "V1 accepted any id"),
     ("context", "context: conversation of another agent"): Status(
-        404, "V1 put another agent's messages into this one's context"
+        404, "V1 mixed another agent's messages into the context"
     ),
     ("blocks", "create null byte in value"): Status(
-        422, "V1 changed the text and said nothing", instead={"value": "ab"}
+        422, "V1 silently changed the text", instead={"value": "ab"}
     ),
     ("blocks", "modify over limit"): Status(422, TOO_LONG),
     ("blocks", "modify limit below the value length"): Status(422, TOO_LONG),
     ("blocks_errors", "create: over limit"): Status(422, TOO_LONG),
     ("blocks_errors", "create: over the default limit"): Status(422, TOO_LONG),
-    ("blocks_errors", "create: limit 0"): Status(422, "such a block can hold nothing"),
-    ("blocks_errors", "create: limit negative"): Status(422, "such a block can hold nothing"),
-    ("blocks_errors", "create: label empty"): Status(422, "a prompt has no tag for it"),
+    ("blocks_errors", "create: limit 0"): Status(422, "such a block can't contain any text"),
+    ("blocks_errors", "create: limit negative"): Status(422, "such a block can't contain any text"),
+    ("blocks_errors", "create: label empty"): Status(422, "the prompt needs a tag for the label"),
     ("blocks_errors", "create: label odd characters"): Status(
-        422, "a prompt has no tag for it, and V1's own lists refused to look for it"
+        422, "the prompt needs a tag for the label; V1's lists could not filter by it"
     ),
-    ("blocks_errors", "create: form body"): Status(415, "the body is no JSON by its own account"),
-    ("blocks_errors", "agents: missing block"): Status(404, "V1 listed nothing"),
+    ("blocks_errors", "create: form body"): Status(415, "the content type is not JSON"),
+    ("blocks_errors", "agents: missing block"): Status(404, "V1 returned an empty list"),
     ("blocks_errors", "list: limit 0"): Status(422, LIMIT),
     ("blocks_errors", "list: limit -1"): Status(422, LIMIT),
     ("blocks_errors", "list: unknown cursor"): Status(404, CURSOR),
     ("blocks_errors", "list: bad cursor"): Status(422, CURSOR_SHAPE),
-    ("blocks_errors", "list: bad identity_id"): Status(200, "no identities: any id finds nothing"),
+    ("blocks_errors", "list: bad identity_id"): Status(
+        200, "there are no identities: no id matches"
+    ),
     ("health", "GET /v1/health"): Status(200, PROBE),
     ("health", "GET /v1/ready"): Status(200, PROBE),
-    ("health", "GET /"): Status(302, "the front page is the admin, not the API's pages"),
+    ("health", "GET /"): Status(200, "the front page is a page of its own, not a redirect"),
     ("health", "HEAD health"): Status(200, "HEAD is GET without the body"),
-    ("conversations", "update model empty string"): Status(400, "no handle; V1 stored it"),
+    ("conversations", "update model empty string"): Status(
+        400, "an empty handle is invalid; V1 stored it"
+    ),
     ("conversations", "messages of deleted"): Status(404, GONE),
     ("conversations_errors", "create: duplicate label"): Status(
-        400, "the request is wrong whatever is stored; V1 showed its SQL"
+        400, "the request itself is invalid; V1 exposed its SQL"
     ),
-    ("conversations_errors", "list: bad agent id"): Status(422, "V1 listed nothing"),
+    ("conversations_errors", "list: bad agent id"): Status(422, "V1 returned an empty list"),
     ("conversations_errors", "list: limit 0"): Status(422, LIMIT),
     ("conversations_errors", "list: limit -1"): Status(422, LIMIT),
     ("conversations_errors", "list: limit 100000"): Status(422, "a page has at most 1000 rows"),
@@ -99,19 +103,19 @@ STATUSES = {
     ("messages_llm", "agents messages list limit 0"): Status(422, LIMIT),
     ("messages_llm", "messages.search"): Status(200, SEARCH),
     ("messages_llm", "messages.search by conversation"): Status(200, SEARCH),
-    ("messages_llm", "compact"): Status(200, "V1's model had said nothing it could use"),
-    ("runs", "delete run"): Status(200, "V1 failed; here the record of a turn can be deleted"),
-    ("runs", "run after delete"): Status(404, "because it was deleted"),
+    ("messages_llm", "compact"): Status(200, "V1's model returned no usable summary"),
+    ("runs", "delete run"): Status(200, "V1 failed; a finished run can be deleted"),
+    ("runs", "run after delete"): Status(404, "it was deleted"),
     ("runs", "run stream of a finished non-background run"): Status(
-        200, "events are kept, so every run can be told again"
+        200, "events are stored, so every run can be replayed"
     ),
     ("conversations_errors", "create: unknown model handle"): Status(
-        404, "V1 took it, and every message then failed"
+        404, "V1 accepted it, and every message failed"
     ),
-    ("conversations_errors", "stream: missing"): Status(404, "there is no such conversation"),
+    ("conversations_errors", "stream: missing"): Status(404, "the conversation does not exist"),
     ("multi_org", "messages as other org"): Status(404, GONE),
     ("multi_org", "context of own agent with the other org's conversation"): Status(
-        404, "V1 took any id"
+        404, "V1 accepted any id"
     ),
     ("multi_org", "list cursor of other org (last_run_completion)"): Status(404, CURSOR),
     ("multi_org", "blocks cursor of other org"): Status(404, CURSOR),
@@ -119,29 +123,31 @@ STATUSES = {
         403, CLAIM
     ),
     ("auth", "health without trailing slash"): Status(200, PROBE),
-    ("auth", "X-BARE-PASSWORD"): Status(401, "one password for everybody; keys come as Bearer"),
+    ("auth", "X-BARE-PASSWORD"): Status(401, "V1 had one password; keys are bearer tokens"),
 }
 
 LENGTHS = {
-    ("conversations", "list summary_search other case"): Length(1, "searching ignores case"),
-    ("conversations", "list summary_search with wildcard %"): Length(0, "% is a character"),
+    ("conversations", "list summary_search other case"): Length(1, "searches ignore case"),
+    ("conversations", "list summary_search with wildcard %"): Length(
+        0, "% is an ordinary character"
+    ),
     ("conversations_errors", "list after the failed create (an orphan conversation?)"): Length(
-        1, "a refused creation leaves nothing"
+        1, "a failed creation stores nothing"
     ),
     ("messages_llm", "list include_return_message_types"): Length(
         3, "the limit counts messages of these types"
     ),
-    ("runs", "list active"): Length(0, "runs end; in V1 many stayed created for ever"),
+    ("runs", "list active"): Length(0, "every run ends; V1 left many `created`"),
 }
 
-# Fields that V1 sends and we leave out, as parent.field; at the top there is no parent.
-DEPRECATED_CONFIG = "deprecated in the client; we fill what names the model and its window"
-AS_SENT = "settings are kept as they were sent; V1 filled in its defaults"
-ALWAYS_NULL = "null in every recorded answer"
+# Fields of V1 that are left out, as parent.field; fields at the top have no parent.
+DEPRECATED_CONFIG = "deprecated in the client; only the model and its context window are filled in"
+AS_SENT = "settings are stored as sent; V1 added its defaults"
+ALWAYS_NULL = "null in every recording"
 LEFT_OUT = {
-    ".trace_id": "an empty text in every recorded answer; `detail` says what is wrong",
+    ".trace_id": "empty in every recording; `detail` describes the error",
     ".examples": "`detail` shows the form of an id",
-    "metadata.lettuce": "another product of V1's",
+    "metadata.lettuce": "another product",
     **{
         f"llm_config.{field}": DEPRECATED_CONFIG
         for field in (
@@ -176,7 +182,7 @@ LEFT_OUT = {
             "strict",
         )
     },
-    # The messages of a context window.
+    # Messages of a context window.
     **{
         f"messages.{field}": ALWAYS_NULL
         for field in (
@@ -191,17 +197,17 @@ LEFT_OUT = {
     "content.signature": ALWAYS_NULL,
 }
 
-ORDERED = "cursors follow the order asked for; V1's ignored it, so that its pages began anew"
+ORDERED = "cursors follow the requested order; V1 ignored it, so its pages started over"
 NOT_COMPARED = {
     ("messages_llm", "list before cursor (desc order)"): ORDERED,
     ("messages_llm", "list after cursor (desc order)"): ORDERED,
-    ("blocks", "list connected eq 0"): "by time, like every list; with this filter V1's was by id",
-    ("messages_llm", "messages after compact"): "V1's compaction had failed",
-    ("messages_llm", "preview-raw-payload"): "only its beginning was recorded",
-    ("messages_llm", "messages.retrieve"): "V1 called an assistant's message reasoning",
+    ("blocks", "list connected eq 0"): "by time, like every list; V1 sorted by id with this filter",
+    ("messages_llm", "messages after compact"): "V1's compaction failed",
+    ("messages_llm", "preview-raw-payload"): "only the beginning was recorded",
+    ("messages_llm", "messages.retrieve"): "V1 returned an assistant message as reasoning",
 }
 
-# Answers that were shortened when they were recorded: ours, shortened alike.
+# Responses that the recording shortened: how to shorten ours.
 _labels = [
     ("core_memory", "attach"),
     ("core_memory", "attach again (same block)"),
@@ -234,12 +240,12 @@ def _pair(block: dict) -> list[str]:
     return [block["label"], block["id"]]
 
 
-# Routes that are not here, and why. A test says when one is: then take it out here.
-OPERATORS = "operators make organizations and users: in the admin, with manage.py"
+# Routes that are not served, with reasons. A test fails when one is served after all.
+OPERATORS = "operators create organizations and members in the admin or with manage.py"
 NOT_YET = {
-    "POST agents/messages/search": "an older name of messages/search, in no client",
+    "POST agents/messages/search": "an older name of messages/search that no client uses",
     "POST admin/orgs/": OPERATORS,
     "POST admin/users/": OPERATORS,
 }
-# Stories in which requests overlap; tests/turns tells them with threads.
-NOT_YET_FILES = {"busy": "turns that overlap"}
+# Stories with concurrent requests, which tests/runtime covers.
+NOT_YET_FILES = {"busy": "concurrent turns"}

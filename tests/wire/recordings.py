@@ -1,6 +1,7 @@
-"""What a V1 server was asked and answered, as it was recorded.
+"""Recorded requests to a V1 server and its responses.
 
-The recordings lie beside the project, not in it; without them these tests are skipped.
+`tests/wire/recordings` has the exchanges trimmed to what the replay compares, with invented values.
+Where the full recordings lie beside the project, they are replayed too.
 """
 
 import json
@@ -11,17 +12,18 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-FOLDER = Path(__file__).resolve().parents[3] / "shared" / "wire" / "transcripts"
+TRIMMED = Path(__file__).parent / "recordings"
+FULL = Path(__file__).resolve().parents[3] / "shared" / "wire" / "transcripts"
 ID = re.compile(
     r"\b(?:agent|block|conv|message|org|run|step|user)-[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\b"
 )
-# What the recordings use as the id of nothing.
+# Ids that the recordings use for rows that do not exist.
 NOWHERE = re.compile(r"-00000000-0000-[14]000-8000-0000000000(?:ff|01)$")
 
 
 @dataclass(frozen=True)
 class Exchange:
-    """One request and V1's answer to it."""
+    """One request and V1's response."""
 
     file: str
     note: str
@@ -46,14 +48,30 @@ class Exchange:
         return f"{self.method} {ID.sub('{id}', path)}"
 
 
-@cache
-def exchanges(file: str) -> tuple[Exchange, ...]:
-    """The exchanges of a file, in the order they happened; each with a note of its own."""
-    recorded = json.loads((FOLDER / f"{file}.json").read_text())
-    # Some files hold findings, not exchanges, or end with one.
-    recorded = [row for row in recorded if "method" in row.get("request", {})]
-    times = Counter(row["note"] for row in recorded)
-    return tuple(_exchange(file, row, repeated=times[row["note"]] > 1) for row in recorded)
+Story = tuple[Exchange, ...]
+
+
+@dataclass(frozen=True)
+class Recordings:
+    """A folder of recordings: one story of exchanges per file."""
+
+    folder: Path
+
+    @cache  # noqa: B019  # two instances, as long as the process
+    def story(self, *files: str) -> Story:
+        """Return the exchanges of these files in order, each with a unique note."""
+        return tuple(exchange for file in files for exchange in self._exchanges(file))
+
+    def files(self) -> set[str]:
+        """Return the names of the files that have exchanges; others have findings."""
+        return {path.stem for path in self.folder.glob("*.json") if path.read_text()[0] == "["}
+
+    def _exchanges(self, file: str) -> Story:
+        rows = json.loads((self.folder / f"{file}.json").read_text())
+        # Some files end with a finding.
+        rows = [row for row in rows if "method" in row.get("request", {})]
+        times = Counter(row["note"] for row in rows)
+        return tuple(_exchange(file, row, repeated=times[row["note"]] > 1) for row in rows)
 
 
 def _exchange(file: str, row: dict, *, repeated: bool) -> Exchange:
@@ -74,24 +92,15 @@ def _exchange(file: str, row: dict, *, repeated: bool) -> Exchange:
     )
 
 
-def files() -> set[str]:
-    """The files that hold exchanges."""
-    return {
-        path.stem
-        for path in FOLDER.glob("*.json")
-        if isinstance(json.loads(path.read_text()), list)
-    }
-
-
-def ids_from_before(story: tuple[Exchange, ...]) -> list[str]:
-    """The ids that requests name before any answer does: what was there when recording began."""
+def preexisting_ids(story: Story) -> list[str]:
+    """Return the ids that requests name before any response does: rows made before recording."""
     known: set[str] = set()
-    before: list[str] = []
+    preexisting: list[str] = []
     for exchange in story:
-        asked = " ".join([exchange.path, json.dumps(exchange.body), *exchange.headers.values()])
-        for found in ID.findall(asked):
+        request = " ".join([exchange.path, json.dumps(exchange.body), *exchange.headers.values()])
+        for found in ID.findall(request):
             if found not in known and not NOWHERE.search(found):
                 known.add(found)
-                before.append(found)
+                preexisting.append(found)
         known.update(ID.findall(json.dumps(exchange.answer)))
-    return before
+    return preexisting

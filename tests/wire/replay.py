@@ -1,4 +1,4 @@
-"""Asking our server what V1 was asked, and comparing the answers."""
+"""Send recorded requests to this server and compare its responses with V1's."""
 
 import json
 import re
@@ -11,15 +11,15 @@ from .differences import CONDENSED, LEFT_OUT, LENGTHS, NOT_COMPARED, NOT_YET, ST
 from .recordings import ID, Exchange
 
 CUT = re.compile(r"(?:…|\.\.\.)\((?:\d+ characters(?:, cut)?|cut)\)$")
-# Long values of requests: one character over and over, and how often.
+# Long values of requests: a repeated character and its count.
 REPEATED = re.compile(r"(.)\1+(?:…|\.\.\.)\((\d+) characters(?:, cut)?\)")
 PREFIX = re.compile(r"[A-Z_]+: ")
-# The zone of a time tells V1's kinds apart: rows, the dates of messages, the ends of runs.
+# V1 writes the time zone of rows, of messages and of ended runs differently.
 TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?(?P<zone>Z|\+00:00|)")
 
 
 class Replay:
-    """A story told again. `ids` leads from the ids of the recording to ours."""
+    """Replays exchanges. `ids` maps recorded ids to ours."""
 
     def __init__(self, client: APIClient):
         self.client = client
@@ -53,11 +53,11 @@ class Replay:
         self._compare(exchange, response)
 
     def ask(self, exchange: Exchange, body: Any = None):
-        """Our answer to the request, with our ids in it."""
+        """Send the request with our ids; return our response."""
         headers = {f"HTTP_{self._header(name)}": value for name, value in exchange.headers.items()}
         client = self.client
         if claimed := headers.pop("HTTP_USER_ID", None):
-            # V1 believed the header; here the key says who it is, and the header may repeat it.
+            # V1 trusted the header; here the key identifies the caller.
             claimed = headers["HTTP_USER_ID"] = self.ours(claimed)
             client = self.clients.get(claimed, client)
         if given := headers.get("HTTP_AUTHORIZATION"):
@@ -65,7 +65,7 @@ class Replay:
         kind = headers.pop("HTTP_CONTENT_TYPE", "application/json")
         data = exchange.raw_body or ""
         if exchange.has_body:
-            data = self.ours(json.dumps(whole(exchange.body if body is None else body)))
+            data = self.ours(json.dumps(uncut(exchange.body if body is None else body)))
         return client.generic(
             exchange.method, self.ours(exchange.path), data, content_type=kind, **headers
         )
@@ -81,9 +81,9 @@ class Replay:
         self.problems.append(f"{exchange.file} | {exchange.note}: {problem}")
 
     def _compare_refusal(self, exchange: Exchange, response) -> None:
-        """Where the status is ours, the answer has our shape: words in `detail`, if it refuses."""
+        """Check that an error with our own status explains itself in `detail`."""
         if response.status_code >= 400 and not isinstance(response.json().get("detail"), str):
-            self._report(exchange, f"expected words in `detail`, got {_text(response)}")
+            self._report(exchange, f"expected a text in `detail`, got {_text(response)}")
 
     def _compare(self, exchange: Exchange, response) -> None:
         if exchange.location:
@@ -102,7 +102,7 @@ class Replay:
         if exchange.key in NOT_COMPARED:
             return
         if isinstance(recorded, str) and CUT.search(recorded) and recorded[0] in '[{"':
-            # Cut JSON: only its first character tells what it was.
+            # Cut JSON: only its first character is known.
             recorded = {"[": [], "{": {}, '"': ""}[recorded[0]]
             if kind_of(recorded) != kind_of(got):
                 self._report(exchange, f"expected {kind_of(recorded)}, got {kind_of(got)}")
@@ -117,7 +117,7 @@ class Replay:
         self._learn(recorded, got)
 
     def _compare_streams(self, exchange: Exchange, response) -> None:
-        """The same events in the same order; of a recording that was cut, its whole events."""
+        """Compare the types and order of events; of a cut recording, only complete events."""
         got = events_in(response.getvalue().decode())
         if not isinstance(exchange.answer, str):
             self._report(exchange, "got a stream")
@@ -132,7 +132,7 @@ class Replay:
             self._report(exchange, problem)
 
     def _compare_echo(self, exchange: Exchange, recorded: Any, got: Any) -> None:
-        """What V1 answered as it was sent, we do too."""
+        """Check that values which V1 returned as sent are returned as sent here."""
         if not (isinstance(exchange.body, dict) and isinstance(got, dict)):
             return
         for name, value in exchange.body.items():
@@ -145,7 +145,7 @@ class Replay:
             self._report(exchange, f"expected {expected.geturl()}, got {got.geturl()}")
 
     def _learn(self, recorded: Any, got: Any) -> None:
-        """Remember which of our ids stands for which of V1's."""
+        """Remember which of our ids corresponds to which recorded one."""
         if isinstance(recorded, dict) and isinstance(got, dict):
             for name in recorded.keys() & got.keys():
                 self._learn(recorded[name], got[name])
@@ -163,7 +163,7 @@ class Replay:
 
 
 def events_in(stream: str) -> list[dict]:
-    """The events of a stream, the last one left out if it is cut."""
+    """Return the complete events of a stream."""
     events = []
     for line in stream.split("\n"):
         data = line.removeprefix("data: ")
@@ -172,20 +172,20 @@ def events_in(stream: str) -> list[dict]:
     return events
 
 
-def whole(body: Any) -> Any:
-    """A body with the values that were cut when it was recorded in their full length."""
+def uncut(body: Any) -> Any:
+    """Restore the values of a request body that the recording cut."""
     if isinstance(body, dict):
-        return {name: whole(value) for name, value in body.items()}
+        return {name: uncut(value) for name, value in body.items()}
     if isinstance(body, str) and (cut := REPEATED.fullmatch(body)):
         return cut[1] * int(cut[2])
     return body
 
 
 def different(recorded: Any, got: Any, path: str = "") -> list[str]:
-    """How the shape of our answer differs from V1's; null may stand for anything."""
+    """Return how the shape of our response differs from V1's; null matches anything."""
     if recorded is None or got is None:
         return []
-    where = path or "the answer"
+    where = path or "the response"
     if kind_of(recorded) != kind_of(got):
         return [f"{where}: expected {kind_of(recorded)}, got {kind_of(got)}"]
     if isinstance(recorded, dict):
@@ -233,7 +233,7 @@ def _different_arrays(recorded: list, got: list, path: str) -> list[str]:
 
 
 def kind_of(value: Any) -> str:
-    """What JSON calls the type of a value."""
+    """Return the JSON name of the type of a value."""
     if isinstance(value, bool):
         return "a boolean"
     kinds: list[tuple[Any, str]] = [

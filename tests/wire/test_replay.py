@@ -1,6 +1,6 @@
-"""What V1 was asked is asked again, and the answers are compared: status, shape, lengths of lists.
+"""Replay requests recorded with V1 and compare the responses: status, shape, lengths of lists.
 
-Each test is one recorded story. What was there before it began is made first.
+Each test is one recorded story; rows that existed before the recording are created first.
 """
 
 import pytest
@@ -9,13 +9,16 @@ from conversations.domain.conversations.accounts import issue_key
 from conversations.domain.tools.definitions import BASE_TOOLS
 
 from ..factories import make_agent, make_conversation, make_messages
-from . import differences, recordings
-from .recordings import FOLDER, ID, exchanges, ids_from_before
+from . import differences
+from .recordings import FULL, ID, TRIMMED, Recordings, preexisting_ids
 from .replay import Replay
 
-pytestmark = pytest.mark.skipif(
-    not FOLDER.is_dir(), reason="the recordings of a V1 server are not beside the project"
-)
+
+@pytest.fixture(params=[TRIMMED, FULL], ids=["trimmed", "full"])
+def recordings(request) -> Recordings:
+    if not request.param.is_dir():
+        pytest.skip("needs the full recordings")
+    return Recordings(request.param)
 
 
 @pytest.fixture
@@ -23,10 +26,10 @@ def replay(client_for, alice) -> Replay:
     return Replay(client_for(alice))
 
 
-def test_agents_their_memory_and_context(replay, alice):
-    story = exchanges("agents") + exchanges("core_memory") + exchanges("context")
-    [somebody_elses] = ids_from_before(story)
-    replay.ids[somebody_elses] = make_conversation(make_agent(alice)).pk
+def test_agents_core_memory_and_context(recordings, replay, alice):
+    story = recordings.story("agents", "core_memory", "context")
+    [foreign_conversation] = preexisting_ids(story)
+    replay.ids[foreign_conversation] = make_conversation(make_agent(alice)).pk
 
     replay.play(*story)
 
@@ -34,15 +37,15 @@ def test_agents_their_memory_and_context(replay, alice):
 
 
 @pytest.mark.parametrize("file", ["blocks", "blocks_errors", "health"])
-def test_what_needs_nothing_to_be_there(replay, file):
-    replay.play(*exchanges(file))
+def test_stories_without_preexisting_rows(recordings, replay, file):
+    replay.play(*recordings.story(file))
 
     assert_alike(replay)
 
 
-def test_conversations(replay, alice):
-    story = exchanges("conversations")
-    [agent] = ids_from_before(story)
+def test_conversations(recordings, replay, alice):
+    story = recordings.story("conversations")
+    [agent] = preexisting_ids(story)
     replay.ids[agent] = make_agent(alice, labels=["human", "persona"]).pk
 
     replay.play(*story)
@@ -51,9 +54,9 @@ def test_conversations(replay, alice):
 
 
 @pytest.mark.usefixtures("_turns")
-def test_wrong_requests_for_conversations(replay, alice):
-    story = exchanges("conversations_errors")
-    agent_id, _ = ids_from_before(story)
+def test_invalid_conversation_requests(recordings, replay, alice):
+    story = recordings.story("conversations_errors")
+    agent_id, _ = preexisting_ids(story)
     agent = make_agent(alice, labels=["human", "persona"])
     replay.ids[agent_id] = agent.pk
     replay.ids[named_in(story, "update: no body")] = make_conversation(agent).pk
@@ -65,13 +68,13 @@ def test_wrong_requests_for_conversations(replay, alice):
 
 @pytest.fixture
 def _turns(transactional_db, model):
-    """Turns are taken, by the model that the recordings were made with: it does what it is told."""
+    """Run turns with the scripted model that the recordings were made with."""
 
 
 @pytest.mark.usefixtures("_turns")
-def test_messages(replay, alice):
-    story = exchanges("messages_llm")
-    [agent_id] = ids_from_before(story)
+def test_messages(recordings, replay, alice):
+    story = recordings.story("messages_llm")
+    [agent_id] = preexisting_ids(story)
     replay.ids[agent_id] = agent_with_memory(alice).pk
 
     replay.play(*story)
@@ -80,10 +83,10 @@ def test_messages(replay, alice):
 
 
 @pytest.mark.usefixtures("_turns")
-def test_streams(replay, alice):
-    story = exchanges("streaming")
+def test_streams(recordings, replay, alice):
+    story = recordings.story("streaming")
     agent = agent_with_memory(alice)
-    for recorded_id in ids_from_before(story):
+    for recorded_id in preexisting_ids(story):
         is_agent = recorded_id.startswith("agent")
         replay.ids[recorded_id] = agent.pk if is_agent else make_conversation(agent).pk
 
@@ -93,10 +96,10 @@ def test_streams(replay, alice):
 
 
 @pytest.mark.usefixtures("_turns")
-def test_compaction(replay, alice):
-    story = exchanges("compact")
+def test_compaction(recordings, replay, alice):
+    story = recordings.story("compact")
     agent = agent_with_memory(alice)
-    for recorded_id in ids_from_before(story):
+    for recorded_id in preexisting_ids(story):
         if recorded_id.startswith("agent"):
             replay.ids[recorded_id] = agent.pk
         else:
@@ -111,9 +114,9 @@ def test_compaction(replay, alice):
 
 
 @pytest.mark.usefixtures("_turns")
-def test_runs(replay, alice, client_for):
-    story = exchanges("runs")
-    [run_id] = ids_from_before(story)
+def test_runs(recordings, replay, alice, client_for):
+    story = recordings.story("runs")
+    [run_id] = preexisting_ids(story)
     agent = agent_with_memory(alice)
     for text in ("SAY first", "SAY run me"):
         body = {"input": text, "streaming": False}
@@ -130,9 +133,9 @@ def agent_with_memory(user):
     return make_agent(user, labels=["human", "persona"], tools=BASE_TOOLS)
 
 
-def test_organizations_never_mix(replay, client_for, alice, mallory):
-    story = exchanges("multi_org")
-    agent_id, conversation_id, block_id, others_agent_id, _ = ids_from_before(story)
+def test_organizations_never_mix(recordings, replay, client_for, alice, mallory):
+    story = recordings.story("multi_org")
+    agent_id, conversation_id, block_id, others_agent_id, _ = preexisting_ids(story)
     agent = make_agent(alice, labels=["human"])
     conversation = make_conversation(agent, isolated=["human"])
     replay.ids |= {
@@ -152,9 +155,9 @@ def test_organizations_never_mix(replay, client_for, alice, mallory):
     assert_alike(replay)
 
 
-def test_the_password_of_v1_is_a_key_here(replay, alice):
+def test_password_of_v1_becomes_an_api_key(recordings, replay, alice):
     make_conversation(make_agent(alice, labels=["human"]), isolated=["human"])
-    story = exchanges("auth")
+    story = recordings.story("auth")
     password = next(e for e in story if e.note == "good password").headers["Authorization"]
     replay.secrets[password] = f"Bearer {issue_key(alice)[1]}"
     replay.client.credentials()
@@ -166,15 +169,15 @@ def test_the_password_of_v1_is_a_key_here(replay, alice):
 
 def assert_alike(replay) -> None:
     if replay.problems:
-        pytest.fail("V1 answered otherwise:\n" + "\n".join(replay.problems), pytrace=False)
+        pytest.fail("V1 responded differently:\n" + "\n".join(replay.problems), pytrace=False)
 
 
 def named_in(story, note: str) -> str:
-    """The id in the path of an exchange."""
+    """Return the id in the path of an exchange."""
     return ID.search(next(e for e in story if e.note == note).path)[0]
 
 
-def test_every_recording_is_replayed_or_named_as_not_yet():
+def test_every_recording_is_replayed_or_listed(recordings):
     replayed = {
         *("agents", "core_memory", "context", "blocks", "blocks_errors", "health"),
         *("conversations", "conversations_errors", "messages_llm", "runs", "multi_org", "auth"),
@@ -185,8 +188,8 @@ def test_every_recording_is_replayed_or_named_as_not_yet():
 
 
 @pytest.mark.parametrize("route", differences.NOT_YET)
-def test_what_is_not_yet_replayed_is_not_yet_served(replay, route):
-    every = (e for file in sorted(recordings.files()) for e in exchanges(file))
+def test_routes_listed_as_missing_are_not_served(recordings, replay, route):
+    every = (e for e in recordings.story(*sorted(recordings.files())))
 
     response = replay.ask(next(e for e in every if e.route == route))
 
@@ -194,8 +197,8 @@ def test_what_is_not_yet_replayed_is_not_yet_served(replay, route):
     assert (response.status_code, response.json()) in nothing, "take it out of NOT_YET"
 
 
-def test_the_tables_of_differences_name_exchanges_there_are():
-    keys = {e.key: e for file in recordings.files() for e in exchanges(file)}
+def test_listed_differences_exist(recordings):
+    keys = {e.key: e for e in recordings.story(*recordings.files())}
     tables = (
         differences.STATUSES,
         differences.LENGTHS,
