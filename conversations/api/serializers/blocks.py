@@ -2,6 +2,12 @@
 
 from typing import Any
 
+from django.db import models
+from rest_framework import serializers
+
+from ...domain.memory.blocks import BlockFields
+from ...models import Block
+from ...models.base import TagsField
 from .fields import (
     OPTIONAL,
     Input,
@@ -27,23 +33,30 @@ def without_nulls(fields: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-class BlockBody(Input):
-    """The fields of a block. Null means absent, except for `description`."""
+def _strict_field(name: str) -> serializers.Field[Any, Any, Any, Any]:
+    """Return the request field for a column of a block."""
+    column: Any = Block._meta.get_field(name)
+    options: dict[str, Any] = {**OPTIONAL, "help_text": column.help_text or None}
+    match column:
+        case TagsField():
+            return StrictList(child=StrictString(), **options)
+        case models.JSONField():
+            return StrictObject(**options)
+        case models.BooleanField():
+            return StrictBoolean(**options)
+        case models.IntegerField():
+            return StrictInteger(min_value=1, **options)
+        case models.TextField() | models.CharField():
+            return StrictString(max_length=column.max_length, **options)
+    raise TypeError(f"No request field for {column!r}")
 
-    value = StrictString(**OPTIONAL)
-    limit = StrictInteger(**OPTIONAL, min_value=1)
-    description = StrictString(**OPTIONAL)
-    metadata = StrictObject(**OPTIONAL)
-    read_only = StrictBoolean(**OPTIONAL)  # type: ignore[assignment]
-    copy_on_write = StrictBoolean(
-        **OPTIONAL,
-        help_text="The first edit from a conversation isolates the label there.",
-    )
-    hidden = StrictBoolean(**OPTIONAL)
-    tags = StrictList(child=StrictString(), **OPTIONAL)
-    is_template = StrictBoolean(**OPTIONAL)
-    template_name = StrictString(**OPTIONAL, max_length=200)
-    project_id = StrictString(**OPTIONAL, max_length=200)
+
+class BlockBody(Input):
+    """The editable fields of a block. Null means absent, except for `description`."""
+
+    def get_fields(self) -> dict[str, serializers.Field[Any, Any, Any, Any]]:
+        names = [name for name in BlockFields.__annotations__ if name != "label"]
+        return {name: _strict_field(name) for name in names} | super().get_fields()
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         return without_nulls(attrs)

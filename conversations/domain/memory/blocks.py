@@ -22,22 +22,9 @@ from .ownership import check_can_delete, check_can_rename
 from .periods import begin_periods, end_periods
 from .writes import mark_stale, memory_write
 
-# What a revision keeps besides value, description and limit.
-ATTRIBUTES = (
-    "label",
-    "metadata",
-    "read_only",
-    "copy_on_write",
-    "hidden",
-    "tags",
-    "is_template",
-    "template_name",
-    "project_id",
-)
-
 
 class BlockFields(TypedDict, total=False):
-    """What a caller may set on a block."""
+    """The editable fields of a block; request bodies, revisions and copies derive from them."""
 
     label: str
     value: str
@@ -51,6 +38,19 @@ class BlockFields(TypedDict, total=False):
     is_template: bool
     template_name: str | None
     project_id: str | None
+
+
+# A revision has columns for the text and its limits; it stores the other fields as JSON.
+REVISION_ATTRIBUTES = tuple(
+    name for name in BlockFields.__annotations__ if name not in ("value", "limit", "description")
+)
+# An isolated block starts with the fields of the block that it overrides, except that it is edited
+# in place, so copy-on-write has no meaning for it, and that a copy of a template is not a template.
+ISOLATED_FIELDS = tuple(
+    name
+    for name in BlockFields.__annotations__
+    if name not in ("copy_on_write", "is_template", "template_name")
+)
 
 
 def create_block(
@@ -235,7 +235,7 @@ def _new_revision(
         value=block.value,
         description=block.description,
         limit=block.limit,
-        attributes={name: getattr(block, name) for name in ATTRIBUTES},
+        attributes={name: getattr(block, name) for name in REVISION_ATTRIBUTES},
         source=by.source,
         reason=reason,
         written_by=by.member,

@@ -16,12 +16,17 @@ from ...models import (
 )
 from ..actor import Actor
 from ..errors import Conflict, NotFound, RepeatedLabels, UnknownLabels
-from .blocks import check_version, insert_blocks, lock_block, lock_blocks, stale_version
+from .blocks import (
+    ISOLATED_FIELDS,
+    check_version,
+    insert_blocks,
+    lock_block,
+    lock_blocks,
+    stale_version,
+)
 from .effective import EffectiveBlock, effective_blocks
 from .periods import begin_periods, end_periods
 from .retry import LabelChanged, retry_on_label_change
-
-COPIED = ("value", "limit", "description", "metadata", "read_only", "hidden", "tags", "project_id")
 
 
 def blocks_to_isolate(agent: Agent, labels: Iterable[str], *, with_policy: bool) -> list[Block]:
@@ -77,10 +82,9 @@ def copy_into(conversation: Conversation, block: Block, *, by: Actor) -> Block:
     return Block(
         organization_id=conversation.organization_id,
         conversation=conversation,
-        label=block.label,
         created_by=by.member,
         last_updated_by=by.member,
-        **{name: getattr(block, name) for name in COPIED},
+        **{name: getattr(block, name) for name in ISOLATED_FIELDS},
     )
 
 
