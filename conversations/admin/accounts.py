@@ -1,87 +1,108 @@
+"""The pages of organizations, members and API keys."""
+
+from typing import Any
+
 from django.contrib import admin, messages
 from django.contrib.auth import get_user_model
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse
 from django.utils.html import format_html
+from django.utils.safestring import SafeString
 
 from ..domain.conversations.accounts import create_organization, issue_key, revoke_key
 from ..models import ApiKey, Member, Organization
 from .base import ConsoleAdmin
 from .display import badge
-from .forms import RefusableForm, refusable
-from .row_views import button
+from .filters import titled
+from .forms import VerbForm
+from .row_views import row_view
 from .scope import actor
 
 
 class SuperusersOnly:
-    """Others could give themselves more rights, or reach another organization."""
+    """Let only superusers write: others could extend their rights or reach an organization."""
 
-    def has_add_permission(self, request):
-        return request.user.is_superuser
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return bool(request.user.is_superuser)
 
-    def has_change_permission(self, request, obj=None):
-        return request.user.is_superuser
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return bool(request.user.is_superuser)
 
-    def has_delete_permission(self, request, obj=None):
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
+
+
+class CheckedForm(VerbForm):
+    """The fields of a row that no verb checks."""
+
+    validates_constraints = True
 
 
 @admin.register(Organization)
 class OrganizationAdmin(SuperusersOnly, ConsoleAdmin):
-    """An organization is never deleted here: everything it owns would go with it."""
+    """Organizations, which are not deleted here: all their rows would go with them."""
 
+    form = CheckedForm
     organization_path = "pk"
     ids = {"pk": "org"}
     list_display = ["name", "id", "created_at"]
     search_fields = ["name"]
     fieldsets = [(None, {"fields": ["name"]})]
 
-    def get_readonly_fields(self, request, obj=None):
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
         return []
 
-    def save_model(self, request, obj, form, change):
-        if change:
-            obj.save()
-        else:
-            obj.pk = create_organization(obj.name).pk
-            obj.refresh_from_db()
+    def write(self, request: HttpRequest, form: Any) -> Organization:
+        organization: Organization = form.instance
+        if organization._state.adding:
+            return create_organization(organization.name)
+        organization.save()
+        return organization
 
 
 @admin.register(Member)
 class MemberAdmin(SuperusersOnly, ConsoleAdmin):
-    """Members are deactivated, not deleted, since what they changed refers to them."""
+    """Members, who are deactivated and not deleted: revisions name them."""
 
+    form = CheckedForm
     asks_organization = False
     ids = {"pk": "user", "organization": "org"}
     list_display = ["name", "user", "is_active", "created_at"]
-    list_filter = ["is_active", ("user", admin.EmptyFieldListFilter)]
+    list_filter = [
+        titled("is_active", "active"),
+        titled("user", "Django user", admin.EmptyFieldListFilter),
+    ]
     list_select_related = ["user"]
     search_fields = ["name"]
     autocomplete_fields = ["organization"]
     raw_id_fields = ["user"]
 
-    def get_autocomplete_fields(self, request):
+    def get_autocomplete_fields(self, request: HttpRequest) -> list[str]:
         users = self.admin_site._registry.get(get_user_model())
         return ["organization", *(["user"] if users and users.search_fields else [])]
 
-    def get_fieldsets(self, request, obj=None):
+    def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
         organization = ["organization"] if request.user.is_superuser else []
         return [(None, {"fields": [*organization, "name", "user", "is_active"]})]
 
-    def get_readonly_fields(self, request, obj=None):
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
         # Its keys and its changes belong to the organization.
         return ["organization"] if obj and obj.organization_id else []
 
-
-class ApiKeyForm(RefusableForm, admin.ModelAdmin.form):
-    pass
+    def write(self, request: HttpRequest, form: CheckedForm) -> Member:
+        member: Member = form.instance
+        member.save()
+        return member
 
 
 @admin.register(ApiKey)
 class ApiKeyAdmin(ConsoleAdmin):
-    form = ApiKeyForm
+    """API keys, which are issued and revoked, never edited or deleted."""
+
     asks_organization = False
     ids = {"pk": "key", "member": "user"}
     list_display = ["prefix", "name", "member", "scope", "state", "last_used_at", "expires_at"]
-    list_filter = ["scope", ("revoked_at", admin.EmptyFieldListFilter)]
+    list_filter = ["scope", titled("revoked_at", "revoked", admin.EmptyFieldListFilter)]
     list_select_related = ["member"]
     search_fields = ["prefix", "name", "member__name"]
     add_fieldsets = [(None, {"fields": ["member", "name", "scope", "expires_at"]})]
@@ -90,8 +111,8 @@ class ApiKeyAdmin(ConsoleAdmin):
             None,
             {
                 "fields": [
-                    *["member", "name", "scope", "state", "prefix"],
-                    *["expires_at", "last_used_at", "revoked_at", "created_at", "created_by"],
+                    *("member", "name", "scope", "state", "prefix", "expires_at"),
+                    *("last_used_at", "revoked_at", "created_at", "created_by"),
                 ]
             },
         )
@@ -99,71 +120,68 @@ class ApiKeyAdmin(ConsoleAdmin):
     readonly_fields = ["state"]
     autocomplete_fields = ["member"]
     actions = ["revoke_selected"]
-    buttons = ("revoke",)
+    row_views = ("revoke",)
     change_form_template = "admin/conversations/apikey/change_form.html"
     date_hierarchy = "created_at"
 
-    def has_change_permission(self, request, obj=None):
-        """A key is issued and revoked, never edited."""
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return obj is None and super().has_change_permission(request)
 
-    def has_delete_permission(self, request, obj=None):
-        """A revoked key stays in the list."""
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
 
-    def formfield_for_foreignkey(self, db_field, request, **kwargs):
-        field = super().formfield_for_foreignkey(db_field, request, **kwargs)
+    def formfield_for_foreignkey(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        field: Any = super().formfield_for_foreignkey(db_field, request, **kwargs)
         if not request.user.is_superuser:
-            # A key acts as its member: only superusers get the key of a superuser's.
+            # A key acts as its member, so only a superuser issues a superuser's key.
             field.queryset = field.queryset.exclude(user__is_superuser=True)
         return field
 
-    def save_model(self, request, obj, form, change):
-        with refusable(request, form):
-            key, secret = issue_key(issued_by=actor(request).member, **form.cleaned_data)
-        obj.pk = key.pk
-        obj.refresh_from_db()
-        self.message_user(
-            request,
-            format_html(
-                "The secret of this key is <code>{}</code>. It is shown this once and stored "
-                "nowhere: copy it now.",
-                secret,
-            ),
-            messages.WARNING,
-        )
+    def write(self, request: HttpRequest, form: VerbForm) -> ApiKey:
+        key, form.secret = issue_key(issued_by=actor(request).member, **form.cleaned_data)
+        return key
+
+    def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
+        """Show the secret of the new key, which is not stored."""
+        text = "The secret of this key is <code>{}</code>. Copy it now: it is not shown again."
+        self.message_user(request, format_html(text, form.secret), messages.WARNING)
 
     @admin.display(description="state")
-    def state(self, key):
-        if key.revoked_at:
-            return badge("deleted", "revoked")
-        return badge("live", "in force")
+    def state(self, key: ApiKey) -> SafeString:
+        """Return a badge: revoked or active."""
+        return badge("deleted", "revoked") if key.revoked_at else badge("live", "active")
 
     @admin.action(description="Revoke selected API keys…", permissions=["revoke"])
-    def revoke_selected(self, request, queryset):
-        explanation = "Programs that send them are refused from then on. This can't be undone."
-        title = "Revoke these API keys?"
-        if asks := self.confirmed(request, queryset, title=title, explanation=explanation):
-            return asks
-        for key in queryset:
+    def revoke_selected(
+        self, request: HttpRequest, queryset: QuerySet[ApiKey]
+    ) -> HttpResponse | None:
+        """Revoke API keys."""
+        return self.apply_to_all(
+            request,
+            queryset,
+            lambda key, by: revoke_key(key, revoked_by=by.member),
+            title="Revoke these API keys?",
+            explanation="Requests with these keys will be rejected. This cannot be undone.",
+            done="Revoked",
+        )
+
+    def has_revoke_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Return whether the operator may change keys and this one is not revoked yet."""
+        return super().has_change_permission(request) and not (obj and obj.revoked_at)
+
+    @row_view("revoke", "POST")
+    def revoke(self, request: HttpRequest, key: ApiKey) -> HttpResponse:
+        """Revoke the key."""
+
+        def verb(key: ApiKey) -> str:
             revoke_key(key, revoked_by=actor(request).member)
-            self.log_change(request, key, "Revoked.")
-        self.message_user(request, f"Revoked {len(queryset)}.", messages.SUCCESS)
-        return None
+            return "Revoked. Requests with this key are rejected."
 
-    def has_revoke_permission(self, request, obj=None):
-        may_change = super().has_change_permission(request)
-        return may_change and not (obj and obj.revoked_at)
+        return self.apply(request, key, verb)
 
-    @button("revoke", "POST")
-    def revoke(self, request, key):
-        def verb(key):
-            revoke_key(key, revoked_by=actor(request).member)
-            return "Revoked: programs that send it are refused from now on."
-
-        return self.press(request, key, verb)
-
-    def render_change_form(self, request, context, **kwargs):
+    def render_change_form(
+        self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
+    ) -> HttpResponse:
         if key := kwargs.get("obj"):
-            context |= {"may": self.permitted(request, key), "address": self.addresses(key)}
-        return super().render_change_form(request, context, **kwargs)
+            context |= self.view_context(request, key)
+        return super().render_change_form(request, context, *args, **kwargs)

@@ -1,11 +1,16 @@
+"""The pages of agents and of their attached blocks."""
+
 from collections import defaultdict
+from typing import Any, ClassVar, NamedTuple
 
 from django import forms
 from django.contrib import admin, messages
 from django.contrib.admin.widgets import AutocompleteSelect
-from django.db.models import Count, Prefetch, Q
+from django.db.models import Count, Prefetch, Q, QuerySet
+from django.http import HttpRequest, HttpResponse
 from django.utils.html import format_html
 from django.utils.http import urlencode
+from django.utils.safestring import SafeString
 
 from ..domain.conversations.agents import (
     AgentFields,
@@ -23,222 +28,238 @@ from ..domain.memory.prompt import DEFAULT_SYSTEM_PROMPT
 from ..domain.tools.definitions import BASE_TOOLS
 from ..models import Agent, AgentBlock, Block, Drift, IsolatedBlock
 from .base import ConsoleAdmin, ReadOnly
-from .bulk import VERBS, report_on
+from .bulk import VERBS, apply_in_bulk
 from .display import link, list_url
 from .fields import ObjectField, WordsField
-from .forms import RefusableForm, refusable
-from .row_views import button
+from .forms import VerbForm
+from .row_views import row_view
 from .scope import actor
 
-SETTINGS = ["context_window_limit", "timezone", "model_settings", "agent_type", "embedding"]
-SETTINGS += ["metadata", "hidden"]
+SETTINGS = [
+    *("context_window_limit", "timezone", "model_settings", "agent_type", "embedding"),
+    *("metadata", "hidden"),
+]
 
 
-class AgentForm(RefusableForm, forms.ModelForm):
+class AgentForm(VerbForm):
+    """The fields of an agent."""
+
     isolated_labels = WordsField(
-        help_text="The isolation policy: labels isolated in every new conversation, "
-        "separated by commas."
+        help_text="The isolation policy: labels that every new conversation isolates, separated "
+        "by commas."
     )
-    tools = WordsField(help_text="Names of the tools it may call, separated by commas.")
+    tools = WordsField(help_text="Names of the tools that it may call, separated by commas.")
     approval_tools = WordsField(
-        help_text="Those of them that a person must approve first, separated by commas."
+        help_text="Names of tools whose calls a person must approve, separated by commas."
     )
     tags = WordsField()
     model_settings = ObjectField()
     metadata = ObjectField(empty={})
-    hidden = forms.BooleanField(required=False)
+    hidden = forms.BooleanField(required=False, help_text="Leave it out of lists.")
 
 
 class AttachForm(forms.Form):
-    """Chooses an ordinary block of the agent's own organization."""
+    """Choose a shared block of the agent's organization."""
 
-    def __init__(self, agent, admin_site, data=None):
+    def __init__(self, agent: Agent, admin_site: admin.AdminSite, data: Any = None) -> None:
         super().__init__(data)
         self.fields["block"] = forms.ModelChoiceField(
             Block.objects.ordinary().in_organization(agent.organization_id),
             widget=AutocompleteSelect(
-                AgentBlock._meta.get_field("block"), admin_site, attrs={"form": "press"}
+                AgentBlock._meta.get_field("block"), admin_site, attrs={"form": "row-view"}
             ),
             label="Attach a block",
         )
 
 
-class DetachForm(forms.Form):
-    """Chooses one of the agent's blocks."""
+class AttachedForm(forms.Form):
+    """Choose one of the agent's attached blocks."""
 
-    def __init__(self, agent, data):
+    def __init__(self, agent: Agent, data: Any) -> None:
         super().__init__(data)
         self.fields["block"] = forms.ModelChoiceField(agent.blocks.all())
 
 
 @admin.register(Agent)
 class AgentAdmin(ConsoleAdmin):
+    """Agents, their attached blocks and the drift of their conversations' isolated blocks."""
+
     form = AgentForm
     consequence = "Its conversations are hidden with it; its shared blocks stay."
     change_form_template = "admin/conversations/agent/change_form.html"
     states = {"live": Q(deleted_at=None), "deleted": Q(deleted_at__isnull=False)}
     choosable = Q(deleted_at=None)
-    texts = ("system", "description")
+    deferred = ("system", "description")
     ids = {"pk": "agent", "blocks": "block"}
     list_display = ["name", "model", "labels", "conversations", "tag_list", "created_at"]
     list_filter = ["hidden", "created_at"]
     search_fields = ["name", "description", "model"]
-    actions = ["restore"]
-    buttons = ("attach", "detach", "move", "drift", "bulk")
+    actions = ["restore_selected"]
+    row_views = ("attach", "detach", "move", "drift", "bulk")
     readonly_fields = [
-        *["id", "deleted_at", "created_at", "created_by", "updated_at", "last_updated_by"]
+        *("id", "deleted_at", "created_at", "created_by", "updated_at", "last_updated_by")
     ]
-    add_fieldsets = [
+    add_fieldsets: Any = [
         (None, {"fields": ["name", "description", "model", "system"]}),
         ("Tools and tags", {"fields": ["tools", "approval_tools", "tags"]}),
         ("Settings", {"classes": ["collapse"], "fields": SETTINGS}),
     ]
-    fieldsets = [
+    fieldsets: ClassVar[Any] = [
         (None, {"fields": ["name", "description", "model", "system", "isolated_labels"]}),
         *add_fieldsets[1:],
-        ("Record", {"classes": ["collapse"], "fields": readonly_fields}),
+        ("Details", {"classes": ["collapse"], "fields": readonly_fields}),
     ]
 
-    def get_changeform_initial_data(self, request):
+    def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
         own = {"system": DEFAULT_SYSTEM_PROMPT, "tools": BASE_TOOLS}
         return {**own, **super().get_changeform_initial_data(request)}
 
-    def get_queryset(self, request):
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         labels = Prefetch("block_links", AgentBlock.objects.in_prompt_order())
         return super().get_queryset(request).prefetch_related(labels)
 
     @admin.display(description="blocks")
-    def labels(self, agent):
-        return ", ".join(link.label for link in agent.block_links.all()) or "-"
+    def labels(self, agent: Agent) -> str:
+        """Return the labels of the attached blocks."""
+        return ", ".join(attached.label for attached in agent.block_links.all()) or "-"
 
     @admin.display(description="tags")
-    def tag_list(self, agent):
+    def tag_list(self, agent: Agent) -> str:
+        """Return the tags."""
         return ", ".join(map(str, agent.tags)) or "-"
 
     @admin.display(description="conversations")
-    def conversations(self, agent):
-        return format_html('<a href="{}">show</a>', conversations_of(agent))
+    def conversations(self, agent: Agent) -> SafeString:
+        """Return a link to the agent's conversations."""
+        return format_html('<a href="{}">Show</a>', conversations_url(agent))
 
     # Writing
 
-    def save_model(self, request, obj, form, change):
-        with refusable(request, form):
-            if change:
-                saved = update_agent(obj, by=actor(request), **self.chosen(form, AgentFields))
-            else:
-                organization = self.organization_of(request, form)
-                fields = {
-                    name: value
-                    for name, value in form.cleaned_data.items()
-                    if name in AgentFields.__annotations__
-                }
-                saved = create_agent(organization, by=actor(request), **fields)
-        obj.pk = saved.pk
-        obj.refresh_from_db()
+    def write(self, request: HttpRequest, form: AgentForm) -> Agent:
+        by = actor(request)
+        if not form.instance._state.adding:
+            return update_agent(form.instance, by=by, **self.changed_values(form, AgentFields))
+        names = AgentFields.__annotations__
+        values: Any = {name: form.cleaned_data[name] for name in form.cleaned_data if name in names}
+        return create_agent(self.organization_for(request, form), by=by, **values)
 
-    def delete_model(self, request, obj):
+    def delete_model(self, request: HttpRequest, obj: Agent) -> None:
         delete_agent(obj, by=actor(request))
 
     @admin.action(description="Restore selected agents…", permissions=["change"])
-    def restore(self, request, queryset):
-        explanation = "Their conversations come back, but for those that were deleted on their own."
-        title = "Restore these agents?"
-        return self.each(request, queryset, title, explanation, restore_agent, "Restored")
+    def restore_selected(
+        self, request: HttpRequest, queryset: QuerySet[Agent]
+    ) -> HttpResponse | None:
+        """Restore deleted agents."""
+        return self.apply_to_all(
+            request,
+            queryset,
+            lambda agent, by: restore_agent(agent, by=by),
+            title="Restore these agents?",
+            explanation="Their conversations are restored too, except those that were deleted "
+            "separately.",
+            done="Restored",
+        )
 
     # The attached blocks
 
-    @button("change", "POST")
-    def attach(self, request, agent):
-        def verb(agent):
-            block = self.posted(AttachForm(agent, self.admin_site, request.POST))
+    @row_view("change", "POST")
+    def attach(self, request: HttpRequest, agent: Agent) -> HttpResponse:
+        """Attach a block."""
+
+        def verb(agent: Agent) -> str:
+            block = self.chosen_block(AttachForm(agent, self.admin_site, request.POST))
             attach_block(agent, block, by=actor(request))
             return f"Attached the block {block.label}."
 
-        return self.press(request, agent, verb)
+        return self.apply(request, agent, verb)
 
-    @button("change", "POST")
-    def detach(self, request, agent):
-        def verb(agent):
-            block = self.posted(DetachForm(agent, request.POST))
+    @row_view("change", "POST")
+    def detach(self, request: HttpRequest, agent: Agent) -> HttpResponse:
+        """Detach a block."""
+
+        def verb(agent: Agent) -> str:
+            block = self.chosen_block(AttachedForm(agent, request.POST))
             detach_block(agent, block, by=actor(request))
-            return f"Detached the block {block.label}. Conversations that isolated it keep theirs."
+            return f"Detached the block {block.label}. Isolated blocks of this label stay."
 
-        return self.press(request, agent, verb)
+        return self.apply(request, agent, verb)
 
-    @button("change", "POST")
-    def move(self, request, agent):
-        """Up or down the prompt by one place; `up` or `down` names the block."""
+    @row_view("change", "POST")
+    def move(self, request: HttpRequest, agent: Agent) -> HttpResponse:
+        """Move the block that `up` or `down` names by one place in the prompt."""
 
-        def verb(agent):
-            up = "up" in request.POST
-            data = {"block": request.POST.get("up" if up else "down")}
-            block = self.posted(DetachForm(agent, data))
-            move_block(agent, block, by=actor(request), places=-1 if up else 1)
-            return f"Moved the block {block.label} {'up' if up else 'down'}."
+        def verb(agent: Agent) -> str:
+            direction = "up" if "up" in request.POST else "down"
+            form = AttachedForm(agent, {"block": request.POST.get(direction)})
+            block = self.chosen_block(form)
+            move_block(agent, block, by=actor(request), places=-1 if direction == "up" else 1)
+            return f"Moved the block {block.label} {direction}."
 
-        return self.press(request, agent, verb)
+        return self.apply(request, agent, verb)
 
-    # Its conversations' isolated blocks
+    def chosen_block(self, form: forms.Form) -> Block:
+        """Return the block that a form names; raise InvalidArgument."""
+        if not form.is_valid():
+            raise InvalidArgument(" ".join(map(str, form.errors.get("block", []))))
+        block: Block = form.cleaned_data["block"]
+        return block
 
-    def has_bulk_permission(self, request, agent):
+    # The isolated blocks of its conversations
+
+    def has_bulk_permission(self, request: HttpRequest, agent: Agent) -> bool:
+        """Return whether the operator may change conversations and view this agent."""
         may_write = request.user.has_perm("conversations.change_conversation")
         return may_write and not agent.deleted_at and self.has_view_permission(request, agent)
 
-    @button("view", "GET")
-    def drift(self, request, agent):
-        """How far its conversations' copies have drifted, label by label."""
+    @row_view("view", "GET")
+    def drift(self, request: HttpRequest, agent: Agent) -> HttpResponse:
+        """Count the isolated blocks of its conversations by label and drift."""
         context = {"title": "Isolated blocks", "labels": drift_counts(agent), "drifts": Drift}
-        return self.page(request, "drift", agent, context)
+        return self.render_page(request, "drift", agent, context)
 
-    @button("bulk", "GET", "POST")
-    def bulk(self, request, agent):
-        """Resets or rebases one label everywhere: shows what would happen, then what did."""
+    @row_view("bulk", "GET", "POST")
+    def bulk(self, request: HttpRequest, agent: Agent) -> HttpResponse:
+        """Preview resetting or rebasing a label in all conversations, then do it."""
         verb, label = request.GET.get("verb", ""), request.GET.get("label", "")
         if verb not in VERBS:
             self.message_user(request, f"Expected reset or rebase, got {verb!r}.", messages.ERROR)
-            return self.show(agent)
+            return self.redirect_to(agent)
         try:
             isolations = isolations_of(agent, label)
         except DomainError as error:
             self.message_user(request, str(error), messages.ERROR)
-            return self.show(agent)
-        is_done = request.method == "POST"
+            return self.redirect_to(agent)
         drift = request.GET.get("drift", "")
         if drift in Drift.values:
             isolations = isolations.of_drifts([drift])
-        report = report_on(isolations, verb, request, dry_run=not is_done)
+        is_done = request.method == "POST"
+        report = apply_in_bulk(isolations, verb, request, dry_run=not is_done)
+        title = f"{verb.capitalize()} {label} in all conversations"
         if is_done:
-            counts = ", ".join(f"{number} {outcome}" for outcome, number in report.counts.items())
-            self.log_change(request, agent, f"{verb.capitalize()} {label} everywhere: {counts}.")
-        context = {"title": f"{verb.capitalize()} {label} in its conversations", "verb": verb}
-        return self.page(request, "bulk", agent, context | {"report": report, "is_done": is_done})
+            self.log_change(request, agent, f"{title}: {report}.")
+        context = {"title": title, "verb": verb, "report": report, "is_done": is_done}
+        return self.render_page(request, "bulk", agent, context)
 
-    def posted(self, form):
-        """The block that a button's form names."""
-        if not form.is_valid():
-            raise InvalidArgument(" ".join(form.errors.get("block", [])))
-        return form.cleaned_data["block"]
-
-    def render_change_form(self, request, context, **kwargs):
+    def render_change_form(
+        self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
+    ) -> HttpResponse:
         if agent := kwargs.get("obj"):
-            attach = AttachForm(agent, self.admin_site)
-            links = agent.block_links.in_prompt_order().select_related("block")
-            live = agent.conversations.live()
+            attach_form = AttachForm(agent, self.admin_site)
             context |= {
-                "attach_form": attach,
-                "block_links": links,
-                "conversation_count": live.count(),
-                "conversations_url": conversations_of(agent),
-                "may": self.permitted(request, agent),
-                "address": self.addresses(agent),
-                "media": context["media"] + attach.media,
+                "attach_form": attach_form,
+                "block_links": agent.block_links.in_prompt_order().select_related("block"),
+                "conversation_count": agent.conversations.live().count(),
+                "conversations_url": conversations_url(agent),
+                "media": context["media"] + attach_form.media,
+                **self.view_context(request, agent),
             }
-        return super().render_change_form(request, context, **kwargs)
+        return super().render_change_form(request, context, *args, **kwargs)
 
 
 @admin.register(AgentBlock)
 class AgentBlockAdmin(ReadOnly, ConsoleAdmin):
-    """Attached and detached on the agent's page."""
+    """Attached blocks of all agents; attached and detached on an agent's page."""
 
     organization_path = "agent__organization"
     ids = {"agent": "agent", "block": "block"}
@@ -249,50 +270,55 @@ class AgentBlockAdmin(ReadOnly, ConsoleAdmin):
         "live": Q(agent__deleted_at=None),
         "deleted": Q(agent__deleted_at__isnull=False),
     }
-    texts = ("agent__system", "block__value")
+    deferred = ("agent__system", "block__value")
     fields = ["agent_link", "block_link", "label", "position"]
     readonly_fields = ["agent_link", "block_link"]
     ordering = ["-id"]
 
     @admin.display(description="agent")
-    def agent_link(self, attached):
+    def agent_link(self, attached: AgentBlock) -> SafeString | str:
+        """Return a link to the agent."""
         return link(attached.agent)
 
     @admin.display(description="block")
-    def block_link(self, attached):
+    def block_link(self, attached: AgentBlock) -> SafeString | str:
+        """Return a link to the block."""
         return link(attached.block, attached.block_id)
 
 
-def conversations_of(agent):
+def conversations_url(agent: Agent) -> str:
+    """Return the URL of the list of an agent's conversations."""
     return list_url("conversation", f"?agent__id__exact={agent.pk}")
 
 
-def drift_counts(agent):
-    """For each label that a live conversation isolated: how many there are of each drift."""
+class DriftCount(NamedTuple):
+    """How many isolated blocks of a label have a drift, and the URL of their list."""
+
+    drift: Drift
+    number: int
+    url: str
+
+
+def drift_counts(agent: Agent) -> list[tuple[str, list[DriftCount]]]:
+    """Return the counts for each label that a live conversation has isolated. One query."""
     isolations = IsolatedBlock.objects.filter(
         conversation__agent=agent, conversation__deleted_at=None
     )
-    groups = isolations.with_drift().values("label", "drift").annotate(number=Count("pk"))
-    counts = defaultdict(dict)
+    rows: Any = isolations.with_drift()
+    groups = rows.values("label", "drift").annotate(number=Count("pk"))
+    counts: dict[str, dict[str, int]] = defaultdict(dict)
     for group in groups.order_by("label"):
         counts[group["label"]][group["drift"]] = group["number"]
 
-    def address(**lookups):
+    def url(label: str, drift: Drift) -> str:
+        lookups = {
+            "conversation__agent__id__exact": agent.pk,
+            "label__exact": label,
+            "drift": drift.value,
+        }
         return list_url("isolatedblock", f"?{urlencode(lookups)}")
 
     return [
-        (
-            label,
-            [
-                (
-                    drift,
-                    of_label.get(drift, 0),
-                    address(
-                        conversation__agent__id__exact=agent.pk, label__exact=label, drift=drift
-                    ),
-                )
-                for drift in Drift
-            ],
-        )
-        for label, of_label in counts.items()
+        (label, [DriftCount(drift, found.get(drift, 0), url(label, drift)) for drift in Drift])
+        for label, found in counts.items()
     ]

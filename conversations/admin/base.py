@@ -1,4 +1,7 @@
-"""What every page of the console keeps to: the operator's organization, and the domain's verbs."""
+"""The base of the console's model admins: lists, forms saved by domain verbs, confirmations."""
+
+from collections.abc import Callable, Sequence
+from typing import Any, cast
 
 from django.contrib import admin, messages
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
@@ -6,76 +9,86 @@ from django.contrib.admin.views.main import ORDER_VAR, ChangeList
 from django.core.exceptions import ValidationError
 from django.core.paginator import Paginator
 from django.db import models, transaction
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 from django.forms import Script, SplitDateTimeField
-from django.http import HttpResponseRedirect
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
 from django.utils.functional import cached_property
 
-from ..domain.errors import DomainError
+from ..domain.actor import Actor
+from ..domain.errors import DomainError, InvalidArgument
 from ..ids import is_id
 from ..models import Organization
 from .fields import DateTimeWidget, PlainTextField
 from .filters import StateFilter
-from .row_views import Buttons
-from .scope import OrganizationScope, actor, organization_id_of
+from .forms import VerbForm
+from .row_views import RowViews
+from .scope import ModelAdmin, OrganizationScope, actor, organization_of
 
-SHOWN = 20  # rows named on a page that asks about many
-
-
-def some_of(rows) -> list[str]:
-    """The first rows by name, and how many there are when that is not all."""
-    more = [f"and others, {len(rows)} in all"] if len(rows) > SHOWN else []
-    return [str(row) for row in rows[:SHOWN]] + more
+MAX_NAMED = 20  # rows that a confirmation page names
 
 
-class CappedPaginator(Paginator):
-    """Counts no further than anybody would page, so that long tables open as fast as short ones."""
+def name_some(rows: Sequence[object]) -> list[str]:
+    """Return the names of the first rows, and how many more there are."""
+    more = len(rows) - MAX_NAMED
+    return [str(row) for row in rows[:MAX_NAMED]] + ([f"and {more:,} more"] if more > 0 else [])
 
-    MOST = 10_000
+
+class CappedPaginator(Paginator):  # type: ignore[type-arg]  # not generic at run time
+    """Count at most MAX_COUNT rows, so that long tables open as fast as short ones."""
+
+    MAX_COUNT = 10_000
 
     @cached_property
-    def count(self):
-        return self.object_list.order_by()[: self.MOST].count()
+    def count(self) -> int:
+        rows = cast(QuerySet[Any], self.object_list)
+        return rows.order_by()[: self.MAX_COUNT].count()
 
 
-class WithoutTexts(ChangeList):
-    """A list that leaves the long `texts` of its model in the database."""
+class DeferringChangeList(ChangeList):
+    """A list that does not load the `deferred` columns of its model admin."""
 
-    def get_queryset(self, *args, **kwargs):
-        return super().get_queryset(*args, **kwargs).defer(*self.model_admin.texts)
+    def get_queryset(self, *args: Any, **kwargs: Any) -> QuerySet[Any]:
+        model_admin: Any = self.model_admin
+        return super().get_queryset(*args, **kwargs).defer(*model_admin.deferred)
 
 
-class FoundById:
-    """A list in which a whole id finds its row, and the id of a related row those of that one."""
+class IdSearch(ModelAdmin):
+    """A list whose search finds a row by its id, and by the ids of related rows."""
 
     ids: dict[str, str] = {}  # {lookup: prefix of the ids it compares}
 
-    def get_search_results(self, request, queryset, search_term):
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
+    ) -> tuple[QuerySet[Any], bool]:
         for lookup, prefix in self.ids.items():
             if is_id(prefix, search_term.strip()):
                 return queryset.filter(**{lookup: search_term.strip()}), False
         return super().get_search_results(request, queryset, search_term)
 
-    def response_action(self, request, queryset):
+    def response_action(
+        self, request: HttpRequest, queryset: QuerySet[Any], *args: Any
+    ) -> HttpResponse | None:
+        """Report selected values that are not ids, which the database would reject."""
         try:
             for pk in request.POST.getlist(ACTION_CHECKBOX_NAME):
                 self.opts.pk.to_python(pk)
         except ValidationError as error:
             self.message_user(request, " ".join(error.messages), messages.ERROR)
             return HttpResponseRedirect(request.get_full_path())
-        return super().response_action(request, queryset)
+        return super().response_action(request, queryset, *args)
 
-    def names_a_row(self, request):
-        """Whether the operator searches for one row by its id."""
+    def searches_one_row(self, request: HttpRequest) -> bool:
+        """Return whether the search term is a whole id of this model."""
         prefix = getattr(self.opts.pk, "prefix", None)
         return prefix is not None and is_id(prefix, request.GET.get("q", "").strip())
 
 
-class ConsoleAdmin(FoundById, OrganizationScope, Buttons, admin.ModelAdmin):
-    """A model's pages. Whatever they write, a domain verb writes, and its refusal is shown."""
+class ConsoleAdmin(IdSearch, OrganizationScope, RowViews):
+    """The pages of one model. Domain verbs do all writes."""
 
+    form = VerbForm
     show_facets = admin.ShowFacets.ALLOW
     show_full_result_count = False
     paginator = CappedPaginator
@@ -84,11 +97,11 @@ class ConsoleAdmin(FoundById, OrganizationScope, Buttons, admin.ModelAdmin):
         models.TextField: {"form_class": PlainTextField},
         models.DateTimeField: {"form_class": SplitDateTimeField, "widget": DateTimeWidget},
     }
-    asks_organization = True  # a superuser who adds a row; else it follows from what else is asked
-    add_fieldsets: list = []  # where adding asks for other fields than changing
+    asks_organization = True  # whether a superuser chooses the organization of a new row
+    add_fieldsets: Any = []  # if adding asks for other fields than changing
     states: dict[str, Q] = {}  # for StateFilter
-    consequence = ""  # of deleting a row, for the page that asks
-    texts: tuple[str, ...] = ()  # columns that a list does not load
+    consequence = ""  # what deleting a row does, for the confirmation page
+    deferred: tuple[str, ...] = ()  # columns that a list does not load
 
     class Media:
         css = {"all": ["conversations/console.css"]}
@@ -96,26 +109,29 @@ class ConsoleAdmin(FoundById, OrganizationScope, Buttons, admin.ModelAdmin):
 
     # Lists
 
-    def get_changelist(self, request, **kwargs):
-        return WithoutTexts
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
+        return DeferringChangeList
 
-    def get_list_display(self, request):
+    def get_list_display(self, request: HttpRequest) -> Any:
         columns = super().get_list_display(request)
         return [*columns, "organization"] if self.shows_organization(request) else columns
 
-    def get_list_filter(self, request):
-        filters = [StateFilter] if self.states else []
+    def get_list_filter(self, request: HttpRequest) -> Any:
+        filters: list[Any] = [StateFilter] if self.states else []
         filters += super().get_list_filter(request)
         return [*filters, "organization"] if self.shows_organization(request) else filters
 
-    def get_list_select_related(self, request):
-        related = super().get_list_select_related(request) or []
+    def get_list_select_related(self, request: HttpRequest) -> Any:
+        related: Any = super().get_list_select_related(request) or []
         return [*related, "organization"] if self.shows_organization(request) else related
 
-    def shows_organization(self, request):
-        return request.user.is_superuser and self.organization_path == "organization"
+    def shows_organization(self, request: HttpRequest) -> bool:
+        """Return whether pages have an organization column and field."""
+        return bool(request.user.is_superuser) and self.organization_path == "organization"
 
-    def changelist_view(self, request, extra_context=None):
+    def changelist_view(
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
         self.keep_order(request)
         try:
             return super().changelist_view(request, extra_context)
@@ -123,17 +139,26 @@ class ConsoleAdmin(FoundById, OrganizationScope, Buttons, admin.ModelAdmin):
             self.message_user(request, str(error), messages.ERROR)
             return HttpResponseRedirect(request.get_full_path())
 
-    def keep_order(self, request):
-        """A list is sorted as its reader sorted it last, until they log out."""
+    def keep_order(self, request: HttpRequest) -> None:
+        """Sort a list as the operator last sorted it in this session."""
         name = f"order of {self.opts.model_name}"
         if ORDER_VAR in request.GET:
             request.session[name] = request.GET[ORDER_VAR]
         elif request.method == "GET" and request.session.get(name):
-            request.GET = request.GET.copy()
-            request.GET[ORDER_VAR] = request.session[name]
+            query: Any = request.GET.copy()
+            query[ORDER_VAR] = request.session[name]
+            request.GET = query
 
-    def confirmed(self, request, queryset, *, title, explanation, context=None):
-        """None when an action was confirmed on the page that asks; else that page."""
+    def confirm(
+        self,
+        request: HttpRequest,
+        queryset: QuerySet[Any],
+        *,
+        title: str,
+        explanation: str,
+        context: dict[str, Any] | None = None,
+    ) -> HttpResponse | None:
+        """Return a confirmation page for an action, or None once it is confirmed."""
         if "confirmed" in request.POST:
             return None
         return TemplateResponse(
@@ -145,7 +170,7 @@ class ConsoleAdmin(FoundById, OrganizationScope, Buttons, admin.ModelAdmin):
                 "opts": self.opts,
                 "title": title,
                 "explanation": explanation,
-                "rows": [str(row) for row in queryset[:SHOWN]],
+                "rows": [str(row) for row in queryset[:MAX_NAMED]],
                 "count": queryset.count(),
                 "selected": request.POST.getlist(ACTION_CHECKBOX_NAME),
                 "action": request.POST["action"],
@@ -154,21 +179,51 @@ class ConsoleAdmin(FoundById, OrganizationScope, Buttons, admin.ModelAdmin):
             },
         )
 
-    def each(self, request, queryset, title, explanation, verb, done):
-        """An action that asks, and then applies `verb` to all of the rows or to none."""
-        if asks := self.confirmed(request, queryset, title=title, explanation=explanation):
-            return asks
+    def apply_to_all(
+        self,
+        request: HttpRequest,
+        queryset: QuerySet[Any],
+        verb: Callable[[Any, Actor], object],
+        *,
+        title: str,
+        explanation: str,
+        done: str,
+    ) -> HttpResponse | None:
+        """Confirm an action, then apply a verb to all of the rows or to none."""
+        if page := self.confirm(request, queryset, title=title, explanation=explanation):
+            return page
         with transaction.atomic():
             for row in queryset:
-                verb(row, by=actor(request))
+                verb(row, actor(request))
                 self.log_change(request, row, f"{done}.")
-        self.message_user(request, f"{done} {len(queryset)}.", messages.SUCCESS)
+        self.message_user(request, f"{done} {len(queryset):,}.", messages.SUCCESS)
         return None
 
     # Adding and changing
 
-    def get_fieldsets(self, request, obj=None):
-        """A superuser says on adding which organization owns the row; others have but one."""
+    def write(self, request: HttpRequest, form: Any) -> models.Model:
+        """Save a valid form with a domain verb and return the saved row."""
+        raise NotImplementedError
+
+    def get_form(
+        self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any
+    ) -> Any:
+        form: Any = super().get_form(request, obj, change=change, **kwargs)
+        form.write = staticmethod(lambda form: self.write(request, form))
+        return form
+
+    def save_form(self, request: HttpRequest, form: Any, change: bool) -> Any:
+        """Return the row that the form's verb saved."""
+        return form.saved
+
+    def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
+        """Do nothing: the form's verb saved the row."""
+
+    def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
+        """Do nothing: the form's verb saved the row."""
+
+    def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
+        """Add the organization, which a superuser chooses when adding a row."""
         if obj is None and self.add_fieldsets:
             fieldsets = self.add_fieldsets
         else:
@@ -179,59 +234,52 @@ class ConsoleAdmin(FoundById, OrganizationScope, Buttons, admin.ModelAdmin):
             fieldsets = [(title, first), *others]
         return fieldsets
 
-    def get_readonly_fields(self, request, obj=None):
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         readonly = super().get_readonly_fields(request, obj)
         return [*readonly, "organization"] if obj and self.shows_organization(request) else readonly
 
-    def has_change_permission(self, request, obj=None):
-        """What is deleted can be looked at and restored, not edited."""
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Deny changes to a deleted row, which can be viewed and restored."""
         return super().has_change_permission(request, obj) and not getattr(obj, "deleted_at", None)
 
-    def has_delete_permission(self, request, obj=None):
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return super().has_delete_permission(request, obj) and not getattr(obj, "deleted_at", None)
 
-    def get_changeform_initial_data(self, request):
-        initial = super().get_changeform_initial_data(request)
-        return {"organization": organization_id_of(request), **initial}
+    def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
+        initial: dict[str, Any] = super().get_changeform_initial_data(request)
+        return {"organization": organization_of(request), **initial}
 
-    def organization_of(self, request, form):
-        """Who will own the row that `form` adds."""
-        chosen = form.cleaned_data.get("organization")
-        return chosen or Organization.objects.get(pk=organization_id_of(request))
+    def organization_for(self, request: HttpRequest, form: Any) -> Organization:
+        """Return the organization that will own the row that `form` adds."""
+        organization: Organization | None = form.cleaned_data.get("organization")
+        organization = organization or organization_of(request)
+        if organization is None:
+            raise InvalidArgument("You belong to no organization.")
+        return organization
 
-    def chosen(self, form, fields):
-        """The values that the operator changed, of those that the TypedDict `fields` names."""
+    def changed_values(self, form: Any, fields: Any) -> dict[str, Any]:
+        """Return the values that the operator changed of the keys of the TypedDict `fields`."""
         return {
             name: form.cleaned_data[name]
             for name in form.changed_data
             if name in fields.__annotations__
         }
 
-    def formfield_for_dbfield(self, db_field, request, **kwargs):
+    def formfield_for_dbfield(self, db_field: Any, request: Any, **kwargs: Any) -> Any:
         if isinstance(db_field, models.TextField) and db_field.null:
             kwargs["empty_value"] = None
         return super().formfield_for_dbfield(db_field, request, **kwargs)
 
-    def get_form(self, request, obj=None, change=False, **kwargs):
-        form = super().get_form(request, obj, change=change, **kwargs)
-        form.refusals = getattr(request, "refusals", {})
-        return form
-
-    def changeform_view(self, request, object_id=None, form_url="", extra_context=None):
-        request.refusals = {}
-        try:
-            return super().changeform_view(request, object_id, form_url, extra_context)
-        except DomainError:  # see refusals.py
-            return super().changeform_view(request, object_id, form_url, extra_context)
-
     # Deleting
 
-    def get_deleted_objects(self, objs, request):
-        """Deleting hides: nothing cascades, so there is nothing to collect."""
+    def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
+        """Name the rows only: deleting hides them, so nothing cascades."""
         refused = [obj for obj in objs if not self.has_delete_permission(request, obj)]
-        return some_of(objs), {}, set(), some_of(refused)
+        return name_some(objs), {}, set(), name_some(refused)
 
-    def delete_view(self, request, object_id, extra_context=None):
+    def delete_view(
+        self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
         context = {"consequence": self.consequence, **(extra_context or {})}
         try:
             return super().delete_view(request, object_id, context)
@@ -240,19 +288,19 @@ class ConsoleAdmin(FoundById, OrganizationScope, Buttons, admin.ModelAdmin):
             return redirect(f"admin:{self.opts.app_label}_{self.opts.model_name}_changelist")
 
     @transaction.atomic
-    def delete_queryset(self, request, queryset):
+    def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
         for row in queryset:
             self.delete_model(request, row)
 
 
 class ReadOnly:
-    """Rows that only verbs write: the console shows them."""
+    """Rows that only verbs write and the console only shows."""
 
-    def has_add_permission(self, request, obj=None):
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
 
-    def has_change_permission(self, request, obj=None):
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
 
-    def has_delete_permission(self, request, obj=None):
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False

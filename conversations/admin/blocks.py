@@ -1,49 +1,48 @@
+"""The pages of blocks and of their revisions."""
+
+from typing import Any, ClassVar
+
 from django import forms
 from django.contrib import admin, messages
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 from django.db.models.functions import Left, Length
+from django.http import HttpRequest, HttpResponse
+from django.utils.safestring import SafeString
 
 from ..domain.errors import DomainError
 from ..domain.memory.audience import find_audience
 from ..domain.memory.blocks import BlockFields, create_block, delete_block, write_block
-from ..domain.memory.revisions import find_revision, redo, restore_revision, undo
+from ..domain.memory.revisions import edit_moves, find_revision, redo, restore_revision, undo
 from ..models import Block, BlockRevision
 from .base import ConsoleAdmin, ReadOnly
-from .conversations import is_hidden
+from .conversations import is_deleted
 from .display import badge, diff, link, list_url
 from .fields import ObjectField, WordsField, unix_lines
 from .filters import FillFilter
-from .forms import RefusableForm, refusable
-from .row_views import button, number_in
+from .forms import VersionedForm
+from .row_views import number_in, row_view
 from .scope import actor
 
-HISTORY = 20  # revisions shown on a block's page
-READERS = 20  # agents named on it
+PAGE_SIZE = 20  # revisions
+MAX_AGENTS = 20  # named on a block's page
 
 IN_LIVE_CONVERSATION = Q(conversation__deleted_at=None, conversation__agent__deleted_at=None)
 
 
-class BlockForm(RefusableForm, forms.ModelForm):
-    """`version` travels with the page, so that a save says which text it was based on."""
+class BlockForm(VersionedForm):
+    """The fields of a block."""
 
-    version = forms.IntegerField(widget=forms.HiddenInput, required=False)
     metadata = ObjectField(empty={})
     tags = WordsField()
-    hidden = forms.BooleanField(required=False, help_text="Left out of lists.")
-
-    def __init__(self, *args, **kwargs):
-        super().__init__(*args, **kwargs)
-        if not self.instance._state.adding:
-            self.fields["version"].required = True
-            self.initial["version"] = self.instance.version
+    hidden = forms.BooleanField(required=False, help_text="Leave it out of lists.")
 
 
 @admin.register(Block)
 class BlockAdmin(ConsoleAdmin):
+    """Shared blocks and, in other states, isolated and released ones."""
+
     form = BlockForm
-    consequence = (
-        "It is detached from its agents. Conversations that isolated its label keep theirs."
-    )
+    consequence = "It is detached from its agents. Isolated blocks of its label stay."
     change_form_template = "admin/conversations/block/change_form.html"
     states = {
         "shared": Q(conversation=None, deleted_at=None),
@@ -55,127 +54,136 @@ class BlockAdmin(ConsoleAdmin):
         | Q(conversation__agent__deleted_at__isnull=False),
     }
     choosable = Q(conversation=None, deleted_at=None)
-    texts = ("value", "description")
+    deferred = ("value", "description")
     ids = {"pk": "block", "agents": "agent", "conversation": "conv"}
-    list_display = ["label", "beginning", "size", "belongs_to", "agent_total", "version"]
-    list_display += ["updated_at"]
+    list_display = [
+        *("label", "beginning", "size", "belongs_to", "agent_count", "version", "updated_at")
+    ]
     list_filter = [FillFilter, "read_only", "hidden", "updated_at"]
-    buttons = ("undo", "redo", "restore", "preview", "revisions")
+    row_views = ("undo", "redo", "restore", "preview", "revisions")
     list_select_related = ["conversation"]
     search_fields = ["label", "description", "value"]
     ordering = ["-updated_at", "-id"]
-    readonly_fields = ["id", "deleted_at", "created_at", "created_by", "updated_at"]
-    readonly_fields += ["last_updated_by"]
-    add_fieldsets = [
+    readonly_fields = [
+        *("id", "deleted_at", "created_at", "created_by", "updated_at", "last_updated_by")
+    ]
+    add_fieldsets: Any = [
         (None, {"fields": ["label", "value", "limit", "description", "read_only", "tags"]}),
         ("Settings", {"classes": ["collapse"], "fields": ["copy_on_write", "metadata", "hidden"]}),
     ]
-    fieldsets = [
+    fieldsets: ClassVar[Any] = [
         *add_fieldsets,
-        ("Record", {"classes": ["collapse"], "fields": readonly_fields}),
+        ("Details", {"classes": ["collapse"], "fields": readonly_fields}),
     ]
 
-    def get_queryset(self, request):
-        rows = super().get_queryset(request).with_agent_count()
-        return rows.annotate(start=Left("value", 80), characters=Length("value"))
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        rows: Any = super().get_queryset(request)
+        annotated: QuerySet[Any] = rows.with_agent_count().annotate(
+            start=Left("value", 80), characters=Length("value")
+        )
+        return annotated
 
-    def get_readonly_fields(self, request, obj=None):
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         readonly = super().get_readonly_fields(request, obj)
-        # It stands in for the shared block of that label.
+        # An isolated block keeps the label that it overrides.
         return [*readonly, "label"] if obj and obj.is_isolated else readonly
 
-    def has_change_permission(self, request, obj=None):
-        hidden = obj and obj.is_isolated and is_hidden(obj.conversation)
-        return super().has_change_permission(request, obj) and not hidden
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        deleted = obj and obj.is_isolated and is_deleted(obj.conversation)
+        return super().has_change_permission(request, obj) and not deleted
 
-    def has_delete_permission(self, request, obj=None):
-        """An isolated block lives and dies with its conversation; its label is released there."""
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Keep an isolated block as long as its conversation, where its label is released."""
         return super().has_delete_permission(request, obj) and not (obj and obj.is_isolated)
 
-    def describe(self, block):
-        """A suggestion: many blocks have the same label."""
+    def describe(self, block: Any) -> str:
+        """Return the text of a suggestion: many blocks have the same label."""
         return f"{block.label}: {self.beginning(block)}"
 
     @admin.display(description="value")
-    def beginning(self, block):
+    def beginning(self, block: Any) -> str:
+        """Return the beginning of the text."""
         return f"{block.start}…" if block.characters > 80 else block.start or "-"
 
     @admin.display(description="characters", ordering="characters")
-    def size(self, block):
+    def size(self, block: Any) -> str:
+        """Return the length of the text and its limit."""
         return f"{block.characters:,} / {block.limit:,}"
 
-    @admin.display(description="belongs to")
-    def belongs_to(self, block):
+    @admin.display(description="owner")
+    def belongs_to(self, block: Block) -> SafeString | str:
+        """Return a link to the conversation of an isolated block."""
         return link(block.conversation) if block.is_isolated else badge("shared")
 
     @admin.display(description="agents", ordering="agent_count")
-    def agent_total(self, block):
-        return block.agent_count
+    def agent_count(self, block: Any) -> int:
+        """Return the number of agents that it is attached to."""
+        count: int = block.agent_count
+        return count
 
     # Writing
 
-    def save_model(self, request, obj, form, change):
-        chosen = self.chosen(form, BlockFields)
-        with refusable(request, form):
-            if change:
-                version = form.cleaned_data["version"]
-                saved = write_block(obj, by=actor(request), expected_version=version, **chosen)
-            else:
-                organization = self.organization_of(request, form)
-                saved = create_block(organization, by=actor(request), **chosen)
-        obj.pk = saved.pk
-        obj.refresh_from_db()
+    def write(self, request: HttpRequest, form: BlockForm) -> Block:
+        values = self.changed_values(form, BlockFields)
+        if form.instance._state.adding:
+            return create_block(self.organization_for(request, form), by=actor(request), **values)
+        version = form.cleaned_data["version"]
+        return write_block(form.instance, by=actor(request), expected_version=version, **values)
 
-    def delete_model(self, request, obj):
+    def delete_model(self, request: HttpRequest, obj: Block) -> None:
         delete_block(obj, by=actor(request))
 
-    # Buttons and pages
+    # Views of one block
 
-    @button("change", "POST")
-    def undo(self, request, block):
-        def verb(block):
+    @row_view("change", "POST")
+    def undo(self, request: HttpRequest, block: Block) -> HttpResponse:
+        """Undo the last edit."""
+
+        def verb(block: Block) -> str:
             undo(block, by=actor(request), expected_version=number_in(request.POST, "version"))
-            return "Undid the last edit. Redo takes that back."
+            return "Undid the last edit."
 
-        return self.press(request, block, verb)
+        return self.apply(request, block, verb)
 
-    @button("change", "POST")
-    def redo(self, request, block):
-        def verb(block):
+    @row_view("change", "POST")
+    def redo(self, request: HttpRequest, block: Block) -> HttpResponse:
+        """Redo the edit that was undone last."""
+
+        def verb(block: Block) -> str:
             redo(block, by=actor(request), expected_version=number_in(request.POST, "version"))
             return "Redid the edit."
 
-        return self.press(request, block, verb)
+        return self.apply(request, block, verb)
 
-    @button("change", "GET", "POST")
-    def restore(self, request, block):
-        """Shows what going back to a revision would change, and whom that reaches."""
+    @row_view("change", "GET", "POST")
+    def restore(self, request: HttpRequest, block: Block) -> HttpResponse:
+        """Show what restoring a revision changes and who reads the block, then restore it."""
         try:
             revision = find_revision(block, number_in(request.GET, "number") or 0)
         except DomainError as error:
             self.message_user(request, str(error), messages.ERROR)
-            return self.show(block)
+            return self.redirect_to(block)
         if request.method == "POST":
             version = number_in(request.POST, "version")
 
-            def verb(block):
+            def verb(block: Block) -> str:
                 restore_revision(
                     block, revision.number, by=actor(request), expected_version=version
                 )
-                return f"Restored what revision {revision.number} said."
+                return f"Restored revision {revision.number}."
 
-            return self.press(request, block, verb)
+            return self.apply(request, block, verb)
         context = {
             "title": f"Restore revision {revision.number}?",
             "revision": revision,
             "change": diff(block.value, revision.value),
-            "readers": find_audience(block),
+            "audience": find_audience(block),
         }
-        return self.page(request, "restore", block, context)
+        return self.render_page(request, "restore", block, context)
 
-    @button("change", "POST")
-    def preview(self, request, block):
-        """What saving the form would change in the text, and whom that reaches. Saves nothing."""
+    @row_view("change", "POST")
+    def preview(self, request: HttpRequest, block: Block) -> HttpResponse:
+        """Show what saving the form would change, and who reads the block. Saves nothing."""
         value = unix_lines(request.POST.get("value", ""))
         typed = [
             (name, unix_lines(text))
@@ -187,46 +195,48 @@ class BlockAdmin(ConsoleAdmin):
             "title": "Save this change?",
             "change": diff(block.value, value),
             "length": len(value),
-            "readers": find_audience(block),
+            "audience": find_audience(block),
             "typed": typed,
         }
-        return self.page(request, "preview", block, context)
+        return self.render_page(request, "preview", block, context)
 
-    @button("view", "GET")
-    def revisions(self, request, block):
-        """Older revisions: those before the number that the query names."""
-        before = number_in(request.GET, "before")
-        return self.page(
-            request, "revisions", block, {"title": "Revisions", **history(block, before)}
-        )
+    @row_view("view", "GET")
+    def revisions(self, request: HttpRequest, block: Block) -> HttpResponse:
+        """Show the revisions before the number `before`, or the newest ones."""
+        context = {"title": "Revisions", **history(block, number_in(request.GET, "before"))}
+        return self.render_page(request, "revisions", block, context)
 
-    def render_change_form(self, request, context, **kwargs):
+    def render_change_form(
+        self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
+    ) -> HttpResponse:
         if block := kwargs.get("obj"):
             links = block.agent_links.filter(agent__deleted_at=None).select_related("agent")
             context |= {
                 **history(block),
-                "readers": find_audience(block),
-                "reading_agents": [link.agent for link in links.order_by("id")[:READERS]],
-                "readers_url": list_url("agentblock", f"?block__id__exact={block.pk}"),
-                "may": self.permitted(request, block),
-                "address": self.addresses(block),
+                "audience": find_audience(block),
+                "moves": edit_moves([block])[block.pk],
+                "agents": [link.agent for link in links.order_by("id")[:MAX_AGENTS]],
+                "agents_url": list_url("agentblock", f"?block__id__exact={block.pk}"),
+                **self.view_context(request, block),
             }
-        return super().render_change_form(request, context, **kwargs)
+        return super().render_change_form(request, context, *args, **kwargs)
 
 
-def history(block, before=None):
-    """What history.html draws: some revisions, newest first, each with what it changed."""
-    found = block.revisions.with_older_value().select_related("written_by", "conversation", "run")
+def history(block: Block, before: int | None = None) -> dict[str, Any]:
+    """Return what history.html renders: revisions, newest first, each with its change."""
+    found: Any = block.revisions.with_older_value().select_related(
+        "written_by", "conversation", "run"
+    )
     if before is not None:
         found = found.filter(number__lt=before)
-    newest = list(found[: HISTORY + 1])
+    newest = list(found[: PAGE_SIZE + 1])
     return {
-        "revisions": [(revision, changed_by(revision)) for revision in newest[:HISTORY]],
-        "older_than": newest[HISTORY - 1].number if len(newest) > HISTORY else None,
+        "revisions": [(revision, _change(revision)) for revision in newest[:PAGE_SIZE]],
+        "older_than": newest[PAGE_SIZE - 1].number if len(newest) > PAGE_SIZE else None,
     }
 
 
-def changed_by(revision):
+def _change(revision: Any) -> SafeString:
     if revision.older_value is None and not revision.value:
         return badge("shared", "empty")
     return diff(revision.older_value or "", revision.value)
@@ -234,29 +244,36 @@ def changed_by(revision):
 
 @admin.register(BlockRevision)
 class BlockRevisionAdmin(ReadOnly, ConsoleAdmin):
-    """Who changed which block, newest first. A block's own page shows what changed."""
+    """Edits of all blocks, newest first. A block's own page shows what each one changed."""
 
     organization_path = "block__organization"
     ids = {"block": "block", "conversation": "conv", "run": "run"}
-    list_display = ["block_link", "number", "source", "written_by", "written_at", "where", "reason"]
-    list_filter = ["source", "unconditional", "written_at"]
+    list_display = [
+        *("written_at", "block_link", "number", "source", "written_by", "where", "reason")
+    ]
+    list_filter = ["source", "written_at"]
     list_select_related = ["block", "written_by", "conversation"]
     search_fields = ["block__label", "written_by__name", "reason"]
-    texts = ("value", "description", "block__value", "block__description")
+    deferred = ("value", "description", "block__value", "block__description")
     ordering = ["-id"]
-    fields = ["block_link", "number", "source", "reason", "written_by", "written_at", "where"]
-    fields += ["run", "unconditional", "limit", "description", "change", "value"]
+    fields = [
+        *("block_link", "number", "source", "reason", "written_by", "written_at", "where", "run"),
+        *("unconditional", "limit", "description", "change", "value"),
+    ]
     readonly_fields = ["block_link", "where", "change"]
 
     @admin.display(description="block")
-    def block_link(self, revision):
+    def block_link(self, revision: BlockRevision) -> SafeString | str:
+        """Return a link to the block."""
         return link(revision.block)
 
     @admin.display(description="conversation")
-    def where(self, revision):
+    def where(self, revision: BlockRevision) -> SafeString | str:
+        """Return a link to the conversation that the edit came from."""
         return link(revision.conversation)
 
     @admin.display(description="change")
-    def change(self, revision):
+    def change(self, revision: BlockRevision) -> SafeString:
+        """Return what the edit changed."""
         older = revision.block.revisions.filter(number=revision.number - 1).first()
         return diff(older.value if older else "", revision.value)

@@ -1,8 +1,16 @@
+"""The pages of conversations."""
+
+from collections.abc import Iterable
+from typing import Any, ClassVar
+
 from django import forms
 from django.contrib import admin, messages
-from django.db.models import Prefetch, Q
+from django.db.models import Prefetch, Q, QuerySet
+from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
+from django.utils.safestring import SafeString
 
+from ..domain.actor import Actor
 from ..domain.conversations.conversations import (
     ConversationFields,
     create_conversation,
@@ -16,48 +24,55 @@ from ..domain.memory.effective import effective_blocks
 from ..domain.memory.forks import ForkChoice
 from ..domain.memory.prompt import is_stale, recompile
 from ..ids import is_id
-from ..models import Conversation, IsolatedBlock, Run
+from ..models import Conversation, IsolatedBlock, Message, Run
 from .base import ConsoleAdmin
-from .display import badge, link, list_url, tokens_of
+from .display import badge, format_tokens, link, list_url
 from .fields import ObjectField, WordsField
-from .forms import RefusableForm, refusable
-from .memory_form import MemoryInline, lost_texts, rows, save_texts
-from .memory_views import LabelPages
-from .row_views import button
+from .filters import titled
+from .forms import VersionedForm
+from .memory_form import NOT_SAVED, BaseMemoryFormSet, MemoryFormSet, memory_rows
+from .memory_views import MemoryViews
+from .row_views import row_view
 from .scope import actor
-from .timeline import TimelinePages, timeline_of
+from .timeline import TimelineViews, timeline_context
 
-RUNS = 10  # shown on a conversation's page
+MAX_RUNS = 10  # on a conversation's page
 
 
-class ConversationForm(RefusableForm, forms.ModelForm):
-    """`version` travels with the page, so that a save says which fields it was based on."""
+class ConversationForm(VersionedForm):
+    """The fields of a conversation and, as `memory`, the texts of its isolated blocks."""
 
-    version = forms.IntegerField(widget=forms.HiddenInput, required=False)
-    model_settings = ObjectField(help_text="Overrides the agent's.")
+    model_settings = ObjectField(help_text="Replaces the agent's model settings.")
     isolated_labels = WordsField(
         label="Isolate",
-        help_text="Labels of which it gets its own copy, separated by commas. The agent's policy "
-        "adds to them.",
+        help_text="Labels to isolate, separated by commas, besides those of the agent's policy.",
     )
 
-    def __init__(self, *args, **kwargs):
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        self.memory: BaseMemoryFormSet | None = None
         if not self.instance._state.adding:
-            self.fields["version"].required = True
-            self.initial["version"] = self.instance.version
+            self.memory = MemoryFormSet(
+                self.data if self.is_bound else None, instance=self.instance
+            )
+
+    def clean(self) -> dict[str, Any] | None:
+        cleaned = super().clean()
+        if self.memory and not self.memory.is_valid():
+            self.add_error(None, NOT_SAVED)
+        return cleaned
 
 
 class ForkForm(forms.Form):
     """For each isolated label, what the fork does with it."""
 
     CHOICES = [
-        (ForkChoice.COPY, "Copy: its own copy of this conversation's text"),
+        (ForkChoice.COPY, "Copy: isolated, with this conversation's text"),
         (ForkChoice.SHARE, "Share: read the shared block"),
-        (ForkChoice.RESET, "Reset: its own copy of the shared text as it is now"),
+        (ForkChoice.RESET, "Reset: isolated, with the current shared text"),
     ]
 
-    def __init__(self, labels, data=None):
+    def __init__(self, labels: Iterable[str], data: Any = None) -> None:
         super().__init__(data, prefix="choice")
         for label in labels:
             self.fields[label] = forms.ChoiceField(
@@ -67,80 +82,93 @@ class ForkForm(forms.Form):
                 widget=forms.RadioSelect,
             )
 
-    def choices(self):
+    def choices(self) -> dict[str, ForkChoice]:
+        """Return the choice for each label."""
         return {label: ForkChoice(choice) for label, choice in self.cleaned_data.items()}
 
 
 @admin.register(Conversation)
-class ConversationAdmin(LabelPages, TimelinePages, ConsoleAdmin):
+class ConversationAdmin(MemoryViews, TimelineViews, ConsoleAdmin):
+    """Conversations: their memory, messages and turns on one page."""
+
     form = ConversationForm
     consequence = "Its isolated blocks are hidden with it."
     asks_organization = False
     change_form_template = "admin/conversations/conversation/change_form.html"
+    choosable = Q(deleted_at=None, agent__deleted_at=None)
     states = {
-        "live": Q(deleted_at=None, agent__deleted_at=None),
+        "live": choosable & Q(archived_at=None),
+        "archived": choosable & Q(archived_at__isnull=False),
         "deleted": Q(deleted_at__isnull=False) | Q(agent__deleted_at__isnull=False),
     }
-    choosable = states["live"]
-    texts = ("agent__system", "agent__description")
+    deferred = ("agent__system", "agent__description")
     ids = {"pk": "conv", "agent": "agent", "own_blocks": "block", "messages": "message"}
-    list_display = ["title", "agent_link", "isolated", "kind", "last_message_at", "created_at"]
+    list_display = ["title", "agent_link", "isolated", "state", "last_message_at", "created_at"]
     list_filter = [
-        *["is_default", "hidden", ("archived_at", admin.EmptyFieldListFilter), "last_message_at"]
+        titled("is_default", "default conversation"),
+        titled("hidden", "hidden"),
+        titled("last_message_at", "last message", admin.DateFieldListFilter),
     ]
     list_select_related = ["agent"]
     search_fields = ["summary", "description", "agent__name"]
-    search_help_text = "Words of the summary, or an id (conversation, agent, block, message)."
+    search_help_text = (
+        "Words of the summary, the description or the agent's name, or the id of a conversation, "
+        "agent, block or message."
+    )
     date_hierarchy = "created_at"
     autocomplete_fields = ["agent"]
-    actions = ["restore", "archive_selected"]
-    buttons = (*LabelPages.label_buttons, *TimelinePages.timeline_buttons)
-    buttons += ("recompile", "archive", "undelete", "fork")
-    inlines = [MemoryInline]
-    readonly_fields = ["id", "forked_from", "compiled_at", "last_message_at"]
-    readonly_fields += ["archived_at", "deleted_at", "created_at", "created_by"]
-    readonly_fields += ["updated_at", "last_updated_by"]
-    add_fieldsets = [
-        (None, {"fields": ["agent", "isolated_labels", "summary", "description"]}),
-        ("Instead of the agent's", {"fields": ["model", "context_window_limit", "model_settings"]}),
+    actions = ["archive_selected", "unarchive_selected", "restore_selected"]
+    row_views = (
+        *MemoryViews.memory_views,
+        *TimelineViews.timeline_views,
+        *("recompile", "archive", "restore", "fork"),
+    )
+    readonly_fields = [
+        *("id", "forked_from", "compiled_at", "last_message_at", "archived_at", "deleted_at"),
+        *("created_at", "created_by", "updated_at", "last_updated_by"),
     ]
-    fieldsets = [
+    add_fieldsets: Any = [
+        (None, {"fields": ["agent", "isolated_labels", "summary", "description"]}),
+        ("Model overrides", {"fields": ["model", "context_window_limit", "model_settings"]}),
+    ]
+    fieldsets: ClassVar[Any] = [
         (None, {"fields": ["summary", "description", "hidden"]}),
-        ("Instead of the agent's", {**add_fieldsets[1][1], "classes": ["collapse"]}),
-        ("Record", {"classes": ["collapse"], "fields": readonly_fields}),
+        ("Model overrides", {**add_fieldsets[1][1], "classes": ["collapse"]}),
+        ("Details", {"classes": ["collapse"], "fields": readonly_fields}),
     ]
 
-    def get_queryset(self, request):
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         labels = Prefetch("isolations", IsolatedBlock.objects.in_order().defer("base_value"))
         return super().get_queryset(request).prefetch_related(labels)
 
-    def get_inlines(self, request, obj):
-        return self.inlines if obj else []
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return super().has_change_permission(request, obj) and not (obj and is_deleted(obj))
 
-    def has_change_permission(self, request, obj=None):
-        return super().has_change_permission(request, obj) and not (obj and is_hidden(obj))
-
-    def has_delete_permission(self, request, obj=None):
-        """The default conversation lives as long as its agent."""
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Keep a default conversation as long as its agent."""
         return super().has_delete_permission(request, obj) and not (obj and obj.is_default)
 
     @admin.display(description="conversation", ordering="summary")
-    def title(self, conversation):
+    def title(self, conversation: Conversation) -> str:
+        """Return the summary, or what identifies the conversation without one."""
         if conversation.is_default:
             return f"default of {conversation.agent}"
         return conversation.summary or conversation.pk
 
     @admin.display(description="agent", ordering="agent__name")
-    def agent_link(self, conversation):
+    def agent_link(self, conversation: Conversation) -> SafeString | str:
+        """Return a link to the agent."""
         return link(conversation.agent)
 
-    @admin.display(description="isolates")
-    def isolated(self, conversation):
-        return ", ".join(i.label for i in conversation.isolations.all()) or "-"
+    @admin.display(description="isolated labels")
+    def isolated(self, conversation: Conversation) -> str:
+        """Return the isolated labels."""
+        return ", ".join(isolated.label for isolated in conversation.isolations.all()) or "-"
 
     @admin.display(description="state")
-    def kind(self, conversation):
-        if is_hidden(conversation):
+    def state(self, conversation: Conversation) -> SafeString:
+        """Return a badge: deleted, archived, hidden or live."""
+        if is_deleted(conversation):
             return badge("deleted")
         if conversation.archived_at:
             return badge("archived")
@@ -148,140 +176,180 @@ class ConversationAdmin(LabelPages, TimelinePages, ConsoleAdmin):
 
     # Writing
 
-    def save_model(self, request, obj, form, change):
-        chosen = self.chosen(form, ConversationFields)
-        with refusable(request, form):
-            if not change:
-                saved = create_conversation(
-                    form.cleaned_data["agent"],
-                    by=actor(request),
-                    isolated_labels=form.cleaned_data["isolated_labels"],
-                    **chosen,
-                )
-            elif chosen:
-                version = form.cleaned_data["version"]
-                saved = update_conversation(
-                    obj, by=actor(request), expected_version=version, **chosen
-                )
-            else:
-                return
-        obj.pk = saved.pk
-        obj.refresh_from_db()
+    def write(self, request: HttpRequest, form: ConversationForm) -> Conversation:
+        by = actor(request)
+        values = self.changed_values(form, ConversationFields)
+        if form.memory is None:
+            return create_conversation(
+                form.cleaned_data["agent"],
+                by=by,
+                isolated_labels=form.cleaned_data["isolated_labels"],
+                **values,
+            )
+        saved: Conversation = form.instance
+        if values:
+            version = form.cleaned_data["version"]
+            saved = update_conversation(saved, by=by, expected_version=version, **values)
+        form.memory.write_texts(by)
+        return saved
 
-    def save_formset(self, request, form, formset, change):
-        save_texts(request, formset)
+    def construct_change_message(
+        self, request: HttpRequest, form: Any, formsets: Any, add: bool = False
+    ) -> Any:
+        memory = [form.memory] if form.memory else []
+        return super().construct_change_message(request, form, memory, add)
 
-    def delete_model(self, request, obj):
+    def delete_model(self, request: HttpRequest, obj: Conversation) -> None:
         delete_conversation(obj, by=actor(request))
 
     @admin.action(description="Restore selected conversations…", permissions=["change"])
-    def restore(self, request, queryset):
-        explanation = "Their isolated blocks and messages come back with them."
-        title = "Restore these conversations?"
-        return self.each(request, queryset, title, explanation, restore_conversation, "Restored")
+    def restore_selected(
+        self, request: HttpRequest, queryset: QuerySet[Conversation]
+    ) -> HttpResponse | None:
+        """Restore deleted conversations."""
+        return self.apply_to_all(
+            request,
+            queryset,
+            lambda conversation, by: restore_conversation(conversation, by=by),
+            title="Restore these conversations?",
+            explanation="Their isolated blocks and messages are restored with them.",
+            done="Restored",
+        )
 
     @admin.action(description="Archive selected conversations…", permissions=["change"])
-    def archive_selected(self, request, queryset):
-        def verb(conversation, *, by):
-            update_conversation(conversation, by=by, archived_at=timezone.now())
+    def archive_selected(
+        self, request: HttpRequest, queryset: QuerySet[Conversation]
+    ) -> HttpResponse | None:
+        """Archive conversations."""
+        return self.apply_to_all(
+            request,
+            queryset,
+            lambda conversation, by: set_archived(conversation, True, by),
+            title="Archive these conversations?",
+            explanation="Archived conversations are left out of most lists. They stay readable.",
+            done="Archived",
+        )
 
-        title = "Archive these conversations?"
-        explanation = "Lists that leave archived ones out no longer show them. They stay readable."
-        return self.each(request, queryset, title, explanation, verb, "Archived")
+    @admin.action(description="Unarchive selected conversations…", permissions=["change"])
+    def unarchive_selected(
+        self, request: HttpRequest, queryset: QuerySet[Conversation]
+    ) -> HttpResponse | None:
+        """Unarchive conversations."""
+        return self.apply_to_all(
+            request,
+            queryset,
+            lambda conversation, by: set_archived(conversation, False, by),
+            title="Unarchive these conversations?",
+            explanation="They appear in lists again.",
+            done="Unarchived",
+        )
 
-    # Buttons and pages
+    # Views of one conversation
 
-    def has_fork_permission(self, request, conversation):
+    def has_fork_permission(self, request: HttpRequest, conversation: Conversation) -> bool:
+        """Return whether the operator may read this conversation and add one."""
         may_read = self.has_view_permission(request, conversation)
-        return may_read and self.has_add_permission(request) and not is_hidden(conversation)
+        return may_read and self.has_add_permission(request) and not is_deleted(conversation)
 
-    def has_restore_permission(self, request, conversation):
+    def has_restore_permission(self, request: HttpRequest, conversation: Conversation) -> bool:
+        """Return whether the conversation is deleted and the operator may change it."""
         return bool(conversation.deleted_at) and super().has_change_permission(request)
 
-    @button("change", "POST")
-    def recompile(self, request, conversation):
-        def verb(conversation):
+    @row_view("change", "POST")
+    def recompile(self, request: HttpRequest, conversation: Conversation) -> HttpResponse:
+        """Recompile the stored prompt."""
+
+        def verb(conversation: Conversation) -> str:
             recompile(conversation)
-            return "Recompiled the prompt from memory."
+            return "The prompt was recompiled."
 
-        return self.press(request, conversation, verb)
+        return self.apply(request, conversation, verb)
 
-    @button("change", "POST")
-    def archive(self, request, conversation):
-        def verb(conversation):
-            archived_at = None if conversation.archived_at else timezone.now()
-            update_conversation(conversation, by=actor(request), archived_at=archived_at)
-            return "Archived." if archived_at else "Taken out of the archive."
+    @row_view("change", "POST")
+    def archive(self, request: HttpRequest, conversation: Conversation) -> HttpResponse:
+        """Archive the conversation, or unarchive an archived one."""
 
-        return self.press(request, conversation, verb)
+        def verb(conversation: Conversation) -> str:
+            archives = conversation.archived_at is None
+            set_archived(conversation, archives, actor(request))
+            return "Archived." if archives else "Unarchived."
 
-    @button("restore", "POST")
-    def undelete(self, request, conversation):
-        def verb(conversation):
+        return self.apply(request, conversation, verb)
+
+    @row_view("restore", "POST")
+    def restore(self, request: HttpRequest, conversation: Conversation) -> HttpResponse:
+        """Restore the deleted conversation."""
+
+        def verb(conversation: Conversation) -> str:
             restore_conversation(conversation, by=actor(request))
             return "Restored, with its isolated blocks and messages."
 
-        return self.press(request, conversation, verb)
+        return self.apply(request, conversation, verb)
 
-    @button("fork", "GET", "POST")
-    def fork(self, request, conversation):
-        """Asks what the fork shall do with each label that this conversation has isolated."""
+    @row_view("fork", "GET", "POST")
+    def fork(self, request: HttpRequest, conversation: Conversation) -> HttpResponse:
+        """Ask what the fork does with each isolated label, then create it."""
         try:
-            at = message_named(conversation, request.GET.get("at", ""))
+            at = find_message(conversation, request.GET.get("at", ""))
         except DomainError as error:
             self.message_user(request, str(error), messages.ERROR)
-            return self.show(conversation)
-        labels = [isolation.label for isolation in conversation.isolations.all()]
+            return self.redirect_to(conversation)
+        labels = [isolated.label for isolated in conversation.isolations.all()]
         form = ForkForm(labels, request.POST if request.method == "POST" else None)
         if form.is_valid():
             try:
-                made = fork_conversation(
+                fork = fork_conversation(
                     conversation, by=actor(request), at=at, choices=form.choices()
                 )
             except DomainError as error:
                 form.add_error(None, str(error))
             else:
-                self.done(request, made, f"Forked from {conversation}.")
-                return self.show(made)
+                self.report_success(request, fork, f"Forked from {conversation}.")
+                return self.redirect_to(fork)
         context = {"title": "Fork", "form": form, "at": at}
-        return self.page(request, "fork", conversation, context)
+        return self.render_page(request, "fork", conversation, context)
 
-    def render_change_form(self, request, context, **kwargs):
+    def render_change_form(
+        self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
+    ) -> HttpResponse:
         if conversation := kwargs.get("obj"):
             blocks = effective_blocks(conversation)
-            [panel] = context["inline_admin_formsets"]
-            runs = list(conversation.runs.all()[:RUNS])
+            memory = context["adminform"].form.memory
+            runs = list(conversation.runs.all()[:MAX_RUNS])
             context |= {
-                "panel": panel,
-                "memory": rows(conversation, blocks, panel.formset),
-                "lost": lost_texts(panel.formset),
-                "stale": is_stale(conversation, blocks),
-                "may": self.permitted(request, conversation),
-                "address": self.addresses(conversation),
+                "memory": memory,
+                "memory_rows": memory_rows(conversation, blocks, memory),
+                "is_stale": is_stale(conversation, blocks),
                 "show_delete": False,  # among the buttons above
                 "window_size": conversation.context_window_limit
                 or conversation.agent.context_window_limit,
-                "state": self.kind(conversation),
-                "runs": [(run, tokens_of(run.usage)) for run in runs],
+                "state": self.state(conversation),
+                "runs": [(run, format_tokens(run.usage)) for run in runs],
                 "runs_url": list_url("run", f"?conversation__id__exact={conversation.pk}"),
                 "active_run": next((run for run in runs if run.status in Run.ACTIVE), None),
-                **timeline_of(conversation),
+                **self.view_context(request, conversation),
+                **timeline_context(conversation),
             }
-        return super().render_change_form(request, context, **kwargs)
+        return super().render_change_form(request, context, *args, **kwargs)
 
 
-def message_named(conversation, message_id):
-    """The message of this conversation that an address names, or None where it names none."""
+def set_archived(conversation: Conversation, archived: bool, by: Actor) -> None:
+    """Archive or unarchive a conversation."""
+    update_conversation(conversation, by=by, archived_at=timezone.now() if archived else None)
+
+
+def find_message(conversation: Conversation, message_id: str) -> Message | None:
+    """Return a message of the conversation, None for an empty id; raise NotFound."""
     if not message_id:
         return None
-    found = (
-        conversation.messages.get_or_none(pk=message_id) if is_id("message", message_id) else None
-    )
+    found: Message | None = None
+    if is_id("message", message_id):
+        found = conversation.messages.filter(pk=message_id).first()
     if found is None:
         raise NotFound(f"Conversation '{conversation.pk}' has no message {message_id!r}")
     return found
 
 
-def is_hidden(conversation):
-    """Deleted itself, or with its agent."""
+def is_deleted(conversation: Conversation) -> bool:
+    """Return whether the conversation or its agent is deleted."""
     return bool(conversation.deleted_at or conversation.agent.deleted_at)

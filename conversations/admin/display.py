@@ -1,71 +1,84 @@
-"""What cells and panels are made of. Everything here escapes."""
+"""What cells and panels consist of. Everything here escapes its text."""
 
 import json
+from typing import Any
 
 from django.contrib.admin.utils import quote
+from django.db.models import Model
 from django.urls import reverse
 from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString
 
 from ..domain.diffs import DiffPart, text_diff
 
-CONTEXT = 40  # characters of unchanged text kept on each side of a change
-
-
-def url_of(row) -> str:
-    """The row's page in the admin."""
-    return reverse(f"admin:conversations_{row._meta.model_name}_change", args=[quote(row.pk)])
+MAX_CONTEXT = 40  # characters of unchanged text shown on each side of a change
 
 
 def list_url(model_name: str, query: str = "") -> str:
+    """Return the URL of a model's list."""
     return reverse(f"admin:conversations_{model_name}_changelist") + query
 
 
-def link(row, text: str = ""):
-    """A link to a row's page; a dash when there is no row."""
-    return format_html('<a href="{}">{}</a>', url_of(row), text or str(row)) if row else "-"
+def link(row: Model | None, text: str = "") -> SafeString | str:
+    """Return a link to a row's page; a dash for None."""
+    if row is None:
+        return "-"
+    url = reverse(f"admin:conversations_{row._meta.model_name}_change", args=[quote(row.pk)])
+    return format_html('<a href="{}">{}</a>', url, text or str(row))
 
 
-def badge(kind: str, text: str = ""):
-    """A coloured word; `console.css` knows the kinds."""
+def badge(kind: str, text: str = "") -> SafeString:
+    """Return a coloured word; console.css defines the kinds."""
     return format_html('<span class="badge badge-{}">{}</span>', kind, text or kind)
 
 
-def diff(old: str, new: str):
-    """What changed, with a little of the text around it."""
+def preformatted(text: str) -> SafeString:
+    """Return a text with its line breaks."""
+    return format_html('<pre class="text">{}</pre>', text)
+
+
+def diff(old: str, new: str) -> SafeString:
+    """Return the changes from one text to another, with a little unchanged text around them."""
     if old == new:
-        return format_html('<span class="quiet">{}</span>', "same text")
+        return format_html('<span class="quiet">{}</span>', "No difference.")
     tags = {"same": "span", "added": "ins", "removed": "del"}
-    pieces = [_shortened(piece) for piece in text_diff(old, new)]
-    drawn = format_html_join(
+    parts = [_shortened(part) for part in text_diff(old, new)]
+    html = format_html_join(
         "",
         "<{0}>{1}</{0}>{2}",
         (
-            (tags[piece.change], piece.text, "\n" if _starts_a_line(piece, after) else "")
-            for piece, after in zip(pieces, [*pieces[1:], None], strict=True)
+            (tags[part.change], part.text, "\n" if _needs_line_break(part, after) else "")
+            for part, after in zip(parts, [*parts[1:], None], strict=True)
         ),
     )
-    return format_html('<div class="diff">{}</div>', drawn)
+    return format_html('<div class="diff">{}</div>', html)
 
 
-def _starts_a_line(piece: DiffPart, after: DiffPart | None) -> bool:
-    """Whether several lines replace others, which then don't run into each other."""
-    replaced = after is not None and (piece.change, after.change) == ("removed", "added")
-    return replaced and not piece.text.endswith("\n") and "\n" in piece.text + after.text
+def _needs_line_break(part: DiffPart, after: DiffPart | None) -> bool:
+    """Return whether removed lines would run into the added lines that replace them."""
+    if after is None or (part.change, after.change) != ("removed", "added"):
+        return False
+    return not part.text.endswith("\n") and "\n" in part.text + after.text
 
 
-def _shortened(piece: DiffPart) -> DiffPart:
-    kept = CONTEXT if piece.change == "same" else 10 * CONTEXT
-    if len(piece.text) <= 2 * kept:
-        return piece
-    return piece._replace(text=f"{piece.text[:kept]} … {piece.text[-kept:]}")
+def _shortened(part: DiffPart) -> DiffPart:
+    kept = MAX_CONTEXT if part.change == "same" else 10 * MAX_CONTEXT
+    if len(part.text) <= 2 * kept:
+        return part
+    return part._replace(text=f"{part.text[:kept]} … {part.text[-kept:]}")
 
 
-def pretty(value) -> str:
-    """JSON for reading."""
+def excerpt(text: str, length: int = 120) -> str:
+    """Return the beginning of a text."""
+    return f"{text[:length]}…" if len(text) > length else text
+
+
+def format_json(value: object) -> str:
+    """Return indented JSON."""
     return json.dumps(value, ensure_ascii=False, indent=2)
 
 
-def tokens_of(usage):
-    """The total, as the model counted."""
+def format_tokens(usage: dict[str, Any]) -> str:
+    """Return the total tokens that the model reported."""
     total = usage.get("total_tokens")
     return "-" if total is None else f"{total:,}"

@@ -1,58 +1,76 @@
 """Filters of lists."""
 
+from typing import Any
+
 from django.contrib import admin
+from django.db.models import QuerySet
+from django.http import HttpRequest
 
 from ..models import Drift
 from ..models.blocks import NEARLY_FULL
 
 
-class StateFilter(admin.SimpleListFilter):
-    """Shows the first of the model admin's `states` unless asked for another, or for all.
+def titled(
+    field: str, title: str, filter_class: type[admin.FieldListFilter] = admin.BooleanFieldListFilter
+) -> tuple[str, type[admin.FieldListFilter]]:
+    """Return a `list_filter` entry for a field under another title than its name."""
 
-    Whoever searches for an exact id finds the row in whatever state it is.
+    class TitledFilter(filter_class):  # type: ignore[misc, valid-type]  # chosen by the caller
+        def __init__(self, *args: Any, **kwargs: Any) -> None:
+            super().__init__(*args, **kwargs)
+            self.title = title
+
+    return (field, TitledFilter)
+
+
+class StateFilter(admin.SimpleListFilter):
+    """Show the first of the model admin's `states`, unless another one or "all" is chosen.
+
+    A search for the id of a row finds it in any state.
     """
 
     title = "state"
     parameter_name = "state"
 
-    def lookups(self, request, model_admin):
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
         self.states = model_admin.states
-        self.default = "all" if model_admin.names_a_row(request) else next(iter(self.states))
+        self.default = "all" if model_admin.searches_one_row(request) else next(iter(self.states))
         return [(name, name.capitalize()) for name in [*self.states, "all"]]
 
-    def value(self):
+    def value(self) -> str:
         return super().value() or self.default
 
-    def queryset(self, request, queryset):
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
         state = self.states.get(self.value())
         return queryset.filter(state) if state else queryset
 
-    def choices(self, changelist):
-        _, *choices = super().choices(changelist)  # Django's own "All" would be a second one
+    def choices(self, changelist: Any) -> Any:
+        _, *choices = super().choices(changelist)  # the first is Django's own "All"
         return choices
 
 
 class DriftFilter(admin.SimpleListFilter):
-    """By how the shared text and the isolated one differ; the database compares them."""
+    """Filter isolated blocks by drift."""
 
     title = "drift"
     parameter_name = "drift"
 
-    def lookups(self, request, model_admin):
-        return Drift.choices
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return list(Drift.choices)
 
-    def queryset(self, request, queryset):
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
         return queryset.filter(drift=self.value()) if self.value() else queryset
 
 
 class FillFilter(admin.SimpleListFilter):
-    """By how much of its limit a block takes; the list annotates `characters`."""
+    """Filter blocks by how much of their limit they use."""
 
     title = "limit"
     parameter_name = "fill"
 
-    def lookups(self, request, model_admin):
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
         return [("nearly", f"{NEARLY_FULL:.0%} full or more")]
 
-    def queryset(self, request, queryset):
-        return queryset.nearly_full() if self.value() == "nearly" else queryset
+    def queryset(self, request: HttpRequest, queryset: Any) -> QuerySet[Any]:
+        full: QuerySet[Any] = queryset.nearly_full() if self.value() == "nearly" else queryset
+        return full

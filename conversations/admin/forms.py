@@ -1,88 +1,134 @@
-"""How a domain error becomes an error of the form it came from.
+"""Model forms that domain verbs save, and that show what a verb refuses.
 
-Only the verb knows whether it will refuse, and by then Django's admin takes the form for valid.
-So a refused request rolls back and runs once more, this time with a form that knows the answer:
-the page shows the error beside the field and all that was typed.
+Django's admin saves a form after it has taken it for valid, too late to show an error. So the verb
+runs as the last step of validation, in a savepoint of the admin's transaction.
 """
 
-from contextlib import contextmanager
-from typing import NamedTuple
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
+
+from django import forms
+from django.core.exceptions import ValidationError
+from django.db import transaction
+from django.forms.models import construct_instance
+from django.utils.safestring import SafeString
 
 from ..domain.errors import DomainError, InvalidValue, StaleVersion
 from .display import diff
 from .fields import unix_lines
 
+if TYPE_CHECKING:
+    ModelForm = forms.ModelForm[Any]
+else:
+    ModelForm = forms.ModelForm  # not generic at run time
 
-class Meanwhile(NamedTuple):
-    """What somebody else wrote while a form was open, and what saving it all the same would do."""
+
+class EditConflict(NamedTuple):
+    """What changed while a form was open, and what saving it anyway would change."""
 
     version: int
     value: str
-    theirs: str
-    yours: str
+    their_change: SafeString
+    your_change: SafeString
 
 
-class RefusableForm:
-    """A model form that a domain verb may refuse, and that knows what it was opened with.
+class RefusableForm(ModelForm):
+    """A model form that a domain verb may refuse.
 
-    Every field keeps what it held when the page was made. So only what the operator changed is
-    written, and not the older text of a field that somebody else changed meanwhile.
+    Every field keeps the value that it had when the page was opened, so that only what the
+    operator changed is written, not the older value of a field that another operator changed.
     """
 
-    refusals: dict[str | None, DomainError] = {}
-    meanwhile: Meanwhile | None = None  # if the row moved on
+    conflict: EditConflict | None = None
+    validates_constraints = False  # the verb reports a broken constraint, by field
 
-    def __init__(self, *args, **kwargs):
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        # The verbs keep the database's constraints, and name the field that breaks one.
-        self.instance.validate_constraints = lambda exclude: None
         if not self.instance._state.adding:
             for name, field in self.fields.items():
                 field.show_hidden_initial = name != "version"
 
-    def clean(self):
-        cleaned = super().clean()
-        error = self.refusals.get(self.prefix)
+    def _post_clean(self) -> None:
+        """Validate the fields of the row, but its constraints only on request."""
+        options = self._meta
+        form: Any = self  # django-stubs lack two methods
+        try:
+            self.instance = construct_instance(self, self.instance, options.fields, options.exclude)
+            self.instance.full_clean(
+                exclude=form._get_validation_exclusions(),
+                validate_unique=False,
+                validate_constraints=self.validates_constraints,
+            )
+        except ValidationError as error:
+            form._update_errors(error)
+
+    def refuse(self, error: DomainError) -> None:
+        """Show a verb's refusal, beside the field that it names."""
         if isinstance(error, StaleVersion):
-            self._show_what_it_says_now(error)
+            self._show_conflict(error)
         elif isinstance(error, InvalidValue) and error.field in self.fields:
             self.add_error(error.field, str(error).removeprefix(f"{error.field}: ").capitalize())
-        elif error:
+        else:
             self.add_error(None, str(error))
-        return cleaned
 
-    def _show_what_it_says_now(self, error):
-        opened, now, typed = self._three_texts(error)
-        self.meanwhile = Meanwhile(error.version, now, diff(opened, now), diff(now, typed))
+    def _show_conflict(self, error: StaleVersion) -> None:
+        opened, current, typed = self._versions_of_text(error)
+        self.conflict = EditConflict(
+            error.version, current, diff(opened, current), diff(current, typed)
+        )
+        # A second save, after seeing the newer text, is intentional.
+        data: Any = self.data
+        self.data = data.copy()
+        self.data[self.add_prefix("version")] = error.version  # type: ignore[index]  # a QueryDict
         self.add_error(
             "value" if "value" in self.changed_data else None,
-            f"Not saved: it changed while you were editing and is now at version {error.version}. "
-            "What changed is shown here, and what you typed is kept. Saving again writes over it.",
+            f"Not saved: version {error.version} was written while you were editing. "
+            "Your text is kept below; saving again replaces that version.",
         )
-        # Whoever has seen the present text and saves again means it.
-        self.data = self.data.copy()
-        self.data[self.add_prefix("version")] = error.version
 
-    def _three_texts(self, error):
-        """As the form was opened, as it is now, as it was typed."""
-        names = self.changed_data
+    def _versions_of_text(self, error: StaleVersion) -> tuple[str, str, str]:
+        """Return the text when the form was opened, the current one and the typed one."""
         if isinstance(error.value, str):
-            typed = self.cleaned_data.get("value", error.value)
             opened = self.data.get(self.add_initial_prefix("value"), "")
-            return unix_lines(opened), error.value, typed
-        texts = (
-            {name: self[name].initial for name in names},
-            {name: error.value.get(name) for name in names},
-            {name: self.cleaned_data.get(name) for name in names},
+            return unix_lines(opened), error.value, self.cleaned_data.get("value", error.value)
+        current = error.value
+        names = self.changed_data
+        return (
+            "\n".join(f"{name}: {self[name].initial}" for name in names),
+            "\n".join(f"{name}: {current.get(name)}" for name in names),
+            "\n".join(f"{name}: {self.cleaned_data.get(name)}" for name in names),
         )
-        return ("\n".join(f"{name}: {text}" for name, text in t.items()) for t in texts)
 
 
-@contextmanager
-def refusable(request, form):
-    """Remember for which form a verb refused."""
-    try:
-        yield
-    except DomainError as error:
-        request.refusals[form.prefix] = error
-        raise
+class VerbForm(RefusableForm):
+    """A form that a domain verb saves.
+
+    `saved` is the row that the verb returned, `secret` what it shows once (for an API key).
+    """
+
+    write: ClassVar[
+        Any
+    ]  # a function from the form to the saved row, set for each request by ConsoleAdmin.get_form
+    saved: Any = None
+    secret = ""
+
+    def full_clean(self) -> None:
+        super().full_clean()
+        if not self.is_bound or self.errors:
+            return
+        try:
+            with transaction.atomic():
+                self.saved = self.write(self)
+        except DomainError as error:
+            self.refuse(error)
+
+
+class VersionedForm(VerbForm):
+    """A form that carries the version of the row it shows, so that a save can name its basis."""
+
+    version = forms.IntegerField(widget=forms.HiddenInput, required=False)
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if not self.instance._state.adding:
+            self.fields["version"].required = True
+            self.initial["version"] = self.instance.version

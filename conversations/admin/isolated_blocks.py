@@ -1,17 +1,23 @@
+"""The list of isolated blocks of all conversations; their texts are edited on a conversation."""
+
+from typing import Any
+
 from django.contrib import admin, messages
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 from django.db.models.functions import Length
+from django.http import HttpRequest, HttpResponse
+from django.utils.safestring import SafeString
 
 from ..models import Drift, IsolatedBlock
 from .base import ConsoleAdmin, ReadOnly
-from .bulk import report_on
+from .bulk import apply_in_bulk
 from .display import badge, link
 from .filters import DriftFilter
 
 
 @admin.register(IsolatedBlock)
 class IsolatedBlockAdmin(ReadOnly, ConsoleAdmin):
-    """Every override of every conversation, with its drift. Edited on the conversation's page."""
+    """Isolated blocks with their drift; reset and rebased in bulk."""
 
     organization_path = "conversation__organization"
     ids = {"conversation": "conv", "block": "block", "conversation__agent": "agent"}
@@ -24,75 +30,89 @@ class IsolatedBlockAdmin(ReadOnly, ConsoleAdmin):
         "deleted": Q(conversation__deleted_at__isnull=False)
         | Q(conversation__agent__deleted_at__isnull=False),
     }
-    texts = ("base_value", "block__value", "block__description", "conversation__agent__system")
+    deferred = ("base_value", "block__value", "block__description", "conversation__agent__system")
     ordering = ["-id"]
-    fields = ["label", "conversation_link", "block_link", "drift_badge", "base_version"]
-    fields += ["base_value", "isolated_value", "shared_value", "created_at"]
-    readonly_fields = ["conversation_link", "block_link", "drift_badge", "isolated_value"]
-    readonly_fields += ["shared_value"]
-
+    fields = [
+        *("label", "conversation_link", "block_link", "drift_badge", "base_version"),
+        *("base_value", "isolated_value", "shared_value", "created_at"),
+    ]
+    readonly_fields = [
+        *("conversation_link", "block_link", "drift_badge", "isolated_value", "shared_value")
+    ]
     actions = ["reset_selected", "rebase_selected"]
 
-    def has_bulk_permission(self, request, obj=None):
+    def has_bulk_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Return whether the operator may change conversations."""
         return request.user.has_perm("conversations.change_conversation")
 
-    def lookup_allowed(self, lookup, value, request):
-        # The agent's page links here.
+    def lookup_allowed(self, lookup: str, value: str, request: HttpRequest) -> bool:
+        # An agent's page links to the list filtered by agent.
         return lookup == "conversation__agent__id__exact" or super().lookup_allowed(
             lookup, value, request
         )
 
     @admin.action(description="Reset selected to the shared text…", permissions=["bulk"])
-    def reset_selected(self, request, queryset):
-        return self.in_bulk(request, queryset, "reset")
+    def reset_selected(self, request: HttpRequest, queryset: Any) -> HttpResponse | None:
+        """Reset isolated blocks."""
+        return self.apply_in_bulk(request, queryset, "reset")
 
     @admin.action(description="Rebase selected on the shared text…", permissions=["bulk"])
-    def rebase_selected(self, request, queryset):
-        return self.in_bulk(request, queryset, "rebase")
+    def rebase_selected(self, request: HttpRequest, queryset: Any) -> HttpResponse | None:
+        """Rebase isolated blocks."""
+        return self.apply_in_bulk(request, queryset, "rebase")
 
-    def in_bulk(self, request, queryset, verb):
-        is_asked = "confirmed" not in request.POST
-        report = report_on(queryset, verb, request, dry_run=is_asked)
-        if is_asked:
-            return self.confirmed(
+    def apply_in_bulk(self, request: HttpRequest, queryset: Any, verb: str) -> HttpResponse | None:
+        """Confirm a verb with a dry run, then apply it."""
+        is_confirmed = "confirmed" in request.POST
+        report = apply_in_bulk(queryset, verb, request, dry_run=not is_confirmed)
+        if not is_confirmed:
+            return self.confirm(
                 request,
                 queryset,
                 title=f"{verb.capitalize()} these isolated blocks?",
-                explanation="Nothing was written yet. This is what would become of each.",
+                explanation="Preview: nothing has been changed yet.",
                 context={"report": report},
             )
-        counts = ", ".join(f"{number} {outcome}" for outcome, number in report.counts.items())
-        self.message_user(request, f"{verb.capitalize()}: {counts}.", messages.SUCCESS)
+        self.message_user(request, f"{verb.capitalize()}: {report}.", messages.SUCCESS)
         return None
 
-    def get_queryset(self, request):
-        rows = super().get_queryset(request).with_drift()
-        return rows.annotate(characters=Length("block__value"))
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        rows: Any = super().get_queryset(request)
+        annotated: QuerySet[Any] = rows.with_drift().annotate(characters=Length("block__value"))
+        return annotated
 
     @admin.display(description="conversation")
-    def conversation_link(self, isolation):
-        return link(isolation.conversation)
+    def conversation_link(self, isolated: IsolatedBlock) -> SafeString | str:
+        """Return a link to the conversation."""
+        return link(isolated.conversation)
 
     @admin.display(description="agent")
-    def agent_link(self, isolation):
-        return link(isolation.conversation.agent)
+    def agent_link(self, isolated: IsolatedBlock) -> SafeString | str:
+        """Return a link to the agent."""
+        return link(isolated.conversation.agent)
 
     @admin.display(description="block")
-    def block_link(self, isolation):
-        return link(isolation.block, isolation.block_id)
+    def block_link(self, isolated: IsolatedBlock) -> SafeString | str:
+        """Return a link to the block, for its history."""
+        return link(isolated.block, isolated.block_id)
 
     @admin.display(description="drift", ordering="drift")
-    def drift_badge(self, isolation):
-        return badge(f"drift-{isolation.drift}", Drift(isolation.drift).label)
+    def drift_badge(self, isolated: Any) -> SafeString:
+        """Return the drift as a badge."""
+        return badge(f"drift-{isolated.drift}", str(Drift(isolated.drift).label))
 
     @admin.display(description="characters", ordering="characters")
-    def size(self, isolation):
-        return f"{isolation.characters:,} / {isolation.block.limit:,}"
+    def size(self, isolated: Any) -> str:
+        """Return the length of the text and its limit."""
+        return f"{isolated.characters:,} / {isolated.block.limit:,}"
 
     @admin.display(description="isolated text")
-    def isolated_value(self, isolation):
-        return isolation.block.value
+    def isolated_value(self, isolated: IsolatedBlock) -> str:
+        """Return the isolated text."""
+        return isolated.block.value
 
     @admin.display(description="shared text")
-    def shared_value(self, isolation):
-        return isolation.shared_value
+    def shared_value(self, isolated: Any) -> str:
+        """Return the shared text."""
+        value: str = isolated.shared_value
+        return value

@@ -1,117 +1,146 @@
-"""The memory panel of a conversation: what it reads, with its isolated blocks as editable texts."""
+"""The memory panel of a conversation: its effective blocks, the isolated ones as editable texts."""
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 from django import forms
-from django.contrib import admin
+from django.utils.safestring import SafeString
 
+from ..domain.actor import Actor
+from ..domain.errors import DomainError, InvalidArgument
 from ..domain.memory.blocks import write_block
 from ..domain.memory.effective import EffectiveBlock
+from ..domain.memory.revisions import EditMoves, edit_moves
 from ..llm.tokens import count_tokens
-from ..models import IsolatedBlock
+from ..models import Conversation, IsolatedBlock
 from ..models.blocks import NEARLY_FULL
 from .display import diff
 from .fields import PlainTextField
-from .forms import RefusableForm, refusable
-from .scope import actor
+from .forms import RefusableForm
+
+NOT_SAVED = "Nothing was saved. Correct the texts marked in the memory panel."
 
 
-class MemoryForm(RefusableForm, forms.ModelForm):
-    """The text of one isolated block, and the version it had when the page was opened."""
+class MemoryForm(RefusableForm):
+    """The text of one isolated block, and its version when the page was opened."""
 
     value = PlainTextField(required=False, label="Isolated text", widget=forms.Textarea)
     version = forms.IntegerField(widget=forms.HiddenInput)
 
-    def __init__(self, *args, **kwargs):
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         if not self.instance._state.adding:
             block = self.instance.block
-            self.initial |= {"value": block.value, "version": block.version}
+            self.initial = {**self.initial, "value": block.value, "version": block.version}
             attrs = self.fields["value"].widget.attrs
             attrs["aria-label"] = f"Isolated text of {block.label}"
             attrs["rows"] = min(max(block.value.count("\n") + 2, 4), 20)
 
+    def _post_clean(self) -> None:
+        """Skip the row itself: only its block's text is edited."""
 
-class MemoryInline(admin.StackedInline):
-    """Whoever may change the conversation may edit its memory."""
 
-    model = IsolatedBlock
-    form = MemoryForm
-    fields = ["value", "version"]
-    template = "admin/conversations/conversation/memory.html"
+if TYPE_CHECKING:
+    _FormSet = forms.BaseInlineFormSet[IsolatedBlock, Conversation, MemoryForm]
+else:
+    _FormSet = forms.BaseInlineFormSet
 
-    def get_queryset(self, request):
-        return super().get_queryset(request).in_order().select_related("block")
 
-    def get_formset(self, request, obj=None, **kwargs):
-        formset = super().get_formset(request, obj, **kwargs)
-        formset.form.refusals = getattr(request, "refusals", {})
-        return formset
+class BaseMemoryFormSet(_FormSet):
+    """The forms of a conversation's isolated blocks."""
 
-    def has_view_permission(self, request, obj=None):
-        return request.user.has_perm("conversations.view_conversation")
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        rows = IsolatedBlock.objects.in_order().select_related("block")
+        super().__init__(*args, **{**kwargs, "queryset": rows})
+        # Django's admin logs changes from these.
+        self.new_objects: list[IsolatedBlock] = []
+        self.changed_objects: list[tuple[IsolatedBlock, list[str]]] = []
+        self.deleted_objects: list[IsolatedBlock] = []
 
-    def has_change_permission(self, request, obj=None):
-        return request.user.has_perm("conversations.change_conversation")
+    def write_texts(self, by: Actor) -> None:
+        """Write the texts that the operator changed; raise if a verb refuses one of them."""
+        for form in self.initial_forms:
+            if "value" not in form.changed_data:
+                continue
+            data = form.cleaned_data
+            try:
+                write_block(
+                    form.instance.block,
+                    by=by,
+                    expected_version=data["version"],
+                    value=data["value"],
+                )
+            except DomainError as error:
+                form.refuse(error)
+                raise InvalidArgument(NOT_SAVED) from error
+            self.changed_objects.append((form.instance, ["value"]))
 
-    def has_add_permission(self, request, obj=None):
-        return False
+    @property
+    def orphaned_texts(self) -> list[str]:
+        """Texts typed for isolated blocks that were released while the page was open."""
+        return [form["value"].value() for form in self.forms if form.instance.pk is None]
 
-    def has_delete_permission(self, request, obj=None):
-        return False
+
+MemoryFormSet: Any = forms.inlineformset_factory(
+    Conversation,
+    IsolatedBlock,
+    form=MemoryForm,
+    formset=BaseMemoryFormSet,
+    fields=[],
+    extra=0,
+    can_delete=False,
+)
 
 
 @dataclass(frozen=True)
-class Row:
-    """One label of the panel; `form` when the text may be edited here."""
+class MemoryRow:
+    """One label of the panel; `form` and `moves` if it is isolated."""
 
     effective: EffectiveBlock
     form: MemoryForm | None
-    was_released: bool  # whether an own copy, out of force, could be brought back
+    moves: EditMoves | None
+    was_released: bool  # whether a released isolated block can be restored
 
     @property
-    def nearly_full(self):
+    def nearly_full(self) -> int:
+        """The number of characters from which the meter warns."""
         return int(NEARLY_FULL * self.effective.block.limit)
 
     @property
-    def tokens(self):
+    def tokens(self) -> int:
+        """The tokens of the text, as estimated."""
         return count_tokens(self.effective.block.value)
 
     @property
-    def shared_change(self):
+    def shared_change(self) -> SafeString:
         """The shared text, marked where it differs from the base."""
-        return diff(self.effective.isolation.base_value, self.effective.shared.value)
+        shared = self.effective.shared
+        return diff(self._base, shared.value if shared else "")
 
     @property
-    def own_change(self):
-        return diff(self.effective.isolation.base_value, self.effective.block.value)
+    def isolated_change(self) -> SafeString:
+        """The isolated text, marked where it differs from the base."""
+        return diff(self._base, self.effective.block.value)
+
+    @property
+    def _base(self) -> str:
+        isolation = self.effective.isolation
+        return isolation.base_value if isolation else ""
 
 
-def rows(conversation, blocks, formset) -> list[Row]:
-    """The effective blocks in prompt order, each isolated one with its form."""
-    form_by_id = {form.instance.pk: form for form in formset.forms}
+def memory_rows(
+    conversation: Conversation, blocks: list[EffectiveBlock], formset: BaseMemoryFormSet
+) -> list[MemoryRow]:
+    """Return the effective blocks in prompt order, each isolated one with its form."""
+    forms_by_id = {form.instance.pk: form for form in formset.forms}
+    moves = edit_moves([e.block for e in blocks if e.isolation])
     released = set(conversation.own_blocks.out_of_force().values_list("label", flat=True))
     return [
-        Row(e, form_by_id.get(e.isolation.pk) if e.isolation else None, e.label in released)
-        for e in blocks
+        MemoryRow(
+            effective,
+            forms_by_id.get(effective.isolation.pk) if effective.isolation else None,
+            moves.get(effective.block.pk),
+            effective.label in released,
+        )
+        for effective in blocks
     ]
-
-
-def lost_texts(formset) -> list[str]:
-    """What was typed into isolated blocks that somebody released meanwhile."""
-    return [form["value"].value() for form in formset.forms if form.instance.pk is None]
-
-
-def save_texts(request, formset):
-    """Write the texts that the operator changed, all of them or none."""
-    formset.new_objects, formset.deleted_objects, formset.changed_objects = [], [], []
-    for form in formset.initial_forms:
-        if "value" in form.changed_data:
-            with refusable(request, form):
-                write_block(
-                    form.instance.block,
-                    by=actor(request),
-                    expected_version=form.cleaned_data["version"],
-                    value=form.cleaned_data["value"],
-                )
-            formset.changed_objects.append((form.instance, ["value"]))

@@ -1,7 +1,11 @@
-"""What an operator does with one label of a conversation's memory."""
+"""The verbs on one label of a conversation's memory: isolate, promote, reset, rebase, release."""
+
+from collections.abc import Callable
+from typing import Any
 
 from django import forms
 from django.contrib import messages
+from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 
 from ..domain.errors import DomainError, NotFound
@@ -19,14 +23,15 @@ from ..domain.memory.drift import (
 from ..domain.memory.effective import effective_blocks
 from ..domain.memory.isolation import isolate_label, release_label, restore_label
 from ..domain.memory.revisions import redo, undo
+from ..models import Conversation
 from .display import diff
 from .fields import PlainTextField
-from .row_views import button, number_in
+from .row_views import RowViews, number_in, row_view
 from .scope import actor
 
 
 class SeenForm(forms.Form):
-    """The versions of both texts that the operator was shown before pressing the button."""
+    """The versions of both texts that the confirmation page showed."""
 
     version = forms.IntegerField(widget=forms.HiddenInput)
     shared_version = forms.IntegerField(widget=forms.HiddenInput, required=False)
@@ -34,113 +39,129 @@ class SeenForm(forms.Form):
 
 
 class MergeForm(SeenForm):
+    """The text that resolves a merge conflict."""
+
     resolution = PlainTextField(
         required=False,
         label="Text to keep",
         widget=forms.Textarea(attrs={"rows": 14, "spellcheck": "false"}),
     )
 
-    def clean_resolution(self):
-        """This page put the marks there, so it sees to it that they do not become memory."""
-        text = self.cleaned_data["resolution"]
+    def clean_resolution(self) -> str:
+        """Reject a text in which conflict markers of this page are left."""
+        text: str = self.cleaned_data["resolution"]
         for number, line in enumerate(text.split("\n"), start=1):
             if line in ("<<<<<<< shared", ">>>>>>> isolated"):
                 raise forms.ValidationError(
-                    f"Line {number} still marks a conflict ({line}): keep one side and remove the "
-                    "marks."
+                    f"Line {number} is still a conflict marker ({line}). Keep the text you want "
+                    "and remove the markers."
                 )
         return text
 
 
-def label_of(request) -> str:
+def label_of(request: HttpRequest) -> str:
+    """Return the label in the query string."""
     return request.GET.get("label", "")
 
 
-class LabelPages:
-    """Part of the admin of conversations. The label is in the query of each address."""
+class MemoryViews(RowViews):
+    """Part of ConversationAdmin. Each view takes the label from the query string."""
 
-    label_buttons = ("isolate", "restore_label", "undo", "redo")
-    label_buttons += ("release", "promote", "reset", "rebase")
+    memory_views = (
+        *("isolate", "restore_label", "undo", "redo"),
+        *("release", "promote", "reset", "rebase"),
+    )
 
-    def has_promote_permission(self, request, conversation):
-        """Promoting writes the shared block, which other conversations read."""
+    def has_promote_permission(self, request: HttpRequest, conversation: Conversation) -> bool:
+        """Return whether the operator may also change the shared block."""
         may_write = request.user.has_perm("conversations.change_block")
         return may_write and self.has_change_permission(request, conversation)
 
-    @button("change", "POST")
-    def isolate(self, request, conversation):
-        def verb(conversation):
+    @row_view("change", "POST")
+    def isolate(self, request: HttpRequest, conversation: Conversation) -> HttpResponse:
+        """Isolate the label."""
+
+        def verb(conversation: Conversation) -> str:
             isolate_label(conversation, label_of(request), by=actor(request))
-            return f"Isolated {label_of(request)}: this conversation now has its own copy."
+            return f"Isolated {label_of(request)}."
 
-        return self.press(request, conversation, verb)
+        return self.apply(request, conversation, verb)
 
-    @button("change", "POST")
-    def restore_label(self, request, conversation):
-        def verb(conversation):
+    @row_view("change", "POST")
+    def restore_label(self, request: HttpRequest, conversation: Conversation) -> HttpResponse:
+        """Restore the isolated block that was released last."""
+
+        def verb(conversation: Conversation) -> str:
             restore_label(conversation, label_of(request), by=actor(request))
-            return f"Brought back this conversation's own copy of {label_of(request)}."
+            return f"Restored the isolated block {label_of(request)}."
 
-        return self.press(request, conversation, verb)
+        return self.apply(request, conversation, verb)
 
-    @button("change", "POST")
-    def undo(self, request, conversation):
-        def verb(conversation):
+    @row_view("change", "POST")
+    def undo(self, request: HttpRequest, conversation: Conversation) -> HttpResponse:
+        """Undo the last edit of the isolated block."""
+
+        def verb(conversation: Conversation) -> str:
             block = compare(conversation, label_of(request)).isolation.block
             undo(block, by=actor(request), expected_version=number_in(request.POST, "version"))
-            return f"Undid the last edit of {block.label}. Redo takes that back."
+            return f"Undid the last edit of {block.label}."
 
-        return self.press(request, conversation, verb)
+        return self.apply(request, conversation, verb)
 
-    @button("change", "POST")
-    def redo(self, request, conversation):
-        def verb(conversation):
+    @row_view("change", "POST")
+    def redo(self, request: HttpRequest, conversation: Conversation) -> HttpResponse:
+        """Redo the edit of the isolated block that was undone last."""
+
+        def verb(conversation: Conversation) -> str:
             block = compare(conversation, label_of(request)).isolation.block
             redo(block, by=actor(request), expected_version=number_in(request.POST, "version"))
             return f"Redid the edit of {block.label}."
 
-        return self.press(request, conversation, verb)
+        return self.apply(request, conversation, verb)
 
-    # With a page that asks
+    # With a confirmation page
 
-    @button("change", "GET", "POST")
-    def release(self, request, conversation):
-        """Shows what the conversation will read instead."""
+    @row_view("change", "GET", "POST")
+    def release(self, request: HttpRequest, conversation: Conversation) -> HttpResponse:
+        """Show what the conversation will read instead, then release the label."""
 
-        def preview(label):
+        def preview(label: str) -> dict[str, Any]:
             for effective in effective_blocks(conversation):
                 if effective.isolation and effective.label == label:
                     return {"title": f"Release {label}?", "effective": effective}
             raise NotFound(f"Conversation '{conversation.pk}' has not isolated the label {label!r}")
 
-        def verb(label, seen):
-            version = seen["version"]
-            shared = release_label(conversation, label, by=actor(request), expected_version=version)
-            reads = "reads the shared block again" if shared else "no longer has that label"
-            return f"Released {label}: this conversation {reads}."
+        def verb(label: str, seen: dict[str, Any]) -> str:
+            shared = release_label(
+                conversation, label, by=actor(request), expected_version=seen["version"]
+            )
+            if shared:
+                return f"Released {label}. The conversation reads the shared block."
+            return f"Released {label}. The conversation no longer has this label."
 
-        return self.ask(request, conversation, "release", preview, verb)
+        return self.confirm_verb(request, conversation, "release", preview, verb)
 
-    @button("promote", "GET", "POST")
-    def promote(self, request, conversation):
-        """Shows what becomes of the shared block, and how many conversations read it."""
+    @row_view("promote", "GET", "POST")
+    def promote(self, request: HttpRequest, conversation: Conversation) -> HttpResponse:
+        """Show the change of the shared block and its readers, then promote the text."""
 
-        def preview(label):
+        def preview(label: str) -> dict[str, Any]:
             comparison = compare(conversation, label)
             try:
                 promotion, moved = preview_promotion(conversation, label), False
             except SharedMoved:
                 promotion, moved = preview_promotion(conversation, label, force=True), True
+            shared_value = comparison.shared.value if comparison.shared else ""
             return {
-                "title": f"Promote {label} to the shared block?",
+                "title": f"Promote {label}?",
                 "effective": comparison.effective,
-                "change": diff(comparison.shared.value, promotion.block.value),
+                "change": diff(shared_value, promotion.block.value),
                 "promotion": promotion,
                 "moved": moved,
-                "theirs": diff(comparison.isolation.base_value, comparison.shared.value),
+                "shared_change": diff(comparison.isolation.base_value, shared_value),
             }
 
-        def verb(label, seen):
+        def verb(label: str, seen: dict[str, Any]) -> str:
             done = promote(
                 conversation,
                 label,
@@ -149,34 +170,35 @@ class LabelPages:
                 expected_version=seen["version"],
                 shared_version=seen["shared_version"],
             )
-            return f"Promoted {label}: {done.conversations} conversation(s) read it from now on."
+            plural = "" if done.conversations == 1 else "s"
+            return f"Promoted {label} for {done.conversations:,} conversation{plural}."
 
-        return self.ask(request, conversation, "promote", preview, verb)
+        return self.confirm_verb(request, conversation, "promote", preview, verb)
 
-    @button("change", "GET", "POST")
-    def reset(self, request, conversation):
-        """Shows what the isolated text loses."""
+    @row_view("change", "GET", "POST")
+    def reset(self, request: HttpRequest, conversation: Conversation) -> HttpResponse:
+        """Show what the isolated text loses, then reset it to the shared text."""
 
-        def preview(label):
+        def preview(label: str) -> dict[str, Any]:
             comparison = compare(conversation, label)
-            own = comparison.isolation.block.value
+            reset_value = preview_reset(conversation, label).block.value
             return {
-                "title": f"Reset {label} to the shared text?",
+                "title": f"Reset {label}?",
                 "effective": comparison.effective,
-                "change": diff(own, preview_reset(conversation, label).block.value),
+                "change": diff(comparison.isolation.block.value, reset_value),
             }
 
-        def verb(label, seen):
+        def verb(label: str, seen: dict[str, Any]) -> str:
             reset(conversation, label, by=actor(request), expected_version=seen["version"])
-            return f"Reset {label} to the shared text. Undo takes that back."
+            return f"Reset {label} to the shared text."
 
-        return self.ask(request, conversation, "reset", preview, verb)
+        return self.confirm_verb(request, conversation, "reset", preview, verb)
 
-    @button("change", "GET", "POST")
-    def rebase(self, request, conversation):
-        """Shows the merged text; where both sides changed the same lines, asks which to keep."""
+    @row_view("change", "GET", "POST")
+    def rebase(self, request: HttpRequest, conversation: Conversation) -> HttpResponse:
+        """Show the merged text, or ask for one if there are conflicts, then rebase."""
 
-        def preview(label):
+        def preview(label: str) -> dict[str, Any]:
             comparison = compare(conversation, label)
             context = {"title": f"Rebase {label}", "effective": comparison.effective}
             try:
@@ -189,7 +211,7 @@ class LabelPages:
                 }
             return {**context, "change": diff(comparison.isolation.block.value, merged)}
 
-        def verb(label, seen):
+        def verb(label: str, seen: dict[str, Any]) -> str:
             rebase(
                 conversation,
                 label,
@@ -198,32 +220,42 @@ class LabelPages:
                 expected_version=seen["version"],
                 shared_version=seen["shared_version"],
             )
-            return f"Rebased {label} on the shared text. Undo takes that back."
+            return f"Rebased {label} on the shared text."
 
         form = MergeForm if "resolution" in request.POST else SeenForm
-        return self.ask(request, conversation, "rebase", preview, verb, form=form)
+        return self.confirm_verb(request, conversation, "rebase", preview, verb, form=form)
 
-    def ask(self, request, conversation, name, preview, verb, *, form=SeenForm):
-        """Show what `preview` answers with GET, and apply `verb` with POST to what was seen.
+    def confirm_verb(
+        self,
+        request: HttpRequest,
+        conversation: Conversation,
+        name: str,
+        preview: Callable[[str], dict[str, Any]],
+        verb: Callable[[str, dict[str, Any]], str],
+        *,
+        form: type[SeenForm] = SeenForm,
+    ) -> HttpResponse:
+        """Render the page `name` from `preview` on GET; apply `verb` to what it showed on POST.
 
-        When something moved on meanwhile, the page is shown again, with what was typed.
+        If either text has changed in between, the page is shown again and keeps a typed text.
         """
         label = label_of(request)
-        typed = form(request.POST) if request.method == "POST" else None
+        sent = form(request.POST) if request.method == "POST" else None
         try:
-            if typed and typed.is_valid():
+            if sent and sent.is_valid():
                 try:
-                    self.done(request, conversation, verb(label, typed.cleaned_data))
+                    message = verb(label, sent.cleaned_data)
                 except DomainError as error:
-                    self.message_user(request, f"Not done: {error}", messages.ERROR)
+                    self.message_user(request, f"Not saved. {error}", messages.ERROR)
                     if form is SeenForm:
                         return redirect(request.get_full_path())
                 else:
-                    return self.show(conversation)
+                    self.report_success(request, conversation, message)
+                    return self.redirect_to(conversation)
             context = preview(label)
         except DomainError as error:
             self.message_user(request, str(error), messages.ERROR)
-            return self.show(conversation)
-        if typed and form is MergeForm:
-            context["form"] = typed
-        return self.page(request, name, conversation, context)
+            return self.redirect_to(conversation)
+        if sent and form is MergeForm:
+            context["form"] = sent
+        return self.render_page(request, name, conversation, context)

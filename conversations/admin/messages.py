@@ -1,62 +1,83 @@
+"""The lists of messages and of their positions in conversations."""
+
 from django.contrib import admin
 from django.db.models import Q
-from django.utils.html import format_html, format_html_join
+from django.utils.html import format_html_join
+from django.utils.safestring import SafeString
 
 from ..models import ConversationMessage, Message
 from .base import ConsoleAdmin, ReadOnly
-from .display import badge, link, pretty
+from .display import badge, excerpt, format_json, link, preformatted
+from .filters import titled
 
 
 @admin.register(Message)
 class MessageAdmin(ReadOnly, ConsoleAdmin):
-    """Every message of every conversation; a conversation's page shows its last ones in order."""
+    """Messages of all conversations, newest first."""
 
     ids = {"pk": "message", "agent": "agent", "run": "run", "conversations": "conv"}
     list_display = ["created_at", "role_badge", "beginning", "agent_link", "run"]
     list_display_links = ["created_at"]
-    list_filter = ["role", "is_err", "created_at"]
+    list_filter = ["role", titled("is_err", "error"), "created_at"]
     list_select_related = ["agent", "run"]
     search_fields = ["=otid", "=name"]
-    search_help_text = "An id (message, agent, conversation, run), the client's own id or a name."
-    texts = ("agent__system",)
-    fields = ["id", "agent_link", "role", "text", "calls", "returns", "tool_call_id", "name"]
-    fields += ["otid", "sender_id", "group_id", "model", "run", "step", "is_err"]
-    fields += ["created_at", "created_by", "held_by"]
-    readonly_fields = ["agent_link", "text", "calls", "returns", "held_by"]
+    search_help_text = (
+        "The id of a message, agent, conversation or run, a client's message id (otid) or a tool's "
+        "name."
+    )
+    deferred = ("agent__system",)
+    fields = [
+        *("id", "agent_link", "role", "text", "calls", "returns", "tool_call_id", "name", "otid"),
+        *("sender_id", "group_id", "model", "run", "step", "error", "created_at", "created_by"),
+        "conversation_links",
+    ]
+    readonly_fields = ["agent_link", "text", "calls", "returns", "error", "conversation_links"]
 
     @admin.display(description="role", ordering="role")
-    def role_badge(self, message):
+    def role_badge(self, message: Message) -> SafeString:
+        """Return the role as a badge."""
         return badge(f"role-{message.role}", message.role)
 
     @admin.display(description="text")
-    def beginning(self, message):
-        text = message.text or pretty(message.tool_calls or message.tool_returns)
-        return f"{text[:120]}…" if len(text) > 120 else text or "-"
+    def beginning(self, message: Message) -> str:
+        """Return the beginning of the text, or of the tool calls or results."""
+        text = message.text or format_json(message.tool_calls or message.tool_returns)
+        return excerpt(text) or "-"
 
     @admin.display(description="agent")
-    def agent_link(self, message):
+    def agent_link(self, message: Message) -> SafeString | str:
+        """Return a link to the agent."""
         return link(message.agent)
 
     @admin.display(description="text")
-    def text(self, message):
-        return format_html('<pre class="text">{}</pre>', message.text)
+    def text(self, message: Message) -> SafeString:
+        """Return the whole text."""
+        return preformatted(message.text)
 
     @admin.display(description="tool calls")
-    def calls(self, message):
-        return format_html('<pre class="text">{}</pre>', pretty(message.tool_calls))
+    def calls(self, message: Message) -> SafeString:
+        """Return the tool calls as JSON."""
+        return preformatted(format_json(message.tool_calls))
 
-    @admin.display(description="tool returns")
-    def returns(self, message):
-        return format_html('<pre class="text">{}</pre>', pretty(message.tool_returns))
+    @admin.display(description="tool results")
+    def returns(self, message: Message) -> SafeString:
+        """Return the tool results as JSON."""
+        return preformatted(format_json(message.tool_returns))
+
+    @admin.display(description="error", boolean=True)
+    def error(self, message: Message) -> bool | None:
+        """Return whether the message reports an error."""
+        return message.is_err
 
     @admin.display(description="conversations")
-    def held_by(self, message):
+    def conversation_links(self, message: Message) -> SafeString:
+        """Return links to the conversations that have the message; forks share messages."""
         return format_html_join(", ", "{}", ((link(c),) for c in message.conversations.all()[:20]))
 
 
 @admin.register(ConversationMessage)
 class ConversationMessageAdmin(ReadOnly, ConsoleAdmin):
-    """The order of a conversation's messages."""
+    """The positions of messages in conversations."""
 
     organization_path = "conversation__organization"
     ids = {"conversation": "conv", "message": "message"}
@@ -74,14 +95,16 @@ class ConversationMessageAdmin(ReadOnly, ConsoleAdmin):
     readonly_fields = ["conversation_link", "role", "beginning"]
 
     @admin.display(description="conversation")
-    def conversation_link(self, held):
-        return link(held.conversation)
+    def conversation_link(self, row: ConversationMessage) -> SafeString | str:
+        """Return a link to the conversation."""
+        return link(row.conversation)
 
     @admin.display(description="role")
-    def role(self, held):
-        return badge(f"role-{held.message.role}", held.message.role)
+    def role(self, row: ConversationMessage) -> SafeString:
+        """Return the role as a badge."""
+        return badge(f"role-{row.message.role}", row.message.role)
 
     @admin.display(description="message")
-    def beginning(self, held):
-        text = held.message.text
-        return link(held.message, f"{text[:120]}…" if len(text) > 120 else text)
+    def beginning(self, row: ConversationMessage) -> SafeString | str:
+        """Return a link to the message."""
+        return link(row.message, excerpt(row.message.text))

@@ -1,96 +1,115 @@
-"""Buttons of a row's page: verbs pressed at once, or asked about on a page of their own."""
+"""Views of one row besides its form: verbs applied at once or after a confirmation page."""
 
+from collections.abc import Callable
 from functools import wraps
+from typing import Any, Protocol, cast
 
 from django.contrib import messages
 from django.contrib.admin.utils import quote, unquote
 from django.core.exceptions import PermissionDenied
-from django.http import HttpResponseNotAllowed
+from django.db.models import Model
+from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed, QueryDict
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
-from django.urls import path, reverse
+from django.urls import URLPattern, path, reverse
 
 from ..domain.errors import DomainError
+from .scope import ModelAdmin
 
 
-def button(permission: str, *methods: str):
-    """A view of the row that the URL names, for those who have this permission for it.
+class RowView(Protocol):
+    """A view method that `row_view` made; `permission` is what it requires."""
+
+    permission: str
+
+    def __call__(self, model_admin: Any, request: HttpRequest, object_id: str) -> HttpResponse: ...
+
+
+def row_view(permission: str, *methods: str) -> Callable[[Callable[..., HttpResponse]], RowView]:
+    """Pass a view the row that its URL names, if the operator has this permission for the row.
 
     A row of another organization is not found. Only a POST may change anything.
     """
 
-    def decorate(view):
+    def decorate(view: Callable[..., HttpResponse]) -> RowView:
         @wraps(view)
-        def pressed(self, request, object_id):
+        def wrapped(self: Any, request: HttpRequest, object_id: str) -> HttpResponse:
             if request.method not in methods:
                 return HttpResponseNotAllowed(methods)
             row = self.get_object(request, unquote(object_id))
             if row is None:
-                return self._get_obj_does_not_exist_redirect(request, self.opts, object_id)
+                missing: HttpResponse = self._get_obj_does_not_exist_redirect(
+                    request, self.opts, object_id
+                )
+                return missing
             if not getattr(self, f"has_{permission}_permission")(request, row):
                 raise PermissionDenied
             return view(self, request, row)
 
-        pressed.permission = permission
-        return pressed
+        made = cast(RowView, wrapped)
+        made.permission = permission
+        return made
 
     return decorate
 
 
-def number_in(query, name: str) -> int | None:
-    """A whole number that an address or a button names, if it is one."""
+def number_in(query: QueryDict, name: str) -> int | None:
+    """Return a parameter that is a whole number of up to nine digits, else None."""
     text = query.get(name, "")
     return int(text) if text.isascii() and text.isdigit() and len(text) < 10 else None
 
 
-class Buttons:
-    """Part of a model admin: `buttons` names its methods that are such views."""
+class RowViews(ModelAdmin):
+    """A model admin with views of one row; `row_views` names its methods that are such views."""
 
-    buttons: tuple[str, ...] = ()
+    row_views: tuple[str, ...] = ()
 
-    def get_urls(self):
+    def get_urls(self) -> list[URLPattern]:
         views = [
             path(
                 f"<path:object_id>/{name}/",
                 self.admin_site.admin_view(getattr(self, name)),
                 name=f"{self.opts.app_label}_{self.opts.model_name}_{name}",
             )
-            for name in self.buttons
+            for name in self.row_views
         ]
         return [*views, *super().get_urls()]
 
-    def permitted(self, request, row) -> set[str]:
-        """The names of the buttons that the operator may press, for templates."""
+    def permitted_views(self, request: HttpRequest, row: Model) -> set[str]:
+        """Return the names of the views that the operator may use on this row."""
         return {
             name
-            for name in self.buttons
+            for name in self.row_views
             if getattr(self, f"has_{getattr(self, name).permission}_permission")(request, row)
         }
 
-    def addresses(self, row) -> dict[str, str]:
-        """Of the buttons, for templates: looked up once, however often a page shows them."""
-        named = f"admin:{self.opts.app_label}_{self.opts.model_name}"
-        return {name: reverse(f"{named}_{name}", args=[quote(row.pk)]) for name in self.buttons}
+    def view_urls(self, row: Model) -> dict[str, str]:
+        """Return the URL of each view of this row, by name."""
+        prefix = f"admin:{self.opts.app_label}_{self.opts.model_name}"
+        return {name: reverse(f"{prefix}_{name}", args=[quote(row.pk)]) for name in self.row_views}
 
-    def press(self, request, row, verb):
-        """Apply `verb` to the row, say what it did, and show `row`."""
+    def apply(self, request: HttpRequest, row: Model, verb: Callable[[Any], str]) -> HttpResponse:
+        """Apply a verb, which returns its success message, and redirect to the row's page."""
         try:
-            self.done(request, row, verb(row))
+            self.report_success(request, row, verb(row))
         except DomainError as error:
             self.message_user(request, str(error), messages.ERROR)
-        return self.show(row)
+        return self.redirect_to(row)
 
-    def done(self, request, row, what):
-        self.log_change(request, row, what)
-        self.message_user(request, what, messages.SUCCESS)
+    def report_success(self, request: HttpRequest, row: Model, message: str) -> None:
+        """Log a change of the row and tell the operator."""
+        self.log_change(request, row, message)
+        self.message_user(request, message, messages.SUCCESS)
 
-    def show(self, row):
-        """The answer that leads to a row's page."""
+    def redirect_to(self, row: Model) -> HttpResponse:
+        """Redirect to the row's page."""
         opts = row._meta
         return redirect(f"admin:{opts.app_label}_{opts.model_name}_change", quote(row.pk))
 
-    def page(self, request, name, row, context):
-        """A page about one row, besides its form."""
+    def render_page(
+        self, request: HttpRequest, name: str, row: Model, context: dict[str, Any]
+    ) -> TemplateResponse:
+        """Render the template `name` of this model as a page about one row."""
         return TemplateResponse(
             request,
             f"admin/conversations/{self.opts.model_name}/{name}.html",
@@ -100,8 +119,11 @@ class Buttons:
                 "opts": self.opts,
                 "original": row,
                 "subtitle": str(row),
-                "may": self.permitted(request, row),
-                "address": self.addresses(row),
+                **self.view_context(request, row),
                 **context,
             },
         )
+
+    def view_context(self, request: HttpRequest, row: Model) -> dict[str, Any]:
+        """Return what templates need to link to the row's views."""
+        return {"may": self.permitted_views(request, row), "urls": self.view_urls(row)}

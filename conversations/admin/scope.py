@@ -1,54 +1,66 @@
-"""Whose rows an operator sees, and on whose behalf the operator writes."""
+"""Which rows an operator sees, and as whom the operator writes."""
 
-from django.db.models import Q
+from typing import TYPE_CHECKING, Any
+
+from django.contrib import admin
+from django.db.models import ForeignKey, Q, QuerySet
+from django.http import HttpRequest
 
 from ..domain.actor import Actor, Source
-from ..models import Member
+from ..models import Member, Organization
+
+if TYPE_CHECKING:
+    ModelAdmin = admin.ModelAdmin[Any]
+else:
+    ModelAdmin = admin.ModelAdmin  # which is not generic at run time
 
 
-def member_of(request) -> Member | None:
+def member_of(request: HttpRequest) -> Member | None:
     """Return the operator's active member; one query per request."""
     if not hasattr(request, "member"):
-        linked = Member.objects.filter(user=request.user, is_active=True)
-        request.member = linked.select_related("organization").first()
-    return request.member
+        linked = Member.objects.filter(user=request.user.pk, is_active=True)
+        setattr(request, "member", linked.select_related("organization").first())  # noqa: B010 (HttpRequest declares no such attribute)
+    member: Member | None = getattr(request, "member", None)
+    return member
 
 
-def organization_id_of(request) -> str | None:
-    """Return the id of the operator's organization."""
+def organization_of(request: HttpRequest) -> Organization | None:
+    """Return the operator's organization; a superuser may have none."""
     member = member_of(request)
-    return member and member.organization_id
+    return member.organization if member else None
 
 
-def actor(request) -> Actor:
+def actor(request: HttpRequest) -> Actor:
     """Return the operator as the actor of a verb; a superuser gets a member if none is linked."""
     member = member_of(request)
     if member is None and request.user.is_superuser:
         name = request.user.get_username()[: Member._meta.get_field("name").max_length]
-        member, _ = Member.objects.get_or_create(user=request.user, defaults={"name": name})
+        member, _ = Member.objects.get_or_create(user_id=request.user.pk, defaults={"name": name})
     return Actor(member, Source.ADMIN)
 
 
-class OrganizationScope:
+class OrganizationScope(ModelAdmin):
     """Limit staff who are not superusers to rows of their own organization, in every view."""
 
     organization_path = "organization"
     choosable = Q()  # which rows a form of another model may refer to
 
-    def get_queryset(self, request):
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         rows = super().get_queryset(request)
         if request.user.is_superuser:
             return rows
-        organization_id = organization_id_of(request)
-        if organization_id is None:
+        organization = organization_of(request)
+        if organization is None:
             return rows.none()
-        return rows.filter(**{self.organization_path: organization_id})
+        return rows.filter(**{self.organization_path: organization.pk})
 
-    def has_add_permission(self, request):
-        has_owner = request.user.is_superuser or organization_id_of(request) is not None
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        has_owner = request.user.is_superuser or organization_of(request) is not None
         return has_owner and super().has_add_permission(request)
 
-    def formfield_for_foreignkey(self, db_field, request, **kwargs):
+    def formfield_for_foreignkey(
+        self, db_field: ForeignKey[Any], request: HttpRequest, **kwargs: Any
+    ) -> Any:
         # Django would offer and accept every row of every organization.
         related = self.admin_site._registry.get(db_field.related_model)
         if isinstance(related, OrganizationScope):

@@ -226,7 +226,7 @@ def test_an_agent_is_deleted_with_its_conversations_and_restored(alice, browser_
     assert not browser.get(list_url(Agent)).context["cl"].result_list
     assert not browser.get(list_url(type(conversation))).context["cl"].result_list
 
-    bulk = {"action": "restore", "_selected_action": agent.pk, "confirmed": "Yes"}
+    bulk = {"action": "restore_selected", "_selected_action": agent.pk, "confirmed": "Yes"}
     browser.post(f"{list_url(Agent)}?state=deleted", bulk)
     agent.refresh_from_db()
     assert agent.deleted_at is None

@@ -50,7 +50,7 @@ def test_a_label_is_isolated_edited_and_released_on_one_page(bob, conversation, 
     assert "own persona" in asked.content.decode()
     assert texts(conversation)["persona"] == "own persona"
 
-    browser.post(button(conversation, "release", "persona"), fields_of(asked, "ask"))
+    browser.post(button(conversation, "release", "persona"), fields_of(asked, "confirm"))
     assert texts(conversation) == {"persona": "about persona", "human": "about human"}
 
 
@@ -83,8 +83,8 @@ def test_a_stale_text_is_refused_and_nothing_is_saved(alice, bob, conversation, 
     assert response.status_code == 200
     assert "alice&#x27;s</pre>" in page
     assert "bob&#x27;s</textarea>" in page
-    [row] = [row for row in response.context["memory"] if row.form]
-    assert "at version 2" in row.form.errors["value"][0]
+    [row] = [row for row in response.context["memory_rows"] if row.form]
+    assert "version 2" in row.form.errors["value"][0]
     block.refresh_from_db()
     conversation.refresh_from_db()
     assert (block.value, conversation.summary) == ("alice's", "About Ada")
@@ -99,7 +99,7 @@ def test_a_text_over_the_limit_is_an_error_in_its_row(alice, conversation, brows
         change_url(conversation), {**data, "isolations-0-value": "much longer than that"}
     )
 
-    [row] = [row for row in response.context["memory"] if row.form]
+    [row] = [row for row in response.context["memory_rows"] if row.form]
     assert row.form.errors == {
         "value": ["Block 'human' holds at most 12 characters, and this has 21"]
     }
@@ -162,14 +162,14 @@ def test_drift_is_a_column_and_a_filter_of_the_list(alice, browser_of):
 
 def test_a_stale_prompt_says_so_until_it_is_recompiled(alice, conversation, browser_of):
     browser = browser_of(alice)
-    fresh = browser.get(change_url(conversation)).context["stale"]
+    fresh = browser.get(change_url(conversation)).context["is_stale"]
     write_block(conversation.isolated_blocks.get(), by=actor(alice), value="own human")
 
     stale = browser.get(change_url(conversation))
     browser.post(button(conversation, "recompile"))
-    after = browser.get(change_url(conversation)).context["stale"]
+    after = browser.get(change_url(conversation)).context["is_stale"]
 
-    assert (fresh, stale.context["stale"], after) == (False, True, False)
+    assert (fresh, stale.context["is_stale"], after) == (False, True, False)
     assert "Recompile now" in stale.content.decode()
     system = conversation.message_links.get(position=0).message
     assert "own human" in system.text
@@ -268,7 +268,7 @@ def test_deleting_asks_first_and_says_what_will_happen(alice, conversation, brow
     many = browser.post(list_url(Conversation), bulk)
 
     assert "Its isolated blocks are hidden with it." in one.content.decode()
-    assert "until they are purged" in many.content.decode()
+    assert many.context["deletable_objects"] == [[str(conversation)]]
     conversation.refresh_from_db()
     assert conversation.deleted_at is None
 
@@ -280,7 +280,7 @@ def test_deleting_many_names_some_and_counts_all(alice, conversation, browser_of
     asked = browser_of(alice).post(list_url(Conversation), bulk).content.decode()
 
     assert asked.count("<li>talk ") == 20
-    assert "and others, 30 in all" in asked
+    assert "and 10 more" in asked
 
 
 def test_deleting_hides_and_restoring_brings_back(alice, conversation, browser_of):
@@ -293,7 +293,8 @@ def test_deleting_hides_and_restoring_brings_back(alice, conversation, browser_o
     assert browser.post(change_url(conversation), {"summary": "x"}).status_code == 403
 
     browser.post(
-        f"{list_url(Conversation)}?state=deleted", {"action": "restore", "confirmed": "Yes", **pks}
+        f"{list_url(Conversation)}?state=deleted",
+        {"action": "restore_selected", "confirmed": "Yes", **pks},
     )
     conversation.refresh_from_db()
     assert conversation.deleted_at is None
@@ -325,7 +326,7 @@ def test_the_default_conversation_is_not_deleted(alice, conversation, browser_of
 
     response = browser.post(list_url(Conversation), bulk)
 
-    assert "default conversation lives as" in response.content.decode()
+    assert response.context["protected"] == [str(default)]
     default.refresh_from_db()
     assert default.deleted_at is None
 
@@ -341,7 +342,8 @@ def test_the_page_costs_the_same_queries_however_much_it_shows(
     browser.get(change_url(conversation))  # Django looks up the content type once per process
 
     # The session and the user, the row with its isolations, its agent and organization, the
-    # isolated blocks of the form, the effective blocks (2), the labels once released, the runs, the
-    # messages, the changes between them; then the users and the others that the record names.
-    with django_assert_num_queries(15):
+    # isolated blocks of the form, the effective blocks (2), what can be undone, the
+    # released labels, the runs, the messages, the changes between them; then the users and the
+    # others that the details name.
+    with django_assert_num_queries(16):
         browser.get(change_url(conversation))

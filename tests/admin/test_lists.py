@@ -42,7 +42,7 @@ def test_a_list_is_exported_as_it_stands_and_no_cell_is_a_formula(alice, browser
         '\'=HYPERLINK("http://evil")',
         "<b>plain</b>, and more",
     }
-    assert {row["isolates"] for row in rows} == {"human", ""}
+    assert {row["isolated labels"] for row in rows} == {"human", ""}
     assert {row["id"] for row in rows} == {evil.pk, plain.pk}
     assert {row["agent"] for row in rows} == {"Ada's helper"}
 
@@ -69,7 +69,7 @@ def test_keys_are_revoked_after_asking(alice, browser_of):
     key.refresh_from_db()
     assert key.revoked_at is None
 
-    browser.post(list_url(ApiKey), {**fields_of(asked, "ask"), "confirmed": "Yes"})
+    browser.post(list_url(ApiKey), {**fields_of(asked, "confirm"), "confirmed": "Yes"})
     key.refresh_from_db()
     assert key.revoked_at is not None
 

@@ -53,13 +53,13 @@ def test_promoting_says_first_how_many_read_it(alice, conversation, write, brows
 
     asked = browser.get(button(conversation, "promote"))
     before = conversation.agent.blocks.get(label="human").value
-    done = browser.post(button(conversation, "promote"), fields_of(asked, "ask"), follow=True)
+    done = browser.post(button(conversation, "promote"), fields_of(asked, "confirm"), follow=True)
 
     # The default conversation and the one that isolated nothing.
     assert "2 conversations" in asked.content.decode()
     assert "<ins>more</ins>" in asked.content.decode()
     assert before == "one\ntwo\nthree"
-    assert messages_of(done) == ["Promoted human: 2 conversation(s) read it from now on."]
+    assert messages_of(done) == ["Promoted human for 2 conversations."]
     assert conversation.agent.blocks.get(label="human").value == "one\ntwo\nmore"
 
 
@@ -69,7 +69,7 @@ def test_promoting_over_a_change_must_be_ticked(alice, conversation, write, brow
     shared = conversation.agent.blocks.get(label="human")
 
     asked = browser.get(button(conversation, "promote"))
-    seen = fields_of(asked, "ask")
+    seen = fields_of(asked, "confirm")
     refused = browser.post(button(conversation, "promote"), seen, follow=True)
     assert "rebase first, or force" in messages_of(refused)[0]
 
@@ -79,7 +79,7 @@ def test_promoting_over_a_change_must_be_ticked(alice, conversation, write, brow
     assert "is at version 3; this write was based on version 2" in messages_of(unseen)[0]
     assert shared.value == "ONE\nTWO\nthree"
 
-    seen = fields_of(browser.get(button(conversation, "promote")), "ask")
+    seen = fields_of(browser.get(button(conversation, "promote")), "confirm")
     browser.post(button(conversation, "promote"), {**seen, "force": "on"})
     shared.refresh_from_db()
     assert shared.value == "one\ntwo\nmore"
@@ -104,7 +104,7 @@ def test_resetting_is_undone_and_redone(alice, conversation, write, browser_of):
 
     asked = browser.get(button(conversation, "reset"))
     assert "<del>mine</del>" in asked.content.decode()
-    browser.post(button(conversation, "reset"), fields_of(asked, "ask"))
+    browser.post(button(conversation, "reset"), fields_of(asked, "confirm"))
     assert texts(conversation)["human"] == "one\ntwo\nthree"
     browser.post(button(conversation, "undo"), {"version": 3})
     assert texts(conversation)["human"] == "mine"
@@ -115,7 +115,9 @@ def test_resetting_is_undone_and_redone(alice, conversation, write, browser_of):
 def test_what_moved_on_meanwhile_is_looked_at_again(alice, conversation, write, browser_of):
     write(own="mine")
     browser = browser_of(alice)
-    seen = {n: fields_of(browser.get(button(conversation, n)), "ask") for n in ("reset", "release")}
+    seen = {
+        n: fields_of(browser.get(button(conversation, n)), "confirm") for n in ("reset", "release")
+    }
     write(own="somebody else's")
 
     replies = [
@@ -133,9 +135,9 @@ def test_a_rebase_without_conflict_shows_the_merged_text(alice, conversation, wr
     browser = browser_of(alice)
 
     asked = browser.get(button(conversation, "rebase"))
-    browser.post(button(conversation, "rebase"), fields_of(asked, "ask"))
+    browser.post(button(conversation, "rebase"), fields_of(asked, "confirm"))
 
-    assert "Nothing is in conflict" in asked.content.decode()
+    assert "conflicts" not in asked.context
     assert texts(conversation)["human"] == "ONE\ntwo\nTHREE"
 
 
@@ -144,9 +146,9 @@ def test_a_conflict_is_decided_on_the_merge_page(alice, conversation, write, bro
     browser = browser_of(alice)
 
     asked = browser.get(button(conversation, "rebase"))
-    data = fields_of(asked, "ask")
+    data = fields_of(asked, "confirm")
     marked = browser.post(button(conversation, "rebase"), data)
-    assert "Line 2 still marks a conflict" in marked.content.decode()
+    assert "Line 2" in marked.context["form"].errors["resolution"][0]
     assert texts(conversation)["human"] == "one\nmine\nthree"
 
     browser.post(button(conversation, "rebase"), {**data, "resolution": "one\nboth\nthree"})
@@ -159,14 +161,14 @@ def test_a_merge_of_texts_that_moved_on_keeps_what_was_typed(
 ):
     write(own="one\nmine\nthree", shared="one\ntheirs\nthree")
     browser = browser_of(alice)
-    data = fields_of(browser.get(button(conversation, "rebase")), "ask")
+    data = fields_of(browser.get(button(conversation, "rebase")), "confirm")
     write(shared="one\ntheirs, and later\nthree")
 
     refused = browser.post(
         button(conversation, "rebase"), {**data, "resolution": "one\nboth\nthree"}
     )
 
-    again = fields_of(refused, "ask")
+    again = fields_of(refused, "confirm")
     assert texts(conversation)["human"] == "one\nmine\nthree"
     assert again["resolution"] == "one\r\nboth\r\nthree"
     assert (data["shared_version"], again["shared_version"]) == ("2", "3")
@@ -177,9 +179,9 @@ def test_a_released_copy_is_brought_back(alice, conversation, write, browser_of)
     write(own="mine")
     browser = browser_of(alice)
 
-    assert "Bring back" not in browser.get(change_url(conversation)).content.decode()
+    assert "Restore isolated block" not in browser.get(change_url(conversation)).content.decode()
     browser.post(button(conversation, "release"), {"version": 2})
-    assert "Bring back" in browser.get(change_url(conversation)).content.decode()
+    assert "Restore isolated block" in browser.get(change_url(conversation)).content.decode()
     browser.post(button(conversation, "restore_label"))
 
     assert texts(conversation)["human"] == "mine"

@@ -20,7 +20,7 @@ QUERIES = {
     ("agent", "change"): 11,  # the blocks, the conversations; then what the record names
     ("agent", "drift"): 8,  # one for all labels and drifts
     ("agent", "bulk"): 18,  # a batch of conversations at a time
-    ("block", "change"): 13,  # the revisions, the readers; then what the record names
+    ("block", "change"): 14,  # the revisions, the moves, the readers, what the details name
     ("block", "revisions"): 7,
 }
 

@@ -16,7 +16,7 @@ BUTTONS = [
     *[(Conversation, name, ["change_conversation"]) for name in ("undo", "redo", "release")],
     *[(Conversation, name, ["change_conversation"]) for name in ("reset", "rebase")],
     *[(Conversation, name, ["change_conversation"]) for name in ("recompile", "archive")],
-    (Conversation, "undelete", ["change_conversation"]),
+    (Conversation, "restore", ["change_conversation"]),
     (Conversation, "promote", ["change_conversation", "change_block"]),
     (Conversation, "fork", ["add_conversation", "view_conversation"]),
     (Conversation, "timeline", ["view_conversation"]),
@@ -44,7 +44,7 @@ def press(user, row, name, browser_of):
 
 def row_for(model, name, user):
     row = make_world(user)[model]
-    if name == "undelete":
+    if (model, name) == (Conversation, "restore"):
         delete_conversation(row, by=actor(user))
     return row
 
@@ -53,7 +53,7 @@ def test_every_button_is_named_here():
     registered = {
         (model, name)
         for model, model_admin in admin.site._registry.items()
-        for name in getattr(model_admin, "buttons", ())
+        for name in getattr(model_admin, "row_views", ())
     }
 
     assert {(model, name) for model, name, _ in BUTTONS} == registered

@@ -37,10 +37,10 @@ urlpatterns = [path("admin/fails/", fails), *project.urls.urlpatterns]
         (lambda b: b.get("/nowhere/"), 404, "Page not found"),
         (lambda b: b.get("/admin/nowhere/"), 404, "Page not found"),
         (lambda b: b.get("/admin/conversations/group/add/"), 404, "Page not found"),
-        (lambda b: b.get("/admin/conversations/member/add/"), 403, "Not permitted"),
+        (lambda b: b.get("/admin/conversations/member/add/"), 403, "Permission denied"),
         (lambda b: b.post("/admin/logout/"), 403, "Not saved"),
-        (lambda b: b.post("/admin/login/", {"username": "x" * 6_000_000}), 400, "Not understood"),
-        (lambda b: b.get("/admin/fails/"), 500, "Something went wrong"),
+        (lambda b: b.post("/admin/login/", {"username": "x" * 6_000_000}), 400, "Bad request"),
+        (lambda b: b.get("/admin/fails/"), 500, "Server error"),
     ],
 )
 def test_an_error_page_keeps_to_the_policy_and_shows_a_way_on(ask, status, says, alice):
@@ -51,7 +51,7 @@ def test_an_error_page_keeps_to_the_policy_and_shows_a_way_on(ask, status, says,
 
     page = reply.content.decode()
     assert (reply.status_code, says in page) == (status, True)
-    assert '<a href="/admin/">To the console</a>' in page
+    assert '<a href="/admin/">Go to the console</a>' in page
     assert reply.headers["Content-Security-Policy"] == CONTENT_SECURITY_POLICY
     assert "<style" not in page
     assert "on purpose" not in page

@@ -93,7 +93,7 @@ def test_the_line_is_where_context_begins(alice, conversation, browser_of):
 
     begins = {m.text: entry.context_begins for entry, m, *_ in response.context["entries"]}
     assert [text for text, is_first in begins.items() if is_first] == ["still there"]
-    assert response.content.decode().count("The model is shown what follows") == 1
+    assert response.content.decode().count("Context begins here") == 1
 
 
 def test_the_last_turns_are_shown_with_their_errors(alice, conversation, browser_of):
@@ -103,7 +103,7 @@ def test_the_last_turns_are_shown_with_their_errors(alice, conversation, browser
     page = browser_of(alice).get(change_url(conversation)).content.decode()
 
     assert "&lt;b&gt;no answer&lt;/b&gt;" in page
-    assert "turn running" in page
+    assert "run running" in page
 
 
 def test_the_context_page_shows_what_the_model_will_read(alice, conversation, browser_of):
@@ -149,7 +149,7 @@ def test_a_fork_takes_what_was_chosen_for_each_label(alice, conversation, browse
     browser = browser_of(alice)
 
     asked = browser.get(page_of(conversation, "fork", f"?at={first.pk}"))
-    fields_of(asked, "ask")
+    fields_of(asked, "confirm")
     browser.post(page_of(conversation, "fork", f"?at={first.pk}"), {"choice-human": "share"})
     browser.post(page_of(conversation, "fork"), {"choice-human": "copy"})
     wrong = browser.post(page_of(conversation, "fork"), {"choice-human": "nonsense"})
@@ -174,8 +174,8 @@ def test_a_deleted_conversation_is_restored_on_its_page(alice, bob, conversation
     browser.post(change_url(conversation).replace("/change/", "/delete/"), {"post": "yes"})
     bob.user.user_permissions.remove(bob.user.user_permissions.get(codename="change_conversation"))
 
-    refused = browser_of(bob).post(page_of(conversation, "undelete"))
-    done = browser.post(page_of(conversation, "undelete"), follow=True)
+    refused = browser_of(bob).post(page_of(conversation, "restore"))
+    done = browser.post(page_of(conversation, "restore"), follow=True)
 
     conversation.refresh_from_db()
     assert refused.status_code == 403

@@ -5,9 +5,11 @@ revision is an edit. Undo goes back to the state before the edit in force, so an
 begins a new branch; the old one stays in the history.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import NamedTuple
 
-from django.db.models import Max
+from django.db.models import F, Max, OuterRef, Subquery
 
 from ...models import Block, BlockRevision, IsolatedBlock
 from ..actor import Actor, Source
@@ -119,6 +121,28 @@ def restore_revision(
     """Write the state of any revision again, as an edit that can be undone."""
     block = _lock(block, expected_version)
     return _take(block, number, Source.RESTORE, by=by, expected=expected_version, reason=reason)
+
+
+class EditMoves(NamedTuple):
+    """Whether a block's state allows an undo and a redo."""
+
+    can_undo: bool
+    can_redo: bool
+
+
+def edit_moves(blocks: Iterable[Block]) -> dict[str, EditMoves]:
+    """Return what `undo` and `redo` would accept, by block id. One query."""
+    edits = BlockRevision.objects.filter(block=OuterRef("block")).exclude(source__in=MOVES)
+    last_edit = Subquery(edits.order_by("-number").values("number")[:1])
+    newest = BlockRevision.objects.filter(block__in=blocks, number=F("block__version"))
+    rows = newest.annotate(last_edit=last_edit).values_list(
+        "block_id", "number", "source", "restored_number", "last_edit"
+    )
+    moves = {}
+    for block_id, number, source, restored, last_edit in rows:
+        in_force = restored if source in MOVES and restored is not None else number
+        moves[block_id] = EditMoves(can_undo=in_force > 1, can_redo=in_force != last_edit)
+    return moves
 
 
 def _lock(block: Block, expected_version: int | None) -> Block:

@@ -35,12 +35,12 @@
   });
 
   // Whoever cannot see the page is told first why it was not saved.
-  const refusal = document.querySelector(".errornote, #ask .errorlist");
+  const refusal = document.querySelector(".errornote, #confirm .errorlist");
   refusal?.setAttribute("tabindex", "-1");
   refusal?.focus();
 
   // What was typed is not lost to a link, or to a button that saves something else.
-  const keeps = "form[id$=_form], #ask:has(.merge)";
+  const keeps = "form[id$=_form], #confirm:has(.merge)";
   let unsaved = refusal && document.querySelector(keeps);
   document.addEventListener("input", ({ target }) => {
     if (target.form?.matches(keeps)) unsaved = target.form;
@@ -60,10 +60,10 @@
     const link = event.target.closest("a[data-older]");
     if (!link || event.ctrlKey || event.metaKey || event.shiftKey) return;
     event.preventDefault();
-    const list = link.closest(".thread").querySelector(".entries");
+    const list = link.closest(".timeline").querySelector(".entries");
     link.setAttribute("aria-busy", "true");
     try {
-      const older = await part(link.href, ".thread");
+      const older = await part(link.href, ".timeline");
       const rows = [...older.querySelector(".entries").children];
       if (link.dataset.older === "below") list.append(...rows);
       else list.prepend(...rows);
