@@ -1,1 +1,3 @@
-__version__ = "0.1.0"
+"""Palimpsest: the memory of LLM agents, as a Django app."""
+
+__version__ = "0.2.0"

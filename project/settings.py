@@ -7,6 +7,7 @@ import secrets
 from pathlib import Path
 from typing import Any
 
+from conversations import __version__
 from project import environment as env
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -166,7 +167,7 @@ REST_FRAMEWORK = {"DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema"}
 SPECTACULAR_SETTINGS = {
     "TITLE": "Conversations with isolated memory",
     "DESCRIPTION": "The Letta V1 REST API around conversations and blocks, kept and repaired.",
-    "VERSION": "1",
+    "VERSION": __version__,
     "OAS_VERSION": "3.1.0",
     "SERVE_INCLUDE_SCHEMA": False,
     "SWAGGER_UI_DIST": "SIDECAR",
