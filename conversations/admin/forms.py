@@ -66,7 +66,7 @@ class RefusableForm(ModelForm):
         if isinstance(error, StaleVersion):
             self._show_conflict(error)
         elif isinstance(error, InvalidValue) and error.field in self.fields:
-            self.add_error(error.field, str(error).removeprefix(f"{error.field}: ").capitalize())
+            self.add_error(error.field, error.message.capitalize())
         else:
             self.add_error(None, str(error))
 

@@ -8,7 +8,7 @@ from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 
-from ..domain.errors import DomainError, NotFound
+from ..domain.errors import DomainError, NotIsolated
 from ..domain.memory.drift import (
     MergeConflict,
     SharedMoved,
@@ -129,7 +129,7 @@ class MemoryViews(RowViews):
             for effective in effective_blocks(conversation):
                 if effective.isolation and effective.label == label:
                     return {"title": f"Release {label}?", "effective": effective}
-            raise NotFound(f"Conversation '{conversation.pk}' has not isolated the label {label!r}")
+            raise NotIsolated(conversation.pk, label)
 
         def verb(label: str, seen: dict[str, Any]) -> str:
             shared = release_label(

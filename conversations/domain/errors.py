@@ -1,62 +1,149 @@
-"""What can be wrong with a caller's wish, in the caller's words.
+"""Errors of the domain. A verb that raises one has written nothing.
 
-The API maps these classes to HTTP statuses in one place; the admin and the commands show the text.
+Each class carries what it is about as attributes. Its message is for the console and the command
+line; the API has its own texts and statuses (`api/http/errors.py`).
 """
+
+from collections.abc import Iterable
+from typing import Any
+
+from django.db.models import Model
 
 
 class DomainError(Exception):
-    """A rule refuses the wish; nothing was written."""
-
-    @property
-    def details(self) -> dict:
-        """What a program needs besides the text, as JSON."""
-        return {}
+    """A rule rejects the request."""
 
 
 class InvalidArgument(DomainError):
-    """The wish names something that is not there or makes no sense."""
+    """An argument is unknown, malformed or contradicts another one."""
 
 
 class InvalidValue(DomainError):
-    """One field holds what it can't hold; `field` names it."""
+    """A field has a value that is not allowed; `message` says what is, without the field."""
 
     def __init__(self, field: str, message: str):
         self.field = field
+        self.message = message
         super().__init__(f"{field}: {message}")
 
 
 class NotFound(DomainError):
-    """No such row for this organization."""
+    """The organization has no such row."""
 
 
 class Conflict(DomainError):
-    """The wish is sound, but the present state forbids it."""
+    """The request is valid, but the present state does not allow it."""
 
 
-class BlockTooLong(InvalidValue):
-    def __init__(self, label: str, length: int, limit: int):
-        super().__init__(
-            "value", f"block {label!r} holds at most {limit} characters, and this has {length}"
-        )
+class UnknownId(NotFound):
+    """The organization has no row with this id, or no longer."""
+
+    def __init__(self, model: type[Model], id: str):
+        self.model = model
+        self.id = id
+        super().__init__(f"{str(model._meta.verbose_name).capitalize()} '{id}' not found")
+
+
+class BlockNotAttached(NotFound):
+    """The block is not attached to the agent."""
+
+    def __init__(self, agent_id: str, block_id: str):
+        self.agent_id = agent_id
+        self.block_id = block_id
+        super().__init__(f"Block '{block_id}' is not attached to agent '{agent_id}'")
+
+
+class NotIsolated(NotFound):
+    """The conversation reads the shared block of the label."""
+
+    def __init__(self, conversation_id: str, label: str):
+        self.conversation_id = conversation_id
+        self.label = label
+        super().__init__(f"Conversation '{conversation_id}' has not isolated the label {label!r}")
+
+
+class MessageNotInConversation(NotFound):
+    """The message belongs to another conversation, or there is none with this id."""
+
+    def __init__(self, conversation_id: str, message_id: str):
+        self.conversation_id = conversation_id
+        self.message_id = message_id
+        super().__init__(f"Message '{message_id}' is not in conversation '{conversation_id}'")
+
+
+class UnknownModelHandle(NotFound):
+    """No provider is configured for the handle; `known` lists the handles there are."""
+
+    def __init__(self, handle: str, known: list[str]):
+        self.handle = handle
+        self.known = known
+        super().__init__(f"No provider for the model {handle!r}; models: {', '.join(known)}")
+
+
+class InvalidModelHandle(InvalidArgument):
+    """The handle does not read provider/model."""
+
+    def __init__(self, handle: str):
+        self.handle = handle
+        super().__init__(f"Expected a model as provider/name, got {handle!r}")
+
+
+class ModelRequired(InvalidArgument):
+    """An agent was to be created without a model."""
+
+    def __init__(self) -> None:
+        super().__init__("An agent needs a model")
 
 
 class UnknownLabels(InvalidArgument):
+    """The agent has no blocks with these labels."""
+
     def __init__(self, agent_id: str, labels: list[str], known: list[str]):
-        wanted = ", ".join(repr(label) for label in labels)
-        has = ", ".join(repr(label) for label in known) or "none"
+        self.agent_id = agent_id
+        self.labels = labels
+        self.known = known
         super().__init__(
-            f"Block with label {wanted} not found on agent '{agent_id}'; its labels are {has}"
+            f"Agent '{agent_id}' has no block with label {quoted(labels)}; "
+            f"its labels are {quoted(known)}"
         )
 
 
 class RepeatedLabels(InvalidArgument):
-    def __init__(self, field: str, labels: list[str]):
-        repeated = ", ".join(repr(label) for label in labels)
-        super().__init__(f"{field} names {repeated} more than once; name each label once")
+    """Labels are named more than once."""
+
+    def __init__(self, labels: list[str]):
+        self.labels = labels
+        super().__init__(f"Labels named more than once: {quoted(labels)}")
+
+
+class LabelsNotIsolated(InvalidArgument):
+    """The conversation has not isolated these labels; `isolated` lists those it has."""
+
+    def __init__(self, conversation_id: str, labels: list[str], isolated: list[str]):
+        self.conversation_id = conversation_id
+        self.labels = labels
+        self.isolated = isolated
+        super().__init__(
+            f"Conversation '{conversation_id}' has not isolated {quoted(labels)}; "
+            f"its isolated labels are {quoted(isolated)}"
+        )
+
+
+class BlockTooLong(InvalidValue):
+    """The value of a block is longer than its limit."""
+
+    def __init__(self, label: str, length: int, limit: int):
+        super().__init__(
+            "value", f"expected at most {limit} characters in block {label!r}, got {length}"
+        )
 
 
 class LabelTaken(Conflict):
+    """The agent already has a block with the label."""
+
     def __init__(self, agent_id: str, label: str):
+        self.agent_id = agent_id
+        self.label = label
         super().__init__(
             f"Agent '{agent_id}' already has a block with label {label!r}; "
             "detach that one or use another label"
@@ -64,30 +151,42 @@ class LabelTaken(Conflict):
 
 
 class BelongsToConversation(Conflict):
-    """An isolated block can't be used like an ordinary one."""
+    """The block is isolated, and only its conversation may use it."""
 
-    def __init__(self, block_id: str, conversation_id: str | None, wish: str):
+    def __init__(self, block_id: str, conversation_id: str | None, action: str):
+        self.block_id = block_id
+        self.conversation_id = conversation_id
         super().__init__(
-            f"Block '{block_id}' is isolated in conversation '{conversation_id}': it can't {wish}"
+            f"Block '{block_id}' is isolated in conversation '{conversation_id}': it can't {action}"
         )
 
 
 class StaleVersion(DomainError):
-    """The row has moved on since the version the write was based on; None: since there was none.
+    """The row has changed since the version that the write was based on.
 
-    `value` is a block's text or a conversation's fields. `diff` is unified: what has changed
-    since that version, or for a conversation, whose past is not kept, what the write would change.
+    Attributes:
+        version: the present version of the row.
+        value: a block's text, or a conversation's fields.
+        diff: unified; what has changed since that version. Of a conversation, which keeps no past
+            versions, what the write would change.
     """
 
     def __init__(
-        self, what: str, *, expected: int | None, version: int, value: str | dict, diff: str
+        self,
+        what: str,
+        *,
+        expected: int | None,
+        version: int,
+        value: str | dict[str, Any],
+        diff: str,
     ):
         self.version = version
         self.value = value
         self.diff = diff
-        basis = "there being none" if expected is None else f"version {expected}"
+        basis = "its absence" if expected is None else f"version {expected}"
         super().__init__(f"{what} is at version {version}; this write was based on {basis}")
 
-    @property
-    def details(self) -> dict:
-        return {"version": self.version, "value": self.value, "diff": self.diff}
+
+def quoted(words: Iterable[str]) -> str:
+    """Return the words in quotation marks, separated by commas; "none" for no words."""
+    return ", ".join(repr(word) for word in words) or "none"

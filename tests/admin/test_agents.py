@@ -55,7 +55,7 @@ def test_the_policy_names_only_labels_the_agent_has(alice, browser_of):
     save_form(browser, agent, {**data, "isolated_labels": "human"})
 
     [error] = refused.context["adminform"].form.non_field_errors()
-    assert "'nope' not found" in error
+    assert "has no block with label 'nope'" in error
     agent.refresh_from_db()
     assert agent.isolated_labels == ["human"]
 

@@ -84,7 +84,7 @@ def test_a_value_over_the_limit_is_an_error_beside_the_field(alice, browser_of):
     response = browser.post(change_url(block), {**data, "value": "longer", "description": "new"})
 
     form = response.context["adminform"].form
-    assert form.errors == {"value": ["Block 'human' holds at most 5 characters, and this has 6"]}
+    assert form.errors == {"value": ["Expected at most 5 characters in block 'human', got 6"]}
     block.refresh_from_db()
     assert (block.value, block.description, block.version) == ("one", None, 1)
 

@@ -100,9 +100,7 @@ def test_a_text_over_the_limit_is_an_error_in_its_row(alice, conversation, brows
     )
 
     [row] = [row for row in response.context["memory_rows"] if row.form]
-    assert row.form.errors == {
-        "value": ["Block 'human' holds at most 12 characters, and this has 21"]
-    }
+    assert row.form.errors == {"value": ["Expected at most 12 characters in block 'human', got 21"]}
     assert "much longer than that</textarea>" in response.content.decode()
     block.refresh_from_db()
     assert (block.value, block.version) == ("about human", 2)
@@ -181,7 +179,7 @@ def test_an_unknown_label_is_an_error_message(alice, conversation, browser_of):
     isolate = browser.post(button(conversation, "isolate", "nope"), follow=True)
     release = browser.get(button(conversation, "release", "persona"), follow=True)
 
-    assert "Block with label 'nope' not found" in messages_of(isolate)[0]
+    assert "has no block with label 'nope'" in messages_of(isolate)[0]
     assert "has not isolated the label 'persona'" in messages_of(release)[0]
 
 
@@ -209,7 +207,7 @@ def test_a_conversation_is_added_with_its_isolated_labels(alice, browser_of):
     browser.post(add_url(Conversation), {"agent": agent.pk, "isolated_labels": "human"})
 
     [error] = wrong.context["adminform"].form.non_field_errors()
-    assert "Block with label 'nope' not found" in error
+    assert "has no block with label 'nope'" in error
     added = agent.conversations.get(is_default=False)
     assert added.created_by == alice
     assert [i.label for i in added.isolations.all()] == ["human"]

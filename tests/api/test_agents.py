@@ -111,9 +111,9 @@ def test_the_older_way_to_name_a_model_is_understood(client_for, alice, config, 
         ({"model": MODEL, "tool_ids": ["tool-1"]}, 404,
          "tool_ids: Tool with id 'tool-1' not found"),
         ({"model": MODEL, "memory_blocks": [{"label": "a"}, {"label": "a"}]}, 400,
-         "INVALID_ARGUMENT: The agent's blocks names 'a' more than once; name each label once"),
+         "INVALID_ARGUMENT: Labels named more than once: 'a'"),
         ({"model": MODEL, "memory_blocks": [{"label": "a", "value": "xx", "limit": 1}]}, 422,
-         "value: block 'a' holds at most 1 characters, and this has 2"),
+         "value: expected at most 1 characters in block 'a', got 2"),
         ({"model": MODEL, "memory_blocks": [{"label": ""}]}, 422,
          "memory_blocks.0.label: expected at least one character, got an empty string"),
         ({"model": MODEL, "memory_blocks": [{}]}, 422, "memory_blocks.0.label: field required"),
@@ -153,10 +153,7 @@ def test_two_blocks_of_one_label_are_refused(client_for, alice, existing):
     reply = client_for(alice).post("/v1/agents/", {"model": MODEL, "block_ids": ids, **body})
 
     assert reply.status_code == 400
-    assert reply.json() == {
-        "detail": "INVALID_ARGUMENT: The agent's blocks names 'human' more than once; "
-        "name each label once"
-    }
+    assert reply.json() == {"detail": "INVALID_ARGUMENT: Labels named more than once: 'human'"}
     assert stored() == before
 
 

@@ -116,13 +116,13 @@ def paths(alice) -> dict[str, str]:
     [
         (
             {"value": "x" * 13, "limit": 12},
-            "value: block 'human' holds at most 12 characters, and this has 13",
+            "value: expected at most 12 characters in block 'human', got 13",
         ),
         (
             {"value": "x" * 100_001},
-            "value: block 'human' holds at most 100000 characters, and this has 100001",
+            "value: expected at most 100000 characters in block 'human', got 100001",
         ),
-        ({"limit": 10}, "value: block 'human' holds at most 10 characters, and this has 11"),
+        ({"limit": 10}, "value: expected at most 10 characters in block 'human', got 11"),
         ({"limit": 0}, "limit: expected at least 1, got 0"),
         ({"limit": -5}, "limit: expected at least 1, got -5"),
         ({"limit": 2**31}, "limit: expected at most 2147483647, got 2147483648"),
@@ -145,7 +145,7 @@ def test_a_new_block_is_within_its_limit(client_for, alice):
     reply = client_for(alice).post("/v1/blocks/", {"label": "a", "value": "茶茶茶", "limit": 2})
 
     assert reply.status_code == 422
-    assert reply.json() == {"detail": "value: block 'a' holds at most 2 characters, and this has 3"}
+    assert reply.json() == {"detail": "value: expected at most 2 characters in block 'a', got 3"}
     assert stored() == before
 
 

@@ -88,8 +88,7 @@ def test_every_answer_names_the_messages_in_context(client_for, alice):
                       "its labels are 'human', 'persona'"),
         (["human", "nolabel"], "Block with label 'nolabel' not found on agent '{agent}'; "
                                "its labels are 'human', 'persona'"),
-        (["human", "human"], "isolated_block_labels names 'human' more than once; "
-                             "name each label once"),
+        (["human", "human"], "Labels named more than once: 'human'"),
     ],
 )  # fmt: skip
 def test_wrong_labels_leave_nothing_behind(client_for, alice, labels, says):

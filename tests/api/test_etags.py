@@ -158,7 +158,7 @@ def test_isolating_only_when_nothing_is_isolated_yet(client, conversation):
     odd = client.put(url, headers={"If-None-Match": '"1"'})
 
     assert [reply.status_code for reply in (refused, accepted, odd)] == [412, 200, 422]
-    assert refused.json()["detail"].endswith("this write was based on there being none")
+    assert refused.json()["detail"].endswith("this write was based on its absence")
 
 
 # Conversations

@@ -163,9 +163,9 @@ def test_effective_blocks_as_of_a_message_and_of_a_time(client, alice):
         ("yesterday", 422, "at: expected message-<uuid4> or a time with its zone"),
         ("2026-03-01T12:00:00", 422, "at: expected message-<uuid4> or a time with its zone"),
         ("2026-13-01T12:00:00Z", 422, "at: expected message-<uuid4> or a time with its zone"),
-        ("2001-03-01T12:00:00Z", 400, "at: conversation '{conversation}' began at"),
-        ("2001-03-01T12:00:00+02:00", 400, "at: conversation '{conversation}' began at"),
-        ("{message}", 404, "at: message '{message}' is not in conversation '{conversation}'"),
+        ("2001-03-01T12:00:00Z", 400, "Conversation '{conversation}' began at"),
+        ("2001-03-01T12:00:00+02:00", 400, "Conversation '{conversation}' began at"),
+        ("{message}", 404, "Message '{message}' is not in conversation '{conversation}'"),
     ],
 )
 def test_a_moment_that_cannot_be_asked_about_is_named(client, alice, mallory, at, status, detail):

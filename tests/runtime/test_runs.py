@@ -177,7 +177,7 @@ def test_an_idempotency_key_does_the_same(client_for, alice, conversation):
     assert first == again
     assert Run.objects.count() == 1
     assert other.status_code == 400
-    assert "was asked something else" in other.json()["detail"]
+    assert "was a different request" in other.json()["detail"]
 
 
 def test_what_failed_and_left_nothing_can_be_sent_again(client_for, alice, conversation, model):

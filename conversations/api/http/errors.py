@@ -1,7 +1,9 @@
-"""Errors as the wire has them: a status and `{"detail": "<text>"}`."""
+"""Errors on the wire: a status and `{"detail": "<text>"}`, in V1's words where V1 has them."""
 
 import logging
-from typing import Any
+from collections.abc import Callable
+from dataclasses import asdict
+from typing import Any, NamedTuple
 
 from django.conf import settings
 from django.core.exceptions import TooManyFieldsSent
@@ -15,6 +17,11 @@ from rest_framework.views import exception_handler as drf_exception_handler
 from rest_framework.views import set_rollback
 
 from ...domain import errors
+from ...domain.errors import quoted
+from ...domain.memory.drift import MergeConflict, SharedMoved
+from ...domain.runs.leases import Busy
+from ...domain.runs.start import AwaitsClient
+from ...models import Agent, Block, Conversation, Message, Run, Step
 
 logger = logging.getLogger(__name__)
 
@@ -31,18 +38,107 @@ class BodyTooLarge(exceptions.APIException):
     status_code = status.HTTP_413_REQUEST_ENTITY_TOO_LARGE
 
 
-# The first class that fits decides.
-STATUSES = {
-    errors.InvalidArgument: status.HTTP_400_BAD_REQUEST,
-    errors.InvalidValue: status.HTTP_422_UNPROCESSABLE_ENTITY,
-    errors.NotFound: status.HTTP_404_NOT_FOUND,
-    errors.Conflict: status.HTTP_409_CONFLICT,
-    errors.StaleVersion: status.HTTP_412_PRECONDITION_FAILED,
+class Rendering(NamedTuple):
+    """How a class of domain errors appears on the wire."""
+
+    status: int
+    text: Callable[[Any], str] = str
+    details: Callable[[Any], dict[str, Any]] = lambda error: {}
+
+
+UNKNOWN_ID = {
+    Agent: "Agent with ID {} not found",
+    Block: "Block with id '{}' not found",
+    Conversation: "Conversation not found with id='{}'",
+    Message: "Message with id {} not found.",
+    Run: "Run not found with id='{}'",
+    Step: "Step not found with id='{}'",
+}
+# Programs match these beginnings; V1 writes them before the texts of its own errors.
+INVALID_ARGUMENT = "INVALID_ARGUMENT: "
+CANNOT_SEND = "CONFLICT: Cannot send a new message: "
+
+# An error is rendered by its own class, else by the nearest base class.
+RENDERINGS: dict[type[errors.DomainError], Rendering] = {
+    errors.InvalidArgument: Rendering(400, lambda error: f"{INVALID_ARGUMENT}{error}"),
+    errors.ModelRequired: Rendering(
+        400, lambda _: f"{INVALID_ARGUMENT}Must specify either model or llm_config in request"
+    ),
+    errors.InvalidModelHandle: Rendering(
+        400,
+        lambda error: (
+            f"{INVALID_ARGUMENT}The model handle should be in the format "
+            f"provider/model-name, got {error.handle!r}"
+        ),
+    ),
+    errors.UnknownLabels: Rendering(
+        400,
+        lambda error: (
+            f"{INVALID_ARGUMENT}Block with label {quoted(error.labels)} not found on agent "
+            f"'{error.agent_id}'; its labels are {quoted(error.known)}"
+        ),
+    ),
+    errors.NotFound: Rendering(404),
+    errors.UnknownId: Rendering(404, lambda error: UNKNOWN_ID[error.model].format(error.id)),
+    errors.UnknownModelHandle: Rendering(
+        404,
+        lambda error: (
+            f"NOT_FOUND: Handle {error.handle} not found, must be one of [{', '.join(error.known)}]"
+        ),
+    ),
+    errors.BlockNotAttached: Rendering(
+        404, lambda error: f"No block with id '{error.block_id}' found for agent '{error.agent_id}'"
+    ),
+    errors.Conflict: Rendering(409),
+    Busy: Rendering(
+        409,
+        lambda error: (
+            f"{CANNOT_SEND}Another request (run_id={error.run_id}) is currently being processed "
+            "for this conversation. Please wait for it to complete."
+        ),
+        lambda error: {"run_id": error.run_id},
+    ),
+    AwaitsClient: Rendering(
+        409,
+        lambda error: (
+            f"{CANNOT_SEND}The agent is waiting for the results or the approval of its tool calls "
+            f"{', '.join(error.call_ids)}; answer those first"
+        ),
+        lambda error: {"tool_call_ids": error.call_ids},
+    ),
+    SharedMoved: Rendering(
+        409,
+        details=lambda error: {
+            "drift": error.comparison.effective.drift,
+            "shared": {
+                "block_id": error.shared.pk,
+                "value": error.shared.value,
+                "version": error.shared.version,
+            },
+        },
+    ),
+    MergeConflict: Rendering(
+        409,
+        lambda error: f"{error}, and send it as `resolution`",
+        lambda error: {
+            "conflicts": [asdict(hunk) for hunk in error.conflicts],
+            "merged": error.merged,
+        },
+    ),
+    errors.StaleVersion: Rendering(
+        412,
+        details=lambda error: {
+            "version": error.version,
+            "value": error.value,
+            "diff": error.diff,
+        },
+    ),
+    errors.InvalidValue: Rendering(422),
 }
 
 
-def exception_handler(error, context):
-    """Every error of a view becomes one JSON object with a text under `detail`."""
+def exception_handler(error: Exception, context: dict[str, Any]) -> Response:
+    """Turn any error of a view into a response with a JSON object that has a text as `detail`."""
     if isinstance(error, errors.DomainError):
         return _domain_response(error)
     if isinstance(error, exceptions.ValidationError):
@@ -50,31 +146,31 @@ def exception_handler(error, context):
     elif isinstance(error, ModelValidationError):
         error = InvalidRequest("; ".join(error.messages))
     elif isinstance(error, TooManyFieldsSent):
-        most = settings.DATA_UPLOAD_MAX_NUMBER_FIELDS
-        error = InvalidRequest(f"query: expected at most {most} parameters")
+        maximum = settings.DATA_UPLOAD_MAX_NUMBER_FIELDS
+        error = InvalidRequest(f"query: expected at most {maximum} parameters")
     elif isinstance(error, Http404):
         error = exceptions.NotFound("Not Found")
     elif isinstance(error, exceptions.MethodNotAllowed):
         error.detail = "Method Not Allowed"
     elif isinstance(error, OperationalError):
-        # A lost connection, a deadlock or a full disk: nothing was written, trying again may help.
-        logger.exception("The database failed")
+        # A lost connection, a deadlock, a full disk: nothing was written, and a retry may succeed.
+        logger.error("The database failed", exc_info=error)
         error = exceptions.APIException("The database is not available; try again")
         error.status_code = status.HTTP_503_SERVICE_UNAVAILABLE
     response = drf_exception_handler(error, context)
     if response is None:
-        logger.exception("A view failed", exc_info=error)
+        logger.error("A view failed", exc_info=error)
         set_rollback()
         return Response({"detail": "An unknown error occurred"}, status=500)
     return response
 
 
 def _domain_response(error: errors.DomainError) -> Response:
-    code = next(code for kind, code in STATUSES.items() if isinstance(error, kind))
-    # The prefix is V1's; programs look for it.
-    prefix = "INVALID_ARGUMENT: " if code == status.HTTP_400_BAD_REQUEST else ""
+    kind = next(kind for kind in type(error).__mro__ if kind in RENDERINGS)
+    rendering = RENDERINGS[kind]
     set_rollback()
-    return Response({"detail": f"{prefix}{error}", **error.details}, status=code)
+    data = {"detail": rendering.text(error), **rendering.details(error)}
+    return Response(data, status=rendering.status)
 
 
 def flatten(detail: Any, path: str = "") -> str:

@@ -8,10 +8,10 @@ from ...domain.conversations.conversations import (
     restore_conversation,
     update_conversation,
 )
-from ...domain.errors import NotFound
+from ...domain.errors import NotFound, UnknownId
 from ...domain.memory.prompt import preview_prompt, recompile
 from ...ids import is_id
-from ...models import Conversation
+from ...models import Conversation, Message
 from ..auth import actor_of
 from ..http.etags import IF_MATCH, IF_NONE_MATCH, expected_version, tagged
 from ..http.filters import matching_conversations
@@ -122,7 +122,7 @@ class RestoreConversation(ApiView):
         every = Conversation.objects.in_organization(request.auth.organization_id)
         conversation = every.get_or_none(pk=conversation_id)
         if conversation is None:
-            raise NotFound(f"Conversation not found with id='{conversation_id}'")
+            raise UnknownId(Conversation, conversation_id)
         return respond(request, restore_conversation(conversation, by=actor_of(request)))
 
 
@@ -141,7 +141,7 @@ class ForkConversation(ApiView):
         if message_id := query.get("message_id"):
             at = messages_of(request).get_or_none(pk=message_id)
             if at is None:
-                raise NotFound(f"Message with id {message_id} not found.")
+                raise UnknownId(Message, message_id)
         fork = fork_conversation(
             source,
             by=actor_of(request),

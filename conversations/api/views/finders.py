@@ -1,6 +1,6 @@
 """Finding what a request names, always starting from the caller's organization."""
 
-from ...domain.errors import InvalidArgument, NotFound
+from ...domain.errors import InvalidArgument, NotFound, UnknownId
 from ...ids import is_id
 from ...models import Agent, Block, Conversation, Message, Run, Step
 from ..http.errors import InvalidRequest
@@ -42,14 +42,14 @@ def find_agent(request, agent_id: str, rows=None) -> Agent:
     rows = agents_of(request) if rows is None else rows
     agent = rows.get_or_none(pk=path_id("agent_id", "agent", agent_id))
     if agent is None:
-        raise NotFound(f"Agent with ID {agent_id} not found")
+        raise UnknownId(Agent, agent_id)
     return agent
 
 
 def find_block(request, block_id: str) -> Block:
     block = blocks_of(request).get_or_none(pk=path_id("block_id", "block", block_id))
     if block is None:
-        raise NotFound(f"Block with id '{block_id}' not found")
+        raise UnknownId(Block, block_id)
     return block
 
 
@@ -69,7 +69,7 @@ def find_conversation(request, conversation_id: str) -> Conversation:
     path_id("conversation_id", "conv", conversation_id)
     conversation = conversations_of(request).get_or_none(pk=conversation_id)
     if conversation is None:
-        raise NotFound(f"Conversation not found with id='{conversation_id}'")
+        raise UnknownId(Conversation, conversation_id)
     return conversation
 
 
@@ -79,7 +79,7 @@ def find_run(request, run_id: str) -> Run:
         raise InvalidArgument(f"Invalid run ID format: {run_id!r}. Expected format: 'run-<uuid4>'")
     run = runs_of(request).get_or_none(pk=run_id)
     if run is None:
-        raise NotFound(f"Run not found with id='{run_id}'")
+        raise UnknownId(Run, run_id)
     return run
 
 
@@ -101,7 +101,7 @@ def resolve_conversation(
         return find_conversation(request, conversation_id)
     conversation = conversations_of(request).get_or_none(agent=conversation_id, is_default=True)
     if conversation is None:
-        raise NotFound(f"Agent with ID {conversation_id} not found")
+        raise UnknownId(Agent, conversation_id)
     return conversation
 
 

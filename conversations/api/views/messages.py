@@ -2,7 +2,7 @@ from drf_spectacular.utils import extend_schema
 from rest_framework.response import Response
 
 from ...domain.conversations.search import SPOKEN, search_messages
-from ...domain.errors import NotFound
+from ...domain.errors import UnknownId
 from ...models import Message
 from ..http.filters import matching_messages
 from ..http.pagination import Order, page
@@ -123,5 +123,5 @@ class MessageDetail(ApiView):
         path_id("message_id", "message", message_id)
         message = messages_of(request).get_or_none(pk=message_id)
         if message is None:
-            raise NotFound(f"Message with id {message_id} not found.")
+            raise UnknownId(Message, message_id)
         return Response(messages_json([message]))

@@ -1,7 +1,7 @@
 from drf_spectacular.utils import extend_schema
 from rest_framework.response import Response
 
-from ...domain.errors import NotFound
+from ...domain.errors import UnknownId
 from ...domain.runs.leases import delete_run, messages_of_run
 from ...models import Run, Step
 from ..http.filters import matching_runs, matching_steps
@@ -123,5 +123,5 @@ def _find_step(request, step_id: str) -> Step:
     path_id("step_id", "step", step_id)
     step = steps_of(request).select_related("run__agent").get_or_none(pk=step_id)
     if step is None:
-        raise NotFound(f"Step not found with id='{step_id}'")
+        raise UnknownId(Step, step_id)
     return step

@@ -6,7 +6,7 @@ from drf_spectacular.utils import OpenApiResponse, extend_schema
 from rest_framework.response import Response
 
 from ...conf import conf
-from ...domain.errors import Conflict, InvalidArgument, NotFound
+from ...domain.errors import Conflict, InvalidArgument, NotFound, UnknownId
 from ...domain.runs.start import TurnRequest, start_run
 from ...domain.turns.steps import preview_request
 from ...llm.client import payload
@@ -166,7 +166,7 @@ def _run_to_follow(request, conversation: Conversation, body: dict) -> Run:
     if run_id := body.get("run_id"):
         run = runs.get_or_none(pk=run_id)
         if run is None:
-            raise NotFound(f"Run not found with id='{run_id}'")
+            raise UnknownId(Run, run_id)
         return run
     if otid := body.get("otid"):
         # Its message has it too, when the run itself was freed of it.

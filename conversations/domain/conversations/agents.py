@@ -14,11 +14,12 @@ from django.utils import timezone as clock
 from ...models import Agent, AgentBlock, Block, Message, Organization, Run
 from ..actor import Actor
 from ..errors import (
-    InvalidArgument,
+    BlockNotAttached,
     InvalidValue,
     LabelTaken,
-    NotFound,
+    ModelRequired,
     RepeatedLabels,
+    UnknownId,
     UnknownLabels,
 )
 from ..memory.blocks import BlockFields, insert_blocks, lock_blocks
@@ -72,7 +73,7 @@ def create_agent(
     fields.setdefault("system", DEFAULT_SYSTEM_PROMPT)
     policy = fields.pop("isolated_labels", [])
     if "model" not in fields:
-        raise InvalidArgument("Must specify either model or llm_config in request")
+        raise ModelRequired
     _check(fields)
     agent = Agent.objects.create(
         organization=organization,
@@ -155,7 +156,7 @@ def detach_block(agent: Agent, block: Block, *, by: Actor) -> Agent:
     agent = _lock(agent)
     detached, _ = agent.block_links.filter(block=block).delete()
     if not detached:
-        raise NotFound(f"No block with id '{block.pk}' found for agent '{agent.pk}'")
+        raise BlockNotAttached(agent.pk, block.pk)
     end_periods(agent.reading_periods.filter(block=block), by=by)
     _save(agent, by=by)
     return agent
@@ -168,7 +169,7 @@ def move_block(agent: Agent, block: Block, *, by: Actor, places: int) -> Agent:
     links = list(agent.block_links.in_prompt_order())
     start = next((n for n, link in enumerate(links) if link.block_id == block.pk), None)
     if start is None:
-        raise NotFound(f"No block with id '{block.pk}' found for agent '{agent.pk}'")
+        raise BlockNotAttached(agent.pk, block.pk)
     end = min(max(start + places, 0), len(links) - 1)
     if end != start:
         links.insert(end, links.pop(start))
@@ -193,7 +194,7 @@ def _lock_blocks(blocks: Iterable[Block]) -> list[Block]:
     blocks = list(blocks)
     rows = {row.pk: row for row in lock_blocks(blocks)}
     if missing := [block.pk for block in blocks if block.pk not in rows]:
-        raise NotFound(f"Block with id '{missing[0]}' not found")
+        raise UnknownId(Block, missing[0])
     return [rows[block.pk] for block in blocks]
 
 
@@ -201,11 +202,11 @@ def _attach(agent: Agent, blocks: list[Block], *, by: Actor, at: datetime | None
     """Attach blocks after those the agent has. The caller has locked the agent and the blocks."""
     for block in blocks:
         if block.organization_id != agent.organization_id:
-            raise NotFound(f"Block with id '{block.pk}' not found")
+            raise UnknownId(Block, block.pk)
         check_can_attach(block, agent)
     labels = Counter(block.label for block in blocks)
     if repeated := [label for label, count in labels.items() if count > 1]:
-        raise RepeatedLabels("The agent's blocks", repeated)
+        raise RepeatedLabels(repeated)
     if taken := agent.block_links.filter(label__in=labels).first():
         raise LabelTaken(agent.pk, taken.label)
     last = agent.block_links.aggregate(n=Max("position"))["n"]
@@ -260,7 +261,7 @@ def _lock(agent: Agent, *, deleted: bool = False) -> Agent:
     try:
         return (rows if deleted else rows.live()).get(pk=agent.pk)
     except Agent.DoesNotExist:
-        raise NotFound(f"Agent not found with id='{agent.pk}'") from None
+        raise UnknownId(Agent, agent.pk) from None
 
 
 def _save(agent: Agent, *fields: str, by: Actor) -> None:

@@ -12,7 +12,13 @@ from django.utils import timezone
 from ...models import Agent, Conversation, ConversationMessage, Message, Run
 from ..actor import Actor
 from ..diffs import unified
-from ..errors import Conflict, InvalidValue, NotFound, StaleVersion
+from ..errors import (
+    Conflict,
+    InvalidValue,
+    MessageNotInConversation,
+    StaleVersion,
+    UnknownId,
+)
 from ..memory.effective import effective_blocks
 from ..memory.forks import ForkChoice, fork_isolations
 from ..memory.isolation import blocks_to_isolate, isolate_blocks
@@ -244,7 +250,7 @@ def _lock(conversation: Conversation, *, deleted: bool = False) -> Conversation:
     try:
         return rows.get(pk=conversation.pk)
     except Conversation.DoesNotExist:
-        raise NotFound(f"Conversation not found with id='{conversation.pk}'") from None
+        raise UnknownId(Conversation, conversation.pk) from None
 
 
 def _messages_until(original: Conversation, at: Message | None) -> list[ConversationMessage]:
@@ -254,7 +260,7 @@ def _messages_until(original: Conversation, at: Message | None) -> list[Conversa
         return list(links.in_context())
     end = original.message_links.filter(message=at).first()
     if end is None:
-        raise NotFound(f"Message '{at.pk}' is not in conversation '{original.pk}'")
+        raise MessageNotInConversation(original.pk, at.pk)
     links = links.filter(position__lte=end.position)
     if end.in_context:
         return list(links.in_context())

@@ -6,7 +6,7 @@ from django.utils import timezone
 
 from ...models import Conversation, ConversationMessage, Message
 from ..actor import Actor
-from ..errors import NotFound
+from ..errors import UnknownId
 
 
 # No savepoint: whoever calls it in a transaction of its own undoes all of that when it fails.
@@ -16,13 +16,13 @@ def append_messages(
 ) -> list[Message]:
     """Add unsaved messages at the next positions, in context.
 
-    Writers of one conversation take turns, so positions are unique and have no gaps. NotFound if
+    Writers of one conversation take turns, so positions are unique and have no gaps. UnknownId if
     the conversation was deleted meanwhile.
     """
     rows = Conversation.objects.select_for_update(no_key=True, of=("self",)).live()
     locked = rows.select_related("agent").get_or_none(pk=conversation.pk)
     if locked is None:
-        raise NotFound(f"Conversation not found with id='{conversation.pk}'")
+        raise UnknownId(Conversation, conversation.pk)
     last = ConversationMessage.objects.filter(conversation=locked).aggregate(n=Max("position"))["n"]
     first = 0 if last is None else last + 1
     insert_messages(locked, messages, by=by)

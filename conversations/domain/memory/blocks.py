@@ -15,8 +15,8 @@ from ..errors import (
     BlockTooLong,
     InvalidValue,
     LabelTaken,
-    NotFound,
     StaleVersion,
+    UnknownId,
 )
 from .ownership import check_can_delete, check_can_rename
 from .periods import begin_periods, end_periods
@@ -182,7 +182,7 @@ def lock_block(block: Block) -> Block:
     """Lock and return the fresh row; raise NotFound if it was deleted."""
     for locked in lock_blocks([block]):
         return locked
-    raise NotFound(f"Block with id '{block.pk}' not found")
+    raise UnknownId(Block, block.pk)
 
 
 def lock_blocks(blocks: Iterable[Block]) -> list[Block]:

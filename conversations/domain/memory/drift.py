@@ -1,14 +1,13 @@
 """Compare an isolated block with the shared one; promote, reset and rebase it."""
 
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
 
 from merge3 import Merge3
 
 from ...models import AgentBlock, Block, Conversation, IsolatedBlock
 from ..actor import Actor, Source
 from ..diffs import DiffPart, text_diff, unified
-from ..errors import Conflict, NotFound
+from ..errors import Conflict, NotIsolated
 from .audience import find_audience
 from .blocks import BlockFields, check_version, lock_blocks, write_block
 from .effective import EffectiveBlock
@@ -51,18 +50,13 @@ class Comparison:
 class SharedMoved(Conflict):
     """Promoting would overwrite an unmerged change of the shared block."""
 
-    def __init__(self, comparison: Comparison):
+    def __init__(self, comparison: Comparison, shared: Block):
         self.comparison = comparison
+        self.shared = shared
         super().__init__(
             f"The shared block of {comparison.isolation.label!r} has changed since it was "
             "isolated; rebase first, or force"
         )
-
-    @property
-    def details(self) -> dict[str, Any]:
-        shared = _require_shared(self.comparison)
-        side = {"block_id": shared.pk, "value": shared.value, "version": shared.version}
-        return {"drift": self.comparison.effective.drift, "shared": side}
 
 
 @dataclass(frozen=True)
@@ -82,12 +76,8 @@ class MergeConflict(Conflict):
         self.merged = merged
         super().__init__(
             f"The shared and the isolated text of {label!r} changed the same lines in "
-            f"{len(conflicts)} place(s); a resolution, the text to keep, is needed"
+            f"{len(conflicts)} place(s); choose the text to keep"
         )
-
-    @property
-    def details(self) -> dict[str, Any]:
-        return {"conflicts": [asdict(hunk) for hunk in self.conflicts], "merged": self.merged}
 
 
 @dataclass(frozen=True)
@@ -107,7 +97,7 @@ def compare(conversation: Conversation, label: str) -> Comparison:
     """Compare a label that the conversation has isolated. Raises NotFound if it has not."""
     isolation = conversation.isolations.of_label(label).select_related("block").first()
     if isolation is None:
-        raise NotFound(f"Conversation '{conversation.pk}' has not isolated the label {label!r}")
+        raise NotIsolated(conversation.pk, label)
     links = AgentBlock.objects.filter(agent=conversation.agent_id, label=label)
     link = links.select_related("block").first()
     return Comparison(isolation, link.block if link else None)
@@ -277,7 +267,7 @@ def _require_shared(comparison: Comparison) -> Block:
 def _promotable(comparison: Comparison, *, force: bool) -> Block:
     isolation, shared = comparison.isolation, _require_shared(comparison)
     if not force and shared.value not in (isolation.base_value, isolation.block.value):
-        raise SharedMoved(comparison)
+        raise SharedMoved(comparison, shared)
     return shared
 
 

@@ -5,7 +5,7 @@ from enum import StrEnum
 
 from ...models import AgentBlock, Block, Conversation, IsolatedBlock
 from ..actor import Actor, Source
-from ..errors import Conflict, InvalidArgument
+from ..errors import Conflict, LabelsNotIsolated
 from .blocks import insert_blocks
 from .isolation import copy_into
 from .periods import begin_periods
@@ -65,12 +65,7 @@ def _check_choices(
     original: Conversation, isolated: list[str], choices: Mapping[str, ForkChoice]
 ) -> None:
     if unknown := [label for label in choices if label not in isolated]:
-        requested = ", ".join(repr(label) for label in unknown)
-        known = ", ".join(repr(label) for label in isolated) or "none"
-        raise InvalidArgument(
-            f"isolated_blocks names {requested}, which conversation '{original.pk}' has not "
-            f"isolated; its isolated labels are {known}"
-        )
+        raise LabelsNotIsolated(original.pk, unknown, isolated)
 
 
 def _shared_blocks_to_reset(

@@ -15,7 +15,7 @@ from ...models import (
     ReadingPeriod,
 )
 from ..actor import Actor
-from ..errors import Conflict, NotFound, RepeatedLabels, UnknownLabels
+from ..errors import Conflict, NotFound, NotIsolated, RepeatedLabels, UnknownLabels
 from .blocks import (
     ISOLATED_FIELDS,
     check_version,
@@ -37,7 +37,7 @@ def blocks_to_isolate(agent: Agent, labels: Iterable[str], *, with_policy: bool)
     """
     labels = list(labels)
     if repeated := [label for label, count in Counter(labels).items() if count > 1]:
-        raise RepeatedLabels("isolated_block_labels", repeated)
+        raise RepeatedLabels(repeated)
     shared = {link.label: link.block for link in agent.block_links.select_related("block")}
     if missing := [label for label in labels if label not in shared]:
         raise UnknownLabels(agent.pk, missing, sorted(shared))
@@ -139,7 +139,7 @@ def release_label(
     """
     isolation = conversation.isolations.of_label(label).select_related("block").first()
     if isolation is None:
-        raise NotFound(f"Conversation '{conversation.pk}' has not isolated the label {label!r}")
+        raise NotIsolated(conversation.pk, label)
     # Verbs on the isolated block hold this lock too, so they end before the release or retry.
     block = lock_block(isolation.block)
     released, _ = conversation.isolations.filter(block=block).delete()

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from ...models import Block, Conversation
 from ..actor import Actor
-from ..errors import NotFound
+from ..errors import NotFound, NotIsolated
 from .blocks import BlockFields, lock_block, write_block
 from .effective import EffectiveBlock, effective_blocks
 from .isolation import isolate_label
@@ -54,7 +54,7 @@ def edit_isolated_block(
     """Change the isolated block of a label; isolate the label if its block is copy-on-write."""
     effective = next((e for e in effective_blocks(conversation) if e.label == label), None)
     if effective is None or not (effective.isolation or effective.block.copy_on_write):
-        raise NotFound(f"Conversation '{conversation.pk}' has not isolated the label {label!r}")
+        raise NotIsolated(conversation.pk, label)
     if effective.isolation is None:
         effective = isolate_label(conversation, label, by=by)
     block = _lock_effective(conversation, effective)

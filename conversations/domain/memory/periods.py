@@ -13,7 +13,7 @@ from django.utils import timezone
 
 from ...models import AgentBlock, Block, BlockRevision, Conversation, IsolatedBlock, ReadingPeriod
 from ..actor import Actor
-from ..errors import InvalidArgument, NotFound
+from ..errors import InvalidArgument, MessageNotInConversation
 from .effective import overlay
 from .writes import mark_stale
 
@@ -81,7 +81,7 @@ def time_of(conversation: Conversation, at: str | datetime) -> datetime:
         return at
     link = conversation.message_links.filter(message=at).select_related("message").first()
     if link is None:
-        raise NotFound(f"at: message '{at}' is not in conversation '{conversation.pk}'")
+        raise MessageNotInConversation(conversation.pk, at)
     return link.message.created_at
 
 
@@ -94,7 +94,7 @@ def effective_blocks_at(conversation: Conversation, moment: datetime) -> list[Pa
     while moment < conversation.created_at:
         if conversation.forked_from is None:
             raise InvalidArgument(
-                f"at: conversation '{conversation.pk}' began at "
+                f"Conversation '{conversation.pk}' began at "
                 f"{conversation.created_at.isoformat()}, after {moment.isoformat()}"
             )
         conversation = conversation.forked_from

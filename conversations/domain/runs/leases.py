@@ -19,14 +19,7 @@ class Busy(Conflict):
 
     def __init__(self, run_id: str):
         self.run_id = run_id
-        super().__init__(
-            f"CONFLICT: Cannot send a new message: Another request (run_id={run_id}) is currently "
-            "being processed for this conversation. Please wait for it to complete."
-        )
-
-    @property
-    def details(self) -> dict:
-        return {"run_id": self.run_id}
+        super().__init__(f"Run '{run_id}' of this conversation is still active")
 
 
 def claim_run(worker: str) -> Run | None:

@@ -55,14 +55,7 @@ class AwaitsClient(Conflict):
 
     def __init__(self, call_ids: list[str]):
         self.call_ids = call_ids
-        super().__init__(
-            "CONFLICT: Cannot send a new message: The agent waits for the results or the approval "
-            f"of its tool calls {', '.join(call_ids)}; answer those first"
-        )
-
-    @property
-    def details(self) -> dict:
-        return {"tool_call_ids": self.call_ids}
+        super().__init__(f"Tool calls wait for results or approval: {', '.join(call_ids)}")
 
 
 def start_run(
@@ -142,7 +135,7 @@ def _repeated(
             continue
         if run.request_digest != digest:
             raise InvalidArgument(
-                f"The {name} {value!r} belongs to run {run.pk}, which was asked something else"
+                f"The {name} {value!r} belongs to run {run.pk}, which was a different request"
             )
         return run
     return None
@@ -186,6 +179,5 @@ def check_answers(pending: list[str], request: TurnRequest) -> None:
         raise AwaitsClient(pending)
     waiting = ", ".join(pending) or "none"
     raise InvalidArgument(
-        f"tool_call_id: expected one answer for each call that waits for the client ({waiting}), "
-        f"got {', '.join(answers)}"
+        f"Expected one answer for each pending tool call ({waiting}), got {', '.join(answers)}"
     )

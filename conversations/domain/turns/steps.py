@@ -15,7 +15,7 @@ from ...llm.requests import ModelRequest
 from ...models import Conversation, Message, Run, Step
 from ..actor import Actor, Source
 from ..conversations.messages import append_messages
-from ..errors import NotFound
+from ..errors import UnknownId
 from ..memory.effective import block_versions_of
 from ..memory.prompt import BlockSeen, blocks_seen, context_window, is_stale, recompile
 from ..model_handles import check_model_handle
@@ -78,7 +78,7 @@ def begin_turn(run: Run, worker: str) -> tuple[Turn, list[Event]]:
     """
     conversation = run.conversation
     if conversation.deleted_at or conversation.agent.deleted_at:
-        raise NotFound(f"Conversation not found with id='{run.conversation_id}'")
+        raise UnknownId(Conversation, run.conversation_id)
     request = TurnRequest.of(run)
     asking = frozenset(tool["name"] for tool in request.client_tools)
     turn = Turn(

@@ -186,8 +186,7 @@ def _imported_agent(
     try:
         agents.check_agent(fields)
     except InvalidValue as error:
-        message = str(error).removeprefix(f"{error.field}: ")
-        raise InvalidValue(f"{path}.{error.field}".lstrip("."), message) from None
+        raise InvalidValue(f"{path}.{error.field}".lstrip("."), error.message) from None
     definitions = {tool.name: tool.definition for tool in tools}
     return ImportedAgent(
         id=agent_id,

@@ -30,7 +30,7 @@ def test_writing_what_is_there_leaves_no_revision(alice):
 def test_a_value_over_the_limit_changes_nothing(alice):
     block = make_block(alice, value="one", limit=5)
 
-    with pytest.raises(BlockTooLong, match="at most 5 characters, and this has 6"):
+    with pytest.raises(BlockTooLong, match="at most 5 characters in block"):
         write_block(block, by=actor(alice), value="longer", description="new")
 
     block.refresh_from_db()

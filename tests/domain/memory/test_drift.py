@@ -114,8 +114,8 @@ def test_promoting_over_a_change_of_the_shared_block_needs_force(alice, conversa
     with pytest.raises(SharedMoved, match="has changed since it was isolated") as refusal:
         promote(conversation, "human", by=actor(alice))
 
-    assert refusal.value.details["drift"] == "diverged"
-    assert refusal.value.details["shared"]["value"] == "theirs"
+    assert refusal.value.comparison.effective.drift == "diverged"
+    assert refusal.value.shared.value == "theirs"
     assert shared_of(conversation).value == "theirs"
     assert promote(conversation, "human", by=actor(alice), force=True).block.value == "mine"
 

@@ -38,7 +38,7 @@ def test_isolating_again_changes_nothing(alice):
 def test_a_label_that_the_agent_has_not_cannot_be_isolated(alice):
     conversation = make_conversation(make_agent(alice, labels=["human"]))
 
-    with pytest.raises(UnknownLabels, match="'todo' not found"):
+    with pytest.raises(UnknownLabels, match="no block with label 'todo'"):
         isolate_label(conversation, "todo", by=actor(alice))
 
     assert IsolatedBlock.objects.count() == 0

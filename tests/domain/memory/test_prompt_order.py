@@ -51,5 +51,5 @@ def test_conversations_read_in_the_new_order_and_the_past_keeps_the_old(alice):
 def test_a_block_that_is_not_attached_is_not_moved(alice):
     agent = make_agent(alice, labels=["a"])
 
-    with pytest.raises(NotFound, match="No block with id"):
+    with pytest.raises(NotFound, match="is not attached"):
         move_block(agent, make_block(alice), by=actor(alice), places=1)
