@@ -33,7 +33,7 @@ class ApiSchema(AutoSchema):
     """
 
     def get_summary(self) -> str:
-        """Return the first line of the method's docstring, or of the view's."""
+        """Return the first line of the method's docstring."""
         return self._docstring().partition("\n")[0].removesuffix(".")
 
     # drf-spectacular takes no arguments here, unlike DRF.
@@ -42,8 +42,7 @@ class ApiSchema(AutoSchema):
         return self._docstring().partition("\n")[2].strip()
 
     def _docstring(self) -> str:
-        method = getattr(self.view, self.method.lower())
-        return get_doc(method) or get_doc(type(self.view))
+        return get_doc(getattr(self.view, self.method.lower()))
 
     def _get_response_bodies(self, direction: Direction = "response") -> Schema:
         shape = self.get_response_serializers()

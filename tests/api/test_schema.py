@@ -20,7 +20,7 @@ from conversations.ids import new_id
 from ..factories import make_agent, make_conversation, make_messages, make_run
 
 
-def test_the_schema_is_valid_and_names_every_route(client, db, tmp_path):
+def test_schema_is_valid_and_has_every_route(client, db, tmp_path):
     call_command("spectacular", "--validate", "--fail-on-warn", "--file", str(tmp_path / "schema"))
 
     paths = set(client.get("/v1/schema/?format=json").json()["paths"])
@@ -29,7 +29,7 @@ def test_the_schema_is_valid_and_names_every_route(client, db, tmp_path):
 
 
 def documented_routes() -> set[str]:
-    """The routes of `api/urls.py` but those that other routes are spelled for."""
+    """The routes of `api/urls.py`, without other spellings of the same route."""
     [api] = [p for p in get_resolver().url_patterns if str(p.pattern) == "v1/"]
     routes = {str(p.pattern) for p in api.url_patterns if "schema" not in p.callback.initkwargs}
     named = {
@@ -40,7 +40,7 @@ def documented_routes() -> set[str]:
 
 @pytest.fixture
 def _one_connection():
-    """Outside Django's own test client, the end of a request would end the test's transaction."""
+    """Without Django's test client, the end of a request would close the test's connection."""
     for signal in (request_started, request_finished):
         signal.disconnect(close_old_connections)
     yield
@@ -54,7 +54,7 @@ MODES = [GenerationMode.POSITIVE, GenerationMode.NEGATIVE]
 @pytest.mark.slow
 @pytest.mark.usefixtures("_one_connection")
 @pytest.mark.parametrize("mode", MODES)
-def test_no_generated_request_is_a_server_error(alice, mode):
+def test_generated_requests_cause_no_server_error(alice, mode):
     wrong = []
     for operation, ids, authorization in operations_and_ids(alice):
         if not takes_turns(operation):
@@ -65,8 +65,8 @@ def test_no_generated_request_is_a_server_error(alice, mode):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("mode", MODES)
-def test_no_generated_request_for_a_turn_is_a_server_error(transactional_db, alice, mode):
-    """Turns are taken on another thread: what they need is committed, and what they do stays."""
+def test_generated_turns_cause_no_server_error(transactional_db, alice, mode):
+    """Turns run on another thread, so what they read and write is committed."""
     wrong = []
     for operation, ids, authorization in operations_and_ids(alice):
         if takes_turns(operation):
@@ -104,9 +104,9 @@ def operations_and_ids(alice):
 def server_errors(
     operation, mode, ids: dict, authorization: str, *, keeps: bool = False
 ) -> list[str]:
-    """What of some generated requests was answered with a 5xx or with anything but JSON or events.
+    """Send generated requests; return those answered with a 5xx or with neither JSON nor events.
 
-    What a request did is undone, unless it `keeps` that.
+    What a request did is rolled back, unless `keeps`.
     """
     wrong = []
 
@@ -120,7 +120,7 @@ def server_errors(
     )
     @given(case=operation.as_strategy(generation_mode=mode))
     def send(case):
-        # Ids that exist, or nearly every request would end at its path.
+        # Ids that exist; otherwise nearly every request would be a 404.
         case.path_parameters |= {name: ids[name] for name in case.path_parameters}
         if "agent_id" in case.query:
             case.query["agent_id"] = ids["agent_id"]
@@ -128,13 +128,13 @@ def server_errors(
             response = case.call(headers={"Authorization": authorization})
             if not keeps:
                 transaction.set_rollback(True)
-        # A generated If-None-Match may be a star, which any tag matches: 304, without a body.
+        # A generated If-None-Match can be `*`, which matches any tag: 304 without a body.
         kind = (response.headers.get("content-type") or ["application/json"])[0]
         kinds = ("application/json", "text/event-stream")
         if response.status_code >= 500 or not kind.startswith(kinds):
             wrong.append(f"{response.status_code} {case.as_curl_command()}")
 
-    # An operation that takes nothing has no wrong requests.
+    # An operation without parameters has no invalid requests.
     with suppress(Unsatisfiable):
         send()
     return wrong

@@ -1,4 +1,4 @@
-"""Every JSON response matches the OpenAPI document, with no field undeclared or missing."""
+"""Every JSON response matches the OpenAPI document: no field is undeclared or missing."""
 
 import json
 from collections.abc import Iterator
@@ -22,7 +22,7 @@ from ..runtime.processes import until
 
 
 class Operation(NamedTuple):
-    """An operation of the OpenAPI document that answers JSON."""
+    """An operation of the OpenAPI document that returns JSON."""
 
     id: str
     method: str
@@ -43,7 +43,7 @@ def operations() -> Iterator[Operation]:
 
 
 def strict(schema: Any) -> Any:
-    """The same schema, in which an object has no other fields than those declared."""
+    """Return the same schema without undeclared fields in its objects."""
     if isinstance(schema, list):
         return [strict(item) for item in schema]
     if not isinstance(schema, dict):
@@ -54,7 +54,7 @@ def strict(schema: Any) -> Any:
 
 COMPONENTS = strict(DOCUMENT["components"])
 
-# Answered while a turn runs, on another thread.
+# Operations that run a turn on another thread.
 TURN_BODIES = {
     "conversations_messages_create": {"input": "SAY hello", "streaming": False},
     "agents_messages_create": {"input": "SAY hello"},
@@ -76,7 +76,7 @@ BODIES = {
     "messages_search": {"query": "tea"},
 }
 QUERIES = {"conversations_create": "agent_id={agent_id}"}
-# Where an operation needs something else than most do.
+# Path parameters of operations that need another row than most.
 OTHER_IDS = {
     "runs_cancel": {"run_id": "active_run_id"},
     "conversations_released": {"label": "released_label"},
@@ -86,7 +86,7 @@ OTHER_IDS = {
 
 @pytest.fixture
 def ids(alice) -> dict[str, str]:
-    """What paths can name, in a world where no list is empty and every kind of message exists."""
+    """Return path parameters of rows that leave no list empty and have every kind of message."""
     agent = make_agent(
         alice,
         labels=["human", "persona"],
@@ -144,7 +144,7 @@ def ids(alice) -> dict[str, str]:
 
 
 def send(client, operation: Operation, ids: dict[str, str], body: dict | None = None):
-    """Send a request that the operation answers with 200."""
+    """Send a request to an operation and return the response, which must be a 200."""
     names = OTHER_IDS.get(operation.id, {})
     path = operation.path.format(**(ids | {name: ids[other] for name, other in names.items()}))
     if query := QUERIES.get(operation.id):
@@ -155,7 +155,7 @@ def send(client, operation: Operation, ids: dict[str, str], body: dict | None = 
 
 
 def assert_matches(response, operation: Operation) -> None:
-    """The body has the operation's shape, and holds something to look at."""
+    """Check that the body is not empty and matches the operation's schema strictly."""
     value = response.json()
     assert value not in ([], {})
     Draft202012Validator(strict(operation.schema) | {"components": COMPONENTS}).validate(value)
@@ -192,3 +192,19 @@ def test_turn_matches_its_shape(transactional_db, model, client_for, alice, ids,
 
     assert_matches(response, operation)
     until(lambda: not Run.objects.active().exists(), seconds=60, what="the turn ends")
+
+
+def test_every_operation_has_a_summary_and_a_tag():
+    operations = [o for methods in DOCUMENT["paths"].values() for o in methods.values()]
+
+    for operation in operations:
+        summary = operation["summary"]
+        assert 0 < len(summary) <= 80, operation["operationId"]
+        assert summary[0].isupper()
+        assert len(operation["tags"]) == 1
+
+
+def test_every_component_has_a_description():
+    shapes = {name: c for name, c in DOCUMENT["components"]["schemas"].items() if "properties" in c}
+
+    assert [name for name, component in shapes.items() if not component.get("description")] == []

@@ -57,6 +57,7 @@ class AgentList(ApiView):
         responses=list[AgentJSON],
     )
     def get(self, request):
+        """List agents."""
         query = read_query(request, ListAgentsQuery)
         every = Agent.objects.in_organization(request.auth.organization_id)
         field = ORDER_FIELDS[query.get("sort_by", query["order_by"])]
@@ -68,6 +69,7 @@ class AgentList(ApiView):
 
     @extend_schema(operation_id="agents_create", request=CreateAgentBody, responses=AgentJSON)
     def post(self, request):
+        """Create an agent."""
         body = read_body(request, CreateAgentBody)
         fields = _verb_fields(request, body)
         base = tools.BASE_TOOLS if fields.pop("include_base_tools") else []
@@ -89,6 +91,7 @@ class AgentList(ApiView):
 class AgentCount(ApiView):
     @extend_schema(operation_id="agents_count", parameters=[AgentFilters], responses=int)
     def get(self, request):
+        """Count agents."""
         query = read_query(request, AgentFilters)
         every = Agent.objects.in_organization(request.auth.organization_id)
         return Response(matching_agents(every, query).count())
@@ -97,12 +100,14 @@ class AgentCount(ApiView):
 class AgentDetail(ApiView):
     @extend_schema(operation_id="agents_retrieve", parameters=[IncludeQuery], responses=AgentJSON)
     def get(self, request, agent_id):
+        """Retrieve an agent."""
         query = read_query(request, IncludeQuery)
         agent = find_agent(request, agent_id, agents_of(request).with_blocks())
         return Response(agents_json([agent], relations_asked(request, query))[0])
 
     @extend_schema(operation_id="agents_update", request=UpdateAgentBody, responses=AgentJSON)
     def patch(self, request, agent_id):
+        """Update an agent; `block_ids` and `tags` replace the whole list."""
         agent = find_agent(request, agent_id)
         changes = _verb_fields(request, read_body(request, UpdateAgentBody))
         if "tool_names" in changes:
@@ -114,13 +119,12 @@ class AgentDetail(ApiView):
         responses=dict[str, str],
     )
     def delete(self, request, agent_id):
+        """Delete an agent."""
         delete_agent(find_agent(request, agent_id), by=actor_of(request))
         return Response({"message": f"Agent id={agent_id} successfully deleted"})
 
 
 class ToolApproval(ApiView):
-    """Whether a person must approve each call of a tool. V1 takes it in the query or the body."""
-
     @extend_schema(
         operation_id="agents_tools_update_approval",
         parameters=[ApprovalQuery],
@@ -128,6 +132,10 @@ class ToolApproval(ApiView):
         responses=AgentJSON,
     )
     def patch(self, request, agent_id, tool_name):
+        """Set whether each call of a tool needs approval.
+
+        `requires_approval` is a query parameter or a field of the body.
+        """
         agent = find_agent(request, agent_id)
         wanted = read_query(request, ApprovalQuery) | read_body(
             request, ApprovalBody, required=False
@@ -143,12 +151,11 @@ class ToolApproval(ApiView):
 
 
 class ResetMessages(ApiView):
-    """Begins the agent's own thread anew; what was said can be brought back until it is purged."""
-
     @extend_schema(
         operation_id="agents_messages_reset", request=ResetMessagesBody, responses=AgentJSON
     )
     def patch(self, request, agent_id):
+        """Clear the default conversation; its messages can be restored until purged."""
         read_body(request, ResetMessagesBody, required=False)
         agent = find_agent(request, agent_id)
         clear_conversation(find_agent_conversation(request, agent, None), by=actor_of(request))
@@ -160,6 +167,7 @@ class AgentContext(ApiView):
         operation_id="agents_context", parameters=[ContextQuery], responses=ContextWindowJSON
     )
     def get(self, request, agent_id):
+        """Retrieve an agent's context window."""
         query = read_query(request, ContextQuery)
         agent = find_agent(request, agent_id)
         conversation = find_agent_conversation(request, agent, query.get("conversation_id"))
@@ -174,6 +182,7 @@ class RecompileAgent(ApiView):
         responses=str,
     )
     def post(self, request, agent_id):
+        """Recompile the system prompt of the default conversation."""
         query = read_query(request, RecompileAgentQuery)
         conversation = find_agent_conversation(request, find_agent(request, agent_id), None)
         if query["dry_run"]:

@@ -33,6 +33,7 @@ class BlockList(ApiView):
         responses=list[BlockJSON],
     )
     def get(self, request):
+        """List blocks."""
         query = read_query(request, ListBlocksQuery)
         every = Block.objects.in_organization(request.auth.organization_id)
         found = page(matching_blocks(every, query), query, cursors=every, prefix="block")
@@ -40,6 +41,7 @@ class BlockList(ApiView):
 
     @extend_schema(operation_id="blocks_create", request=CreateBlockBody, responses=BlockJSON)
     def post(self, request):
+        """Create a block."""
         fields = read_body(request, CreateBlockBody)
         block = create_block(request.auth.organization, by=actor_of(request), **fields)
         return Response(block_json(block))
@@ -48,6 +50,7 @@ class BlockList(ApiView):
 class BlockCount(ApiView):
     @extend_schema(operation_id="blocks_count", parameters=[BlockFilters], responses=int)
     def get(self, request):
+        """Count blocks."""
         query = read_query(request, BlockFilters)
         every = Block.objects.in_organization(request.auth.organization_id)
         return Response(matching_blocks(every, query).count())
@@ -56,6 +59,7 @@ class BlockCount(ApiView):
 class BlockDetail(ApiView):
     @extend_schema(operation_id="blocks_retrieve", parameters=[IF_NONE_MATCH], responses=BlockJSON)
     def get(self, request, block_id):
+        """Retrieve a block."""
         return tagged_block(request, find_block(request, block_id))
 
     @extend_schema(
@@ -65,10 +69,12 @@ class BlockDetail(ApiView):
         responses=BlockJSON,
     )
     def patch(self, request, block_id):
+        """Update a block."""
         return edit_block(request, find_block(request, block_id))
 
     @extend_schema(operation_id="blocks_delete", parameters=[IF_MATCH], responses=NULL)
     def delete(self, request, block_id):
+        """Delete a block."""
         block = find_block(request, block_id)
         delete_block(block, by=actor_of(request), expected_version=expected_version(request))
         return Response(None)
@@ -81,6 +87,7 @@ class BlockAgents(ApiView):
         responses=list[AgentJSON],
     )
     def get(self, request, block_id):
+        """List the agents that a block is attached to."""
         block = find_block(request, block_id)
         query = read_query(request, BlockAgentsQuery)
         every = Agent.objects.in_organization(request.auth.organization_id)

@@ -25,16 +25,14 @@ def bring_together(request, verb, agent_id: str, label: str) -> Response:
 
 
 class ResetIsolatedBlocks(ApiView):
-    """In an agent's conversations, take the shared text of a label again."""
-
     @extend_schema(operation_id="agents_reset", request=BulkBody, responses=BulkJSON)
     def post(self, request, agent_id, label):
+        """Reset a label in many of an agent's conversations to the shared text."""
         return bring_together(request, reset_all, agent_id, label)
 
 
 class RebaseIsolatedBlocks(ApiView):
-    """In an agent's conversations, merge the shared changes of a label into the own texts."""
-
     @extend_schema(operation_id="agents_rebase", request=BulkBody, responses=BulkJSON)
     def post(self, request, agent_id, label):
+        """Merge shared changes to a label into many of an agent's conversations."""
         return bring_together(request, rebase_all, agent_id, label)

@@ -50,6 +50,7 @@ class ConversationList(ApiView):
         responses=list[ConversationJSON],
     )
     def get(self, request):
+        """List conversations."""
         query = read_query(request, ListConversationsQuery)
         every = Conversation.objects.in_organization(request.auth.organization_id)
         # Most pages are of one agent, which is then loaded once.
@@ -66,6 +67,7 @@ class ConversationList(ApiView):
         responses=ConversationJSON,
     )
     def post(self, request):
+        """Create a conversation."""
         query = read_query(request, CreateConversationQuery)
         fields = read_body(request, CreateConversationBody, required=False)
         agent_id = query["agent_id"]
@@ -89,6 +91,7 @@ class ConversationDetail(ApiView):
         responses=ConversationJSON,
     )
     def get(self, request, conversation_id):
+        """Retrieve a conversation."""
         return respond(request, find_conversation(request, conversation_id))
 
     @extend_schema(
@@ -98,6 +101,7 @@ class ConversationDetail(ApiView):
         responses=ConversationJSON,
     )
     def patch(self, request, conversation_id):
+        """Update a conversation."""
         conversation = find_conversation(request, conversation_id)
         changes = read_body(request, UpdateConversationBody)
         version = expected_version(request)
@@ -109,6 +113,7 @@ class ConversationDetail(ApiView):
 
     @extend_schema(operation_id="conversations_delete", parameters=[IF_MATCH], responses=NULL)
     def delete(self, request, conversation_id):
+        """Delete a conversation."""
         conversation = find_conversation(request, conversation_id)
         version = expected_version(request)
         delete_conversation(conversation, by=actor_of(request), expected_version=version)
@@ -118,6 +123,7 @@ class ConversationDetail(ApiView):
 class RestoreConversation(ApiView):
     @extend_schema(operation_id="conversations_restore", request=None, responses=ConversationJSON)
     def post(self, request, conversation_id):
+        """Restore a deleted conversation."""
         path_id("conversation_id", "conv", conversation_id)
         every = Conversation.objects.in_organization(request.auth.organization_id)
         conversation = every.get_or_none(pk=conversation_id)
@@ -134,6 +140,7 @@ class ForkConversation(ApiView):
         responses=ConversationJSON,
     )
     def post(self, request, conversation_id):
+        """Fork a conversation."""
         # What the body says goes before the query, which is where the clients put it.
         query = read_query(request, ForkQuery) | read_body(request, ForkBody, required=False)
         source = resolve_conversation(request, conversation_id, query.get("agent_id"))
@@ -160,6 +167,7 @@ class RecompileConversation(ApiView):
         responses=str,
     )
     def post(self, request, conversation_id):
+        """Recompile the system prompt of a conversation."""
         query = read_query(request, RecompileQuery)
         body = read_body(request, OfAgentBody, required=False)
         agent_id = query.get("agent_id") or body.get("agent_id")

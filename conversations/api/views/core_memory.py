@@ -23,6 +23,7 @@ from .finders import agents_of, find_agent, find_block
 class CoreMemory(ApiView):
     @extend_schema(operation_id="agents_core_memory", responses=MemoryJSON)
     def get(self, request, agent_id):
+        """Retrieve an agent's memory."""
         agent = find_agent(request, agent_id, agents_of(request).with_blocks())
         return Response(memory_json(agent, attached_blocks_json(agent)))
 
@@ -34,6 +35,7 @@ class AgentBlockList(ApiView):
         responses=list[BlockJSON],
     )
     def get(self, request, agent_id):
+        """List an agent's blocks in prompt order."""
         query = read_query(request, AttachedBlocksQuery)
         links = find_agent(request, agent_id).block_links.select_related("block")
         order = Order("position", query["order"] == "desc")
@@ -48,6 +50,7 @@ class AgentBlockDetail(ApiView):
         responses=BlockJSON,
     )
     def get(self, request, agent_id, label):
+        """Retrieve the block that an agent has for a label."""
         return tagged_block(request, self._find(request, agent_id, label))
 
     @extend_schema(
@@ -57,6 +60,7 @@ class AgentBlockDetail(ApiView):
         responses=BlockJSON,
     )
     def patch(self, request, agent_id, label):
+        """Update the block that an agent has for a label."""
         return edit_block(request, self._find(request, agent_id, label))
 
     def _find(self, request, agent_id: str, label: str) -> Block:
@@ -71,6 +75,7 @@ class AgentBlockDetail(ApiView):
 class AttachBlock(ApiView):
     @extend_schema(operation_id="agents_blocks_attach", request=None, responses=AgentJSON)
     def patch(self, request, agent_id, block_id):
+        """Attach a block to an agent."""
         agent = find_agent(request, agent_id)
         block = find_block(request, block_id)
         return respond(request, attach_block(agent, block, by=actor_of(request)))
@@ -79,6 +84,7 @@ class AttachBlock(ApiView):
 class DetachBlock(ApiView):
     @extend_schema(operation_id="agents_blocks_detach", request=None, responses=AgentJSON)
     def patch(self, request, agent_id, block_id):
+        """Detach a block from an agent."""
         agent = find_agent(request, agent_id)
         block = find_block(request, block_id)
         return respond(request, detach_block(agent, block, by=actor_of(request)))

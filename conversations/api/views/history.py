@@ -25,14 +25,13 @@ def take_state(request, verb, block_id: str, body_class):
 
 
 class RevisionList(ApiView):
-    """A block's history, newest first."""
-
     @extend_schema(
         operation_id="blocks_revisions",
         parameters=[ListRevisionsQuery],
         responses=list[RevisionJSON],
     )
     def get(self, request, block_id):
+        """List the revisions of a block, newest first."""
         block = find_block(request, block_id)
         query = read_query(request, ListRevisionsQuery)
         found = matching_revisions(block.revisions.all(), query)
@@ -40,10 +39,9 @@ class RevisionList(ApiView):
 
 
 class BlockChange(ApiView):
-    """What changed between two revisions of a block."""
-
     @extend_schema(operation_id="blocks_diff", parameters=[ChangeQuery], responses=ChangeJSON)
     def get(self, request, block_id):
+        """Compare two revisions of a block."""
         block = find_block(request, block_id)
         query = read_query(request, ChangeQuery)
         change = diff_revisions(block, query.get("older"), query.get("newer"))
@@ -58,6 +56,7 @@ class UndoBlock(ApiView):
         responses=BlockJSON,
     )
     def post(self, request, block_id):
+        """Undo the last edit of a block."""
         return take_state(request, undo, block_id, ReasonBody)
 
 
@@ -69,6 +68,7 @@ class RedoBlock(ApiView):
         responses=BlockJSON,
     )
     def post(self, request, block_id):
+        """Redo the last undone edit of a block."""
         return take_state(request, redo, block_id, ReasonBody)
 
 
@@ -80,4 +80,5 @@ class RestoreBlock(ApiView):
         responses=BlockJSON,
     )
     def post(self, request, block_id):
+        """Restore a block to one of its revisions."""
         return take_state(request, restore_revision, block_id, RestoreRevisionBody)

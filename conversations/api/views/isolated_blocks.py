@@ -55,14 +55,16 @@ def respond(request, effective: EffectiveBlock) -> Response:
 
 
 class ConversationBlocks(ApiView):
-    """What a conversation reads, in prompt order; with `at`, what it read then."""
-
     @extend_schema(
         operation_id="conversations_blocks",
         parameters=[EffectiveBlocksQuery],
         responses=list[EffectiveBlockJSON],
     )
     def get(self, request, conversation_id):
+        """List the effective blocks of a conversation in prompt order.
+
+        With `at`, list the blocks that it read at that time.
+        """
         conversation = find_conversation(request, conversation_id)
         at = read_query(request, EffectiveBlocksQuery).get("at")
         if at is None:
@@ -79,6 +81,7 @@ class IsolatedBlockDetail(ApiView):
         responses=EffectiveBlockJSON,
     )
     def get(self, request, conversation_id, label):
+        """Retrieve the isolated block of a label."""
         conversation = find_conversation(request, conversation_id)
         return respond(request, compare(conversation, label).effective)
 
@@ -89,6 +92,7 @@ class IsolatedBlockDetail(ApiView):
         responses=EffectiveBlockJSON,
     )
     def put(self, request, conversation_id, label):
+        """Isolate a label."""
         conversation = find_conversation(request, conversation_id)
         body = read_body(request, IsolateBody, required=False)
         is_new = requires_absence(request)
@@ -104,6 +108,7 @@ class IsolatedBlockDetail(ApiView):
         responses=EffectiveBlockJSON,
     )
     def patch(self, request, conversation_id, label):
+        """Update the isolated block of a label."""
         conversation = find_conversation(request, conversation_id)
         changes = read_body(request, UpdateBlockBody)
         version = expected_version(request)
@@ -121,6 +126,7 @@ class IsolatedBlockDetail(ApiView):
         responses=EffectiveBlockJSON | None,
     )
     def delete(self, request, conversation_id, label):
+        """Release the isolated block of a label."""
         conversation = find_conversation(request, conversation_id)
         version = expected_version(request)
         by = actor_of(request)
@@ -130,10 +136,9 @@ class IsolatedBlockDetail(ApiView):
 
 
 class ReleasedBlocks(ApiView):
-    """The copies of a label that the conversation has released, newest first."""
-
     @extend_schema(operation_id="conversations_released", responses=list[BlockJSON])
     def get(self, request, conversation_id, label):
+        """List the released blocks of a label, newest first."""
         conversation = find_conversation(request, conversation_id)
         copies = conversation.own_blocks.released(label)
         return Response([block_json(row) for row in copies])
@@ -146,6 +151,7 @@ class RestoreIsolatedBlock(ApiView):
         responses=EffectiveBlockJSON,
     )
     def post(self, request, conversation_id, label):
+        """Restore a released block."""
         conversation = find_conversation(request, conversation_id)
         body = read_body(request, RestoreIsolatedBlockBody, required=False)
         return respond(request, restore_label(conversation, label, by=actor_of(request), **body))
@@ -154,6 +160,7 @@ class RestoreIsolatedBlock(ApiView):
 class CompareIsolatedBlock(ApiView):
     @extend_schema(operation_id="conversations_diff", responses=ComparisonJSON)
     def get(self, request, conversation_id, label):
+        """Compare the base, the shared and the isolated text of a label."""
         comparison = compare(find_conversation(request, conversation_id), label)
         return Response(comparison_json(comparison))
 
@@ -166,6 +173,7 @@ class PromoteIsolatedBlock(ApiView):
         responses=PromotionJSON,
     )
     def post(self, request, conversation_id, label):
+        """Write the isolated text of a label to the shared block."""
         conversation = find_conversation(request, conversation_id)
         body = read_body(request, PromoteBody, required=False)
         if body["dry_run"]:
@@ -194,6 +202,7 @@ class ResetIsolatedBlock(ApiView):
         responses=EffectiveBlockJSON,
     )
     def post(self, request, conversation_id, label):
+        """Reset the isolated block of a label to the shared text."""
         conversation = find_conversation(request, conversation_id)
         version = expected_version(request)
         if read_body(request, ResetBody, required=False)["dry_run"]:
@@ -211,6 +220,7 @@ class RebaseIsolatedBlock(ApiView):
         responses=RebaseJSON,
     )
     def post(self, request, conversation_id, label):
+        """Merge shared changes into the isolated block of a label."""
         conversation = find_conversation(request, conversation_id)
         body = read_body(request, RebaseBody, required=False)
         resolution = body.get("resolution")

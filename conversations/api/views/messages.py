@@ -53,6 +53,7 @@ class ConversationMessages(ApiView):
         responses=list[MessageJSON],
     )
     def get(self, request, conversation_id):
+        """List the messages of a conversation, including compacted ones."""
         query = read_query(request, ConversationMessagesQuery)
         return list_thread(
             resolve_conversation(request, conversation_id, query.get("agent_id")), query
@@ -66,6 +67,7 @@ class AgentMessages(ApiView):
         responses=list[MessageJSON],
     )
     def get(self, request, agent_id):
+        """List messages of an agent's conversations."""
         query = read_query(request, MessagesQuery)
         agent = find_agent(request, agent_id)
         if "conversation_id" in query:
@@ -82,6 +84,7 @@ class MessageList(ApiView):
         responses=list[MessageJSON],
     )
     def get(self, request):
+        """List messages of all conversations."""
         query = read_query(request, MessagesQuery)
         if "conversation_id" in query:
             return list_thread(resolve_conversation(request, query["conversation_id"]), query)
@@ -89,11 +92,6 @@ class MessageList(ApiView):
 
 
 class MessageSearch(ApiView):
-    """Messages that contain all the words of a query, newest first.
-
-    By the database's own text search; what `search_mode` says makes no difference.
-    """
-
     only_reads = True
 
     @extend_schema(
@@ -102,6 +100,10 @@ class MessageSearch(ApiView):
         responses=list[FoundMessageJSON],
     )
     def post(self, request):
+        """Search for messages that contain all words of a query, newest first.
+
+        `search_mode` is ignored: the search is always the full-text search of the database.
+        """
         body = read_body(request, SearchBody)
         rows = messages_of(request).filter(role__in=body.get("roles") or SPOKEN)
         if agent_id := body.get("agent_id"):
@@ -120,6 +122,7 @@ class MessageSearch(ApiView):
 class MessageDetail(ApiView):
     @extend_schema(operation_id="messages_retrieve", responses=list[MessageJSON])
     def get(self, request, message_id):
+        """Retrieve a message, which can be several in the format of the API."""
         path_id("message_id", "message", message_id)
         message = messages_of(request).get_or_none(pk=message_id)
         if message is None:

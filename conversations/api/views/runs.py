@@ -29,6 +29,7 @@ from .messages import list_links
 class RunList(ApiView):
     @extend_schema(operation_id="runs_list", parameters=[ListRunsQuery], responses=list[RunJSON])
     def get(self, request):
+        """List runs."""
         query = read_query(request, ListRunsQuery)
         ascending = query.get("ascending", query["order"] == "asc")
         found = page(
@@ -44,23 +45,24 @@ class RunList(ApiView):
 class RunDetail(ApiView):
     @extend_schema(operation_id="runs_retrieve", responses=RunJSON)
     def get(self, request, run_id):
+        """Retrieve a run."""
         return Response(run_json(find_run(request, run_id)))
 
     @extend_schema(operation_id="runs_delete", responses=NULL)
     def delete(self, request, run_id):
+        """Delete a run."""
         delete_run(find_run(request, run_id))
         return Response(None)
 
 
 class RunMessages(ApiView):
-    """The messages of a turn, the caller's included."""
-
     @extend_schema(
         operation_id="runs_messages_list",
         parameters=[ListMessagesQuery],
         responses=list[MessageJSON],
     )
     def get(self, request, run_id):
+        """List the messages of a run, including those that started it."""
         query = read_query(request, ListMessagesQuery)
         return list_links(messages_of_run(find_run(request, run_id)), query)
 
@@ -68,12 +70,14 @@ class RunMessages(ApiView):
 class RunUsage(ApiView):
     @extend_schema(operation_id="runs_usage_retrieve", responses=RunUsageJSON)
     def get(self, request, run_id):
+        """Retrieve the token usage of a run."""
         return Response(run_usage_json(find_run(request, run_id).usage))
 
 
 class RunMetrics(ApiView):
     @extend_schema(operation_id="runs_metrics_retrieve", responses=RunMetricsJSON)
     def get(self, request, run_id):
+        """Retrieve the duration of a run."""
         return Response(run_metrics_json(find_run(request, run_id)))
 
 
@@ -84,12 +88,14 @@ class RunSteps(ApiView):
         responses=list[StepJSON],
     )
     def get(self, request, run_id):
+        """List the steps of a run."""
         return _list_steps(request, steps_of(request).filter(run=find_run(request, run_id)))
 
 
 class StepList(ApiView):
     @extend_schema(operation_id="steps_list", parameters=[ListStepsQuery], responses=list[StepJSON])
     def get(self, request):
+        """List steps."""
         return _list_steps(request, steps_of(request))
 
 
@@ -104,6 +110,7 @@ def _list_steps(request, rows) -> Response:
 class StepDetail(ApiView):
     @extend_schema(operation_id="steps_retrieve", responses=StepJSON)
     def get(self, request, step_id):
+        """Retrieve a step."""
         return Response(step_json(_find_step(request, step_id)))
 
 
@@ -114,6 +121,7 @@ class StepMessages(ApiView):
         responses=list[MessageJSON],
     )
     def get(self, request, step_id):
+        """List the messages of a step."""
         query = read_query(request, ListMessagesQuery)
         step = _find_step(request, step_id)
         return list_links(messages_of_run(step.run).filter(message__step=step), query)

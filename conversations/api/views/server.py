@@ -17,21 +17,19 @@ from .base import ApiView
 
 
 class Health(ApiView):
-    """Whether the process answers; needs no key."""
-
     authentication_classes = []
     permission_classes = []
 
     @extend_schema(operation_id="health", responses=StatusJSON)
     def get(self, request):
+        """Return whether the process responds; no key is needed."""
         return Response({"version": __version__, "status": "ok"})
 
 
 class Ready(Health):
-    """Whether the database answers too; 503 when it does not."""
-
     @extend_schema(operation_id="ready", responses=StatusJSON)
     def get(self, request):
+        """Return whether the database responds; no key is needed."""
         with connection.cursor() as cursor:
             cursor.execute("SELECT 1")
         return super().get(request)
@@ -40,18 +38,18 @@ class Ready(Health):
 class ModelList(ApiView):
     @extend_schema(operation_id="models_list", responses=list[ModelJSON])
     def get(self, request):
+        """List the available models."""
         return Response([model_json(row) for row in available_models()])
 
 
 class TagList(ApiView):
-    """The tags of the organization's agents, in alphabetical order."""
-
     @extend_schema(
         operation_id="tags_list",
         parameters=[TagsQuery],
         responses=list[str],
     )
     def get(self, request):
+        """List the tags of all agents in alphabetical order."""
         query = read_query(request, TagsQuery)
         agents = Agent.objects.in_organization(request.auth.organization_id).live()
         return Response(_page(agents.tag_names(), query))

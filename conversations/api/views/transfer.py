@@ -35,6 +35,7 @@ class ImportAgentFile(ApiView):
         responses=ImportedAgentsJSON,
     )
     def post(self, request):
+        """Import an agent file."""
         # Before any of it is read. Multipart says its length; without one it is empty.
         if int(request.META.get("CONTENT_LENGTH") or 0) > MAX_BYTES:
             raise BodyTooLarge(f"file: expected at most {MAX_BYTES} bytes ({MAX_BYTES >> 20} MiB)")
@@ -60,6 +61,7 @@ class ExportAgent(ApiView):
         operation_id="agents_export", parameters=[ExportQuery], responses=OpenApiTypes.OBJECT
     )
     def get(self, request, agent_id):
+        """Export an agent as an agent file."""
         query = read_query(request, ExportQuery)
         agent = find_agent(request, agent_id)
         if query["use_legacy_format"]:

@@ -99,10 +99,9 @@ def _start(
 
 
 class SendToConversation(ConversationMessages):
-    """Beside the list of what was said."""
-
     @extend_schema(operation_id="conversations_messages_create", request=SendBody, responses=ANSWER)
     def post(self, request, conversation_id):
+        """Send messages to a conversation."""
         body = read_body(request, SendBody)
         conversation = resolve_conversation(request, conversation_id, body.get("agent_id"))
         streaming = body.get("streaming") is not False
@@ -111,10 +110,9 @@ class SendToConversation(ConversationMessages):
 
 
 class SendToAgent(AgentMessages):
-    """Beside the list of what was said."""
-
     @extend_schema(operation_id="agents_messages_create", request=SendBody, responses=ANSWER)
     def post(self, request, agent_id):
+        """Send messages to an agent."""
         body = read_body(request, SendBody)
         conversation = find_agent_conversation(request, find_agent(request, agent_id), None)
         streaming = bool(body.get("streaming"))
@@ -127,16 +125,16 @@ class SendToAgent(AgentMessages):
 class StreamFromAgent(ApiView):
     @extend_schema(operation_id="agents_messages_stream", request=SendBody, responses=STREAM)
     def post(self, request, agent_id):
+        """Send messages to an agent and stream the response."""
         body = read_body(request, SendBody)
         conversation = find_agent_conversation(request, find_agent(request, agent_id), None)
         return send(request, conversation, body, streaming=True, kind="send_message_streaming")
 
 
 class SendToAgentAsync(ApiView):
-    """Starts a turn and answers its run, which can be asked for and followed."""
-
     @extend_schema(operation_id="agents_messages_create_async", request=SendBody, responses=RunJSON)
     def post(self, request, agent_id):
+        """Send messages to an agent and return the run at once."""
         body = read_body(request, SendBody)
         conversation = find_agent_conversation(request, find_agent(request, agent_id), None)
         kind = "send_message_async"
@@ -147,15 +145,17 @@ class SendToAgentAsync(ApiView):
 
 
 class StreamConversation(ApiView):
-    """The events of a run again, from its beginning or after one that was seen: of the run that
-    is named, else of the one that a message's `otid` started, else of the active one."""
-
     only_reads = True
 
     @extend_schema(
         operation_id="conversations_messages_stream", request=StreamBody, responses=STREAM
     )
     def post(self, request, conversation_id):
+        """Stream the events of a run.
+
+        The run is the one with `run_id`, else the one that a message with `otid` started, else the
+        active one.
+        """
         body = read_body(request, StreamBody, required=False)
         conversation = resolve_conversation(request, conversation_id, body.get("agent_id"))
         return _followed(request, _run_to_follow(request, conversation, body), body)
@@ -193,12 +193,11 @@ def _followed(request, run: Run, body: dict) -> HttpResponse:
 
 
 class StreamRun(ApiView):
-    """The events of a run again, from its beginning or after one that was seen."""
-
     only_reads = True
 
     @extend_schema(operation_id="runs_messages_stream", request=StreamBody, responses=STREAM)
     def post(self, request, run_id):
+        """Stream the events of a run, from the beginning or after `starting_after`."""
         body = read_body(request, StreamBody, required=False)
         return _followed(request, find_run(request, run_id), body)
 
@@ -211,6 +210,7 @@ class CancelConversation(ApiView):
         responses=dict[str, str],
     )
     def post(self, request, conversation_id):
+        """Cancel the active run of a conversation."""
         query = read_query(request, CancelQuery)
         conversation = resolve_conversation(request, conversation_id, query.get("agent_id"))
         active = list(conversation.runs.active())
@@ -220,14 +220,13 @@ class CancelConversation(ApiView):
 
 
 class CancelAgent(ApiView):
-    """Ends the runs named, or all that are active in the agent's conversations."""
-
     @extend_schema(
         operation_id="agents_messages_cancel",
         request=CancelBody,
         responses=dict[str, str],
     )
     def post(self, request, agent_id):
+        """Cancel the given runs, or all active runs of an agent's conversations."""
         body = read_body(request, CancelBody, required=False)
         active = runs_of(request).filter(agent=find_agent(request, agent_id)).active()
         if body.get("run_ids"):
@@ -241,6 +240,7 @@ class CancelAgent(ApiView):
 class CancelRun(ApiView):
     @extend_schema(operation_id="runs_cancel", request=None, responses=dict[str, str])
     def post(self, request, run_id):
+        """Cancel a run."""
         run = find_run(request, run_id)
         if run.status not in Run.ACTIVE:
             raise Conflict(f"Run '{run_id}' is {run.status} and can't be cancelled")
@@ -256,26 +256,24 @@ def _cancelled(runs: list[Run]) -> dict[str, str]:
 
 
 class CompactConversation(ApiView):
-    """Puts a summary in the place of old messages, which the model is then no longer shown."""
-
     @extend_schema(
         operation_id="conversations_messages_compact",
         request=CompactBody,
         responses=CompactionJSON,
     )
     def post(self, request, conversation_id):
+        """Replace old messages of a conversation with a summary."""
         body = read_body(request, CompactBody, required=False)
         conversation = resolve_conversation(request, conversation_id, body.get("agent_id"))
         return _compact(request, conversation, body)
 
 
 class CompactAgent(ApiView):
-    """The same for the agent's own conversation, at V1's older route."""
-
     @extend_schema(
         operation_id="agents_messages_compact", request=CompactBody, responses=CompactionJSON
     )
     def post(self, request, agent_id):
+        """Replace old messages of the default conversation with a summary."""
         body = read_body(request, CompactBody, required=False)
         return _compact(
             request, find_agent_conversation(request, find_agent(request, agent_id), None), body
@@ -289,8 +287,6 @@ def _compact(request, conversation: Conversation, body: dict) -> HttpResponse:
 
 
 class PreviewRequest(ApiView):
-    """What the provider would be sent if the body were sent now. Nothing is stored."""
-
     only_reads = True
 
     @extend_schema(
@@ -299,6 +295,10 @@ class PreviewRequest(ApiView):
         responses=OpenApiTypes.OBJECT,
     )
     def post(self, request, conversation_id):
+        """Preview the request that the model provider would receive.
+
+        Nothing is stored.
+        """
         body = read_body(request, SendBody)
         conversation = resolve_conversation(request, conversation_id, body.get("agent_id"))
         return Response(payload(preview_request(conversation, turn_request(body))))
