@@ -12,7 +12,7 @@ def button(agent, name):
     return reverse(f"admin:conversations_agent_{name}", args=[agent.pk])
 
 
-def test_an_agent_is_added_with_its_default_conversation(alice, browser_of):
+def test_add_agent_creates_default_conversation(alice, browser_of):
     browser_of(alice).post(
         add_url(Agent),
         {
@@ -34,7 +34,7 @@ def test_an_agent_is_added_with_its_default_conversation(alice, browser_of):
     assert agent.conversations.get().is_default
 
 
-def test_saving_an_agent_that_nobody_edited_changes_nothing(alice, browser_of):
+def test_save_without_edit_changes_nothing(alice, browser_of):
     agent = make_agent(alice, labels=["human"], system=" a\nb ", tags=["x"], metadata={"k": [1]})
     before = Agent.objects.values().get()
     browser = browser_of(alice)
@@ -46,7 +46,7 @@ def test_saving_an_agent_that_nobody_edited_changes_nothing(alice, browser_of):
     assert {**after, "updated_at": None} == {**before, "updated_at": None}
 
 
-def test_the_policy_names_only_labels_the_agent_has(alice, browser_of):
+def test_policy_refuses_unknown_label(alice, browser_of):
     agent = make_agent(alice, labels=["human"])
     browser = browser_of(alice)
     data = open_form(browser, agent)
@@ -64,7 +64,7 @@ def test_the_policy_names_only_labels_the_agent_has(alice, browser_of):
     ("field", "value"),
     [("name", "no/slash"), ("timezone", "Mars/Olympus"), ("context_window_limit", "0")],
 )
-def test_what_the_domain_refuses_is_shown_beside_the_field(field, value, alice, browser_of):
+def test_refusal_is_shown_beside_field(field, value, alice, browser_of):
     agent = make_agent(alice)
     browser = browser_of(alice)
     data = open_form(browser, agent)
@@ -74,7 +74,7 @@ def test_what_the_domain_refuses_is_shown_beside_the_field(field, value, alice, 
     assert set(response.context["adminform"].form.errors) == {field}
 
 
-def test_blocks_are_attached_and_detached(alice, browser_of):
+def test_attach_and_detach_block(alice, browser_of):
     agent = make_agent(alice, labels=["human"])
     block = make_block(alice, label="policy")
     browser = browser_of(alice)
@@ -88,7 +88,7 @@ def test_blocks_are_attached_and_detached(alice, browser_of):
     assert [x.label for x in agent.block_links.all()] == ["human"]
 
 
-def test_blocks_are_moved_up_and_down(alice, browser_of):
+def test_move_block_up_and_down(alice, browser_of):
     agent = make_agent(alice, labels=["a", "b", "c"])
     block = agent.blocks.get(label="c")
     browser = browser_of(alice)
@@ -100,7 +100,7 @@ def test_blocks_are_moved_up_and_down(alice, browser_of):
     assert [x.label for x in agent.block_links.in_prompt_order()] == ["a", "b", "c"]
 
 
-def test_tools_to_approve_are_set(alice, browser_of):
+def test_approval_tools_are_saved(alice, browser_of):
     agent = make_agent(alice, tools=["memory_insert", "memory_replace"])
     browser = browser_of(alice)
 
@@ -111,7 +111,7 @@ def test_tools_to_approve_are_set(alice, browser_of):
 
 
 @pytest.mark.parametrize("name", ["human", "q&a #1/100%", "a+b=é"])
-def test_copies_are_counted_by_drift_with_links_to_them(name, alice, browser_of):
+def test_isolated_blocks_are_counted_by_drift_with_links(name, alice, browser_of):
     agent = make_agent(alice, labels=[name])
     conversations = [make_conversation(agent, isolated=[name]) for _ in range(3)]
     write_block(conversations[0].isolated_blocks.get(), by=actor(alice), value="own")
@@ -128,7 +128,7 @@ def test_copies_are_counted_by_drift_with_links_to_them(name, alice, browser_of)
         assert browser.get(url).context["cl"].result_count == number
 
 
-def test_a_label_is_rebased_everywhere_after_a_preview(alice, browser_of):
+def test_bulk_rebase_previews_first(alice, browser_of):
     lines = {"label": "human", "value": "one\ntwo\nthree"}
     agent = make_agent(alice, memory_blocks=[lines])
     mine, theirs = (make_conversation(agent, isolated=["human"]) for _ in range(2))
@@ -149,7 +149,7 @@ def test_a_label_is_rebased_everywhere_after_a_preview(alice, browser_of):
 
 
 @pytest.mark.parametrize("query", ["verb=reset&label=nope", "verb=destroy&label=human", ""])
-def test_a_wrong_wish_in_bulk_is_an_error_message(query, alice, browser_of):
+def test_invalid_bulk_request_is_reported(query, alice, browser_of):
     agent = make_agent(alice, labels=["human"])
 
     reply = browser_of(alice).post(f"{button(agent, 'bulk')}?{query}", follow=True)
@@ -158,7 +158,7 @@ def test_a_wrong_wish_in_bulk_is_an_error_message(query, alice, browser_of):
     assert messages_of(reply)
 
 
-def test_bulk_verbs_are_for_those_who_may_change_conversations(alice, mallory, browser_of):
+def test_bulk_requires_permission_to_change_conversations(alice, mallory, browser_of):
     agent = make_agent(alice, labels=["human"])
     conversation = make_conversation(agent, isolated=["human"])
     write_block(conversation.isolated_blocks.get(), by=actor(alice), value="own")
@@ -172,7 +172,7 @@ def test_bulk_verbs_are_for_those_who_may_change_conversations(alice, mallory, b
     assert conversation.isolated_blocks.get().value == "own"
 
 
-def test_only_blocks_that_may_be_attached_are_suggested(alice, browser_of):
+def test_only_attachable_blocks_are_suggested(alice, browser_of):
     agent = make_agent(alice, labels=["human"])
     make_conversation(agent, isolated=["human"])
     delete_block(make_block(alice, label="gone"), by=actor(alice))
@@ -185,7 +185,7 @@ def test_only_blocks_that_may_be_attached_are_suggested(alice, browser_of):
     assert [result["text"] for result in reply.json()["results"]] == ["human: about human"]
 
 
-def test_a_block_that_may_not_be_attached_is_an_error_message(alice, mallory, root, browser_of):
+def test_attach_refuses_unattachable_block(alice, mallory, root, browser_of):
     agent = make_agent(alice, labels=["human"])
     stranger = make_block(mallory, label="policy")
     own = make_conversation(agent, isolated=["human"]).isolated_blocks.get()
@@ -203,7 +203,7 @@ def test_a_block_that_may_not_be_attached_is_an_error_message(alice, mallory, ro
     assert [x.label for x in agent.block_links.all()] == ["human"]
 
 
-def test_a_stranger_attaches_and_detaches_nothing(alice, mallory, browser_of):
+def test_stranger_cannot_attach_or_detach(alice, mallory, browser_of):
     agent = make_agent(alice, labels=["human"])
     browser = browser_of(mallory)
 
@@ -215,7 +215,7 @@ def test_a_stranger_attaches_and_detaches_nothing(alice, mallory, browser_of):
     assert [x.label for x in agent.block_links.all()] == ["human"]
 
 
-def test_an_agent_is_deleted_with_its_conversations_and_restored(alice, browser_of):
+def test_delete_agent_hides_conversations_until_restored(alice, browser_of):
     agent = make_agent(alice, labels=["human"])
     conversation = make_conversation(agent)
     browser = browser_of(alice)
@@ -233,7 +233,7 @@ def test_an_agent_is_deleted_with_its_conversations_and_restored(alice, browser_
 
 
 @pytest.mark.parametrize("count", [1, 5])
-def test_the_page_costs_the_same_queries_however_many_blocks(
+def test_agent_page_query_count_is_constant(
     count, root, alice, browser_of, django_assert_num_queries
 ):
     agent = make_agent(alice, labels=[f"label{n}" for n in range(count)])

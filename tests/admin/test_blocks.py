@@ -8,7 +8,7 @@ from ..factories import actor, make_agent, make_block, make_conversation, make_r
 from .pages import add_url, change_url, fields_of, list_url, messages_of, open_form, save_form
 
 
-def test_an_edit_leaves_a_revision_from_the_admin(alice, bob, browser_of):
+def test_edit_writes_admin_revision(alice, bob, browser_of):
     block = make_block(alice, value="Ada")
     browser = browser_of(bob)
     data = open_form(browser, block)
@@ -20,7 +20,7 @@ def test_an_edit_leaves_a_revision_from_the_admin(alice, bob, browser_of):
     assert (newest.source, newest.written_by, newest.unconditional) == ("admin", bob, False)
 
 
-def test_saving_without_an_edit_leaves_no_revision(alice, browser_of):
+def test_save_without_edit_writes_no_revision(alice, browser_of):
     # A browser sends CR LF, and drops the first line end of a textarea.
     block = make_block(alice, value="\n one\ntwo \n", description="a\nb", tags=["x, y"])
     browser = browser_of(alice)
@@ -32,7 +32,7 @@ def test_saving_without_an_edit_leaves_no_revision(alice, browser_of):
     assert (block.version, block.value, block.tags) == (1, "\n one\ntwo \n", ["x, y"])
 
 
-def test_a_save_based_on_an_older_text_is_refused_and_keeps_what_was_typed(alice, bob, browser_of):
+def test_stale_save_is_refused_and_keeps_typed_text(alice, bob, browser_of):
     block = make_block(alice, value="one")
     browser = browser_of(bob)
     data = open_form(browser, block)
@@ -49,7 +49,7 @@ def test_a_save_based_on_an_older_text_is_refused_and_keeps_what_was_typed(alice
     assert (block.value, block.version) == ("two, by <b>alice</b>", 2)
 
 
-def test_saving_again_after_a_refusal_writes_over_it(alice, bob, browser_of):
+def test_second_save_after_refusal_replaces_text(alice, bob, browser_of):
     block = make_block(alice, value="one")
     browser = browser_of(bob)
     data = open_form(browser, block)
@@ -62,7 +62,7 @@ def test_saving_again_after_a_refusal_writes_over_it(alice, bob, browser_of):
     assert list(block.revisions.values_list("value", flat=True)) == ["three", "two", "one"]
 
 
-def test_after_a_refusal_a_text_nobody_typed_is_not_brought_back(alice, bob, browser_of):
+def test_second_save_keeps_text_that_was_not_typed(alice, bob, browser_of):
     block = make_block(alice, value="one")
     browser = browser_of(bob)
     data = open_form(browser, block) | {"description": "for whom"}
@@ -76,7 +76,7 @@ def test_after_a_refusal_a_text_nobody_typed_is_not_brought_back(alice, bob, bro
     assert (block.value, block.description) == ("two", "for whom")
 
 
-def test_a_value_over_the_limit_is_an_error_beside_the_field(alice, browser_of):
+def test_value_over_limit_is_field_error(alice, browser_of):
     block = make_block(alice, value="one", limit=5)
     browser = browser_of(alice)
     data = open_form(browser, block)
@@ -89,7 +89,7 @@ def test_a_value_over_the_limit_is_an_error_beside_the_field(alice, browser_of):
     assert (block.value, block.description, block.version) == ("one", None, 1)
 
 
-def test_what_is_wrong_with_other_fields_is_shown_too(alice, browser_of):
+def test_all_invalid_fields_are_shown(alice, browser_of):
     block = make_block(alice)
     browser = browser_of(alice)
     data = open_form(browser, block)
@@ -101,7 +101,7 @@ def test_what_is_wrong_with_other_fields_is_shown_too(alice, browser_of):
     assert set(response.context["adminform"].form.errors) == {"label", "metadata", "limit"}
 
 
-def test_a_new_block_belongs_to_the_organization_of_whoever_adds_it(alice, mallory, browser_of):
+def test_new_block_belongs_to_operators_organization(alice, mallory, browser_of):
     browser_of(alice).post(
         add_url(Block),
         {"label": "policy", "value": "Be kind.", "limit": 100, "organization": mallory.pk},
@@ -112,7 +112,7 @@ def test_a_new_block_belongs_to_the_organization_of_whoever_adds_it(alice, mallo
     assert block.revisions.get().source == "admin"
 
 
-def test_a_superuser_says_which_organization_owns_a_new_block(alice, root, browser_of):
+def test_superuser_chooses_organization_of_new_block(alice, root, browser_of):
     browser = browser_of(root)
 
     missing = browser.post(add_url(Block), {"label": "policy", "limit": 100})
@@ -124,7 +124,7 @@ def test_a_superuser_says_which_organization_owns_a_new_block(alice, root, brows
     assert Block.objects.get().organization == alice.organization
 
 
-def test_a_deleted_block_leaves_the_list_and_stays_under_deleted(alice, browser_of):
+def test_deleted_block_is_listed_under_deleted(alice, browser_of):
     agent = make_agent(alice, labels=["human"])
     block = agent.blocks.get()
     browser = browser_of(alice)
@@ -141,7 +141,7 @@ def test_a_deleted_block_leaves_the_list_and_stays_under_deleted(alice, browser_
     assert [b.pk for b in deleted] == [block.pk]
 
 
-def test_an_isolated_block_is_neither_relabelled_nor_deleted(alice, browser_of):
+def test_isolated_block_cannot_be_relabelled_or_deleted(alice, browser_of):
     conversation = make_conversation(make_agent(alice, labels=["human"]), isolated=["human"])
     block = conversation.isolated_blocks.get()
     browser = browser_of(alice)
@@ -157,7 +157,7 @@ def test_an_isolated_block_is_neither_relabelled_nor_deleted(alice, browser_of):
     assert refused.status_code == 403
 
 
-def test_a_label_that_an_agent_already_has_is_refused(alice, browser_of):
+def test_label_already_on_agent_is_refused(alice, browser_of):
     agent = make_agent(alice, labels=["human", "persona"])
     block = agent.blocks.get(label="persona")
     browser = browser_of(alice)
@@ -171,7 +171,7 @@ def test_a_label_that_an_agent_already_has_is_refused(alice, browser_of):
     assert block.label == "persona"
 
 
-def test_html_in_a_block_stays_text(alice, browser_of):
+def test_markup_in_block_is_escaped(alice, browser_of):
     bad = "<script>alert(1)</script>"
     block = make_block(alice, value=bad, description=bad)
     write_block(block, by=actor(alice), value=f"{bad} {bad}", reason=bad)
@@ -189,7 +189,7 @@ def button(block, name, query=""):
     return change_url(block).replace("/change/", f"/{name}/") + query
 
 
-def test_the_history_shows_the_newest_and_older_ones_are_a_link_away(alice, browser_of):
+def test_history_pages_from_newest_to_oldest(alice, browser_of):
     block = make_block(alice, value="version 1")
     browser = browser_of(alice)
     for number in range(2, 24):
@@ -205,7 +205,7 @@ def test_the_history_shows_the_newest_and_older_ones_are_a_link_away(alice, brow
     assert older.context["older_than"] is None
 
 
-def test_a_revision_tells_who_wrote_it_from_where_and_in_which_turn(alice, browser_of):
+def test_revision_shows_author_conversation_and_run(alice, browser_of):
     conversation = make_conversation(make_agent(alice, labels=["human"]), summary="About Ada")
     run = make_run(conversation)
     block = conversation.agent.blocks.get()
@@ -221,7 +221,7 @@ def test_a_revision_tells_who_wrote_it_from_where_and_in_which_turn(alice, brows
     assert "&lt;i&gt;" in page
 
 
-def test_an_older_revision_is_restored_after_a_look(alice, browser_of):
+def test_restore_previews_and_checks_version(alice, browser_of):
     block = make_block(alice, value="one")
     write_block(block, by=actor(alice), value="two")
     browser = browser_of(alice)
@@ -241,7 +241,7 @@ def test_an_older_revision_is_restored_after_a_look(alice, browser_of):
     assert (block.value, block.version) == ("one", 4)
 
 
-def test_an_edit_is_undone_and_redone(alice, browser_of):
+def test_undo_and_redo_check_version(alice, browser_of):
     block = make_block(alice, value="one")
     write_block(block, by=actor(alice), value="two")
     browser = browser_of(alice)
@@ -256,7 +256,7 @@ def test_an_edit_is_undone_and_redone(alice, browser_of):
     assert block.value == "two"
 
 
-def test_a_change_is_previewed_with_whom_it_reaches_and_then_saved(alice, browser_of):
+def test_preview_shows_audience_then_saves(alice, browser_of):
     agent = make_agent(alice, labels=["human"])
     make_conversation(agent)
     make_conversation(agent, isolated=["human"])
@@ -275,7 +275,7 @@ def test_a_change_is_previewed_with_whom_it_reaches_and_then_saved(alice, browse
 
 
 @pytest.mark.parametrize("name", ["undo", "redo", "restore", "preview"])
-def test_buttons_of_a_block_are_for_those_who_may_change_it(name, alice, mallory, browser_of):
+def test_block_verbs_require_change_permission(name, alice, mallory, browser_of):
     block = make_block(alice, value="one")
     write_block(block, by=actor(alice), value="two")
     alice.user.user_permissions.remove(alice.user.user_permissions.get(codename="change_block"))
@@ -288,7 +288,7 @@ def test_buttons_of_a_block_are_for_those_who_may_change_it(name, alice, mallory
     assert block.value == "two"
 
 
-def test_a_colleague_may_edit_and_a_stranger_may_not(alice, bob, mallory, browser_of):
+def test_stranger_cannot_edit_block(alice, bob, mallory, browser_of):
     block = make_block(alice, value="one")
     data = open_form(browser_of(bob), block)
 

@@ -34,7 +34,7 @@ def conversation(alice) -> Conversation:
     return make_conversation(agent, isolated=["human"], summary="About Ada")
 
 
-def test_a_label_is_isolated_edited_and_released_on_one_page(bob, conversation, browser_of):
+def test_isolate_edit_and_release_label(bob, conversation, browser_of):
     browser = browser_of(bob)
 
     browser.post(button(conversation, "isolate", "persona"))
@@ -54,7 +54,7 @@ def test_a_label_is_isolated_edited_and_released_on_one_page(bob, conversation, 
     assert texts(conversation) == {"persona": "about persona", "human": "about human"}
 
 
-def test_a_text_nobody_edited_is_not_written(alice, bob, conversation, browser_of):
+def test_unedited_text_is_not_written(alice, bob, conversation, browser_of):
     browser = browser_of(bob)
     data = open_form(browser, conversation)
     block = conversation.isolated_blocks.get()
@@ -68,7 +68,7 @@ def test_a_text_nobody_edited_is_not_written(alice, bob, conversation, browser_o
     assert conversation.summary == "About Grace"
 
 
-def test_a_stale_text_is_refused_and_nothing_is_saved(alice, bob, conversation, browser_of):
+def test_stale_text_refuses_whole_save(alice, bob, conversation, browser_of):
     browser = browser_of(bob)
     data = open_form(browser, conversation)
     block = conversation.isolated_blocks.get()
@@ -88,9 +88,10 @@ def test_a_stale_text_is_refused_and_nothing_is_saved(alice, bob, conversation, 
     block.refresh_from_db()
     conversation.refresh_from_db()
     assert (block.value, conversation.summary) == ("alice's", "About Ada")
+    assert messages_of(response) == []
 
 
-def test_a_text_over_the_limit_is_an_error_in_its_row(alice, conversation, browser_of):
+def test_text_over_limit_is_error_of_its_form(alice, conversation, browser_of):
     block = write_block(conversation.isolated_blocks.get(), by=actor(alice), limit=12)
     browser = browser_of(alice)
     data = open_form(browser, conversation)
@@ -106,7 +107,30 @@ def test_a_text_over_the_limit_is_an_error_in_its_row(alice, conversation, brows
     assert (block.value, block.version) == ("about human", 2)
 
 
-def test_a_label_released_meanwhile_is_an_error_and_not_a_crash(alice, conversation, browser_of):
+def test_undo_and_redo_are_disabled_without_history(alice, conversation, browser_of):
+    browser = browser_of(alice)
+
+    def moves():
+        [row] = [r for r in browser.get(change_url(conversation)).context["memory_rows"] if r.form]
+        return tuple(row.moves)
+
+    before = moves()
+    block = write_block(conversation.isolated_blocks.get(), by=actor(alice), value="edited")
+    edited = moves()
+    browser.post(button(conversation, "undo", "human"), {"version": block.version})
+    undone = moves()
+    browser.post(button(conversation, "redo", "human"), {"version": block.version + 1})
+
+    assert [before, edited, undone, moves()] == [
+        (False, False),
+        (True, False),
+        (False, True),
+        (True, False),
+    ]
+    assert browser.get(change_url(conversation)).content.decode().count(" disabled>Redo") == 1
+
+
+def test_text_of_released_label_is_shown_again(alice, conversation, browser_of):
     browser = browser_of(alice)
     data = open_form(browser, conversation)
     browser.post(button(conversation, "release", "human"), {"version": 1})
@@ -120,7 +144,7 @@ def test_a_label_released_meanwhile_is_an_error_and_not_a_crash(alice, conversat
     assert texts(conversation)["human"] == "about human"
 
 
-def test_drift_and_a_shared_block_that_is_gone_are_shown(alice, conversation, browser_of):
+def test_page_shows_drift(alice, conversation, browser_of):
     shared = conversation.agent.blocks.get(label="human")
     browser = browser_of(alice)
 
@@ -138,7 +162,7 @@ def test_drift_and_a_shared_block_that_is_gone_are_shown(alice, conversation, br
     assert "so did this" in gone
 
 
-def test_drift_is_a_column_and_a_filter_of_the_list(alice, browser_of):
+def test_list_filters_by_drift(alice, browser_of):
     agent = make_agent(alice, labels=["human"])
     calm = make_conversation(agent, isolated=["human"])
     edited = make_conversation(agent, isolated=["human"])
@@ -158,7 +182,7 @@ def test_drift_is_a_column_and_a_filter_of_the_list(alice, browser_of):
     assert found == {"in_sync": [calm.pk], "isolated_changed": [edited.pk], "diverged": []}
 
 
-def test_a_stale_prompt_says_so_until_it_is_recompiled(alice, conversation, browser_of):
+def test_stale_prompt_notice_ends_with_recompile(alice, conversation, browser_of):
     browser = browser_of(alice)
     fresh = browser.get(change_url(conversation)).context["is_stale"]
     write_block(conversation.isolated_blocks.get(), by=actor(alice), value="own human")
@@ -173,7 +197,7 @@ def test_a_stale_prompt_says_so_until_it_is_recompiled(alice, conversation, brow
     assert "own human" in system.text
 
 
-def test_an_unknown_label_is_an_error_message(alice, conversation, browser_of):
+def test_unknown_label_is_reported(alice, conversation, browser_of):
     browser = browser_of(alice)
 
     isolate = browser.post(button(conversation, "isolate", "nope"), follow=True)
@@ -183,7 +207,7 @@ def test_an_unknown_label_is_an_error_message(alice, conversation, browser_of):
     assert "has not isolated the label 'persona'" in messages_of(release)[0]
 
 
-def test_whoever_may_only_view_finds_nothing_to_press(bob, conversation, browser_of):
+def test_view_permission_alone_shows_no_buttons(bob, conversation, browser_of):
     bob.user.user_permissions.remove(
         *bob.user.user_permissions.filter(codename__startswith="change_")
     )
@@ -199,7 +223,7 @@ def test_whoever_may_only_view_finds_nothing_to_press(bob, conversation, browser
     assert refused.status_code == 403
 
 
-def test_a_conversation_is_added_with_its_isolated_labels(alice, browser_of):
+def test_add_conversation_with_isolated_labels(alice, browser_of):
     agent = make_agent(alice, labels=["human"])
     browser = browser_of(alice)
 
@@ -214,7 +238,7 @@ def test_a_conversation_is_added_with_its_isolated_labels(alice, browser_of):
     assert added.message_links.get().message.role == "system"
 
 
-def test_a_conversation_with_a_strangers_agent_is_not_added(alice, mallory, browser_of):
+def test_strangers_agent_is_refused(alice, mallory, browser_of):
     theirs = make_agent(alice)
 
     response = browser_of(mallory).post(add_url(Conversation), {"agent": theirs.pk})
@@ -223,7 +247,7 @@ def test_a_conversation_with_a_strangers_agent_is_not_added(alice, mallory, brow
     assert not theirs.conversations.filter(is_default=False).exists()
 
 
-def test_own_fields_are_saved_and_cleared(alice, conversation, browser_of):
+def test_fields_are_saved_and_cleared(alice, conversation, browser_of):
     browser = browser_of(alice)
     data = open_form(browser, conversation)
 
@@ -244,7 +268,7 @@ def test_own_fields_are_saved_and_cleared(alice, conversation, browser_of):
     assert (conversation.version, conversation.last_updated_by) == (2, alice)
 
 
-def test_a_wrong_model_is_an_error_of_the_form(alice, conversation, browser_of):
+def test_invalid_model_is_form_error(alice, conversation, browser_of):
     browser = browser_of(alice)
     data = open_form(browser, conversation)
 
@@ -258,7 +282,7 @@ def test_a_wrong_model_is_an_error_of_the_form(alice, conversation, browser_of):
     assert conversation.model is None
 
 
-def test_deleting_asks_first_and_says_what_will_happen(alice, conversation, browser_of):
+def test_delete_asks_and_names_consequence(alice, conversation, browser_of):
     browser = browser_of(alice)
     bulk = {"action": "delete_selected", "_selected_action": conversation.pk}
 
@@ -271,7 +295,7 @@ def test_deleting_asks_first_and_says_what_will_happen(alice, conversation, brow
     assert conversation.deleted_at is None
 
 
-def test_deleting_many_names_some_and_counts_all(alice, conversation, browser_of):
+def test_bulk_delete_names_some_rows_and_counts_rest(alice, conversation, browser_of):
     pks = [make_conversation(conversation.agent, summary=f"talk {n}").pk for n in range(30)]
     bulk = {"action": "delete_selected", "_selected_action": pks}
 
@@ -281,7 +305,7 @@ def test_deleting_many_names_some_and_counts_all(alice, conversation, browser_of
     assert "and 10 more" in asked
 
 
-def test_deleting_hides_and_restoring_brings_back(alice, conversation, browser_of):
+def test_deleted_conversation_is_hidden_until_restored(alice, conversation, browser_of):
     browser = browser_of(alice)
     pks = {"_selected_action": conversation.pk}
 
@@ -299,7 +323,7 @@ def test_deleting_hides_and_restoring_brings_back(alice, conversation, browser_o
     assert texts(conversation)["human"] == "about human"
 
 
-def test_what_is_deleted_can_be_looked_at_and_not_edited(alice, conversation, browser_of):
+def test_deleted_rows_are_read_only(alice, conversation, browser_of):
     block = conversation.isolated_blocks.get()
     delete_agent(conversation.agent, by=actor(alice))
     browser = browser_of(alice)
@@ -317,7 +341,7 @@ def test_what_is_deleted_can_be_looked_at_and_not_edited(alice, conversation, br
     assert [reply.status_code for reply in refused] == [403, 403, 403]
 
 
-def test_the_default_conversation_is_not_deleted(alice, conversation, browser_of):
+def test_default_conversation_cannot_be_deleted(alice, conversation, browser_of):
     default = conversation.agent.conversations.get(is_default=True)
     browser = browser_of(alice)
     bulk = {"action": "delete_selected", "post": "yes", "_selected_action": default.pk}
@@ -330,7 +354,7 @@ def test_the_default_conversation_is_not_deleted(alice, conversation, browser_of
 
 
 @pytest.mark.parametrize("count", [1, 5])
-def test_the_page_costs_the_same_queries_however_much_it_shows(
+def test_conversation_page_query_count_is_constant(
     count, root, alice, browser_of, django_assert_num_queries
 ):
     labels = [f"label{n}" for n in range(count)]

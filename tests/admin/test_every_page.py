@@ -23,7 +23,7 @@ def test_every_model_is_registered():
 
 
 @every_model
-def test_every_page_opens_for_a_superuser(model, root, alice, browser_of):
+def test_superuser_opens_every_page(model, root, alice, browser_of):
     row = make_world(alice)[model]
     browser = browser_of(root)
 
@@ -38,7 +38,7 @@ def test_every_page_opens_for_a_superuser(model, root, alice, browser_of):
 
 
 @every_model
-def test_every_list_can_be_searched_and_found_by_id(model, root, alice, browser_of):
+def test_list_search_finds_row_by_id(model, root, alice, browser_of):
     row = make_world(alice)[model]
     browser = browser_of(root)
 
@@ -53,7 +53,7 @@ def test_every_list_can_be_searched_and_found_by_id(model, root, alice, browser_
 @pytest.mark.parametrize(
     "query", ["label__exact=%00", "drift=%00", "q=%00", "conversation__agent__id__exact=%00"]
 )
-def test_a_filter_that_no_database_understands_is_refused(query, alice, browser_of):
+def test_nul_in_query_string_is_refused(query, alice, browser_of):
     make_world(alice)
 
     reply = browser_of(alice).get(f"{list_url(IsolatedBlock)}?{query}")
@@ -63,7 +63,7 @@ def test_a_filter_that_no_database_understands_is_refused(query, alice, browser_
 
 
 @every_model
-def test_an_action_on_something_that_is_no_id_says_so(model, root, alice, browser_of):
+def test_action_on_invalid_id_is_reported(model, root, alice, browser_of):
     make_world(alice)
     chosen = {"action": "export_as_csv", "_selected_action": ["nonsense"]}
 
@@ -74,7 +74,7 @@ def test_an_action_on_something_that_is_no_id_says_so(model, root, alice, browse
 
 
 @every_model
-def test_a_stranger_sees_nothing(model, alice, mallory, browser_of):
+def test_stranger_sees_no_row(model, alice, mallory, browser_of):
     theirs = make_world(alice)[model]
     own = make_world(mallory)[model]
     browser = browser_of(mallory)
@@ -91,7 +91,7 @@ def test_a_stranger_sees_nothing(model, alice, mallory, browser_of):
 
 
 @every_model
-def test_a_stranger_finds_nothing_by_id_or_by_filter(model, alice, mallory, browser_of):
+def test_stranger_finds_no_row_by_id(model, alice, mallory, browser_of):
     theirs = make_world(alice)
     browser = browser_of(mallory)
 
@@ -112,9 +112,7 @@ def test_a_stranger_finds_nothing_by_id_or_by_filter(model, alice, mallory, brow
         ("isolatedblock", "conversation", Conversation),
     ],
 )
-def test_a_stranger_is_suggested_only_what_is_theirs(
-    source, field, model, alice, mallory, browser_of
-):
+def test_suggestions_stay_in_organization(source, field, model, alice, mallory, browser_of):
     make_world(alice)
     make_world(mallory)
 
@@ -152,7 +150,7 @@ QUERIES = {
 
 @pytest.mark.parametrize("count", [1, 5])
 @every_model
-def test_a_list_costs_the_same_queries_however_long(
+def test_list_query_count_is_constant(
     model, count, root, alice, browser_of, django_assert_num_queries
 ):
     for _ in range(count):
@@ -165,7 +163,7 @@ def test_a_list_costs_the_same_queries_however_long(
     assert response.status_code == 200
 
 
-def test_the_index_names_every_model(root, browser_of):
+def test_index_names_every_model(root, browser_of):
     response = browser_of(root).get("/admin/")
 
     named = {m["object_name"] for app in response.context["app_list"] for m in app["models"]}

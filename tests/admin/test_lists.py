@@ -11,7 +11,7 @@ from ..factories import actor, make_agent, make_block, make_conversation, make_r
 from .pages import fields_of, list_url, messages_of
 
 
-def test_a_list_stays_sorted_as_its_reader_sorted_it(alice, bob, browser_of):
+def test_list_keeps_order_per_session(alice, bob, browser_of):
     for label in ("b", "a", "c"):
         make_block(alice, label=label)
     browser = browser_of(alice)
@@ -28,7 +28,7 @@ def test_a_list_stays_sorted_as_its_reader_sorted_it(alice, bob, browser_of):
     assert labels(browser_of(bob)) == ["c", "a", "b"]
 
 
-def test_a_list_is_exported_as_it_stands_and_no_cell_is_a_formula(alice, browser_of):
+def test_csv_export_has_columns_ids_and_no_formulas(alice, browser_of):
     agent = make_agent(alice, labels=["human"], name="Ada's helper")
     evil = make_conversation(agent, summary='=HYPERLINK("http://evil")', isolated=["human"])
     plain = make_conversation(agent, summary="<b>plain</b>, and more")
@@ -47,7 +47,7 @@ def test_a_list_is_exported_as_it_stands_and_no_cell_is_a_formula(alice, browser
     assert {row["agent"] for row in rows} == {"Ada's helper"}
 
 
-def test_a_stranger_exports_nothing_of_others(alice, mallory, browser_of):
+def test_csv_export_stays_in_organization(alice, mallory, browser_of):
     theirs = make_block(alice, label="secret")
     own = make_block(mallory, label="own")
     data = {"action": "export_as_csv", "_selected_action": [theirs.pk, own.pk]}
@@ -58,7 +58,7 @@ def test_a_stranger_exports_nothing_of_others(alice, mallory, browser_of):
     assert "secret" not in reply.getvalue().decode()
 
 
-def test_keys_are_revoked_after_asking(alice, browser_of):
+def test_revoke_selected_keys_asks_first(alice, browser_of):
     key, _ = issue_key(alice)
     browser = browser_of(alice)
 
@@ -74,7 +74,7 @@ def test_keys_are_revoked_after_asking(alice, browser_of):
     assert key.revoked_at is not None
 
 
-def test_isolated_blocks_of_several_agents_are_reset_with_a_preview(alice, browser_of):
+def test_bulk_reset_of_several_agents_previews_first(alice, browser_of):
     conversations = [
         make_conversation(make_agent(alice, labels=["human"]), isolated=["human"]) for _ in range(2)
     ]
@@ -93,7 +93,7 @@ def test_isolated_blocks_of_several_agents_are_reset_with_a_preview(alice, brows
     assert [c.isolated_blocks.get().value for c in conversations] == ["about human"] * 2
 
 
-def test_whoever_may_not_change_conversations_resets_none(alice, mallory, browser_of):
+def test_bulk_reset_requires_change_permission(alice, mallory, browser_of):
     conversation = make_conversation(make_agent(alice, labels=["human"]), isolated=["human"])
     write_block(conversation.isolated_blocks.get(), by=actor(alice), value="own")
     alice.user.user_permissions.remove(
@@ -107,7 +107,7 @@ def test_whoever_may_not_change_conversations_resets_none(alice, mallory, browse
     assert conversation.isolated_blocks.get().value == "own"
 
 
-def test_conversations_are_archived_after_asking(alice, browser_of):
+def test_archive_and_unarchive_selected_ask_first(alice, browser_of):
     conversation = make_conversation(make_agent(alice))
     browser = browser_of(alice)
     data = {"action": "archive_selected", "_selected_action": conversation.pk}
@@ -118,9 +118,16 @@ def test_conversations_are_archived_after_asking(alice, browser_of):
     browser.post(list_url(Conversation), {**data, "confirmed": "Yes"})
     conversation.refresh_from_db()
     assert conversation.archived_at is not None
+    archived = browser.get(list_url(Conversation), {"state": "archived"}).context["cl"]
+    assert [row.pk for row in archived.result_list] == [conversation.pk]
+
+    data = {"action": "unarchive_selected", "_selected_action": conversation.pk}
+    browser.post(f"{list_url(Conversation)}?state=archived", {**data, "confirmed": "Yes"})
+    conversation.refresh_from_db()
+    assert conversation.archived_at is None
 
 
-def test_the_index_counts_what_matters_and_links_to_it(alice, mallory, browser_of):
+def test_index_counts_match_linked_lists(alice, mallory, browser_of):
     agent = make_agent(alice, labels=["human"])
     edited = make_conversation(agent, isolated=["human"])
     write_block(edited.isolated_blocks.get(), by=actor(alice), value="own", limit=3)
@@ -142,7 +149,7 @@ def test_the_index_counts_what_matters_and_links_to_it(alice, mallory, browser_o
         assert listed.result_count == figure.number
 
 
-def test_the_index_counts_only_what_one_may_see(alice, browser_of):
+def test_index_counts_require_view_permission(alice, browser_of):
     make_agent(alice)
     alice.user.user_permissions.clear()
 

@@ -45,7 +45,7 @@ def write(alice, conversation):
     return make
 
 
-def test_promoting_says_first_how_many_read_it(alice, conversation, write, browser_of):
+def test_promote_shows_audience_first(alice, conversation, write, browser_of):
     make_conversation(conversation.agent)
     make_conversation(conversation.agent, isolated=["human"])
     write(own="one\ntwo\nmore")
@@ -63,7 +63,7 @@ def test_promoting_says_first_how_many_read_it(alice, conversation, write, brows
     assert conversation.agent.blocks.get(label="human").value == "one\ntwo\nmore"
 
 
-def test_promoting_over_a_change_must_be_ticked(alice, conversation, write, browser_of):
+def test_promote_over_shared_change_requires_force(alice, conversation, write, browser_of):
     write(own="one\ntwo\nmore", shared="ONE\ntwo\nthree")
     browser = browser_of(alice)
     shared = conversation.agent.blocks.get(label="human")
@@ -85,7 +85,7 @@ def test_promoting_over_a_change_must_be_ticked(alice, conversation, write, brow
     assert shared.value == "one\ntwo\nmore"
 
 
-def test_whoever_may_not_change_blocks_promotes_nothing(alice, conversation, write, browser_of):
+def test_promote_requires_permission_to_change_blocks(alice, conversation, write, browser_of):
     write(own="mine")
     alice.user.user_permissions.remove(alice.user.user_permissions.get(codename="change_block"))
     browser = browser_of(alice)
@@ -98,7 +98,7 @@ def test_whoever_may_not_change_blocks_promotes_nothing(alice, conversation, wri
     assert browser.post(button(conversation, "promote"), {"version": 2}).status_code == 403
 
 
-def test_resetting_is_undone_and_redone(alice, conversation, write, browser_of):
+def test_reset_can_be_undone_and_redone(alice, conversation, write, browser_of):
     write(own="mine")
     browser = browser_of(alice)
 
@@ -112,7 +112,7 @@ def test_resetting_is_undone_and_redone(alice, conversation, write, browser_of):
     assert texts(conversation)["human"] == "one\ntwo\nthree"
 
 
-def test_what_moved_on_meanwhile_is_looked_at_again(alice, conversation, write, browser_of):
+def test_verbs_refuse_stale_version(alice, conversation, write, browser_of):
     write(own="mine")
     browser = browser_of(alice)
     seen = {
@@ -130,7 +130,7 @@ def test_what_moved_on_meanwhile_is_looked_at_again(alice, conversation, write, 
     assert texts(conversation)["human"] == "somebody else's"
 
 
-def test_a_rebase_without_conflict_shows_the_merged_text(alice, conversation, write, browser_of):
+def test_rebase_without_conflict_merges(alice, conversation, write, browser_of):
     write(own="one\ntwo\nTHREE", shared="ONE\ntwo\nthree")
     browser = browser_of(alice)
 
@@ -141,7 +141,7 @@ def test_a_rebase_without_conflict_shows_the_merged_text(alice, conversation, wr
     assert texts(conversation)["human"] == "ONE\ntwo\nTHREE"
 
 
-def test_a_conflict_is_decided_on_the_merge_page(alice, conversation, write, browser_of):
+def test_merge_page_refuses_markers_and_resolves_conflict(alice, conversation, write, browser_of):
     write(own="one\nmine\nthree", shared="one\ntheirs\nthree")
     browser = browser_of(alice)
 
@@ -156,9 +156,7 @@ def test_a_conflict_is_decided_on_the_merge_page(alice, conversation, write, bro
     assert conversation.isolations.get().base_value == "one\ntheirs\nthree"
 
 
-def test_a_merge_of_texts_that_moved_on_keeps_what_was_typed(
-    alice, conversation, write, browser_of
-):
+def test_stale_merge_keeps_typed_text(alice, conversation, write, browser_of):
     write(own="one\nmine\nthree", shared="one\ntheirs\nthree")
     browser = browser_of(alice)
     data = fields_of(browser.get(button(conversation, "rebase")), "confirm")
@@ -175,7 +173,7 @@ def test_a_merge_of_texts_that_moved_on_keeps_what_was_typed(
     assert "theirs, and later" in refused.content.decode()
 
 
-def test_a_released_copy_is_brought_back(alice, conversation, write, browser_of):
+def test_restore_released_label(alice, conversation, write, browser_of):
     write(own="mine")
     browser = browser_of(alice)
 
@@ -187,9 +185,7 @@ def test_a_released_copy_is_brought_back(alice, conversation, write, browser_of)
     assert texts(conversation)["human"] == "mine"
 
 
-def test_a_copy_whose_shared_block_is_gone_is_neither_promoted_nor_reset(
-    alice, conversation, browser_of
-):
+def test_shared_gone_refuses_promote_reset_and_rebase(alice, conversation, browser_of):
     detach_block(conversation.agent, conversation.agent.blocks.get(label="human"), by=actor(alice))
     browser = browser_of(alice)
 
@@ -205,9 +201,7 @@ def test_a_copy_whose_shared_block_is_gone_is_neither_promoted_nor_reset(
 
 
 @pytest.mark.parametrize("name", [*VERBS, "recompile", "archive", "fork"])
-def test_buttons_are_for_those_who_may_change_the_conversation(
-    name, alice, mallory, conversation, write, browser_of
-):
+def test_verbs_require_change_permission(name, alice, mallory, conversation, write, browser_of):
     write(own="mine", shared="theirs")
     label = "persona" if name == "isolate" else "human"
     alice.user.user_permissions.clear()
@@ -230,7 +224,7 @@ def test_buttons_are_for_those_who_may_change_the_conversation(
 
 
 @pytest.mark.parametrize("name", [*VERBS, "recompile", "archive", "fork"])
-def test_reading_a_page_changes_nothing(name, alice, conversation, write, browser_of):
+def test_get_changes_nothing(name, alice, conversation, write, browser_of):
     write(own="mine", shared="theirs")
     before = texts(conversation), Conversation.objects.values().get(pk=conversation.pk)
 

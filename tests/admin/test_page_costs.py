@@ -27,7 +27,7 @@ QUERIES = {
 
 @pytest.mark.parametrize("count", [1, 5])
 @pytest.mark.parametrize(("model", "name"), QUERIES)
-def test_a_page_costs_the_same_queries_however_much_it_shows(
+def test_page_query_count_is_constant(
     model, name, count, alice, browser_of, django_assert_num_queries
 ):
     labels = [f"label{n}" for n in range(count)]
@@ -56,9 +56,7 @@ def test_a_page_costs_the_same_queries_however_much_it_shows(
 
 
 @pytest.mark.parametrize("count", [1, 5])
-def test_the_index_counts_with_one_query_for_each_kind(
-    count, alice, browser_of, django_assert_num_queries
-):
+def test_index_counts_query_count_is_constant(count, alice, browser_of, django_assert_num_queries):
     for _ in range(count):
         make_conversation(make_agent(alice, labels=["human"]), isolated=["human"])
     browser = browser_of(alice)

@@ -49,7 +49,7 @@ def row_for(model, name, user):
     return row
 
 
-def test_every_button_is_named_here():
+def test_every_row_view_is_listed():
     registered = {
         (model, name)
         for model, model_admin in admin.site._registry.items()
@@ -60,7 +60,7 @@ def test_every_button_is_named_here():
 
 
 @every_button
-def test_a_button_needs_no_more_than_its_permissions(model, name, needed, alice, browser_of):
+def test_listed_permissions_are_sufficient(model, name, needed, alice, browser_of):
     row = row_for(model, name, alice)
     alice.user.user_permissions.set(Permission.objects.filter(codename__in=needed))
 
@@ -68,7 +68,7 @@ def test_a_button_needs_no_more_than_its_permissions(model, name, needed, alice,
 
 
 @every_button
-def test_a_button_needs_each_of_its_permissions(model, name, needed, alice, browser_of):
+def test_each_listed_permission_is_necessary(model, name, needed, alice, browser_of):
     row = row_for(model, name, alice)
     for codename in needed:
         # Whoever may change something may also look at it.
@@ -79,7 +79,7 @@ def test_a_button_needs_each_of_its_permissions(model, name, needed, alice, brow
 
 
 @every_button
-def test_a_stranger_presses_no_button(model, name, needed, alice, mallory, browser_of):
+def test_stranger_uses_no_row_view(model, name, needed, alice, mallory, browser_of):
     row = row_for(model, name, alice)
 
     reply = press(mallory, row, name, browser_of)

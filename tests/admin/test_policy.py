@@ -9,7 +9,7 @@ from project.security import CONTENT_SECURITY_POLICY
 
 
 @pytest.mark.parametrize("page", ["/admin/login/", "/admin/", "/docs/", "/admin/nowhere/"])
-def test_every_page_comes_with_the_policy(page, alice, browser_of):
+def test_pages_send_content_security_policy(page, alice, browser_of):
     response = browser_of(alice).get(page, follow=True)
 
     assert response.headers["Content-Security-Policy"] == CONTENT_SECURITY_POLICY
@@ -17,7 +17,7 @@ def test_every_page_comes_with_the_policy(page, alice, browser_of):
     assert "<script>" not in response.content.decode()
 
 
-def test_the_policy_allows_nothing_inline_and_nobody_else():
+def test_policy_allows_nothing_inline_or_foreign():
     assert "default-src 'none'" in CONTENT_SECURITY_POLICY
     assert "unsafe" not in CONTENT_SECURITY_POLICY
     assert "http" not in CONTENT_SECURITY_POLICY
@@ -43,7 +43,7 @@ urlpatterns = [path("admin/fails/", fails), *project.urls.urlpatterns]
         (lambda b: b.get("/admin/fails/"), 500, "Server error"),
     ],
 )
-def test_an_error_page_keeps_to_the_policy_and_shows_a_way_on(ask, status, says, alice):
+def test_error_pages_follow_policy_and_link_to_console(ask, status, says, alice):
     browser = Client(enforce_csrf_checks=status != 400, raise_request_exception=False)
     browser.force_login(alice.user)
 
@@ -57,7 +57,7 @@ def test_an_error_page_keeps_to_the_policy_and_shows_a_way_on(ask, status, says,
     assert "on purpose" not in page
 
 
-def test_browsers_that_ask_for_an_icon_find_one(client):
+def test_favicon_is_served(client):
     reply = client.get("/favicon.ico")
 
     assert reply.status_code == 302

@@ -25,9 +25,7 @@ def conversation(alice) -> Conversation:
     return make_conversation(make_agent(alice, labels=["human"]), isolated=["human"])
 
 
-def test_the_newest_messages_are_shown_and_older_ones_are_a_link_away(
-    alice, conversation, browser_of
-):
+def test_messages_page_from_newest_to_oldest(alice, conversation, browser_of):
     make_messages(conversation, *[f"message <{n}>" for n in range(130)])
     browser = browser_of(alice)
 
@@ -44,9 +42,7 @@ def test_the_newest_messages_are_shown_and_older_ones_are_a_link_away(
     assert "message &lt;129&gt;" in page.content.decode()
 
 
-def test_changes_of_memory_stand_between_the_messages_they_came_between(
-    alice, conversation, browser_of
-):
+def test_memory_changes_appear_between_messages(alice, conversation, browser_of):
     block = conversation.isolated_blocks.get()
     make_messages(conversation, "first")
     write_block(block, by=actor(alice), value="about Ada", reason="She said so")
@@ -66,7 +62,7 @@ def test_changes_of_memory_stand_between_the_messages_they_came_between(
     assert "She said so" in response.content.decode()
 
 
-def test_no_change_is_told_twice_or_lost_across_pages(alice, conversation, browser_of):
+def test_memory_changes_appear_once_across_pages(alice, conversation, browser_of):
     block = conversation.isolated_blocks.get()
     for n in range(70):
         make_messages(conversation, f"message {n}")
@@ -85,7 +81,7 @@ def test_no_change_is_told_twice_or_lost_across_pages(alice, conversation, brows
     assert sorted(told) == list(range(1, 72))
 
 
-def test_the_line_is_where_context_begins(alice, conversation, browser_of):
+def test_context_line_marks_first_message_in_context(alice, conversation, browser_of):
     make_messages(conversation, "compacted away", "still there", "newest")
     conversation.message_links.filter(position=1).update(in_context=False)
 
@@ -96,7 +92,7 @@ def test_the_line_is_where_context_begins(alice, conversation, browser_of):
     assert response.content.decode().count("Context begins here") == 1
 
 
-def test_the_last_turns_are_shown_with_their_errors(alice, conversation, browser_of):
+def test_latest_runs_show_errors(alice, conversation, browser_of):
     make_run(conversation, status=Run.Status.FAILED, error="<b>no answer</b>")
     make_run(conversation, status=Run.Status.RUNNING)
 
@@ -106,7 +102,7 @@ def test_the_last_turns_are_shown_with_their_errors(alice, conversation, browser
     assert "run running" in page
 
 
-def test_the_context_page_shows_what_the_model_will_read(alice, conversation, browser_of):
+def test_context_page_shows_next_prompt(alice, conversation, browser_of):
     write_block(conversation.isolated_blocks.get(), by=actor(alice), value="<i>own</i>")
     make_messages(conversation, "hello")
 
@@ -121,7 +117,7 @@ def test_the_context_page_shows_what_the_model_will_read(alice, conversation, br
 
 
 @pytest.mark.parametrize("name", ["timeline", "context"])
-def test_a_stranger_reads_nothing(name, alice, mallory, conversation, browser_of):
+def test_stranger_cannot_read_messages(name, alice, mallory, conversation, browser_of):
     alice.user.user_permissions.clear()
 
     assert browser_of(mallory).get(page_of(conversation, name)).status_code == 302
@@ -130,9 +126,7 @@ def test_a_stranger_reads_nothing(name, alice, mallory, conversation, browser_of
 
 @pytest.mark.parametrize("method", ["get", "post"])
 @pytest.mark.parametrize("at", ["nonsense", "message-00000000-0000-4000-8000-000000000000"])
-def test_a_fork_from_a_message_that_is_not_there_is_refused(
-    at, method, alice, conversation, browser_of
-):
+def test_fork_from_unknown_message_is_refused(at, method, alice, conversation, browser_of):
     url = page_of(conversation, "fork", f"?at={at}")
     data = {"choice-human": "copy"} if method == "post" else None
 
@@ -143,7 +137,7 @@ def test_a_fork_from_a_message_that_is_not_there_is_refused(
     assert not conversation.forks.exists()
 
 
-def test_a_fork_takes_what_was_chosen_for_each_label(alice, conversation, browser_of):
+def test_fork_follows_choice_for_each_label(alice, conversation, browser_of):
     write_block(conversation.isolated_blocks.get(), by=actor(alice), value="own")
     first, second = make_messages(conversation, "first", "second")
     browser = browser_of(alice)
@@ -161,7 +155,7 @@ def test_a_fork_takes_what_was_chosen_for_each_label(alice, conversation, browse
     assert "nonsense is not one of the available choices" in wrong.content.decode()
 
 
-def test_archived_and_taken_out_again(alice, conversation, browser_of):
+def test_archive_and_unarchive(alice, conversation, browser_of):
     browser = browser_of(alice)
     for is_archived in (True, False):
         browser.post(page_of(conversation, "archive"))
@@ -169,7 +163,7 @@ def test_archived_and_taken_out_again(alice, conversation, browser_of):
         assert (conversation.archived_at is not None) is is_archived
 
 
-def test_a_deleted_conversation_is_restored_on_its_page(alice, bob, conversation, browser_of):
+def test_restore_deleted_conversation(alice, bob, conversation, browser_of):
     browser = browser_of(alice)
     browser.post(change_url(conversation).replace("/change/", "/delete/"), {"post": "yes"})
     bob.user.user_permissions.remove(bob.user.user_permissions.get(codename="change_conversation"))
@@ -183,9 +177,7 @@ def test_a_deleted_conversation_is_restored_on_its_page(alice, bob, conversation
     assert conversation.deleted_at is None
 
 
-def test_fields_that_somebody_else_changed_are_not_written_over(
-    alice, bob, conversation, browser_of
-):
+def test_stale_fields_are_refused(alice, bob, conversation, browser_of):
     browser = browser_of(bob)
     data = fields_of(browser.get(change_url(conversation)), "conversation_form")
     alices = browser_of(alice)

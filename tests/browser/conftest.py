@@ -1,5 +1,8 @@
-"""A real browser on a live server. Whatever a test does, no page asks anybody else for anything,
-breaks the content security policy or fails in its script."""
+"""A real browser on a live server.
+
+In every test, no page sends a request to another origin, violates the content security policy or
+raises an error in its script.
+"""
 
 import os
 from collections.abc import Iterator
@@ -17,17 +20,15 @@ from ..factories import make_agent, make_conversation
 from .chromium import DESKTOP, MISSING, chromium, chromium_path
 from .conversation import LINES
 
-# Milliseconds; a machine may be busy.
-PATIENCE = 30_000
-expect.set_options(timeout=PATIENCE)
+TIMEOUT = 30_000  # milliseconds
+expect.set_options(timeout=TIMEOUT)
 
 
 @pytest.fixture(scope="module")
 def running_chromium() -> Iterator[Browser]:
     if chromium_path() is None:
         pytest.skip(MISSING)
-    # Playwright keeps an event loop in this thread, which Django takes for a mistake. Not for the
-    # whole session: other tests want the thread without one.
+    # Playwright runs an event loop in this thread, in which Django refuses queries by default.
     os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"
     with chromium() as browser:
         yield browser
@@ -44,7 +45,7 @@ def page_for(running_chromium, live_server):
         options = {"viewport": DESKTOP, "base_url": live_server.url, **options}
         context = running_chromium.new_context(**options)
         contexts.append(context)
-        context.set_default_timeout(PATIENCE)
+        context.set_default_timeout(TIMEOUT)
         if member:
             client = Client()
             client.force_login(member.user)
@@ -88,7 +89,7 @@ def alice(alice):
 
 @pytest.fixture
 def bob(bob):
-    """Alice's colleague, who may look at everything and change nothing."""
+    """Return Alice's colleague, who may view everything and change nothing."""
     views = Permission.objects.filter(codename__startswith="view_")
     return make_staff(bob, *views.values_list("codename", flat=True))
 
@@ -100,7 +101,7 @@ def mallory(mallory):
 
 @pytest.fixture(autouse=True)
 def _rows_are_flushed(transactional_db):
-    """The server has connections of its own: it sees only what was committed."""
+    """Commit rows: the server has its own connections."""
 
 
 @pytest.fixture

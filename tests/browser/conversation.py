@@ -1,4 +1,4 @@
-"""The conversation that the browser tests work on, and where things are on its page."""
+"""The conversation of the browser tests, and the parts of its page."""
 
 from django.urls import reverse
 from playwright.sync_api import Page
@@ -16,7 +16,7 @@ def path_of(row) -> str:
 
 
 def section(page: Page, label: str):
-    """The part of the memory panel about one label."""
+    """Return the section of the memory panel for a label."""
     heading = page.get_by_role("heading", name=label, exact=True)
     return page.locator("section.label").filter(has=heading)
 

@@ -1,4 +1,4 @@
-"""Somebody to look at the demo's data with, and the pages to look at, printed as JSON."""
+"""Create an operator of the demo organization; print the login and the pages as JSON."""
 
 import json
 import secrets

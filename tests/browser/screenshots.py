@@ -1,7 +1,7 @@
-"""`make screenshots`: the pictures of README and docs/console.md, of the demo's data.
+"""`make screenshots`: take the pictures of README and docs/console.md from the demo's data.
 
-Starts a server of its own with an empty database. `--all FOLDER` takes every page on a desktop and
-a phone, light and dark, to look at.
+Starts a server with an empty database. `--all FOLDER` takes every page on a desktop and a phone,
+light and dark.
 """
 
 import argparse

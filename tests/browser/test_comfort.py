@@ -1,4 +1,4 @@
-"""What console.js and console.css spare an operator."""
+"""What console.js and console.css do for an operator."""
 
 import pytest
 from playwright.sync_api import expect
@@ -12,7 +12,7 @@ from .conversation import path_of, section, write
 pytestmark = pytest.mark.browser
 
 
-def test_typed_text_is_not_lost_to_another_button(alice, conversation, page_for):
+def test_leaving_page_with_unsaved_text_asks_first(alice, conversation, page_for):
     isolate_label(conversation, "policy", by=actor(alice))
     attach_block(conversation.agent, make_block(alice, label="tone"), by=actor(alice))
     page = page_for(alice)
@@ -38,7 +38,7 @@ def test_typed_text_is_not_lost_to_another_button(alice, conversation, page_for)
     assert asked == ["beforeunload"]
 
 
-def test_a_refused_save_is_told_first(alice, conversation, page_for):
+def test_refused_save_focuses_error(alice, conversation, page_for):
     isolate_label(conversation, "policy", by=actor(alice))
     page = page_for(alice)
     page.goto(path_of(conversation))
@@ -50,7 +50,7 @@ def test_a_refused_save_is_told_first(alice, conversation, page_for):
     expect(page.locator(".errornote")).to_be_focused()
 
 
-def test_a_double_click_is_one_click(alice, conversation, page_for):
+def test_double_click_submits_once(alice, conversation, page_for):
     page = page_for(alice)
     page.goto(f"{path_of(conversation).removesuffix('change/')}fork/")
 
@@ -62,7 +62,7 @@ def test_a_double_click_is_one_click(alice, conversation, page_for):
     assert len(sent) == conversation.forks.count() == 1
 
 
-def test_the_index_uses_the_width_of_the_page(alice, page_for):
+def test_index_counts_fit_two_rows(alice, page_for):
     page = page_for(alice)
     page.goto("/admin/")
 

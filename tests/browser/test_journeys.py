@@ -1,4 +1,4 @@
-"""What operators come to the console for, done with a mouse and a keyboard."""
+"""The main tasks of an operator, done with mouse and keyboard."""
 
 import re
 
@@ -14,9 +14,9 @@ from .conversation import LINES, path_of, section, text_of, write
 pytestmark = pytest.mark.browser
 
 
-def test_a_conversation_is_found_a_label_isolated_and_edited(alice, conversation, page_for):
-    alice.set_password("correct horse")
-    alice.save()
+def test_isolate_and_edit_label_of_found_conversation(alice, conversation, page_for):
+    alice.user.set_password("correct horse")
+    alice.user.save()
     make_conversation(conversation.agent, summary="Somebody else")
     page = page_for()
 
@@ -31,7 +31,7 @@ def test_a_conversation_is_found_a_label_isolated_and_edited(alice, conversation
     page.get_by_role("link", name="A large customer").click()
 
     page.get_by_role("button", name="Isolate policy").click()
-    expect(page.get_by_text("Isolated policy: this conversation now")).to_be_visible()
+    expect(page.get_by_text("Isolated policy.")).to_be_visible()
     policy = section(page, "policy")
     expect(policy.get_by_text("in sync")).to_be_visible()
     policy.get_by_role("textbox").fill(LINES.replace("24", "72"))
@@ -40,17 +40,14 @@ def test_a_conversation_is_found_a_label_isolated_and_edited(alice, conversation
     expect(policy.get_by_text("isolated changed")).to_be_visible()
     expect(policy.locator("ins")).to_have_text("72")
     expect(policy.locator("del")).to_have_text("24")
-    expect(page.get_by_text("The stored prompt is older than this memory")).to_be_visible()
     page.get_by_role("button", name="Recompile now").click()
-    expect(page.get_by_text("The stored prompt is older than this memory")).to_have_count(0)
+    expect(page.get_by_role("button", name="Recompile now")).to_have_count(0)
     assert text_of(conversation, "policy") == LINES.replace("24", "72")
     policy.get_by_role("button", name="Undo").click()
     expect(policy.get_by_text("in sync")).to_be_visible()
 
 
-def test_a_save_that_comes_too_late_is_refused_and_nothing_typed_is_lost(
-    alice, conversation, page_for
-):
+def test_stale_save_is_refused_and_keeps_typed_text(alice, conversation, page_for):
     page = page_for(alice)
     page.goto(path_of(conversation))
     page.get_by_role("button", name="Isolate policy").click()
@@ -60,9 +57,8 @@ def test_a_save_that_comes_too_late_is_refused_and_nothing_typed_is_lost(
 
     policy.get_by_role("button", name="Save").click()
 
-    expect(policy.get_by_text("Not saved: it changed while you were editing")).to_be_visible()
-    expect(policy.get_by_text("What changed since you opened this page")).to_be_visible()
-    expect(policy.locator(".meanwhile ins").first).to_have_text("8")
+    expect(policy.locator(".errorlist")).to_contain_text("Not saved")
+    expect(policy.locator(".edit-conflict ins").first).to_have_text("8")
     expect(policy.get_by_role("textbox")).to_have_value(LINES.replace("warm", "brisk"))
     assert text_of(conversation, "policy") == LINES.replace("9 to 17", "8 to 20")
     policy.get_by_role("textbox").fill(LINES.replace("9 to 17", "8 to 20").replace("warm", "brisk"))
@@ -71,7 +67,7 @@ def test_a_save_that_comes_too_late_is_refused_and_nothing_typed_is_lost(
     assert text_of(conversation, "policy").endswith("Calls: 8 to 20\nTone: brisk")
 
 
-def test_promoting_says_whom_it_reaches(alice, conversation, page_for):
+def test_promote_shows_audience(alice, conversation, page_for):
     page = page_for(alice)
     page.goto(path_of(conversation))
     page.get_by_role("button", name="Isolate policy").click()
@@ -89,7 +85,7 @@ def test_promoting_says_whom_it_reaches(alice, conversation, page_for):
     assert conversation.agent.blocks.get(label="policy").value == LINES.replace("24", "72")
 
 
-def test_a_conflict_is_resolved_on_the_merge_page(alice, conversation, page_for):
+def test_resolve_conflict_on_merge_page(alice, conversation, page_for):
     page = page_for(alice)
     page.goto(path_of(conversation))
     page.get_by_role("button", name="Isolate policy").click()
@@ -98,9 +94,9 @@ def test_a_conflict_is_resolved_on_the_merge_page(alice, conversation, page_for)
     expect(section(page, "policy").get_by_text("diverged")).to_be_visible()
 
     page.get_by_role("link", name="Rebase policy").click()
-    expect(page.get_by_text("changed the same lines, in 1 place")).to_be_visible()
+    expect(page.locator(".conflict")).to_have_count(1)
     page.get_by_role("button", name="Rebase").click()
-    expect(page.get_by_text("still marks a conflict")).to_be_visible()
+    expect(page.get_by_text("is still a conflict marker")).to_be_visible()
     page.get_by_label("Text to keep").fill(LINES.replace("24", "48 to 72"))
     page.get_by_role("button", name="Rebase").click()
 
@@ -109,7 +105,7 @@ def test_a_conflict_is_resolved_on_the_merge_page(alice, conversation, page_for)
     assert text_of(conversation, "policy") == LINES.replace("24", "48 to 72")
 
 
-def test_an_older_revision_is_restored(alice, conversation, page_for):
+def test_restore_older_revision(alice, conversation, page_for):
     block = conversation.agent.blocks.get(label="policy")
     for number in range(30):
         write_block(block, by=actor(alice), value=f"version {number}")
@@ -121,12 +117,12 @@ def test_an_older_revision_is_restored(alice, conversation, page_for):
     expect(page.get_by_text("2 conversations of 1 agent read this")).to_be_visible()
     page.get_by_role("button", name="Restore").click()
 
-    expect(page.get_by_text("Restored what revision 1 said")).to_be_visible()
+    expect(page.get_by_text("Restored revision 1.")).to_be_visible()
     block.refresh_from_db()
     assert (block.value, block.version) == (LINES, 32)
 
 
-def test_a_change_is_previewed_and_saved(alice, conversation, page_for):
+def test_preview_then_save_block(alice, conversation, page_for):
     block = conversation.agent.blocks.get(label="policy")
     page = page_for(alice)
     page.goto(path_of(block))
@@ -141,7 +137,7 @@ def test_a_change_is_previewed_and_saved(alice, conversation, page_for):
     assert block.value == LINES.replace("24", "36")
 
 
-def test_a_label_is_reset_in_all_conversations(alice, conversation, page_for):
+def test_reset_label_in_all_conversations(alice, conversation, page_for):
     others = [make_conversation(conversation.agent, isolated=["policy"]) for _ in range(3)]
     for other in others[:2]:
         write(other, alice, own="their own")
@@ -149,16 +145,16 @@ def test_a_label_is_reset_in_all_conversations(alice, conversation, page_for):
     page.goto(path_of(conversation.agent))
 
     page.get_by_role("link", name="Reset policy in all conversations").click()
-    expect(page.get_by_text("Nothing was written yet")).to_be_visible()
+    expect(page.get_by_text("nothing has been changed yet")).to_be_visible()
     assert text_of(others[0], "policy") == "their own"
     page.get_by_role("button", name="Reset").click()
 
-    expect(page.get_by_text("Done. This became of each conversation.")).to_be_visible()
+    expect(page.get_by_role("heading", name="Results")).to_be_visible()
     expect(page.locator("ul.figures")).to_contain_text("2 applied")
     assert [text_of(other, "policy") for other in others] == [LINES] * 3
 
 
-def test_a_key_is_made_shown_once_and_revoked(alice, page_for):
+def test_issue_key_shows_secret_once_then_revoke(alice, page_for):
     page = page_for(alice)
     page.goto("/admin/conversations/apikey/add/")
 
@@ -174,13 +170,13 @@ def test_a_key_is_made_shown_once_and_revoked(alice, page_for):
     expect(page.get_by_text(secret)).to_have_count(0)
     page.get_by_role("button", name="Revoke").click()
 
-    expect(page.get_by_text("Revoked: programs that send it")).to_be_visible()
+    expect(page.get_by_text("Requests with this key are rejected")).to_be_visible()
     key = ApiKey.objects.get()
     assert key.digest == ApiKey.digest_of(secret)
     assert key.revoked_at is not None
 
 
-def test_a_colleague_who_may_only_look_finds_nothing_to_press(bob, conversation, page_for):
+def test_view_permission_alone_shows_no_buttons(bob, conversation, page_for):
     page = page_for(bob)
 
     for row in (conversation, conversation.agent, conversation.agent.blocks.first()):
@@ -189,10 +185,10 @@ def test_a_colleague_who_may_only_look_finds_nothing_to_press(bob, conversation,
         expect(page.locator("main").get_by_role("button")).to_have_count(0)
     page.goto(path_of(conversation))
     expect(section(page, "policy").get_by_text("Refunds: 24 hours")).to_be_visible()
-    expect(page.locator("#window")).to_be_visible()
+    expect(page.locator("#context-window")).to_be_visible()
 
 
-def test_a_stranger_is_told_that_there_is_nothing(mallory, conversation, page_for):
+def test_stranger_finds_nothing(mallory, conversation, page_for):
     page = page_for(mallory)
     paths = [path_of(conversation), path_of(conversation.agent)]
     paths += [path_of(conversation).replace("/change/", "/timeline/")]
@@ -203,11 +199,11 @@ def test_a_stranger_is_told_that_there_is_nothing(mallory, conversation, page_fo
         expect(page.get_by_text("A large customer")).to_have_count(0)
 
 
-def test_older_messages_are_loaded_into_the_page(alice, conversation, page_for):
+def test_older_messages_load_into_page(alice, conversation, page_for):
     make_messages(conversation, *[f"message {n}" for n in range(140)])
     page = page_for(alice)
     page.goto(path_of(conversation))
-    messages = page.locator(".thread .message")
+    messages = page.locator(".timeline .message")
     expect(messages).to_have_count(20)
 
     page.get_by_role("link", name="Load older messages").press("Enter")
@@ -220,7 +216,7 @@ def test_older_messages_are_loaded_into_the_page(alice, conversation, page_for):
     assert "message 0" in messages.nth(1).inner_text()
 
 
-def test_everything_works_without_scripts(alice, conversation, page_for):
+def test_console_works_without_scripts(alice, conversation, page_for):
     make_messages(conversation, *[f"message {n}" for n in range(40)])
     page = page_for(alice, java_script_enabled=False)
     page.goto(path_of(conversation))
@@ -228,8 +224,8 @@ def test_everything_works_without_scripts(alice, conversation, page_for):
     page.get_by_role("button", name="Isolate policy").click()
     section(page, "policy").get_by_role("textbox").fill("mine")
     section(page, "policy").get_by_role("button", name="Save").click()
-    page.get_by_role("link", name="Show what the model reads").click()
-    page.get_by_text("The text the model will read first").click()
+    page.get_by_role("link", name="Show the context window").click()
+    page.get_by_text("Prompt of the next turn").click()
     expect(page.locator("pre").first).to_contain_text("mine")
     page.go_back()
     page.get_by_role("link", name="Load older messages").click()

@@ -1,5 +1,7 @@
-"""Every page of the console, light and dark, on a desktop and on a phone: accessible, within its
-width, and text stays text. What else holds for every page is in conftest.py."""
+"""Every page is accessible and fits its viewport, light and dark, on a desktop and on a phone.
+
+Text of any kind stays text. conftest.py checks what else holds for every page.
+"""
 
 import json
 from importlib.resources import files
@@ -10,7 +12,7 @@ from playwright.sync_api import expect
 
 from conversations.domain.conversations.accounts import issue_key
 from conversations.domain.memory.blocks import write_block
-from conversations.models import Run
+from conversations.models import Agent, Block, BlockRevision, Conversation, Member, Message, Run
 
 from ..admin.pages import list_url
 from ..admin.world import MODELS
@@ -20,13 +22,14 @@ from .chromium import DESKTOP, PHONE
 pytestmark = pytest.mark.browser
 
 AXE = (files("axe_playwright_python") / "axe.min.js").read_text()
+LISTS = [Agent, Block, BlockRevision, Conversation, Member, Message, Run]
 HOSTILE = '<script>document.title="owned"</script><img src=x onerror="document.title=\'owned\'">'
 HOSTILE += "</textarea></pre><svg onload=\"document.title='owned'\"> {{ 7|add:7 }} javascript:1"
 
 
 @pytest.fixture
 def paths(alice) -> dict[str, str]:
-    """The pages to look at, by name; all texts in them try to be more than text."""
+    """Return the URLs of the pages by name; all their texts contain markup."""
     agent = make_agent(
         alice,
         name="Concierge",
@@ -66,7 +69,7 @@ def paths(alice) -> dict[str, str]:
         "history": of(conversation, "history"),
         "delete": of(conversation, "delete"),
         "isolated blocks": "/admin/conversations/isolatedblock/?_facets=True",
-        "conversations": "/admin/conversations/conversation/",
+        **{model.__name__: f"{list_url(model)}?state=all" for model in LISTS},
     }
 
 
@@ -76,7 +79,7 @@ def look(page, path):
 
 
 def problems_in(page, theme) -> list[str]:
-    """What axe finds that is serious or worse, each with the first place where it is."""
+    """Return the serious and critical problems that axe finds, each with its first place."""
     page.evaluate(AXE)
     options = {"resultTypes": ["violations"], "preload": False}
     if theme == "dark":
@@ -91,7 +94,7 @@ def problems_in(page, theme) -> list[str]:
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
 @pytest.mark.parametrize("size", [DESKTOP, PHONE], ids=["desktop", "phone"])
-def test_every_page_is_accessible_and_within_its_width(size, theme, alice, paths, page_for):
+def test_pages_are_accessible_and_fit_viewport(size, theme, alice, paths, page_for):
     # axe brings styles of its own, which the policy would refuse; the next test keeps to it.
     page = page_for(alice, viewport=size, color_scheme=theme, bypass_csp=True)
     problems = {}
@@ -108,9 +111,9 @@ def test_every_page_is_accessible_and_within_its_width(size, theme, alice, paths
     assert not problems, json.dumps(problems, indent=1)
 
 
-def test_texts_stay_text_everywhere(alice, paths, page_for):
+def test_hostile_text_stays_text(alice, paths, page_for):
     page = page_for(alice)
-    all_paths = [*paths.values(), *(f"{list_url(model)}?state=all" for model in MODELS)]
+    all_paths = {*paths.values(), *(f"{list_url(model)}?state=all" for model in MODELS)}
 
     for path in all_paths:
         look(page, path)
@@ -122,7 +125,7 @@ def test_texts_stay_text_everywhere(alice, paths, page_for):
 @pytest.mark.parametrize(
     ("page_name", "shown"), [("/docs/", "/v1/conversations/"), ("/admin/login/", "Username")]
 )
-def test_pages_for_everybody_keep_to_the_policy(page_name, shown, page_for):
+def test_public_pages_follow_content_security_policy(page_name, shown, page_for):
     page = page_for()
 
     look(page, page_name)
