@@ -1,4 +1,4 @@
-"""What the demo's agents remember. The company, its rules and its customers are invented."""
+"""The blocks of the demo's agents. Company, rules and customers are fictional."""
 
 from ..domain.memory.blocks import BlockFields
 

@@ -1,13 +1,14 @@
-"""A small world to look at on the first day: every state the console can show, and no secrets."""
+"""Create the demo organization."""
 
 import json
+from typing import Unpack
 
 from django.db import transaction
 from django.utils import timezone
 
 from ..domain.actor import Actor, Source
 from ..domain.conversations.accounts import create_member, create_organization
-from ..domain.conversations.agents import attach_block, create_agent, detach_block
+from ..domain.conversations.agents import AgentFields, attach_block, create_agent, detach_block
 from ..domain.conversations.conversations import (
     create_conversation,
     fork_conversation,
@@ -28,10 +29,9 @@ MODEL = "scripted/demo"
 
 @transaction.atomic
 def seed_demo() -> Organization | None:
-    """Make the organization "Demo" with agents, memory and conversations.
+    """Create the organization "Demo" with agents, memory and conversations.
 
-    Answers None, and changes nothing, when there is an organization of that name: what people
-    have edited or deleted in it since stays as they left it.
+    If it exists, change nothing and return None, so that edits in it are kept.
     """
     if Organization.objects.filter(name=ORGANIZATION).exists():
         return None
@@ -57,7 +57,7 @@ def _seed_support(organization: Organization, company: Block, *, by: Actor) -> N
 
     refund = _conversation(agent, "Refund for a cancelled rental", ["human", "case_notes"], by=by)
     _write(refund, "human", "Rents by the month since March. Prefers short answers.", by=by)
-    _take_note_in_a_turn(refund, by=by)
+    _add_turn(refund, by=by)
     fork = fork_conversation(refund, by=by)
     update_conversation(fork, by=by, summary="Refund, if the bicycle was never picked up")
     _talk(fork, "And if I never picked it up?", "Then the full amount is refunded.", by=by)
@@ -74,7 +74,7 @@ def _seed_support(organization: Organization, company: Block, *, by: Actor) -> N
         by=by,
     )
 
-    # The checklist changes for everybody after both conversations took their copies.
+    # The shared checklist changes after both conversations have isolated it.
     case_notes = agent.blocks.get(label="case_notes")
     checklist = "Checklist: order number, pick-up date, frame number, what the customer asks for."
     write_block(case_notes, by=by, reason="Ask for the frame number too", value=checklist)
@@ -110,7 +110,7 @@ def _seed_coach(organization: Organization, company: Block, *, by: Actor) -> Non
         "With the three deals that taught you most. Which ones come to mind?",
         by=by,
     )
-    # The quarter ended; the conversation about the hotels keeps the goals it was held under.
+    # At the end of the quarter, the hotel conversation keeps its isolated goals: shared_gone.
     detach_block(agent, agent.blocks.get(label="quarter_goals"), by=by)
 
 
@@ -146,10 +146,16 @@ def _seed_tutor(organization: Organization, *, by: Actor) -> None:
     update_conversation(finished, by=by, archived_at=timezone.now())
 
 
-def _agent(organization: Organization, memory: list[BlockFields], *, by: Actor, **fields) -> Agent:
-    return create_agent(
-        organization, by=by, model=MODEL, memory_blocks=memory, tools=BASE_TOOLS, **fields
-    )
+def _agent(
+    organization: Organization,
+    memory: list[BlockFields],
+    *,
+    by: Actor,
+    **fields: Unpack[AgentFields],
+) -> Agent:
+    fields["model"] = MODEL
+    fields["tools"] = BASE_TOOLS
+    return create_agent(organization, by=by, memory_blocks=memory, **fields)
 
 
 def _conversation(agent: Agent, summary: str, labels: list[str], *, by: Actor) -> Conversation:
@@ -166,14 +172,14 @@ def _write(conversation: Conversation, label: str, value: str, *, by: Actor) -> 
 
 
 def _talk(conversation: Conversation, *texts: str, by: Actor) -> None:
-    """Append messages that take turns, the user first."""
+    """Append messages of the user and the assistant in turn."""
     roles = [Message.Role.USER, Message.Role.ASSISTANT]
     messages = [text_message(roles[i % 2], text) for i, text in enumerate(texts)]
     append_messages(conversation, messages, by=by)
 
 
-def _take_note_in_a_turn(conversation: Conversation, *, by: Actor) -> None:
-    """A completed run of two steps: the agent notes something with a tool, then answers."""
+def _add_turn(conversation: Conversation, *, by: Actor) -> None:
+    """Create a completed run of two steps: a memory tool call, then the reply."""
     run = Run.objects.create(
         organization_id=conversation.organization_id,
         agent_id=conversation.agent_id,

@@ -1,4 +1,4 @@
-"""Who changes something, and from where."""
+"""Who makes a change, and from where."""
 
 from typing import NamedTuple
 
@@ -8,7 +8,7 @@ Source = BlockRevision.Source
 
 
 class Actor(NamedTuple):
-    """Travels through every verb that writes; each revision and row records it."""
+    """Who makes a change, through what, and in which run. Rows and revisions record it."""
 
     member: Member | None
     source: Source

@@ -1,4 +1,4 @@
-"""Going through many rows with bounded memory."""
+"""Read many rows with bounded memory."""
 
 from collections.abc import Iterator
 from typing import TypeVar
@@ -11,9 +11,9 @@ BATCH_SIZE = 500
 
 
 def in_batches(rows: QuerySet[Row], size: int = BATCH_SIZE) -> Iterator[list[Row]]:
-    """The rows in the order of their ids, `size` at a time.
+    """Yield the rows in the order of their ids, `size` at a time.
 
-    Each batch is a query of its own, so the caller may write between two of them.
+    One query per batch, so the caller may write between two batches.
     """
     rows = rows.order_by("pk")
     batch = list(rows[:size])

@@ -1,4 +1,4 @@
-"""Reading what was stored at one moment."""
+"""Read a consistent snapshot of the database."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -8,8 +8,10 @@ from django.db import connection, transaction
 
 @contextmanager
 def snapshot() -> Iterator[None]:
-    """Let all queries see the same data, lest an edit between two of them look like a breach."""
-    # On SQLite a transaction would take the one place of a writer and hold it to the end.
+    """Let all queries see the same data, so that a concurrent edit does not look like a breach.
+
+    PostgreSQL only: on SQLite, a transaction would block all writers.
+    """
     if connection.vendor != "postgresql" or connection.in_atomic_block:
         yield
         return

@@ -1,3 +1,5 @@
+"""Data, constraints, and chainable reads. Import models from here."""
+
 from .accounts import ApiKey, Member, Organization
 from .agents import Agent, AgentBlock
 from .blocks import Block, BlockRevision

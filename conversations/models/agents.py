@@ -1,5 +1,6 @@
 """Agents and the shared blocks attached to them."""
 
+from collections.abc import Collection
 from typing import Self
 
 from django.db import models
@@ -9,21 +10,24 @@ from ..ids import PrefixedUUIDField
 from .base import OrganizationModel, OrganizationQuerySet, TagsField, nulls_last, with_tags
 
 
-class AgentQuerySet(OrganizationQuerySet):
+class AgentQuerySet(OrganizationQuerySet["Agent"]):
+    """Query sets of agents."""
+
     def live(self) -> Self:
-        """Those that are not deleted."""
+        """Return those that are not deleted."""
         return self.filter(deleted_at=None)
 
-    def with_tags(self, tags, *, match_all: bool = False) -> Self:
+    def with_tags(self, tags: Collection[str], *, match_all: bool = False) -> Self:
+        """Return those with any of these tags, or with all of them."""
         return with_tags(self, tags, match_all=match_all)
 
     def tag_names(self) -> list[str]:
-        """Every tag these agents carry, in alphabetical order."""
+        """Return the tags of these agents in alphabetical order."""
         lists = self.exclude(tags=[]).order_by().values_list("tags", flat=True).distinct()
         return sorted({tag for tags in lists for tag in tags})
 
     def with_blocks(self) -> Self:
-        """Load the attached blocks in prompt order, in one extra query per page."""
+        """Prefetch the attached blocks in prompt order."""
         links = AgentBlock.objects.in_prompt_order().select_related("block")
         return self.prefetch_related(Prefetch("block_links", queryset=links))
 
@@ -86,18 +90,20 @@ class Agent(OrganizationModel):
             ),
         ]
 
-    def __str__(self):
+    def __str__(self) -> str:
         return self.name
 
 
-class AgentBlockQuerySet(models.QuerySet):
+class AgentBlockQuerySet(models.QuerySet["AgentBlock"]):
+    """Query sets of attached blocks."""
+
     def in_prompt_order(self) -> Self:
-        """By agent or for several at once: positions count within each."""
+        """Sort by position, which counts within each agent."""
         return self.order_by("position", "id")
 
 
 class AgentBlock(models.Model):
-    """This agent's conversations read this shared block, unless they isolated its label."""
+    """An attached block: the agent's conversations read it unless they isolated its label."""
 
     agent = models.ForeignKey(Agent, models.CASCADE, related_name="block_links")
     block = models.ForeignKey("conversations.Block", models.CASCADE, related_name="agent_links")
@@ -119,5 +125,5 @@ class AgentBlock(models.Model):
             ),
         ]
 
-    def __str__(self):
+    def __str__(self) -> str:
         return self.label

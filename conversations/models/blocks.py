@@ -1,6 +1,8 @@
-"""Blocks of memory and every text they have held."""
+"""Blocks of memory and their revisions."""
 
-from typing import Self
+from collections.abc import Collection
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, Self
 
 from django.core.validators import MinValueValidator, RegexValidator
 from django.db import models
@@ -12,15 +14,19 @@ from ..ids import PrefixedUUIDField
 from ..text import is_storable
 from .base import OrganizationModel, OrganizationQuerySet, TagsField, with_tags
 
+if TYPE_CHECKING:
+    from .accounts import Organization
+
 LABEL_PATTERN = r"[a-zA-Z0-9_/-]+"
 LABEL_LENGTH = 50
-NEARLY_FULL = 0.9  # of the limit, from where people should look at a block
+NEARLY_FULL = 0.9  # of the limit
 
 
-class BlockQuerySet(OrganizationQuerySet):
+class BlockQuerySet(OrganizationQuerySet["Block"]):
+    """Query sets of blocks."""
+
     def live(self) -> Self:
-        """Those a program may read: not deleted, and an isolated one in force in a live
-        conversation."""
+        """Return those that are not deleted, isolated ones if in force in a live conversation."""
         return self.filter(
             Q(conversation=None)
             | Q(
@@ -32,24 +38,25 @@ class BlockQuerySet(OrganizationQuerySet):
         )
 
     def ordinary(self) -> Self:
-        """Those that belong to no conversation, and are not deleted."""
+        """Return those that belong to no conversation and are not deleted."""
         return self.filter(conversation=None, deleted_at=None)
 
     def released(self, label: str) -> Self:
-        """A conversation's own copies of a label that are out of force, newest first."""
+        """Return the released blocks of a label, newest first."""
         if not is_storable(label):
             return self.none()
         return self.out_of_force().filter(label=label).order_by("-created_at", "-id")
 
     def out_of_force(self) -> Self:
-        """Conversations' own copies that were released."""
+        """Return isolated blocks that were released."""
         return self.filter(conversation__isnull=False, isolations=None, deleted_at=None)
 
     def nearly_full(self) -> Self:
-        """Those whose text takes nearly all of their limit."""
+        """Return those whose value has nearly reached its limit."""
         return self.filter(GreaterThanOrEqual(Length("value"), F("limit") * NEARLY_FULL))
 
-    def with_tags(self, tags, *, match_all: bool = False) -> Self:
+    def with_tags(self, tags: Collection[str], *, match_all: bool = False) -> Self:
+        """Return those with any of these tags, or with all of them."""
         return with_tags(self, tags, match_all=match_all)
 
     def with_agent_count(self) -> Self:
@@ -60,7 +67,7 @@ class BlockQuerySet(OrganizationQuerySet):
 
 
 class Block(OrganizationModel):
-    """Labelled text an agent reads. Its text changes only through `write_block`."""
+    """Labelled text that an agent reads. It changes only through `write_block`."""
 
     DEFAULT_LIMIT = 100_000
 
@@ -135,26 +142,30 @@ class Block(OrganizationModel):
             ),
         ]
 
-    def __str__(self):
+    def __str__(self) -> str:
         return self.label
 
     @property
     def is_isolated(self) -> bool:
+        """Whether the block belongs to a conversation."""
         return self.conversation_id is not None
 
 
-class BlockRevisionQuerySet(models.QuerySet):
-    def in_organization(self, organization) -> Self:
+class BlockRevisionQuerySet(models.QuerySet["BlockRevision"]):
+    """Query sets of revisions."""
+
+    def in_organization(self, organization: "Organization | str") -> Self:
+        """Return the revisions of an organization's blocks."""
         return self.filter(block__organization=organization)
 
-    def as_of(self, moment) -> Self:
-        """Of each block the revision that was its newest then; its first one before that."""
+    def as_of(self, moment: datetime) -> Self:
+        """Return the newest revision of each block at that time, or else its first one."""
         then = BlockRevision.objects.filter(block=OuterRef("block"), written_at__lte=moment)
         newest = Subquery(then.order_by("-number").values("number")[:1])
         return self.filter(number=Coalesce(newest, 1))
 
     def with_older_value(self) -> Self:
-        """Add `older_value`, what the block said before; None for its first revision."""
+        """Add `older_value`, the value before this revision; None for the first one."""
         before = BlockRevision.objects.filter(
             block=OuterRef("block"), number=OuterRef("number") - 1
         )
@@ -162,7 +173,7 @@ class BlockRevisionQuerySet(models.QuerySet):
 
 
 class BlockRevision(models.Model):
-    """What a block said after one edit. Rows are added, never changed."""
+    """The state of a block after one edit. Rows are added, never changed."""
 
     class Source(models.TextChoices):
         API = "api", "API"
@@ -222,11 +233,11 @@ class BlockRevision(models.Model):
             models.CheckConstraint(condition=Q(number__gt=0), name="revision_number_is_positive"),
         ]
 
-    def __str__(self):
+    def __str__(self) -> str:
         return f"{self.block_id} #{self.number}"
 
     @property
-    def state(self) -> dict:
-        """The fields of the block after this edit, as far as they were recorded."""
+    def state(self) -> dict[str, Any]:
+        """The fields of the block after this edit that were recorded."""
         text = {"value": self.value, "description": self.description, "limit": self.limit}
         return text | (self.attributes or {})

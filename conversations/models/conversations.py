@@ -1,7 +1,7 @@
-"""Conversations and the isolated blocks that stand in for their agent's shared ones."""
+"""Conversations and their isolated blocks."""
 
 from collections.abc import Collection
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from django.db import models
 from django.db.models import F, FilteredRelation, OuterRef, Q
@@ -13,14 +13,19 @@ from .base import OrganizationModel, OrganizationQuerySet, nulls_last
 from .blocks import Block
 from .drift import drift_expression
 
+if TYPE_CHECKING:
+    from .accounts import Organization
 
-class ConversationQuerySet(OrganizationQuerySet):
+
+class ConversationQuerySet(OrganizationQuerySet["Conversation"]):
+    """Query sets of conversations."""
+
     def live(self) -> Self:
-        """Not deleted, and neither is the agent."""
+        """Return those that are not deleted and whose agent is not."""
         return self.filter(deleted_at=None, agent__deleted_at=None)
 
     def with_isolated(self, *, label: str | None = None, drifts: Collection[str] = ()) -> Self:
-        """Those that isolated this label, or any; and of these drifts there, if any are named."""
+        """Return those that isolated this label or any, with one of these drifts or any."""
         isolations = IsolatedBlock.objects.all()
         if label is not None:
             isolations = isolations.filter(label=label)
@@ -29,11 +34,12 @@ class ConversationQuerySet(OrganizationQuerySet):
         return self.filter(models.Exists(isolations.filter(conversation=OuterRef("pk"))))
 
     def archived(self, is_archived: bool = True) -> Self:
+        """Return those that are archived, or those that are not."""
         return self.filter(archived_at__isnull=not is_archived)
 
 
 class Conversation(OrganizationModel):
-    """A thread of messages with one agent."""
+    """A sequence of messages with one agent."""
 
     id = PrefixedUUIDField(prefix="conv", primary_key=True)
     agent = models.ForeignKey(Agent, models.CASCADE, related_name="conversations")
@@ -114,18 +120,21 @@ class Conversation(OrganizationModel):
             ),
         ]
 
-    def __str__(self):
+    def __str__(self) -> str:
         if self.is_default:
             return f"default conversation of {self.agent_id}"
         return self.summary or self.id
 
 
-class IsolatedBlockQuerySet(models.QuerySet):
-    def in_organization(self, organization) -> Self:
+class IsolatedBlockQuerySet(models.QuerySet["IsolatedBlock"]):
+    """Query sets of isolated blocks."""
+
+    def in_organization(self, organization: "Organization | str") -> Self:
+        """Return those of an organization's conversations."""
         return self.filter(conversation__organization=organization)
 
     def in_order(self) -> Self:
-        """The order of isolation, which is the order of `isolated_block_ids`."""
+        """Sort by the time of isolation, the order of `isolated_block_ids`."""
         return self.order_by("id")
 
     def of_label(self, label: str) -> Self:
@@ -133,8 +142,8 @@ class IsolatedBlockQuerySet(models.QuerySet):
         return self.filter(label=label) if is_storable(label) else self.none()
 
     def with_drift(self) -> Self:
-        """Add `drift`, a value of `Drift`, and `shared_value`, both computed by the database."""
-        # A join, which the database does once for all rows; a subquery it would do for each.
+        """Add `drift`, `shared_id` and `shared_value`, computed by the database."""
+        # With a join: a subquery would run for each row.
         links = "conversation__agent__block_links"
         return self.annotate(
             shared_link=FilteredRelation(links, condition=Q(**{f"{links}__label": F("label")})),
@@ -147,11 +156,16 @@ class IsolatedBlockQuerySet(models.QuerySet):
         )
 
     def of_drifts(self, drifts: Collection[str]) -> Self:
+        """Return those with one of these drifts."""
         return self.with_drift().filter(Q(drift__in=drifts))
 
 
 class IsolatedBlock(models.Model):
-    """This conversation reads `block` where its agent's shared block has `label`."""
+    """An isolated block in force: the conversation reads `block` as `label`.
+
+    `label` always equals `block.label`. A constraint on both tables would need a trigger or a
+    composite foreign key, which Django does not have; `check_memory` reports a difference.
+    """
 
     conversation = models.ForeignKey(Conversation, models.CASCADE, related_name="isolations")
     block = models.ForeignKey(Block, models.CASCADE, related_name="isolations")
@@ -183,5 +197,5 @@ class IsolatedBlock(models.Model):
             ),
         ]
 
-    def __str__(self):
+    def __str__(self) -> str:
         return self.label

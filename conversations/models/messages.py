@@ -1,20 +1,27 @@
-"""Messages and the conversations that hold them."""
+"""Messages and their positions in conversations."""
 
 import json
 import re
-from typing import Self
+from typing import TYPE_CHECKING, Any, Self
 
 from django.db import models
+from django.db.backends.base.base import BaseDatabaseWrapper
+from django.db.models.sql.compiler import SQLCompiler
 
 from ..ids import PrefixedUUIDField
 from .agents import Agent
-from .base import OrganizationModel, OrganizationQuerySet
+from .base import SQL, OrganizationModel, OrganizationQuerySet, TextLookup
 from .conversations import Conversation
 
+if TYPE_CHECKING:
+    from .accounts import Organization
 
-class MessageQuerySet(OrganizationQuerySet):
+
+class MessageQuerySet(OrganizationQuerySet["Message"]):
+    """Query sets of messages."""
+
     def in_live_conversations(self) -> Self:
-        """Those that a live conversation holds; a fork keeps the messages it shares alive."""
+        """Return those of live conversations, including messages that a live fork shares."""
         return self.filter(
             models.Exists(
                 ConversationMessage.objects.filter(
@@ -27,62 +34,68 @@ class MessageQuerySet(OrganizationQuerySet):
 
 
 class PartsField(models.JSONField):
-    """A list of parts, each an object with a `type`. `content__has_part="text"` finds them."""
+    """A list of parts, each an object with a `type`."""
 
 
 @PartsField.register_lookup
-class HasPart(models.Lookup):
+class HasPart(TextLookup):
+    """Whether a list of parts contains one of a type, as in `content__has_part="text"`."""
+
     lookup_name = "has_part"
     prepare_rhs = False
 
-    def get_db_prep_lookup(self, value, connection):
+    def get_db_prep_lookup(self, value: Any, connection: BaseDatabaseWrapper) -> SQL:
         if connection.vendor == "postgresql":
-            return "%s", [json.dumps([{"type": value}])]
-        return "%s", [value]
+            return "%s", (json.dumps([{"type": value}]),)
+        return "%s", (value,)
 
-    def as_sqlite(self, compiler, connection):
+    def as_sqlite(self, compiler: SQLCompiler, connection: BaseDatabaseWrapper) -> SQL:
+        """Search the parts with json_each."""
         lhs, lhs_params = self.process_lhs(compiler, connection)
         rhs, rhs_params = self.process_rhs(compiler, connection)
         types = f"SELECT json_extract(value, '$.type') FROM json_each({lhs})"  # noqa: S608 (Django compiled it)
         return f"{rhs} IN ({types})", (*rhs_params, *lhs_params)
 
-    def as_postgresql(self, compiler, connection):
+    def as_postgresql(self, compiler: SQLCompiler, connection: BaseDatabaseWrapper) -> SQL:
+        """Search the parts with an index."""
         lhs, lhs_params = self.process_lhs(compiler, connection)
         rhs, rhs_params = self.process_rhs(compiler, connection)
         return f"{lhs} @> {rhs}::jsonb", (*lhs_params, *rhs_params)
 
 
 @PartsField.register_lookup
-class HasWords(models.Lookup):
-    """The texts of the parts contain all of these words, in any order and case.
+class HasWords(TextLookup):
+    """Whether the texts of the parts contain all of these words, in any order and case.
 
-    PostgreSQL searches whole words by its own text search, with an index, which has no place for
-    texts of more than half a megabyte. SQLite reads all texts, and finds parts of words too.
+    PostgreSQL uses its full-text search with an index, which leaves out texts of more than half a
+    megabyte. SQLite reads all texts and also finds parts of words.
     """
 
     lookup_name = "has_words"
     prepare_rhs = False
-    # The same expressions as in the index. Words take twice their length there, and a megabyte is
-    # the most it takes of one row; what is longer could not be stored at all.
+    # The expressions of the index. A tsvector has a maximum of one megabyte and takes up to twice
+    # the size of its text; a row beyond that could not be inserted.
     TEXTS = "jsonb_path_query_array({}, '$[*].text')"
     INDEXED = f"octet_length({TEXTS}::text) < 500000"
     DOCUMENT = f"to_tsvector('simple', {TEXTS})"
 
-    def get_db_prep_lookup(self, value, connection):
+    def get_db_prep_lookup(self, value: Any, connection: BaseDatabaseWrapper) -> SQL:
         if connection.vendor == "postgresql":
-            return "%s", [value]
+            return "%s", (value,)
         escaped = re.sub(r"([%_\\])", r"\\\1", value)
-        return "%s", [[f"%{word}%" for word in escaped.split()]]
+        return "%s", ([f"%{word}%" for word in escaped.split()],)
 
-    def as_sqlite(self, compiler, connection):
+    def as_sqlite(self, compiler: SQLCompiler, connection: BaseDatabaseWrapper) -> SQL:
+        """Search the parts with json_each."""
         lhs, lhs_params = self.process_lhs(compiler, connection)
         patterns = self.get_db_prep_lookup(self.rhs, connection)[1][0]
         parts = f"SELECT 1 FROM json_each({lhs}) WHERE json_extract(value, '$.text')"  # noqa: S608 (Django compiled it)
         conditions = [rf"EXISTS ({parts} LIKE %s ESCAPE '\')" for _ in patterns]
         params = [param for pattern in patterns for param in (*lhs_params, pattern)]
-        return " AND ".join(conditions) or "1 = 0", params
+        return " AND ".join(conditions) or "1 = 0", tuple(params)
 
-    def as_postgresql(self, compiler, connection):
+    def as_postgresql(self, compiler: SQLCompiler, connection: BaseDatabaseWrapper) -> SQL:
+        """Search the parts with an index."""
         lhs, lhs_params = self.process_lhs(compiler, connection)
         rhs, rhs_params = self.process_rhs(compiler, connection)
         indexed, document = self.INDEXED.format(lhs), self.DOCUMENT.format(lhs)
@@ -91,7 +104,7 @@ class HasWords(models.Lookup):
 
 
 class Message(OrganizationModel):
-    """One entry of a conversation. A fork shares it with the conversation it came from."""
+    """One entry of a conversation. A fork shares the messages of its original."""
 
     class Role(models.TextChoices):
         SYSTEM = "system"
@@ -145,7 +158,7 @@ class Message(OrganizationModel):
             models.Index(fields=["agent", "created_at", "id"], name="agent_messages_by_creation"),
         ]
 
-    def __str__(self):
+    def __str__(self) -> str:
         return f"{self.role} {self.id}"
 
     @property
@@ -154,13 +167,15 @@ class Message(OrganizationModel):
         return "".join(part.get("text", "") for part in self.content if part["type"] == "text")
 
 
-class ConversationMessageQuerySet(models.QuerySet):
-    def in_organization(self, organization) -> Self:
+class ConversationMessageQuerySet(models.QuerySet["ConversationMessage"]):
+    """Query sets of messages at their positions in conversations."""
+
+    def in_organization(self, organization: "Organization | str") -> Self:
+        """Return those of an organization's conversations."""
         return self.filter(conversation__organization=organization)
 
     def in_context(self) -> Self:
-        """What the model is shown, in its order: the system message, then the summary of what it
-        is no longer shown, then the others, oldest first."""
+        """Return what the model reads: system message, summary, then the others in order."""
         is_summary = models.Q(message__role=Message.Role.SUMMARY)
         order = models.Case(
             models.When(position=0, then=0), models.When(is_summary, then=1), default=2
@@ -169,7 +184,7 @@ class ConversationMessageQuerySet(models.QuerySet):
 
 
 class ConversationMessage(models.Model):
-    """A conversation holds a message at one position; position 0 is its system message."""
+    """A message at its position in a conversation; position 0 is the system message."""
 
     conversation = models.ForeignKey(Conversation, models.CASCADE, related_name="message_links")
     message = models.ForeignKey(Message, models.CASCADE, related_name="conversation_links")
@@ -189,7 +204,7 @@ class ConversationMessage(models.Model):
             ),
         ]
         indexes = [
-            # Compaction leaves long tails out of context; what the model is shown stays short.
+            # After compactions, few of the messages are in context.
             models.Index(
                 fields=["conversation", "position"],
                 condition=models.Q(in_context=True),
@@ -197,5 +212,5 @@ class ConversationMessage(models.Model):
             )
         ]
 
-    def __str__(self):
+    def __str__(self) -> str:
         return f"{self.conversation_id} [{self.position}]"

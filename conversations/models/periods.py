@@ -1,6 +1,7 @@
-"""When an agent or a conversation read which block: what the past looked like."""
+"""Which block an agent or a conversation read in the past."""
 
-from typing import Self
+from datetime import datetime
+from typing import TYPE_CHECKING, Self
 
 from django.db import models
 from django.db.models import Q
@@ -9,27 +10,34 @@ from .agents import Agent
 from .blocks import LABEL_LENGTH, Block
 from .conversations import Conversation
 
+if TYPE_CHECKING:
+    from .accounts import Organization
 
-class ReadingPeriodQuerySet(models.QuerySet):
-    def in_organization(self, organization) -> Self:
+
+class ReadingPeriodQuerySet(models.QuerySet["ReadingPeriod"]):
+    """Query sets of reading periods."""
+
+    def in_organization(self, organization: "Organization | str") -> Self:
+        """Return the periods of an organization's blocks."""
         return self.filter(block__organization=organization)
 
     def open(self) -> Self:
-        """Those that have not ended."""
+        """Return those that have not ended."""
         return self.filter(until=None)
 
-    def at(self, moment) -> Self:
+    def at(self, moment: datetime) -> Self:
+        """Return those that include this time."""
         return self.filter(Q(until=None) | Q(until__gt=moment), since__lte=moment)
 
     def in_prompt_order(self) -> Self:
+        """Sort by position."""
         return self.order_by("position", "id")
 
 
 class ReadingPeriod(models.Model):
-    """From `since` until `until`, all conversations of an agent, or one conversation of its own,
-    read this block as this label.
+    """The time for which a block was read as a label, by an agent or by one conversation.
 
-    `AgentBlock` and `IsolatedBlock` say what is read now; this is their past.
+    `AgentBlock` and `IsolatedBlock` have the present; this is their history.
     """
 
     agent = models.ForeignKey(Agent, models.CASCADE, null=True, related_name="reading_periods")
@@ -69,5 +77,5 @@ class ReadingPeriod(models.Model):
             ),
         ]
 
-    def __str__(self):
+    def __str__(self) -> str:
         return f"{self.label} since {self.since:%Y-%m-%d %H:%M}"

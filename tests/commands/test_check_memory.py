@@ -27,8 +27,8 @@ def test_breach_is_printed_and_exit_status_is_1(alice, capsys):
     out, err = capsys.readouterr()
     assert ended.value.code == 1
     assert out == (
-        f"version_is_the_newest_revisions_number: {block.pk}: "
-        "is at version 7; its newest revision is 1\n"
+        f"version_is_newest_revision_number: {block.pk}: "
+        "has version 7, but its newest revision is 1\n"
     )
     assert err == "26 rules checked; breaches: 1.\n"
 

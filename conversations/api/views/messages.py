@@ -1,7 +1,7 @@
 from drf_spectacular.utils import extend_schema
 from rest_framework.response import Response
 
-from ...domain.conversations.search import SPOKEN, search_messages
+from ...domain.conversations.search import SEARCHED_ROLES, search_messages
 from ...domain.errors import UnknownId
 from ...models import Message
 from ..http.filters import matching_messages
@@ -105,7 +105,7 @@ class MessageSearch(ApiView):
         `search_mode` is ignored: the search is always the full-text search of the database.
         """
         body = read_body(request, SearchBody)
-        rows = messages_of(request).filter(role__in=body.get("roles") or SPOKEN)
+        rows = messages_of(request).filter(role__in=body.get("roles") or SEARCHED_ROLES)
         if agent_id := body.get("agent_id"):
             rows = rows.filter(agent=find_agent(request, agent_id))
         if conversation_id := body.get("conversation_id"):

@@ -1,0 +1,1 @@
+"""Agents, conversations and messages: their life, search, timeline, members and purge."""

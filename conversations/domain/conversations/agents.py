@@ -5,7 +5,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable
 from datetime import datetime
-from typing import TypedDict, Unpack
+from typing import Any, TypedDict, Unpack
 from zoneinfo import ZoneInfo
 
 from django.db.models import Max
@@ -41,14 +41,14 @@ class AgentFields(TypedDict, total=False):
     system: str
     agent_type: str
     model: str
-    model_settings: dict | None
+    model_settings: dict[str, Any] | None
     embedding: str | None
     context_window_limit: int
     timezone: str
     tools: list[str]
     approval_tools: list[str]
     tags: list[str]
-    metadata: dict
+    metadata: dict[str, Any]
     hidden: bool | None
     isolated_labels: list[str]
 

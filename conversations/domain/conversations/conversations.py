@@ -3,7 +3,7 @@
 import json
 from collections.abc import Iterable, Mapping
 from datetime import datetime
-from typing import TypedDict, Unpack
+from typing import Any, TypedDict, Unpack
 
 from django.core.serializers.json import DjangoJSONEncoder
 from django.db import transaction
@@ -36,7 +36,7 @@ class ConversationFields(TypedDict, total=False):
     summary: str | None
     description: str | None
     model: str | None
-    model_settings: dict | None
+    model_settings: dict[str, Any] | None
     context_window_limit: int | None
     hidden: bool
     last_message_at: datetime | None

@@ -1,4 +1,6 @@
-"""Adding messages to a conversation."""
+"""Append messages to a conversation."""
+
+from typing import Any
 
 from django.db import transaction
 from django.db.models import Max
@@ -9,15 +11,15 @@ from ..actor import Actor
 from ..errors import UnknownId
 
 
-# No savepoint: whoever calls it in a transaction of its own undoes all of that when it fails.
+# Without a savepoint: if it fails, the caller's transaction fails.
 @transaction.atomic(savepoint=False)
 def append_messages(
     conversation: Conversation, messages: list[Message], *, by: Actor
 ) -> list[Message]:
-    """Add unsaved messages at the next positions, in context.
+    """Insert unsaved messages at the next positions, in context.
 
-    Writers of one conversation take turns, so positions are unique and have no gaps. UnknownId if
-    the conversation was deleted meanwhile.
+    The conversation's lock keeps positions unique and without gaps. Raises UnknownId if the
+    conversation is deleted.
     """
     rows = Conversation.objects.select_for_update(no_key=True, of=("self",)).live()
     locked = rows.select_related("agent").get_or_none(pk=conversation.pk)
@@ -36,7 +38,7 @@ def append_messages(
 
 
 def insert_messages(conversation: Conversation, messages: list[Message], *, by: Actor) -> None:
-    """Insert unsaved messages of this conversation's agent. The caller gives them positions."""
+    """Insert unsaved messages of a conversation's agent. The caller adds them at positions."""
     for message in messages:
         message.organization_id = conversation.organization_id
         message.agent_id = conversation.agent_id
@@ -45,6 +47,6 @@ def insert_messages(conversation: Conversation, messages: list[Message], *, by: 
     Message.objects.bulk_create(messages)
 
 
-def text_message(role: str, text: str, **fields) -> Message:
-    """An unsaved message with one text part."""
+def text_message(role: str, text: str, **fields: Any) -> Message:
+    """Return an unsaved message with one text part."""
     return Message(role=role, content=[{"type": "text", "text": text}], **fields)

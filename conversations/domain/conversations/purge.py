@@ -1,40 +1,41 @@
-"""Removing for good what was deleted long enough ago."""
+"""Remove rows that were deleted long enough ago."""
 
 from collections import Counter
 from collections.abc import Iterator
 from datetime import datetime
 
 from django.db import transaction
-from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.db.models import Exists, Model, OuterRef, Q, QuerySet
 
 from ...models import Agent, Block, BlockRevision, Conversation, ConversationMessage, Message, Run
-from ..batches import BATCH_SIZE
+from ..batches import BATCH_SIZE, Row
 
-KINDS = [Agent, Conversation, Message, Run, Block, BlockRevision]
+Counts = Counter[type[Model]]
 
-# An agent takes its default conversation along, with all messages in it.
+MODELS: list[type[Model]] = [Agent, Conversation, Message, Run, Block, BlockRevision]
+
+# Deleting an agent cascades to its default conversation with all messages.
 AGENT_BATCH_SIZE = 20
 
 
-def purge(deleted_before: datetime) -> Iterator[Counter]:
-    """Remove what was deleted before then; answers, batch by batch, how many rows of each kind.
+def purge(deleted_before: datetime) -> Iterator[Counts]:
+    """Remove what was deleted before then; yield the row counts by model, batch by batch.
 
-    Every batch is a transaction, so an interrupted purge is continued by the next one. Shared
-    blocks of a deleted agent stay, and so do messages that a remaining conversation, a fork,
-    still shows.
+    Every batch is one transaction; after an interruption, the next purge continues. Shared blocks
+    of a deleted agent stay, as do messages that a remaining fork shares.
     """
-    # A default conversation goes together with its agent: one that is restored meanwhile has it.
+    # A default conversation is deleted with its agent, in case the agent is restored meanwhile.
     conversations = _conversations(deleted_before).filter(is_default=False)
     yield from _delete_in_batches(conversations, BATCH_SIZE)
     yield from _delete_in_batches(_agents(deleted_before), AGENT_BATCH_SIZE)
     yield from _delete_in_batches(Block.objects.filter(deleted_at__lt=deleted_before), BATCH_SIZE)
-    # Last, because only now no deleted conversation holds them any more.
-    held = ConversationMessage.objects.filter(message=OuterRef("pk"))
-    yield from _delete_in_batches(Message.objects.filter(~Exists(held)), BATCH_SIZE)
+    # Last, when the purged conversations no longer refer to them.
+    links = ConversationMessage.objects.filter(message=OuterRef("pk"))
+    yield from _delete_in_batches(Message.objects.filter(~Exists(links)), BATCH_SIZE)
 
 
-def count_purgeable(deleted_before: datetime) -> Counter:
-    """How many rows of each kind `purge` would remove. Writes nothing."""
+def count_purgeable(deleted_before: datetime) -> Counts:
+    """Return the row counts that `purge` would remove, by model. Writes nothing."""
     conversations = _conversations(deleted_before)
     remaining = ConversationMessage.objects.filter(message=OuterRef("pk")).exclude(
         conversation__in=conversations
@@ -64,15 +65,15 @@ def _conversations(deleted_before: datetime) -> QuerySet[Conversation]:
     )
 
 
-def _delete_in_batches(rows: QuerySet, size: int) -> Iterator[Counter]:
+def _delete_in_batches(rows: QuerySet[Row], size: int) -> Iterator[Counts]:
     rows = rows.only("pk").select_for_update(of=("self",)).order_by("pk")
     last = None
     while True:
         with transaction.atomic():
-            # The lock waits for a restore that is on its way, and then leaves the row alone.
+            # The lock waits for a concurrent restore, and then skips the row.
             ids = [row.pk for row in (rows.filter(pk__gt=last) if last else rows)[:size]]
             if not ids:
                 return
             _, deleted = rows.model._default_manager.filter(pk__in=ids).only("pk").delete()
-        yield Counter({kind: n for kind in KINDS if (n := deleted.get(kind._meta.label))})
+        yield Counter({model: n for model in MODELS if (n := deleted.get(model._meta.label))})
         last = ids[-1]

@@ -1,4 +1,4 @@
-"""Finding messages by their words."""
+"""Search messages by their words."""
 
 from django.db.models import QuerySet
 
@@ -8,14 +8,14 @@ from ..errors import InvalidValue
 
 MAX_QUERY_LENGTH = 1_000
 
-# The system message repeats memory, and what tools answered repeats what was said.
-SPOKEN = (Message.Role.USER, Message.Role.ASSISTANT, Message.Role.SUMMARY)
+# System messages and tool returns repeat memory and other messages.
+SEARCHED_ROLES = (Message.Role.USER, Message.Role.ASSISTANT, Message.Role.SUMMARY)
 
 
 def search_messages(messages: QuerySet[Message], query: str) -> QuerySet[Message]:
-    """Those of `messages` that contain all the words, newest first."""
+    """Return those that contain all the words of a query, newest first."""
     if len(query) > MAX_QUERY_LENGTH:
-        # Databases take only so many conditions.
+        # Each word is a condition on SQLite, which has a maximum.
         raise InvalidValue("query", f"expected at most {MAX_QUERY_LENGTH} characters")
     if not query.split() or not is_storable(query):
         return messages.none()
@@ -23,5 +23,6 @@ def search_messages(messages: QuerySet[Message], query: str) -> QuerySet[Message
 
 
 def search_conversation(conversation: Conversation, query: str) -> QuerySet[Message]:
-    spoken = Message.objects.filter(conversations=conversation, role__in=SPOKEN)
-    return search_messages(spoken, query)
+    """Return the messages of users, assistants and summaries that contain all the words."""
+    messages = Message.objects.filter(conversations=conversation, role__in=SEARCHED_ROLES)
+    return search_messages(messages, query)

@@ -1,18 +1,18 @@
-"""A conversation as it happened: its messages in order, and between them what changed in memory."""
+"""A conversation's timeline: its messages in order, with the memory changes between them."""
 
 from datetime import datetime
 from typing import NamedTuple
 
 from ...models import BlockRevision, Conversation, ConversationMessage, Message
 
-PAGE_SIZE = 20  # messages of a stretch
-MAX_CHANGES = 100  # between them; a block's history has them all
+PAGE_SIZE = 20  # messages
+MAX_CHANGES = 100  # per page; a block's history has all of them
 
 
 class Entry(NamedTuple):
-    """A message, after the changes of memory since the message before it.
+    """A message, and the memory changes since the message before it.
 
-    `context_begins` where the model is shown this message and not the one before it.
+    `context_begins` if this message is in context and the one before it is not.
     """
 
     link: ConversationMessage
@@ -21,17 +21,17 @@ class Entry(NamedTuple):
 
 
 class TimelinePage(NamedTuple):
-    """Some messages, oldest first; after the newest one the changes that came later."""
+    """A page of messages, oldest first, and the changes after the newest of them."""
 
     entries: list[Entry]
     changes: list[BlockRevision]
-    older_than: int | None  # The position to ask for what came before; None at the beginning.
+    older_than: int | None  # `before` of the next page; None on the last page.
 
 
 def timeline_page(
     conversation: Conversation, *, before: int | None = None, size: int = PAGE_SIZE
 ) -> TimelinePage:
-    """The newest messages of a conversation, or the newest before a position. Two queries."""
+    """Return the newest messages of a conversation, or those before a position. Two queries."""
     links = conversation.message_links.select_related("message", "message__run")
     if before is not None:
         links = links.filter(position__lt=before)
@@ -44,7 +44,7 @@ def timeline_page(
     entries = []
     previous = older
     for link in newest:
-        earlier = [change for change in changes if _stands_before(link.message, change)]
+        earlier = [change for change in changes if _comes_before(link.message, change)]
         changes = [change for change in changes if change not in earlier]
         begins = bool(previous and link.in_context and not previous.in_context)
         entries.append(Entry(link, earlier, begins))
@@ -52,17 +52,17 @@ def timeline_page(
     return TimelinePage(entries, changes, newest[0].position if older else None)
 
 
-def _stands_before(message: Message, change: BlockRevision) -> bool:
-    # A step is stored when it is over, its messages after what its tools did: that is shown
-    # between the call and its result.
-    waits = change.run_id == message.run_id is not None and message.role != Message.Role.TOOL
-    return change.written_at <= message.created_at and not waits
+def _comes_before(message: Message, change: BlockRevision) -> bool:
+    # A step's messages are stored after the changes that its tools made. The changes are shown
+    # between the tool call and its result.
+    follows_call = change.run_id == message.run_id is not None and message.role != Message.Role.TOOL
+    return change.written_at <= message.created_at and not follows_call
 
 
 def _changes(
     conversation: Conversation, since: datetime | None, until: datetime | None
 ) -> list[BlockRevision]:
-    """Edits made from within the conversation or of its own blocks, oldest first."""
+    """Return edits from within the conversation or of its isolated blocks, oldest first."""
     revisions = BlockRevision.objects.filter(conversation=conversation)
     if since:
         revisions = revisions.filter(written_at__gt=since)

@@ -1,0 +1,1 @@
+"""The rules that `check_memory` checks in stored rows. Reads only."""

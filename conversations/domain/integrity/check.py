@@ -1,7 +1,7 @@
-"""Finding stored rows that break the rules of docs/architecture.md.
+"""Find stored rows that break the rules of docs/architecture.md.
 
-The verbs keep these rules, and the database keeps many of them by its constraints. What is left
-to find is what other hands can do: SQL, a restored backup, a script that saves models.
+The verbs and the database's constraints keep these rules. Rows that break one come from elsewhere:
+SQL, a restored backup, a script that saves models.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -11,10 +11,9 @@ from ...models import Organization
 from ..snapshots import snapshot
 from .organizations import ORGANIZATION_RULES
 from .prompts import PROMPT_RULES
-from .rows import ROW_RULES
+from .rows import ROW_RULES, BrokenRow
 
-# Each answers the ids of the rows that break the rule, and what is wrong with them.
-RULES: dict[str, Callable[[Organization | None], Iterator[tuple[str, str]]]] = {
+RULES: dict[str, Callable[[Organization | None], Iterator[BrokenRow]]] = {
     **ROW_RULES,
     **PROMPT_RULES,
     **ORGANIZATION_RULES,
@@ -22,16 +21,18 @@ RULES: dict[str, Callable[[Organization | None], Iterator[tuple[str, str]]]] = {
 
 
 class Breach(NamedTuple):
+    """A row that breaks a rule, by its id, and how it does."""
+
     rule: str
     row: str
-    wrong: str
+    problem: str
 
 
 def find_breaches(
     organization: Organization | None = None, rules: Iterable[str] = tuple(RULES)
 ) -> Iterator[Breach]:
-    """Every breach of these rules, in one organization or in all of them. Writes nothing."""
+    """Yield the breaches of these rules in one organization, or in all. Writes nothing."""
     with snapshot():
         for name in rules:
-            for row, wrong in RULES[name](organization):
-                yield Breach(name, row, wrong)
+            for broken in RULES[name](organization):
+                yield Breach(name, *broken)

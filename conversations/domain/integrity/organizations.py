@@ -1,4 +1,4 @@
-"""Organizations never mix: rows that point at each other have the same one."""
+"""Rules about organizations: rows that refer to each other have the same one."""
 
 from collections.abc import Iterator
 
@@ -19,9 +19,10 @@ from ...models import (
     Run,
     Step,
 )
+from .rows import BrokenRow
 
-# Rows of a model, the field that says whose they are, and the rows they point at.
-POINTERS: list[tuple[type[Model], str, list[str]]] = [
+# A model, the relation to the row that has its organization, and its references to check.
+REFERENCES: list[tuple[type[Model], str, list[str]]] = [
     (AgentBlock, "agent", ["block"]),
     (Block, "", ["conversation"]),
     (BlockRevision, "block", ["conversation", "run"]),
@@ -45,9 +46,9 @@ MEMBERS: list[tuple[type[Model], str, list[str]]] = [
 ]
 
 
-def mixed_organizations(organization: Organization | None) -> Iterator[tuple[str, str]]:
-    """Rows that point at a row or a member of another organization."""
-    for model, owner, targets in POINTERS:
+def mixed_organizations(organization: Organization | None) -> Iterator[BrokenRow]:
+    """Yield rows that refer to a row or a member of another organization."""
+    for model, owner, targets in REFERENCES:
         for target in targets:
             yield from _mixed(model, owner, target, organization)
     for model, owner, targets in MEMBERS:
@@ -62,7 +63,7 @@ def _mixed(
     organization: Organization | None,
     *,
     except_superusers: bool = False,
-) -> Iterator[tuple[str, str]]:
+) -> Iterator[BrokenRow]:
     own = f"{owner}__organization" if owner else "organization"
     other = f"{target}__organization"
     rows = model._default_manager.exclude(**{target: None}).exclude(**{own: F(other)})
@@ -72,8 +73,10 @@ def _mixed(
         rows = rows.filter(Q(**{own: organization}) | Q(**{other: organization}))
     row = owner or "pk"
     named = rows.order_by(row).values_list(row, target, own, other)
-    for pk, pointed_at, ours, theirs in named.iterator():
-        yield pk, f"{target} {pointed_at} is of {theirs or 'no organization'}, this one of {ours}"
+    for pk, referred, ours, theirs in named.iterator():
+        yield BrokenRow(
+            pk, f"belongs to {ours}, but its {target} {referred} to {theirs or 'no organization'}"
+        )
 
 
 ORGANIZATION_RULES = {"organizations_never_mix": mixed_organizations}

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from string import Formatter
+from typing import Any, NamedTuple
 
 from django.db.models import Count, Exists, F, Max, OuterRef, Q, QuerySet, Subquery
 
@@ -21,67 +22,78 @@ from ...models import (
 )
 
 
+class BrokenRow(NamedTuple):
+    """The id of a row that breaks a rule, and how it does."""
+
+    row: str
+    problem: str
+
+
 @dataclass(frozen=True)
 class RowRule:
-    """A rule that every row of `broken` breaks."""
+    """A rule that the rows of `broken` break.
 
-    broken: QuerySet
-    wrong: str  # A sentence with the row's fields in braces.
-    row: str = "pk"  # The field that holds the id to name.
+    `problem` is a sentence with fields of the row in braces, `row` the field with the id to
+    report, `organization` the field with the organization.
+    """
+
+    broken: QuerySet[Any]
+    problem: str
+    row: str = "pk"
     organization: str = "organization"
 
-    def __call__(self, organization: Organization | None) -> Iterator[tuple[str, str]]:
+    def __call__(self, organization: Organization | None) -> Iterator[BrokenRow]:
         broken = self.broken
         if organization:
             broken = broken.filter(**{self.organization: organization})
-        told = {name for _, name, _, _ in Formatter().parse(self.wrong) if name}
-        for row in broken.order_by(self.row).values(self.row, *told).iterator():
-            yield row[self.row], self.wrong.format(**row)
+        fields = {name for _, name, _, _ in Formatter().parse(self.problem) if name}
+        for row in broken.order_by(self.row).values(self.row, *fields).iterator():
+            yield BrokenRow(row[self.row], self.problem.format(**row))
 
 
 def _same(field: str, other: str) -> Q:
     return Q(**{field: F(other)}) | Q(**{field: None, other: None})
 
 
-def _same_reading(owner: str) -> Q:
+def _same_link(owner: str) -> Q:
     return Q(**{name: OuterRef(name) for name in (owner, "block", "label")})
 
 
 def _open_periods(owner: str) -> QuerySet[ReadingPeriod]:
-    return ReadingPeriod.objects.open().filter(_same_reading(owner))
+    return ReadingPeriod.objects.open().filter(_same_link(owner))
 
 
 _newest = BlockRevision.objects.filter(block=OuterRef("pk")).order_by("-number")
 _numbered = BlockRevision.objects.values("block").annotate(count=Count("pk"), newest=Max("number"))
-_placed = ConversationMessage.objects.values("conversation").annotate(
+_positions = ConversationMessage.objects.values("conversation").annotate(
     count=Count("pk"), last=Max("position")
 )
 _system_messages = ConversationMessage.objects.filter(
     conversation=OuterRef("pk"), position=0, message__role=Message.Role.SYSTEM
 )
 _defaults = Conversation.objects.filter(agent=OuterRef("pk"), is_default=True)
-_holders = ConversationMessage.objects.filter(message=OuterRef("pk"))
+_links = ConversationMessage.objects.filter(message=OuterRef("pk"))
 
 ROW_RULES = {
-    "version_is_the_newest_revisions_number": RowRule(
+    "version_is_newest_revision_number": RowRule(
         Block.objects.annotate(newest=Subquery(_newest.values("number")[:1])).filter(
             Q(newest=None) | ~Q(version=F("newest"))
         ),
-        "is at version {version}; its newest revision is {newest}",
+        "has version {version}, but its newest revision is {newest}",
     ),
     "revision_numbers_have_no_gaps": RowRule(
-        # Numbers are unique and positive: without a gap there are as many as the newest says.
+        # Numbers are unique and positive: without gaps, the newest number is the count.
         _numbered.exclude(count=F("newest")),
-        "has {count} revisions; the newest is number {newest}",
+        "has {count} revisions, but the newest has number {newest}",
         row="block",
         organization="block__organization",
     ),
     **{
-        f"{field}_is_the_newest_revisions": RowRule(
+        f"{field}_matches_newest_revision": RowRule(
             BlockRevision.objects.filter(number=F("block__version")).exclude(
                 _same(field, f"block__{field}")
             ),
-            f"has another {field} than its newest revision {{number}}",
+            f"has another {field} than its newest revision, {{number}}",
             row="block",
             organization="block__organization",
         )
@@ -124,9 +136,9 @@ ROW_RULES = {
         organization="agent__organization",
     ),
     **{
-        f"{owner}_records_what_it_reads": RowRule(
+        f"{owner}_has_open_period_for_each_block": RowRule(
             links.filter(~Exists(_open_periods(owner))),
-            "reads block {block} as {label!r}, which no open period records",
+            "reads block {block} as {label!r}, but no open period records it",
             row=owner,
             organization=f"{owner}__organization",
         )
@@ -135,12 +147,12 @@ ROW_RULES = {
             ("conversation", IsolatedBlock.objects.all()),
         )
     },
-    "open_period_is_of_what_is_read": RowRule(
+    "open_period_has_a_reader": RowRule(
         ReadingPeriod.objects.open().filter(
-            ~Exists(AgentBlock.objects.filter(_same_reading("agent"))),
-            ~Exists(IsolatedBlock.objects.filter(_same_reading("conversation"))),
+            ~Exists(AgentBlock.objects.filter(_same_link("agent"))),
+            ~Exists(IsolatedBlock.objects.filter(_same_link("conversation"))),
         ),
-        "is read as {label!r} since {since:%Y-%m-%d %H:%M %Z}, says a period; nothing reads it",
+        "has an open period as {label!r} since {since:%Y-%m-%d %H:%M %Z}, but nothing reads it",
         row="block",
         organization="block__organization",
     ),
@@ -149,12 +161,12 @@ ROW_RULES = {
     ),
     "default_conversation_is_not_deleted": RowRule(
         Conversation.objects.filter(is_default=True).exclude(deleted_at=None),
-        "is the default conversation of {agent} and is deleted",
+        "is deleted, but is the default conversation of {agent}",
     ),
     "positions_have_no_gaps": RowRule(
         # Positions are unique and begin at 0.
-        _placed.exclude(count=F("last") + 1),
-        "holds {count} messages; the last is at position {last}",
+        _positions.exclude(count=F("last") + 1),
+        "has {count} messages, but the last is at position {last}",
         row="conversation",
         organization="conversation__organization",
     ),
@@ -162,18 +174,18 @@ ROW_RULES = {
         Conversation.objects.filter(~Exists(_system_messages)),
         "has no system message at position 0",
     ),
-    "message_is_of_its_conversations_agent": RowRule(
+    "message_has_its_conversations_agent": RowRule(
         ConversationMessage.objects.exclude(message__agent=F("conversation__agent")),
-        "is a message of {message__agent}, but {conversation} holds it",
+        "is a message of {message__agent}, but is in {conversation} of another agent",
         row="message",
         organization="conversation__organization",
     ),
-    "message_is_held_by_a_conversation": RowRule(
-        Message.objects.filter(~Exists(_holders)), "is in no conversation; purge removes it"
+    "message_is_in_a_conversation": RowRule(
+        Message.objects.filter(~Exists(_links)), "is in no conversation; purge removes it"
     ),
-    "run_is_of_its_conversations_agent": RowRule(
+    "run_has_its_conversations_agent": RowRule(
         Run.objects.exclude(agent=F("conversation__agent")),
-        "is a run of {agent}, but its conversation {conversation} is not",
+        "is a run of {agent}, but its conversation {conversation} has another agent",
     ),
     "active_run_has_a_live_worker": RowRule(
         Run.objects.silent(),

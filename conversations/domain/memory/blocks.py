@@ -3,7 +3,7 @@
 import json
 from collections.abc import Iterable, Sequence
 from itertools import zip_longest
-from typing import TypedDict, Unpack
+from typing import Any, TypedDict, Unpack
 
 from django.db import transaction
 from django.utils import timezone
@@ -30,7 +30,7 @@ class BlockFields(TypedDict, total=False):
     value: str
     limit: int
     description: str | None
-    metadata: dict
+    metadata: dict[str, Any]
     read_only: bool
     copy_on_write: bool
     hidden: bool | None

@@ -130,7 +130,7 @@ def blocks_seen(compiled_from: Fingerprint, isolated_ids: Collection[str]) -> li
 
 def is_stale(conversation: Conversation, blocks: Sequence[EffectiveBlock | BlockVersion]) -> bool:
     """Return whether the stored system message was compiled from something else."""
-    return conversation.compiled_from != fingerprint(conversation.agent, blocks)
+    return bool(conversation.compiled_from != fingerprint(conversation.agent, blocks))
 
 
 def recompile(conversation: Conversation) -> str:

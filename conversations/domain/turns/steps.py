@@ -106,8 +106,8 @@ def plan_step(turn: Turn) -> StepPlan:
     if turn.step == 0 and sends:
         newest = [link.message for link in shown[-1:] if link.message.role == Role.APPROVAL]
         check_answers([call["id"] for each in newest for call in each.tool_calls], turn.request)
-    if shown and shown[0].compiled_from:
-        turn.blocks_seen = blocks_seen(shown[0].compiled_from, turn.isolated)
+    if compiled := getattr(shown[0], "compiled_from", None) if shown else None:
+        turn.blocks_seen = blocks_seen(compiled, turn.isolated)
     messages = [link.message for link in shown]
     if turn.step == 0:
         messages += turn.input

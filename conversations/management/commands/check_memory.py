@@ -28,7 +28,7 @@ class Command(OperatorCommand):
         count = 0
         rules = tqdm(RULES, unit=" rules", disable=None, leave=False)
         for breach in find_breaches(tenant, rules):
-            self.result(f"{breach.rule}: {breach.row}: {breach.wrong}")
+            self.result(f"{breach.rule}: {breach.row}: {breach.problem}")
             count += 1
         self.remark(f"{len(RULES)} rules checked; breaches: {count}.")
         if count:

@@ -8,7 +8,7 @@ from typing import Any
 from django.utils import timezone
 from tqdm import tqdm
 
-from conversations.domain.conversations.purge import KINDS, count_purgeable, purge
+from conversations.domain.conversations.purge import MODELS, count_purgeable, purge
 
 from ._arguments import days
 from ._command import OperatorCommand
@@ -43,5 +43,5 @@ class Command(OperatorCommand):
             batches = purge(deleted_before)
             for batch in tqdm(batches, unit=" batches", disable=None, leave=False):
                 counts += batch
-        for kind in KINDS:
+        for kind in MODELS:
             self.stdout.write(f"{kind._meta.verbose_name_plural:<15}{counts[kind]:>8}")

@@ -1,3 +1,5 @@
+import re
+from collections import defaultdict
 from concurrent.futures import ThreadPoolExecutor
 from types import SimpleNamespace
 
@@ -8,6 +10,7 @@ from django.utils import timezone
 from conversations.domain.integrity.check import RULES, find_breaches
 from conversations.domain.memory.blocks import write_block
 from conversations.domain.memory.isolation import release_label
+from conversations.ids import UUID4
 from conversations.models import (
     Block,
     Message,
@@ -26,11 +29,65 @@ from ...factories import (
 )
 from .damages import DAMAGES, damage
 
+# What each rule prints, without ids and times.
+PROBLEMS = {
+    "version_is_newest_revision_number": {
+        "has version 7, but its newest revision is 1",
+        "has version 1, but its newest revision is None",
+    },
+    "revision_numbers_have_no_gaps": {"has 1 revisions, but the newest has number 3"},
+    "value_matches_newest_revision": {"has another value than its newest revision, 1"},
+    "description_matches_newest_revision": {"has another description than its newest revision, 1"},
+    "limit_matches_newest_revision": {"has another limit than its newest revision, 1"},
+    "isolated_block_belongs_to_its_conversation": {
+        "isolates 'human' with block …, which belongs to …",
+        "isolates 'human' with block …, which belongs to None",
+    },
+    "isolated_block_has_its_label": {"isolates 'human' with block …, whose label is 'animal'"},
+    "isolated_block_is_not_deleted": {"isolates 'human' with block …, which is deleted"},
+    "attached_block_belongs_to_no_conversation": {"reads block …, which belongs to …"},
+    "attached_block_has_its_label": {"reads block … as 'animal'; its label is 'human'"},
+    "attached_block_is_not_deleted": {"reads block …, which is deleted"},
+    "agent_has_open_period_for_each_block": {
+        "reads block … as 'human', but no open period records it"
+    },
+    "conversation_has_open_period_for_each_block": {
+        "reads block … as 'human', but no open period records it"
+    },
+    "open_period_has_a_reader": {"has an open period as 'human' since …, but nothing reads it"},
+    "agent_has_a_default_conversation": {"has no default conversation"},
+    "default_conversation_is_not_deleted": {"is deleted, but is the default conversation of …"},
+    "positions_have_no_gaps": {"has 3 messages, but the last is at position 5"},
+    "position_0_is_the_system_message": {"has no system message at position 0"},
+    "message_has_its_conversations_agent": {"is a message of …, but is in … of another agent"},
+    "message_is_in_a_conversation": {"is in no conversation; purge removes it"},
+    "run_has_its_conversations_agent": {"is a run of …, but its conversation … has another agent"},
+    "prompt_is_compiled": {"does not record what its system message was compiled from"},
+    "default_prompt_follows_memory": {"is stale, but is the default conversation of …"},
+    "fresh_prompt_contains_memory": {
+        "its system message lacks the agent's system prompt",
+        "its system message lacks the value of 'human', isolated block …",
+        "its system message lacks the value of 'persona', shared block …",
+    },
+    "organizations_never_mix": {
+        f"belongs to …, but its {reference} … to …"
+        for reference in (
+            "agent",
+            "block",
+            "forked_from",
+            "last_updated_by",
+            "message",
+            "source_block",
+            "member",
+            "written_by",
+        )
+    },
+}
+ID_OR_TIME = re.compile(rf"[a-z]+-{UUID4}|\d{{4}}-\d\d-\d\d \d\d:\d\d UTC")
 
-def breaches(organization=None) -> list[str]:
-    return [
-        f"{breach.rule}: {breach.row}: {breach.wrong}" for breach in find_breaches(organization)
-    ]
+
+def breaches(organization=None) -> list[tuple[str, str]]:
+    return [(breach.rule, breach.row) for breach in find_breaches(organization)]
 
 
 @pytest.fixture
@@ -53,7 +110,7 @@ def world(alice, mallory) -> SimpleNamespace:
 
 
 @pytest.mark.parametrize("harm", DAMAGES)
-def test_each_damage_is_found_and_nothing_else(world, harm):
+def test_damage_is_found_and_nothing_else(world, harm):
     assert breaches() == []
 
     expected = harm(world)
@@ -62,18 +119,23 @@ def test_each_damage_is_found_and_nothing_else(world, harm):
     assert breaches(world.alice.organization) == expected
 
 
-def test_every_rule_has_a_damage(world):
-    found = set()
+def test_problem_of_each_rule_is_described(world):
+    found = defaultdict(set)
     for harm in DAMAGES:
         with connection.cursor() as cursor:
             cursor.execute("SAVEPOINT before_the_damage")
-            found |= {line.split(":")[0] for line in harm(world)}
+            harm(world)
+            for breach in find_breaches():
+                found[breach.rule].add(ID_OR_TIME.sub("…", breach.problem))
             cursor.execute("ROLLBACK TO SAVEPOINT before_the_damage")
 
-    assert found == set(RULES)
+    assert found.keys() == set(RULES)
+    worker_lost = found.pop("active_run_has_a_live_worker")
+    assert worker_lost
+    assert found == PROBLEMS
 
 
-def test_what_the_verbs_do_is_no_breach(world):
+def test_verbs_cause_no_breach(world):
     write_block(world.isolated, by=actor(world.alice), value="moved on")
     write_block(world.shared, by=actor(world.alice), value="new for all", description="who")
     root = link_user(make_member(name="root"), is_superuser=True)
@@ -87,21 +149,19 @@ def test_what_the_verbs_do_is_no_breach(world):
     assert breaches() == []
 
 
-def test_another_organizations_breaches_are_left_out(world):
+def test_breaches_of_another_organization_are_left_out(world):
     theirs = make_block(world.mallory)
-    damage(theirs, value="written past the verb", created_by=make_member())
+    damage(theirs, value="written without a verb", created_by=make_member())
 
     assert breaches(world.alice.organization) == []
-    assert [line.split(": ")[:2] for line in breaches(world.mallory.organization)] == [
-        ["value_is_the_newest_revisions", theirs.pk],
-        ["organizations_never_mix", theirs.pk],
+    assert breaches(world.mallory.organization) == [
+        ("value_matches_newest_revision", theirs.pk),
+        ("organizations_never_mix", theirs.pk),
     ]
 
 
 @pytest.mark.parametrize("count", [1, 4])
-def test_the_check_costs_the_same_queries_however_many_rows_there_are(
-    alice, django_assert_num_queries, count
-):
+def test_check_query_count_does_not_grow_with_rows(alice, django_assert_num_queries, count):
     for _ in range(count):
         make_conversation(make_agent(make_member(alice.organization), labels=["human"]))
 
@@ -111,7 +171,7 @@ def test_the_check_costs_the_same_queries_however_many_rows_there_are(
 
 @pytest.mark.postgres_only
 @pytest.mark.django_db(transaction=True)
-def test_an_edit_during_the_check_is_no_breach():
+def test_concurrent_edit_is_no_breach():
     block = make_block()
 
     def edit():
@@ -122,7 +182,7 @@ def test_an_edit_during_the_check_is_no_breach():
         yield "revision_numbers_have_no_gaps"
         with ThreadPoolExecutor() as pool:
             pool.submit(edit).result()
-        yield "value_is_the_newest_revisions"
+        yield "value_matches_newest_revision"
 
     assert list(find_breaches(rules=rules())) == []
     assert len(breaches()) == 1
