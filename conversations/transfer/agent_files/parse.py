@@ -116,9 +116,8 @@ def _parse_current(value: dict[str, Any]) -> AgentFile:
     tools = _by_id(document.tools, "tools")
     if not document.agents:
         raise wrong("agents", "at least one agent", [])
-    for agent_id, agent in _by_id(document.agents, "agents").items():
-        path = f"agents.{len(file.agents)}"
-        file.agents.append(_parse_agent(file, agent, agent_id, path, tools))
+    for index, agent in enumerate(_by_id(document.agents, "agents").values()):
+        file.agents.append(_parse_agent(file, agent, tools, f"agents.{index}.", "memory_blocks"))
     if isinstance(document, ExtendedDocument):
         _parse_details(file, document)
         _parse_conversations(file, document.conversations)
@@ -126,87 +125,89 @@ def _parse_current(value: dict[str, Any]) -> AgentFile:
 
 
 def _parse_flat(document: FlatDocument) -> AgentFile:
-    """Read one agent with its blocks, tools and messages inside it; nothing has an id."""
+    """Give ids to what has none in the older format, and read it like the current one."""
     file = AgentFile(warnings=_unsupported(document, [document]))
-    block_ids = _add_inner_blocks(file, document.core_memory, "core_memory")
-    ids = [f"message-{index}" for index in range(len(document.messages))]
-    _warn_of_approvals(file, document.messages, "messages")
-    file.messages = dict(zip(ids, document.messages, strict=True))
-    indices = document.in_context_message_indices
-    for place, index in enumerate(indices or []):
-        if index >= len(ids):
-            what = f"the index of one of {len(ids)} messages"
-            raise wrong(f"in_context_message_indices.{place}", what, index)
-    context = ids if indices is None else [ids[index] for index in indices]
-    agent = _imported_agent(file, document, "agent-0", "", document.tools, block_ids)
-    agent.conversations.append(_default_conversation("agent-0", ids, context))
-    file.agents.append(agent)
+    for index, message in enumerate(document.messages):
+        message.id = f"message-{index}"
+    for index, tool in enumerate(document.tools):
+        tool.id = f"tool-{index}"
+    context, indices = None, document.in_context_message_indices
+    if indices is not None:
+        what = f"the index of one of {len(document.messages)} messages"
+        _check_all(range(len(document.messages)), indices, "in_context_message_indices", what)
+        context = [document.messages[index].id for index in indices]
+    tools = {tool.id: tool for tool in document.tools}
+    fields = {
+        "id": "agent-0",
+        "memory_blocks": document.core_memory,
+        "tools": [],
+        "tool_ids": list(tools),
+        "in_context_message_ids": context,
+    }
+    agent = FileAgent.model_construct(**{**vars(document), **fields})
+    file.agents.append(_parse_agent(file, agent, tools, "", "core_memory"))
     return file
 
 
 def _parse_agent(
-    file: AgentFile, agent: FileAgent, agent_id: str, path: str, tools: Mapping[str, FileTool]
+    file: AgentFile, agent: FileAgent, tools: Mapping[str, FileTool], prefix: str, inner: str
 ) -> ImportedAgent:
-    _check_ids(tools, agent.tool_ids, f"{path}.tool_ids", "the id of a tool in this file")
+    """Read an agent at the path `prefix`, whose field `inner` contains blocks without ids."""
+    _check_all(tools, agent.tool_ids, f"{prefix}tool_ids", "the id of a tool in this file")
     used = [tools[tool_id] for tool_id in agent.tool_ids]
     used += [FileTool(name=name) for name in agent.tools]
-    _check_ids(file.blocks, agent.block_ids, f"{path}.block_ids", "the id of a block in this file")
-    inner = _add_inner_blocks(file, agent.memory_blocks, f"{path}.memory_blocks")
-    imported = _imported_agent(file, agent, agent_id, path, used, agent.block_ids + inner)
-    ids = _add_messages(file, agent.messages, f"{path}.messages")
-    context = ids if agent.in_context_message_ids is None else agent.in_context_message_ids
-    place = f"{path}.in_context_message_ids"
-    _check_ids(set(ids), context, place, "the id of one of the agent's messages")
-    imported.conversations.append(_default_conversation(agent_id, ids, context))
-    return imported
-
-
-def _imported_agent(
-    file: AgentFile,
-    agent: AgentFields,
-    agent_id: str,
-    path: str,
-    tools: list[FileTool],
-    block_ids: list[str],
-) -> ImportedAgent:
+    what = "the id of a block in this file"
+    _check_all(file.blocks, agent.block_ids, f"{prefix}block_ids", what)
+    _raise_limits(file, agent.memory_blocks, f"{prefix}{inner}")
+    for index, block in enumerate(agent.memory_blocks):
+        block.id = f"{prefix}{inner}.{index}"
+        file.blocks[block.id] = block
+    block_ids = agent.block_ids + [block.id for block in agent.memory_blocks]
     labels = Counter(file.blocks[block_id].label for block_id in block_ids)
     for label, count in labels.items():
         if count > 1:
             what = f"expected one block for each label, got {count} with label {label!r}"
-            raise InvalidValue(f"{path}.blocks".lstrip("."), what)
-    rules = Counter(rule.type == REQUIRES_APPROVAL for rule in agent.tool_rules)
-    if rules[False]:
-        file.warnings.append(f"{rules[False]} tool rules of {agent_id} are not supported")
-    by_rule = {rule.tool_name for rule in agent.tool_rules if rule.type == REQUIRES_APPROVAL}
-    approval = by_rule | {tool.name for tool in tools if tool.default_requires_approval}
-    names = list(dict.fromkeys(tool.name for tool in tools))
-    fields = cast(agents.AgentFields, agent.columns())
-    fields["tools"] = names
-    fields["approval_tools"] = [name for name in names if name in approval]
-    try:
-        agents.check_agent(fields)
-    except InvalidValue as error:
-        raise InvalidValue(f"{path}.{error.field}".lstrip("."), error.message) from None
-    definitions = {tool.name: tool.definition for tool in tools}
+            raise InvalidValue(f"{prefix}blocks", what)
+    ids = _add_messages(file, agent.messages, f"{prefix}messages")
+    context = ids if agent.in_context_message_ids is None else agent.in_context_message_ids
+    what = "the id of one of the agent's messages"
+    _check_all(set(ids), context, f"{prefix}in_context_message_ids", what)
+    context = list(dict.fromkeys(context))
+    definitions = {tool.name: tool.definition for tool in used}
     return ImportedAgent(
-        id=agent_id,
-        fields=fields,
+        id=agent.id,
+        fields=_agent_fields(file, agent, used, prefix),
         block_ids=block_ids,
         tool_definitions=[each for each in definitions.values() if each is not None],
         created_at=agent.created_at,
-        conversations=[],
+        conversations=[
+            FileConversation(
+                id=f"default of {agent.id}",
+                agent_id=agent.id,
+                is_default=True,
+                message_ids=reading_order(ids, context),
+                in_context_message_ids=context,
+            )
+        ],
     )
 
 
-def _default_conversation(agent_id: str, ids: list[str], context: list[str]) -> FileConversation:
-    context = list(dict.fromkeys(context))
-    return FileConversation(
-        id=f"default of {agent_id}",
-        agent_id=agent_id,
-        is_default=True,
-        message_ids=reading_order(ids, context),
-        in_context_message_ids=context,
-    )
+def _agent_fields(
+    file: AgentFile, agent: FileAgent, tools: list[FileTool], prefix: str
+) -> agents.AgentFields:
+    approvals = [rule for rule in agent.tool_rules if rule.type == REQUIRES_APPROVAL]
+    if others := len(agent.tool_rules) - len(approvals):
+        file.warnings.append(f"{others} tool rules of {agent.id} are not supported")
+    approval_tools = {rule.tool_name for rule in approvals}
+    approval_tools |= {tool.name for tool in tools if tool.default_requires_approval}
+    fields = cast(agents.AgentFields, agent.columns())
+    fields["tools"] = list(dict.fromkeys(tool.name for tool in tools))
+    fields["approval_tools"] = [name for name in fields["tools"] if name in approval_tools]
+    try:
+        agents.check_agent(fields)
+    except InvalidValue as error:
+        raise InvalidValue(f"{prefix}{error.field}", error.message) from None
+    return fields
 
 
 def _parse_details(file: AgentFile, document: ExtendedDocument) -> None:
@@ -215,9 +216,8 @@ def _parse_details(file: AgentFile, document: ExtendedDocument) -> None:
         path = f"agent_details.{index}"
         agent = _find(by_id, details.agent_id, f"{path}.agent_id", "an agent")
         labels = {file.blocks[block_id].label for block_id in agent.block_ids}
-        place = f"{path}.isolated_labels"
         what = "the label of one of the agent's blocks"
-        _check_ids(labels, details.isolated_labels, place, what)
+        _check_all(labels, details.isolated_labels, f"{path}.isolated_labels", what)
         agent.fields["isolated_labels"] = details.isolated_labels
         agent.fields["model_settings"] = details.model_settings
         agent.created_at = details.created_at
@@ -264,9 +264,7 @@ def _parse_conversations(file: AgentFile, conversations: list[FileConversation])
                 raise InvalidArgument(
                     f"Block {block_id!r} is isolated, and attached to {agent.id!r}"
                 )
-    found = _by_id(conversations, "conversations")
-    for index, conversation in enumerate(conversations):
-        _check_fork(file, conversation, found, f"conversations.{index}.forked_from")
+    _check_forks(file, conversations)
 
 
 def _parse_messages(
@@ -276,7 +274,7 @@ def _parse_messages(
     for name in ("message_ids", "in_context_message_ids", "failed_message_ids"):
         listed = getattr(conversation, name)
         what = "the id of a message in this file"
-        _check_ids(file.messages, listed, f"{path}.{name}", what)
+        _check_all(file.messages, listed, f"{path}.{name}", what)
         seen: set[str] = set()
         for index, message_id in enumerate(listed):
             if message_id in seen:
@@ -318,37 +316,24 @@ def _check_isolated_blocks(
         isolated.add(block.id)
 
 
-def _check_fork(
-    file: AgentFile,
-    conversation: FileConversation,
-    found: Mapping[str, FileConversation],
-    path: str,
-) -> None:
-    fork = conversation.forked_from
-    if fork is None:
-        return
-    shown = fork.model_dump()
-    if fork.message_id is not None and fork.message_id not in file.messages:
-        raise wrong(path, "the id of a message in this file", shown)
-    seen = {conversation.id}
-    ancestor = fork.conversation_id
-    while ancestor is not None:
-        if ancestor not in found:
-            raise wrong(path, "the id of a conversation in this file", shown)
-        if ancestor in seen:
-            raise wrong(path, "a conversation that is not a fork of this one", shown)
-        seen.add(ancestor)
-        parent = found[ancestor].forked_from
-        ancestor = parent.conversation_id if parent else None
-
-
-def _add_inner_blocks(file: AgentFile, blocks: list[FileBlock], path: str) -> list[str]:
-    """Add blocks that are inside an agent and have no ids of their own; return new ids."""
-    _raise_limits(file, blocks, path)
-    for index, block in enumerate(blocks):
-        block.id = f"{path}.{index}"
-        file.blocks[block.id] = block
-    return [block.id for block in blocks]
+def _check_forks(file: AgentFile, conversations: list[FileConversation]) -> None:
+    """Check that origins are in the file and that no conversation is its own ancestor."""
+    found = _by_id(conversations, "conversations")
+    checked: set[str] = set()
+    for index, conversation in enumerate(conversations):
+        path = f"conversations.{index}.forked_from"
+        fork = conversation.forked_from
+        if fork and fork.message_id is not None:
+            _find(file.messages, fork.message_id, path, "a message")
+        ancestors: set[str] = set()
+        ancestor: str | None = conversation.id
+        while ancestor is not None and ancestor not in checked:
+            origin = _find(found, ancestor, path, "a conversation").forked_from
+            if ancestor in ancestors:
+                raise wrong(path, "a conversation that is not a fork of this one", ancestor)
+            ancestors.add(ancestor)
+            ancestor = origin and origin.conversation_id
+        checked |= ancestors
 
 
 def _raise_limits(file: AgentFile, blocks: list[FileBlock], path: str) -> None:
@@ -361,16 +346,12 @@ def _raise_limits(file: AgentFile, blocks: list[FileBlock], path: str) -> None:
 
 
 def _add_messages(file: AgentFile, messages: list[FileMessage], path: str) -> list[str]:
-    _warn_of_approvals(file, messages, path)
-    ids = _by_id(messages, path, known=file.messages)
-    file.messages |= ids
-    return list(ids)
-
-
-def _warn_of_approvals(file: AgentFile, messages: list[FileMessage], path: str) -> None:
     for index, message in enumerate(messages):
         if message.approve is not None or message.approvals:
             file.warnings.append(f"{path}.{index}: answers to approval requests are not supported")
+    added = _by_id(messages, path, known=file.messages)
+    file.messages |= added
+    return list(added)
 
 
 def _by_id(items: list[Any], path: str, known: Mapping[str, Any] | None = None) -> dict[str, Any]:
@@ -390,10 +371,10 @@ def _find(found: Mapping[str, Found], item_id: str, path: str, what: str) -> Fou
     return found[item_id]
 
 
-def _check_ids(known: Container[str], ids: Iterable[str], path: str, what: str) -> None:
-    for index, each in enumerate(ids):
-        if each not in known:
-            raise wrong(f"{path}.{index}", what, each)
+def _check_all(known: Container[Any], items: Iterable[Any], path: str, what: str) -> None:
+    for index, item in enumerate(items):
+        if item not in known:
+            raise wrong(f"{path}.{index}", what, item)
 
 
 def _unsupported(document: Unsupported, agents_of_file: Iterable[AgentFields]) -> list[str]:
