@@ -19,7 +19,7 @@ def upload(client, document, **fields):
     return client.post("/v1/agents/import", form, format="multipart")
 
 
-def test_an_agent_goes_out_and_comes_in(client_for, alice, mallory):
+def test_agent_round_trips_into_another_organization(client_for, alice, mallory):
     agent = make_agent(alice, labels=["human"])
     make_messages(make_conversation(agent, isolated=["human"]), "hello")
 
@@ -42,13 +42,13 @@ def test_an_agent_goes_out_and_comes_in(client_for, alice, mallory):
         ({"override_name": "Older spelling"}, "Older spelling"),
     ],
 )
-def test_names(client_for, alice, fields, name):
+def test_import_names_agent(client_for, alice, fields, name):
     upload(client_for(alice), NEWER, **fields)
 
     assert Agent.objects.get().name == name
 
 
-def test_what_the_caller_wants_otherwise(client_for, alice):
+def test_import_options_replace_values_of_file(client_for, alice):
     client = client_for(alice)
     client.credentials(**client._credentials, HTTP_X_OVERRIDE_EMBEDDING_MODEL="openai/e2")
 
@@ -59,7 +59,7 @@ def test_what_the_caller_wants_otherwise(client_for, alice):
     assert agent.messages.count() == 1
 
 
-def test_a_model_that_the_caller_names_must_be_there(client_for, alice):
+def test_import_with_unknown_model_is_refused(client_for, alice):
     reply = upload(client_for(alice), NEWER, model="nothing")
 
     assert reply.status_code == 400
@@ -74,7 +74,7 @@ def test_a_model_that_the_caller_names_must_be_there(client_for, alice):
         (changed(NEWER, "blocks.0.label", 7), 422, "blocks.0.label: expected a string, got 7"),
     ],
 )
-def test_a_wrong_file_is_told_and_changes_nothing(client_for, alice, document, status, detail):
+def test_invalid_file_changes_nothing(client_for, alice, document, status, detail):
     before = stored()
 
     reply = upload(client_for(alice), document)
@@ -84,13 +84,13 @@ def test_a_wrong_file_is_told_and_changes_nothing(client_for, alice, document, s
     assert stored() == before
 
 
-def test_a_form_without_a_file(client_for, alice):
+def test_form_without_file_is_refused(client_for, alice):
     reply = client_for(alice).post("/v1/agents/import", {"name": "x"}, format="multipart")
 
     assert (reply.status_code, reply.json()["detail"]) == (422, "file: No file was submitted.")
 
 
-def test_a_file_of_200_megabytes_is_refused_unread(client_for, alice):
+def test_file_of_200_megabytes_is_refused_unread(client_for, alice):
     reply = client_for(alice).post(
         "/v1/agents/import",
         b"--x--",
@@ -103,7 +103,7 @@ def test_a_file_of_200_megabytes_is_refused_unread(client_for, alice):
     assert transfer.MAX_BYTES == 64 * 2**20
 
 
-def test_a_key_that_only_reads_exports_and_does_not_import(client_for, alice):
+def test_read_key_exports_and_does_not_import(client_for, alice):
     agent = make_agent(alice)
     client = client_for(alice, scope="read")
 
@@ -112,22 +112,22 @@ def test_a_key_that_only_reads_exports_and_does_not_import(client_for, alice):
     assert Agent.objects.get() == agent
 
 
-def test_json_is_no_form(client_for, alice):
+def test_json_body_is_refused(client_for, alice):
     reply = client_for(alice).post("/v1/agents/import", NEWER, format="json")
 
     assert reply.status_code == 415
 
 
-def test_the_older_shape_is_not_written(client_for, alice):
+def test_export_in_older_format_is_refused(client_for, alice):
     agent = make_agent(alice)
 
     reply = client_for(alice).get(f"/v1/agents/{agent.pk}/export?use_legacy_format=true")
 
     assert reply.status_code == 400
-    assert "the older shape has no place for conversations" in reply.json()["detail"]
+    assert "the older format has no conversations" in reply.json()["detail"]
 
 
-def test_another_agents_conversation_is_not_exported(client_for, alice):
+def test_export_of_conversation_of_other_agent_is_refused(client_for, alice):
     agent, other = make_agent(alice), make_agent(alice)
     thread = make_conversation(other)
 
@@ -136,7 +136,7 @@ def test_another_agents_conversation_is_not_exported(client_for, alice):
     assert client_for(alice).get(path).status_code == 404
 
 
-def test_a_template_has_no_messages(client_for, alice):
+def test_export_without_messages_is_a_template(client_for, alice):
     agent = make_agent(alice, labels=["human"])
     make_messages(make_conversation(agent), "secret")
 
@@ -147,9 +147,7 @@ def test_a_template_has_no_messages(client_for, alice):
 
 
 @pytest.mark.parametrize("count", [1, 5])
-def test_exporting_costs_the_same_queries_however_many_conversations_there_are(
-    client_for, alice, django_assert_num_queries, count
-):
+def test_export_query_count_does_not_grow(client_for, alice, django_assert_num_queries, count):
     agent = make_agent(alice, labels=["human"])
     for _ in range(count):
         make_messages(make_conversation(agent, isolated=["human"]), "hello")

@@ -1,9 +1,12 @@
+"""Import and export agent files."""
+
 import json
 
 from django.http import HttpResponse
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework.parsers import MultiPartParser
+from rest_framework.request import Request
 from rest_framework.response import Response
 
 from ...domain.actor import Actor, Source
@@ -20,6 +23,8 @@ from .finders import find_agent, find_agent_conversation
 
 
 class ImportAgentFile(ApiView):
+    """`POST /v1/agents/import`."""
+
     parser_classes = [MultiPartParser]
 
     @extend_schema(
@@ -29,14 +34,14 @@ class ImportAgentFile(ApiView):
             OpenApiParameter(
                 "X-Override-Embedding-Model",
                 location=OpenApiParameter.HEADER,
-                description="The oldest name of `embedding`.",
+                description="Oldest name of `embedding`.",
             )
         ],
         responses=ImportedAgentsJSON,
     )
-    def post(self, request):
+    def post(self, request: Request) -> Response:
         """Import an agent file."""
-        # Before any of it is read. Multipart says its length; without one it is empty.
+        # Refuse before reading the body. A multipart body without a length is empty.
         if int(request.META.get("CONTENT_LENGTH") or 0) > MAX_BYTES:
             raise BodyTooLarge(f"file: expected at most {MAX_BYTES} bytes ({MAX_BYTES >> 20} MiB)")
         form = read_form(request, ImportForm)
@@ -57,17 +62,19 @@ class ImportAgentFile(ApiView):
 
 
 class ExportAgent(ApiView):
+    """`GET /v1/agents/{id}/export`."""
+
     @extend_schema(
         operation_id="agents_export", parameters=[ExportQuery], responses=OpenApiTypes.OBJECT
     )
-    def get(self, request, agent_id):
+    def get(self, request: Request, agent_id: str) -> HttpResponse:
         """Export an agent as an agent file."""
         query = read_query(request, ExportQuery)
         agent = find_agent(request, agent_id)
         if query["use_legacy_format"]:
             raise InvalidArgument(
-                "use_legacy_format: the older shape has no place for conversations; it is read "
-                "here, and not written"
+                "use_legacy_format: the older format has no conversations; it can be imported, but "
+                "not exported"
             )
         conversation = None
         if "conversation_id" in query:
@@ -78,6 +85,6 @@ class ExportAgent(ApiView):
             with_messages=not query["scrub_messages"],
             with_revisions=query["include_revisions"],
         )
-        # The client hands out the text as it comes, for people to read and to keep in a file.
+        # Clients pass on the text unchanged, and people read it.
         text = json.dumps(document, indent=2, ensure_ascii=False)
         return HttpResponse(text, content_type="application/json")
