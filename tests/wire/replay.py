@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 from rest_framework.test import APIClient
 
 from .differences import CONDENSED, LEFT_OUT, LENGTHS, NOT_COMPARED, NOT_YET, STATUSES
-from .recordings import ID, Exchange
+from .exchanges import ID, Exchange
 
 CUT = re.compile(r"(?:…|\.\.\.)\((?:\d+ characters(?:, cut)?|cut)\)$")
 # Long values of requests: a repeated character and its count.

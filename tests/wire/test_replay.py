@@ -10,7 +10,7 @@ from conversations.domain.tools.definitions import BASE_TOOLS
 
 from ..factories import make_agent, make_conversation, make_messages
 from . import differences
-from .recordings import FULL, ID, TRIMMED, Recordings, preexisting_ids
+from .exchanges import FULL, ID, TRIMMED, Recordings, preexisting_ids
 from .replay import Replay
 
 

@@ -26,10 +26,10 @@ from ._command import OperatorCommand
 
 class Command(OperatorCommand):
     help = (
-        "Import organizations, users, agents, blocks, conversations, messages and runs, with their "
-        "ids, from the database of a Letta V1 server, which is only read. Run it again to import "
-        "what is new. Standard output lists each repaired row, and each difference that verifying "
-        "finds; the exit status is 1 if there is one."
+        "Import organizations, members, agents, blocks, conversations, messages and runs, with "
+        "their ids, from the database of a Letta V1 server, which is only read. Run it again to "
+        "import what is new. Standard output lists each repaired row, and each difference that "
+        "verifying finds; the exit status is 1 if there is one."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
