@@ -9,7 +9,7 @@ class ConversationsConfig(AppConfig):
     """Conversations, their memory and the console."""
 
     name = "conversations"
-    verbose_name = "Console"  # precedes the name of a list in breadcrumbs
+    verbose_name = "Palimpsest"
 
     def ready(self) -> None:
         import_module("conversations.checks")

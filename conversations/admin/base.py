@@ -29,12 +29,6 @@ from .scope import ModelAdmin, OrganizationScope, actor, organization_of
 MAX_NAMED = 20  # rows that a confirmation page names
 
 
-def name_some(rows: Sequence[object]) -> list[str]:
-    """Return the names of the first rows, and how many more there are."""
-    more = len(rows) - MAX_NAMED
-    return [str(row) for row in rows[:MAX_NAMED]] + ([f"and {more:,} more"] if more > 0 else [])
-
-
 class CappedPaginator(Paginator):  # type: ignore[type-arg]  # not generic at run time
     """Count at most MAX_COUNT rows, so that long tables open as fast as short ones."""
 
@@ -107,6 +101,16 @@ class ConsoleAdmin(IdSearch, OrganizationScope, RowViews):
         css = {"all": ["conversations/console.css"]}
         js = [Script("conversations/console.js", defer=True)]
 
+    def describe(self, row: Any) -> str:
+        """Return what names a row in suggestions and on confirmation pages."""
+        return str(row)
+
+    def describe_some(self, rows: Sequence[Any]) -> list[str]:
+        """Return the names of the first rows, and how many more there are."""
+        more = len(rows) - MAX_NAMED
+        names = [self.describe(row) for row in rows[:MAX_NAMED]]
+        return [*names, f"and {more:,} more"] if more > 0 else names
+
     # Lists
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
@@ -170,7 +174,7 @@ class ConsoleAdmin(IdSearch, OrganizationScope, RowViews):
                 "opts": self.opts,
                 "title": title,
                 "explanation": explanation,
-                "rows": [str(row) for row in queryset[:MAX_NAMED]],
+                "rows": [self.describe(row) for row in queryset[:MAX_NAMED]],
                 "count": queryset.count(),
                 "selected": request.POST.getlist(ACTION_CHECKBOX_NAME),
                 "action": request.POST["action"],
@@ -275,7 +279,7 @@ class ConsoleAdmin(IdSearch, OrganizationScope, RowViews):
     def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
         """Name the rows only: deleting hides them, so nothing cascades."""
         refused = [obj for obj in objs if not self.has_delete_permission(request, obj)]
-        return name_some(objs), {}, set(), name_some(refused)
+        return self.describe_some(objs), {}, set(), self.describe_some(refused)
 
     def delete_view(
         self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None

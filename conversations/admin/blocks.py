@@ -97,7 +97,7 @@ class BlockAdmin(ConsoleAdmin):
         return super().has_delete_permission(request, obj) and not (obj and obj.is_isolated)
 
     def describe(self, block: Any) -> str:
-        """Return the text of a suggestion: many blocks have the same label."""
+        """Return the label and the beginning of the text: many blocks have the same label."""
         return f"{block.label}: {self.beginning(block)}"
 
     @admin.display(description="value")

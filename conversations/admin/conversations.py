@@ -155,6 +155,9 @@ class ConversationAdmin(MemoryViews, TimelineViews, ConsoleAdmin):
             return f"default of {conversation.agent}"
         return conversation.summary or conversation.pk
 
+    def describe(self, conversation: Conversation) -> str:
+        return self.title(conversation)
+
     @admin.display(description="agent", ordering="agent__name")
     def agent_link(self, conversation: Conversation) -> SafeString | str:
         """Return a link to the agent."""

@@ -37,7 +37,7 @@ class ChoosableJsonView(AutocompleteJsonView):
 
     def serialize_result(self, obj: Model, to_field_name: str) -> dict[str, str]:
         result = super().serialize_result(obj, to_field_name)
-        describe = getattr(self.model_admin, "describe", str)
+        describe = getattr(self.model_admin, "describe", str)  # other admins lack it
         return {**result, "text": describe(obj)}
 
 

@@ -290,7 +290,7 @@ def test_delete_asks_and_names_consequence(alice, conversation, browser_of):
     many = browser.post(list_url(Conversation), bulk)
 
     assert "Its isolated blocks are hidden with it." in one.content.decode()
-    assert many.context["deletable_objects"] == [[str(conversation)]]
+    assert many.context["deletable_objects"] == [["About Ada"]]
     conversation.refresh_from_db()
     assert conversation.deleted_at is None
 
@@ -348,7 +348,7 @@ def test_default_conversation_cannot_be_deleted(alice, conversation, browser_of)
 
     response = browser.post(list_url(Conversation), bulk)
 
-    assert response.context["protected"] == [str(default)]
+    assert response.context["protected"] == [f"default of {default.agent}"]
     default.refresh_from_db()
     assert default.deleted_at is None
 

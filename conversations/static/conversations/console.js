@@ -1,27 +1,27 @@
-// What makes the console quicker. Everything works without it, by following the same links.
+// Shortcuts for the console. Every page also works without this script.
 
 (() => {
-  const part = async (url, selector) => {
+  const fetchPart = async (url, selector) => {
     const response = await fetch(url, { credentials: "same-origin" });
     if (!response.ok) throw new Error(`${url}: ${response.status}`);
     const page = new DOMParser().parseFromString(await response.text(), "text/html");
     return page.querySelector(selector);
   };
 
-  // <div data-load="address #part"> shows that part of that page, once it is there.
-  for (const place of document.querySelectorAll("[data-load]")) {
-    const [url, selector] = place.dataset.load.split(" ");
-    place.setAttribute("aria-busy", "true");
-    part(url, selector)
-      .then((found) => found && place.replaceChildren(found))
-      .catch(() => {}) // The link to the page is still there.
-      .finally(() => place.removeAttribute("aria-busy"));
+  // <div data-load="URL #part"> is filled with that part of that page.
+  for (const element of document.querySelectorAll("[data-load]")) {
+    const [url, selector] = element.dataset.load.split(" ");
+    element.setAttribute("aria-busy", "true");
+    fetchPart(url, selector)
+      .then((found) => found && element.replaceChildren(found))
+      .catch(() => {}) // The link to the page stays.
+      .finally(() => element.removeAttribute("aria-busy"));
   }
 
-  // The search box is labelled by an image, which not every reader takes for a label.
+  // Django labels the search box with an image only.
   document.getElementById("searchbar")?.setAttribute("aria-label", "Search");
 
-  // Django's fields with suggestions are no <select> any more, so their labels name nothing.
+  // Select2 hides the <select> that Django's label refers to, so label its own elements.
   window.django?.jQuery?.(() => {
     for (const select of document.querySelectorAll("select.admin-autocomplete")) {
       const label = document.querySelector(`label[for="${select.id}"]`);
@@ -34,20 +34,20 @@
     }
   });
 
-  // Whoever cannot see the page is told first why it was not saved.
+  // Focus the error, so that screen readers announce it first.
   const refusal = document.querySelector(".errornote, #confirm .errorlist");
   refusal?.setAttribute("tabindex", "-1");
   refusal?.focus();
 
-  // What was typed is not lost to a link, or to a button that saves something else.
-  const keeps = "form[id$=_form], #confirm:has(.merge)";
-  let unsaved = refusal && document.querySelector(keeps);
+  // Ask before leaving a page with unsaved text.
+  const editable = "form[id$=_form], #confirm:has(.merge)";
+  let unsaved = refusal && document.querySelector(editable);
   document.addEventListener("input", ({ target }) => {
-    if (target.form?.matches(keeps)) unsaved = target.form;
+    if (target.form?.matches(editable)) unsaved = target.form;
   });
   window.addEventListener("beforeunload", (event) => unsaved && event.preventDefault());
 
-  // A double click is one click.
+  // Submit a form once on a double click.
   document.addEventListener("submit", (event) => {
     const form = event.target;
     if (event.timeStamp - form.dataset.sent < 2000) event.preventDefault();
@@ -55,7 +55,7 @@
     if (form === unsaved) unsaved = null;
   });
 
-  // <a data-older> puts what the page behind it lists before (or, newest first, after) this list.
+  // <a data-older> loads the entries of its page before the list, or after it ("below").
   document.addEventListener("click", async (event) => {
     const link = event.target.closest("a[data-older]");
     if (!link || event.ctrlKey || event.metaKey || event.shiftKey) return;
@@ -63,7 +63,7 @@
     const list = link.closest(".timeline").querySelector(".entries");
     link.setAttribute("aria-busy", "true");
     try {
-      const older = await part(link.href, ".timeline");
+      const older = await fetchPart(link.href, ".timeline");
       const rows = [...older.querySelector(".entries").children];
       if (link.dataset.older === "below") list.append(...rows);
       else list.prepend(...rows);
