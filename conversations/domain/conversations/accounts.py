@@ -2,6 +2,7 @@
 
 import secrets
 from datetime import datetime
+from typing import Any
 
 from django.db import transaction
 from django.utils import timezone
@@ -17,9 +18,9 @@ def create_organization(name: str) -> Organization:
 
 
 @transaction.atomic
-def create_member(organization: Organization, name: str) -> Member:
-    """Create a member without a Django user, which acts by API key only."""
-    return Member.objects.create(organization=organization, name=name)
+def create_member(organization: Organization, name: str, *, user: Any = None) -> Member:
+    """Create a member; `user`, of AUTH_USER_MODEL, acts as it in the console."""
+    return Member.objects.create(organization=organization, name=name, user=user)
 
 
 @transaction.atomic

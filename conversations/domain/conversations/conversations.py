@@ -10,6 +10,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from ...models import Agent, Conversation, ConversationMessage, Message, Run
+from ...signals import conversation_created, send_on_commit
 from ..actor import Actor
 from ..diffs import unified
 from ..errors import (
@@ -70,6 +71,7 @@ def create_conversation(
     if shared:
         isolate_blocks(conversation, shared, by=by, at=conversation.created_at)
     _insert_first_messages(conversation, [], by=by)
+    send_on_commit(conversation_created, Conversation, conversation=conversation)
     return conversation
 
 
@@ -130,6 +132,7 @@ def fork_conversation(
     )
     fork_isolations(original, fork, choices or {}, by=by)
     _insert_first_messages(fork, [link.message for link in shared], by=by)
+    send_on_commit(conversation_created, Conversation, conversation=fork)
     return fork
 
 

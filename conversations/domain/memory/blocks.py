@@ -9,6 +9,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from ...models import AgentBlock, Block, BlockRevision, Conversation, Organization
+from ...signals import block_written, send_on_commit
 from ..actor import Actor
 from ..diffs import unified
 from ..errors import (
@@ -78,7 +79,7 @@ def insert_blocks(
     for block in blocks:
         check_text(block, {})
     Block.objects.bulk_create(blocks)
-    BlockRevision.objects.bulk_create(
+    insert_revisions(
         _new_revision(block, by=by, reason=reason, base_version=base_version)
         for block, base_version in zip_longest(blocks, base_versions)
     )
@@ -111,7 +112,7 @@ def write_block(
         _rename(block, changes["label"], by=by)
     _apply(block, changes, by=by)
     block.save(update_fields=[*changed, "version", "last_updated_by", "updated_at"])
-    _new_revision(
+    revision = _new_revision(
         block,
         by=by,
         reason=reason,
@@ -119,7 +120,8 @@ def write_block(
         unconditional=expected_version is None,
         restored_number=restored_number,
         base_version=base_version,
-    ).save()
+    )
+    insert_revisions([revision])
     # Even after an edit that no prompt shows: staleness compares versions.
     if block.conversation_id is None:
         mark_stale(agents=block.agent_links.values_list("agent", flat=True))
@@ -143,7 +145,7 @@ def write_locked_blocks(
             changed.append(block)
     fields = ["value", "description", "limit", "version", "last_updated_by", "updated_at"]
     Block.objects.bulk_update(changed, fields)
-    BlockRevision.objects.bulk_create(
+    insert_revisions(
         _new_revision(
             block,
             by=by,
@@ -245,6 +247,13 @@ def _new_revision(
         restored_number=restored_number,
         base_version=base_version,
     )
+
+
+def insert_revisions(revisions: Iterable[BlockRevision]) -> None:
+    """Insert revisions in one query and send `block_written` for each."""
+    for revision in BlockRevision.objects.bulk_create(revisions):
+        arguments = {"block": revision.block, "revision": revision}
+        send_on_commit(block_written, Block, **arguments, created=revision.number == 1)
 
 
 def stale_version(block: Block, expected: int | None) -> StaleVersion:

@@ -12,6 +12,7 @@ from django.utils import timezone
 
 from ...models import Agent, Conversation, Run, RunEvent
 from ...models.runs import RunQuerySet
+from ...signals import run_finished, send_on_commit
 from .events import Event, insert_events
 from .leases import lock_run
 from .notify import announce
@@ -80,6 +81,7 @@ def end_locked_run(
         # It left nothing, so that sending the same again is a new attempt.
         run.otid = run.idempotency_key = None
     run.save(update_fields=ENDED)
+    send_on_commit(run_finished, Run, run=run)
     if last is None:
         events = _insert_last(run, ending)
     else:

@@ -42,9 +42,9 @@ class Command(OperatorCommand):
         )
         parser.add_argument(
             "--scope",
-            required=True,
+            default=ApiKey.Scope.WRITE,
             choices=ApiKey.Scope.values,
-            help="; ".join(ApiKey.Scope.labels),
+            help=f"{'; '.join(ApiKey.Scope.labels)} (default: write)",
         )
         parser.add_argument(
             "--name",

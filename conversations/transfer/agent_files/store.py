@@ -9,7 +9,7 @@ from ...domain.actor import Actor
 from ...domain.batches import BATCH_SIZE
 from ...domain.conversations.agents import check_agent
 from ...domain.conversations.messages import insert_messages, text_message
-from ...domain.memory.blocks import insert_blocks
+from ...domain.memory.blocks import insert_blocks, insert_revisions
 from ...domain.memory.periods import begin_periods
 from ...domain.memory.prompt import recompile_all
 from ...domain.memory.writes import memory_write
@@ -25,6 +25,7 @@ from ...models import (
     Message,
     Organization,
 )
+from ...signals import conversation_created, send_on_commit
 from .model import FileBlock, FileConversation
 from .parse import AgentFile, ImportedAgent
 
@@ -118,7 +119,7 @@ def _insert_blocks(
             times.append(columns.pop("written_at") or timezone.now())
             revisions.append(BlockRevision(block=block, conversation=block.conversation, **columns))
     Block.objects.bulk_create(with_history.values())
-    BlockRevision.objects.bulk_create(revisions)
+    insert_revisions(revisions)
     # `auto_now_add` sets the time of insertion, so the file's time needs an update.
     for row, written_at in zip(revisions, times, strict=True):
         row.written_at = written_at
@@ -164,7 +165,8 @@ def _store_conversations(agents: list[Agent], file: AgentFile, *, by: Actor) -> 
                 **{"created_at": agent.created_at, **given},
             )
             pairs.append((conversation, row))
-    Conversation.objects.bulk_create(row for _, row in pairs)
+    for row in Conversation.objects.bulk_create(row for _, row in pairs):
+        send_on_commit(conversation_created, Conversation, conversation=row)
     return pairs
 
 
