@@ -174,6 +174,16 @@ SPECTACULAR_SETTINGS = {
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
     "SCHEMA_PATH_PREFIX": "/v1",
+    # Those of api/converters.py.
+    "PATH_CONVERTER_OVERRIDES": {
+        "agent_id": str,
+        "block_id": str,
+        "block_label": str,
+        "conversation_id": str,
+        "message_id": str,
+        "run_id": str,
+        "step_id": str,
+    },
     "PREPROCESSING_HOOKS": ["conversations.api.schema.without_aliases"],
     "COMPONENT_SPLIT_REQUEST": True,
     "ENUM_NAME_OVERRIDES": {

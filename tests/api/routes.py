@@ -1,4 +1,4 @@
-"""Every route that takes an id, and what can be sent there."""
+"""Every route that takes an id, with a body that it accepts."""
 
 from dataclasses import dataclass
 
@@ -90,8 +90,9 @@ ROUTES = [
     Route("post", "conversations/{conversation_id}/messages/preview-raw-payload", SAY),
     Route("post", "runs/{run_id}/stream"),
 ]
-# These begin, follow or end turns, which tests/turns does; a stranger must not get so far.
-TURN_ROUTES = [
+# These need more than the ids, such as a turn or a released block, and have tests of their own.
+ROUTES_WITH_PRECONDITIONS = [
+    Route("post", "conversations/{conversation_id}/isolated-blocks/human/restore"),
     Route("post", "conversations/{conversation_id}/messages", SAY),
     Route("post", "conversations/{conversation_id}/stream"),
     Route("post", "conversations/{conversation_id}/cancel"),
@@ -105,7 +106,7 @@ TURN_ROUTES = [
     Route("post", "runs/{run_id}/cancel"),
     Route("patch", "agents/{agent_id}/tools/approval/memory_insert", {"requires_approval": True}),
 ]
-# With an agent of the caller's own beside the block.
+# These take a second id.
 ATTACH_ROUTES = [
     Route("patch", "agents/{agent_id}/core-memory/blocks/attach/{block_id}"),
     Route("patch", "agents/{agent_id}/core-memory/blocks/detach/{block_id}"),

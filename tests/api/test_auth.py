@@ -11,7 +11,7 @@ from conversations.ids import new_id
 from conversations.models import ApiKey
 
 from ..factories import make_agent, make_conversation
-from .routes import ATTACH_ROUTES, ROUTES, TURN_ROUTES
+from .routes import ATTACH_ROUTES, ROUTES, ROUTES_WITH_PRECONDITIONS
 from .stored_rows import stored
 
 UNAUTHORIZED = {"detail": "Unauthorized"}
@@ -112,7 +112,7 @@ def test_key_of_inactive_member_is_unauthorized(client_for, alice):
     assert client.get("/v1/agents/").status_code == 401
 
 
-@pytest.mark.parametrize("route", [*ROUTES, *TURN_ROUTES, *ATTACH_ROUTES], ids=str)
+@pytest.mark.parametrize("route", [*ROUTES, *ROUTES_WITH_PRECONDITIONS, *ATTACH_ROUTES], ids=str)
 def test_a_read_key_only_reads(client_for, alice, route):
     agent = make_agent(alice, labels=["human"])
     conversation = make_conversation(agent)

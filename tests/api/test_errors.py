@@ -6,10 +6,10 @@ from django.conf import settings
 from conversations.ids import new_id
 
 from ..factories import make_agent, make_conversation
-from .routes import ATTACH_ROUTES, ROUTES, TURN_ROUTES, Route
+from .routes import ATTACH_ROUTES, ROUTES, ROUTES_WITH_PRECONDITIONS, Route
 from .stored_rows import stored
 
-EVERY_ROUTE = [*ROUTES, *TURN_ROUTES]
+EVERY_ROUTE = [*ROUTES, *ROUTES_WITH_PRECONDITIONS]
 WRONG_IDS = ["nonsense", "{upper}", "{other}", "{bare}", "{version1}"]
 
 

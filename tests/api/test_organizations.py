@@ -1,7 +1,10 @@
 """Organizations never mix: a stranger's id answers like one that never existed."""
 
+import re
+
 import pytest
 
+from conversations.api.urls import urlpatterns
 from conversations.domain.memory.blocks import write_block
 from conversations.domain.memory.revisions import undo
 from conversations.ids import new_id
@@ -15,8 +18,14 @@ from ..factories import (
     make_messages,
     make_run,
 )
-from .routes import ATTACH_ROUTES, PREFIXES, ROUTES, TURN_ROUTES
+from .routes import ATTACH_ROUTES, PREFIXES, ROUTES, ROUTES_WITH_PRECONDITIONS
 from .stored_rows import stored
+
+# What the tested paths have in place of parameters.
+VALUES = {name: f"{{{name}}}" for name in PREFIXES} | {
+    "label": "human",
+    "tool_name": "memory_insert",
+}
 
 
 def ids_of_everything(user) -> dict[str, str]:
@@ -41,7 +50,20 @@ def ids_of_everything(user) -> dict[str, str]:
     }
 
 
-@pytest.mark.parametrize("route", [*ROUTES, *TURN_ROUTES], ids=str)
+def test_every_route_with_an_id_is_tried_by_strangers():
+    served = {
+        (method, re.sub(r"<\w+:(\w+)>", lambda parameter: VALUES[parameter[1]], str(route.pattern)))
+        for route in urlpatterns
+        for method in ("get", "post", "put", "patch", "delete")
+        if "_id>" in str(route.pattern) and hasattr(route.callback.view_class, method)
+    }
+
+    tried = [*ROUTES, *ROUTES_WITH_PRECONDITIONS, *ATTACH_ROUTES]
+
+    assert served == {(route.method, route.path) for route in tried}
+
+
+@pytest.mark.parametrize("route", [*ROUTES, *ROUTES_WITH_PRECONDITIONS], ids=str)
 def test_a_strangers_id_answers_like_an_unknown_one(client_for, alice, mallory, route):
     ids = ids_of_everything(alice)
     unknown = {name: new_id(prefix) for name, prefix in PREFIXES.items()}

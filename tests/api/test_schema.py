@@ -32,10 +32,7 @@ def documented_routes() -> set[str]:
     """The routes of `api/urls.py`, without other spellings of the same route."""
     [api] = [p for p in get_resolver().url_patterns if str(p.pattern) == "v1/"]
     routes = {str(p.pattern) for p in api.url_patterns if "schema" not in p.callback.initkwargs}
-    named = {
-        route.replace("<str:", "{").replace("<path:", "{").replace(">", "}") for route in routes
-    }
-    return named - {"^.*$"}
+    return {re.sub(r"<\w+:(\w+)>", r"{\1}", route) for route in routes} - {"^.*$"}
 
 
 @pytest.fixture

@@ -4,14 +4,7 @@ from typing import Any
 
 from rest_framework import serializers
 
-from ...ids import is_id
 from .errors import InvalidRequest
-
-
-def path_id(name: str, prefix: str, value: str) -> str:
-    if not is_id(prefix, value):
-        raise InvalidRequest(f"{name}: expected {prefix}-<uuid4> in lower case, got {value!r}")
-    return value
 
 
 def read_query(request, serializer_class: type[serializers.Serializer]) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from typing import Any
 
 from rest_framework.metadata import SimpleMetadata
+from rest_framework.request import Request
 from rest_framework.views import APIView
 
 from ..auth import ApiKeyAuthentication, KeyAllowsMethod
@@ -24,6 +25,14 @@ class ApiView(APIView):
     metadata_class = SimpleMetadata
     versioning_class = None
     schema = ApiSchema()
+
+    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        """Authenticate the caller, then raise the error of a malformed id in the path."""
+        super().initial(request, *args, **kwargs)
+        if hasattr(self, str(request.method).lower()):
+            for value in kwargs.values():
+                if isinstance(value, Exception):
+                    raise value
 
     def get_exception_handler(self) -> Any:
         return exception_handler

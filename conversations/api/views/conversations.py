@@ -16,7 +16,7 @@ from ..auth import actor_of
 from ..http.etags import IF_MATCH, IF_NONE_MATCH, expected_version, tagged
 from ..http.filters import matching_conversations
 from ..http.pagination import Order, page
-from ..http.validation import path_id, read_body, read_query
+from ..http.validation import read_body, read_query
 from ..schema import NULL
 from ..serializers.conversations import (
     CreateConversationBody,
@@ -124,7 +124,6 @@ class RestoreConversation(ApiView):
     @extend_schema(operation_id="conversations_restore", request=None, responses=ConversationJSON)
     def post(self, request, conversation_id):
         """Restore a deleted conversation."""
-        path_id("conversation_id", "conv", conversation_id)
         every = Conversation.objects.in_organization(request.auth.organization_id)
         conversation = every.get_or_none(pk=conversation_id)
         if conversation is None:

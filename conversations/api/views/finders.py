@@ -1,10 +1,9 @@
 """Finding what a request names, always starting from the caller's organization."""
 
-from ...domain.errors import InvalidArgument, NotFound, UnknownId
+from ...domain.errors import NotFound, UnknownId
 from ...ids import is_id
 from ...models import Agent, Block, Conversation, Message, Run, Step
 from ..http.errors import InvalidRequest
-from ..http.validation import path_id
 
 
 def agents_of(request):
@@ -40,14 +39,14 @@ def steps_of(request):
 def find_agent(request, agent_id: str, rows=None) -> Agent:
     """The agent of a path."""
     rows = agents_of(request) if rows is None else rows
-    agent = rows.get_or_none(pk=path_id("agent_id", "agent", agent_id))
+    agent = rows.get_or_none(pk=agent_id)
     if agent is None:
         raise UnknownId(Agent, agent_id)
     return agent
 
 
 def find_block(request, block_id: str) -> Block:
-    block = blocks_of(request).get_or_none(pk=path_id("block_id", "block", block_id))
+    block = blocks_of(request).get_or_none(pk=block_id)
     if block is None:
         raise UnknownId(Block, block_id)
     return block
@@ -66,7 +65,6 @@ def find_blocks(request, block_ids: list[str]) -> list[Block]:
 
 def find_conversation(request, conversation_id: str) -> Conversation:
     """The conversation of a path that takes `conv-…` only."""
-    path_id("conversation_id", "conv", conversation_id)
     conversation = conversations_of(request).get_or_none(pk=conversation_id)
     if conversation is None:
         raise UnknownId(Conversation, conversation_id)
@@ -74,9 +72,6 @@ def find_conversation(request, conversation_id: str) -> Conversation:
 
 
 def find_run(request, run_id: str) -> Run:
-    if not is_id("run", run_id):
-        # Alone among the ids of paths, V1 answers 400 for this one.
-        raise InvalidArgument(f"Invalid run ID format: {run_id!r}. Expected format: 'run-<uuid4>'")
     run = runs_of(request).get_or_none(pk=run_id)
     if run is None:
         raise UnknownId(Run, run_id)

@@ -6,7 +6,7 @@ from ...domain.errors import UnknownId
 from ...models import Message
 from ..http.filters import matching_messages
 from ..http.pagination import Order, page
-from ..http.validation import path_id, read_body, read_query
+from ..http.validation import read_body, read_query
 from ..serializers.messages import ConversationMessagesQuery, MessagesQuery
 from ..serializers.search import SearchBody
 from ..shapes.messages import MessageJSON, messages_json
@@ -123,7 +123,6 @@ class MessageDetail(ApiView):
     @extend_schema(operation_id="messages_retrieve", responses=list[MessageJSON])
     def get(self, request, message_id):
         """Retrieve a message, which can be several in the format of the API."""
-        path_id("message_id", "message", message_id)
         message = messages_of(request).get_or_none(pk=message_id)
         if message is None:
             raise UnknownId(Message, message_id)

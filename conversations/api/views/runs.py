@@ -6,7 +6,7 @@ from ...domain.runs.leases import delete_run, messages_of_run
 from ...models import Run, Step
 from ..http.filters import matching_runs, matching_steps
 from ..http.pagination import Order, page
-from ..http.validation import path_id, read_query
+from ..http.validation import read_query
 from ..schema import NULL
 from ..serializers.messages import ListMessagesQuery
 from ..serializers.runs import ListRunsQuery, ListStepsQuery
@@ -128,7 +128,6 @@ class StepMessages(ApiView):
 
 
 def _find_step(request, step_id: str) -> Step:
-    path_id("step_id", "step", step_id)
     step = steps_of(request).select_related("run__agent").get_or_none(pk=step_id)
     if step is None:
         raise UnknownId(Step, step_id)

@@ -80,10 +80,11 @@ class NotFoundView(ApiView):
 
     def _answer(self, request, *args, **kwargs):
         try:
-            found = resolve(_other_spelling(request.path))
+            view = resolve(_other_spelling(request.path_info)).func
         except Resolver404:
             raise NotFound("Not Found") from None
-        if getattr(found.func, "view_class", None) is NotFoundView:
+        view_class = getattr(view, "view_class", None)
+        if view_class in (None, NotFoundView) or not issubclass(view_class, ApiView):
             raise NotFound("Not Found")
         path, mark, query = request.get_full_path().partition("?")
         url = request.build_absolute_uri(f"{_other_spelling(path)}{mark}{query}")
