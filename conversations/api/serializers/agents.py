@@ -128,8 +128,8 @@ class IncludeQuery(Input):
     )
 
 
-class AgentFilters(Input):
-    """The filters of the list and the count of agents."""
+class CountAgentsQuery(Input):
+    """The query of GET /v1/agents/count; lists accept it too."""
 
     name = StrictString(required=False)
     query_text = StrictString(required=False, help_text="Part of the name, ignoring case.")
@@ -147,7 +147,7 @@ class AgentFilters(Input):
     show_hidden_agents = StrictBoolean(default=False)
 
 
-class ListAgentsQuery(AgentFilters, IncludeQuery, PageQuery):
+class ListAgentsQuery(CountAgentsQuery, IncludeQuery, PageQuery):
     """The query of GET /v1/agents/."""
 
     order_by = StrictChoice(

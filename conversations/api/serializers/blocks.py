@@ -74,8 +74,8 @@ class UpdateBlockBody(BlockBody):
     label = Label(**OPTIONAL)  # type: ignore[assignment]
 
 
-class BlockFilters(Input):
-    """The filters of the list and the count of blocks."""
+class CountBlocksQuery(Input):
+    """The query of GET /v1/blocks/count; lists accept it too."""
 
     label = Label(required=False)  # type: ignore[assignment]
     name = StrictString(required=False, help_text="Template name.")
@@ -99,7 +99,7 @@ class BlockFilters(Input):
     )
 
 
-class ListBlocksQuery(BlockFilters, PageQuery):
+class ListBlocksQuery(CountBlocksQuery, PageQuery):
     """The query of GET /v1/blocks/."""
 
     order = StrictChoice(["asc", "desc"], default="asc")

@@ -103,13 +103,13 @@ class ListConversationsQuery(PageQuery):
     )
 
 
-class OfAgentQuery(Input):
+class ConversationAgentQuery(Input):
     """The agent, required if the conversation is `default`."""
 
     agent_id = Id("agent", required=False)
 
 
-class ForkQuery(OfAgentQuery):
+class ForkQuery(ConversationAgentQuery):
     """The query of POST /v1/conversations/{id}/fork."""
 
     message_id = Id("message", required=False, help_text="Last message that the fork shares.")
@@ -128,13 +128,13 @@ class ForkBody(Input):
     hidden = StrictBoolean(required=False)
 
 
-class RecompileQuery(OfAgentQuery):
+class RecompileQuery(ConversationAgentQuery):
     """The query of POST /v1/conversations/{id}/recompile."""
 
     dry_run = StrictBoolean(default=False, help_text="Return the prompt without storing it.")
 
 
-class OfAgentBody(Input):
+class ConversationAgentBody(Input):
     """The agent, required if the conversation is `default`."""
 
     agent_id = Id("agent", **OPTIONAL)

@@ -14,9 +14,9 @@ from ..http.filters import matching_agents
 from ..http.pagination import Order, page
 from ..http.validation import read_body, read_query
 from ..serializers.agents import (
-    AgentFilters,
     ApprovalBody,
     ApprovalQuery,
+    CountAgentsQuery,
     CreateAgentBody,
     IncludeQuery,
     ListAgentsQuery,
@@ -89,10 +89,10 @@ class AgentList(ApiView):
 
 
 class AgentCount(ApiView):
-    @extend_schema(operation_id="agents_count", parameters=[AgentFilters], responses=int)
+    @extend_schema(operation_id="agents_count", parameters=[CountAgentsQuery], responses=int)
     def get(self, request):
         """Count agents."""
-        query = read_query(request, AgentFilters)
+        query = read_query(request, CountAgentsQuery)
         every = Agent.objects.in_organization(request.auth.organization_id)
         return Response(matching_agents(every, query).count())
 

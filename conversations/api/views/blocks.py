@@ -10,7 +10,7 @@ from ..http.pagination import page
 from ..http.validation import read_body, read_query
 from ..schema import NULL
 from ..serializers.agents import BlockAgentsQuery
-from ..serializers.blocks import BlockFilters, CreateBlockBody, ListBlocksQuery, UpdateBlockBody
+from ..serializers.blocks import CountBlocksQuery, CreateBlockBody, ListBlocksQuery, UpdateBlockBody
 from ..shapes.agents import AgentJSON, agents_json
 from ..shapes.blocks import BlockJSON, block_json
 from .agents import relations_asked
@@ -48,10 +48,10 @@ class BlockList(ApiView):
 
 
 class BlockCount(ApiView):
-    @extend_schema(operation_id="blocks_count", parameters=[BlockFilters], responses=int)
+    @extend_schema(operation_id="blocks_count", parameters=[CountBlocksQuery], responses=int)
     def get(self, request):
         """Count blocks."""
-        query = read_query(request, BlockFilters)
+        query = read_query(request, CountBlocksQuery)
         every = Block.objects.in_organization(request.auth.organization_id)
         return Response(matching_blocks(every, query).count())
 

@@ -19,12 +19,12 @@ from ..http.pagination import Order, page
 from ..http.validation import read_body, read_query
 from ..schema import NULL
 from ..serializers.conversations import (
+    ConversationAgentBody,
     CreateConversationBody,
     CreateConversationQuery,
     ForkBody,
     ForkQuery,
     ListConversationsQuery,
-    OfAgentBody,
     RecompileQuery,
     UpdateConversationBody,
 )
@@ -162,13 +162,13 @@ class RecompileConversation(ApiView):
     @extend_schema(
         operation_id="conversations_recompile",
         parameters=[RecompileQuery],
-        request=OfAgentBody,
+        request=ConversationAgentBody,
         responses=str,
     )
     def post(self, request, conversation_id):
         """Recompile the system prompt of a conversation."""
         query = read_query(request, RecompileQuery)
-        body = read_body(request, OfAgentBody, required=False)
+        body = read_body(request, ConversationAgentBody, required=False)
         agent_id = query.get("agent_id") or body.get("agent_id")
         conversation = resolve_conversation(request, conversation_id, agent_id)
         if query["dry_run"]:
