@@ -79,12 +79,12 @@ def test_recompile_is_limited_to_agent_or_organization(agent, mallory, capsys):
     ("arguments", "message"),
     [
         ([], "one of the arguments --agent --all is required"),
-        (["--agent", "support"], "Expected an id like agent-<uuid>, got 'support'"),
+        (["--agent", "support"], "agent-<uuid>"),
         (
             ["--agent", "agent-00000000-0000-4000-8000-000000000000"],
-            "No agent has the id 'agent-00000000-0000-4000-8000-000000000000'",
+            "No agent",
         ),
-        (["--all", "--organization", "Nowhere"], "No organization is called 'Nowhere'"),
+        (["--all", "--organization", "Nowhere"], "Nowhere"),
     ],
 )
 def test_invalid_arguments_are_refused(agent, arguments, message):
