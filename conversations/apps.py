@@ -9,6 +9,7 @@ class ConversationsConfig(AppConfig):
     """Conversations, their memory and the console."""
 
     name = "conversations"
+    default_auto_field = "django.db.models.BigAutoField"
     verbose_name = "Palimpsest"
 
     def ready(self) -> None:

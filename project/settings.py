@@ -117,7 +117,6 @@ AUTH_PASSWORD_VALIDATORS = [
 # The largest request body, in bytes. A block of 100,000 characters takes 400 kB at the most.
 DATA_UPLOAD_MAX_MEMORY_SIZE = 5 * 1024 * 1024
 DATA_UPLOAD_MAX_NUMBER_FIELDS = 10_000
-DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 LANGUAGE_CODE = "en-us"
 TIME_ZONE = "UTC"
 FORMAT_MODULE_PATH = "project.formats"
