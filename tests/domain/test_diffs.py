@@ -9,7 +9,7 @@ from conversations.domain.diffs import DiffPart, text_diff
 TEXTS = st.text(alphabet="ab \n.<", max_size=40)
 
 
-def test_a_changed_word_is_shown_within_its_line():
+def test_changed_word_is_shown_within_its_line():
     pieces = text_diff("Name: Ada\nCity: Lisbon\n", "Name: Ada\nCity: Porto\n")
 
     assert pieces == [
@@ -20,7 +20,7 @@ def test_a_changed_word_is_shown_within_its_line():
     ]
 
 
-def test_equal_and_empty_texts():
+def test_diff_of_equal_and_empty_texts():
     assert text_diff("", "") == []
     assert text_diff("one", "one") == [DiffPart("same", "one")]
     assert text_diff("", "one two") == [DiffPart("added", "one two")]
@@ -31,7 +31,7 @@ def test_equal_and_empty_texts():
 
 
 @given(TEXTS, TEXTS)
-def test_the_pieces_make_up_both_texts(old, new):
+def test_parts_join_to_both_texts(old, new):
     pieces = text_diff(old, new)
 
     assert "".join(p.text for p in pieces if p.change != "added") == old
@@ -39,7 +39,7 @@ def test_the_pieces_make_up_both_texts(old, new):
     assert all(a.change != b.change for a, b in pairwise(pieces))
 
 
-def test_long_texts_take_no_longer_than_a_page_may():
+def test_work_for_long_texts_is_bounded():
     old = "a b " * 25_000
     new = "b c " * 25_000
 
@@ -50,7 +50,7 @@ def test_long_texts_take_no_longer_than_a_page_may():
     assert "".join(p.text for p in pieces if p.change != "added") == old
 
 
-def test_many_long_lines_take_no_longer_than_one():
+def test_work_for_many_long_lines_is_bounded():
     old = "".join("a " * 240 + f"{n}\nkept {n}\n" for n in range(200))
     new = "".join(" a" * 240 + f"{n}x\nkept {n}\n" for n in range(200))
 
@@ -62,7 +62,7 @@ def test_many_long_lines_take_no_longer_than_one():
     assert "".join(p.text for p in pieces if p.change != "removed") == new
 
 
-def test_texts_with_little_in_common_are_shown_one_after_the_other():
+def test_texts_with_little_in_common_are_shown_as_a_whole():
     pieces = text_diff("Nothing is known about her yet.", "Her name is Ada.")
 
     assert [piece.change for piece in pieces] == ["removed", "added"]

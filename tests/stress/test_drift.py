@@ -1,4 +1,4 @@
-"""Bringing an isolated block and its shared one together while others edit them."""
+"""Promote, reset and rebase during concurrent edits."""
 
 import pytest
 
@@ -23,7 +23,7 @@ def numbers_of(block: Block) -> list[int]:
     return sorted(block.revisions.values_list("number", flat=True))
 
 
-def test_promoting_while_the_shared_block_is_edited_loses_no_edit(conversation):
+def test_promote_during_shared_edits_loses_no_edit(conversation):
     shared = conversation.agent.block_links.get().block
     own = conversation.isolations.get().block
 
@@ -44,7 +44,7 @@ def test_promoting_while_the_shared_block_is_edited_loses_no_edit(conversation):
         assert block.revisions.first().value == block.value
 
 
-def test_resets_rebases_and_edits_agree_on_the_base(conversation):
+def test_concurrent_resets_rebases_and_edits_agree_on_base(conversation):
     shared = conversation.agent.block_links.get().block
     own = conversation.isolations.get().block
     verbs = [
@@ -64,7 +64,7 @@ def test_resets_rebases_and_edits_agree_on_the_base(conversation):
     assert numbers_of(own) == list(range(1, own.version + 1))
 
 
-def test_releasing_while_resetting_ends_released_without_a_crash(conversation):
+def test_release_during_reset_ends_released(conversation):
     answers = at_once(
         lambda writer: (
             release_label(conversation, "human", by=actor())

@@ -1,8 +1,7 @@
-"""What a label means changes while others act on it: no edit is lost, nobody is told nonsense."""
+"""Verbs on a label that is isolated or released meanwhile lose no edit."""
 
-import threading
-import time
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from django.db import connection, transaction
@@ -16,6 +15,7 @@ from conversations.domain.memory.label_edits import edit_isolated_block, edit_la
 from conversations.models import Block
 
 from ..factories import actor, make_agent, make_conversation, make_member
+from ..runtime.processes import until
 from .threads import WRITERS, at_once
 
 pytestmark = [pytest.mark.postgres_only, pytest.mark.django_db(transaction=True)]
@@ -26,26 +26,30 @@ def agent():
     return make_agent(make_member(), memory_blocks=[{"label": "human", "value": "one"}])
 
 
-def overtaken(first, second):
-    """What `second` answered, begun while the transaction of `first` was open."""
-    answers = []
+def run_during(first, second):
+    """Run `second` up to a lock of `first`, whose transaction ends then; return its result."""
+    with ThreadPoolExecutor(1) as pool:
+        with transaction.atomic():
+            first()
+            waiting = pool.submit(run_on_own_connection, second)
+            until(lambda: waiting.done() or is_blocked(), seconds=20, what="second waits")
+        return waiting.result(timeout=20)
 
-    def run():
-        try:
-            answers.append(second())
-        except DomainError as refusal:
-            answers.append(refusal)
-        finally:
-            connection.close()
 
-    with transaction.atomic():
-        first()
-        thread = threading.Thread(target=run)
-        thread.start()
-        time.sleep(0.5)  # enough to come to the lock that `first` holds
-    thread.join(20)
-    [answer] = answers
-    return answer
+def run_on_own_connection(verb):
+    try:
+        return verb()
+    except DomainError as error:
+        return error
+    finally:
+        connection.close()
+
+
+def is_blocked() -> bool:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT EXISTS (SELECT FROM pg_locks WHERE NOT granted)")
+        [blocked] = cursor.fetchone()
+    return blocked
 
 
 def reads(conversation) -> str:
@@ -56,11 +60,11 @@ def add(block):
     return {"value": f"{block.value}, edited"}
 
 
-def test_an_edit_overtaken_by_a_release_goes_to_what_is_read_then(agent):
+def test_edit_during_release_goes_to_shared_block(agent):
     conversation = make_conversation(agent, isolated=["human"])
     own = conversation.isolations.get().block
 
-    answer = overtaken(
+    answer = run_during(
         lambda: release_label(conversation, "human", by=actor()),
         lambda: edit_label(conversation, "human", by=actor(), edit=add),
     )
@@ -70,11 +74,11 @@ def test_an_edit_overtaken_by_a_release_goes_to_what_is_read_then(agent):
     assert own.revisions.count() == 1
 
 
-def test_an_edit_of_the_own_copy_overtaken_by_a_release_is_refused(agent):
+def test_edit_of_isolated_block_during_release_is_refused(agent):
     conversation = make_conversation(agent, isolated=["human"])
     own = conversation.isolations.get().block
 
-    answer = overtaken(
+    answer = run_during(
         lambda: release_label(conversation, "human", by=actor()),
         lambda: edit_isolated_block(conversation, "human", by=actor(), changes={"value": "mine"}),
     )
@@ -83,7 +87,7 @@ def test_an_edit_of_the_own_copy_overtaken_by_a_release_is_refused(agent):
     assert own.revisions.count() == 1
 
 
-def test_an_edit_overtaken_by_an_isolation_goes_to_the_copy(agent):
+def test_edit_during_isolate_goes_to_isolated_block(agent):
     conversation = make_conversation(agent)
     shared = agent.blocks.get()
 
@@ -91,13 +95,13 @@ def test_an_edit_overtaken_by_an_isolation_goes_to_the_copy(agent):
         Block.objects.select_for_update(no_key=True).get(pk=shared.pk)
         isolate_label(conversation, "human", by=actor())
 
-    overtaken(isolate, lambda: edit_label(conversation, "human", by=actor(), edit=add))
+    run_during(isolate, lambda: edit_label(conversation, "human", by=actor(), edit=add))
 
     assert reads(conversation) == "one, edited"
     assert shared.revisions.count() == 1
 
 
-def test_first_edits_of_two_conversations_each_make_a_copy_of_their_own(agent):
+def test_first_edits_of_two_conversations_isolate_in_each(agent):
     write_block(agent.blocks.get(), by=actor(), value="", copy_on_write=True)
     threads = [make_conversation(agent) for _ in range(2)]
 
@@ -119,7 +123,7 @@ def test_first_edits_of_two_conversations_each_make_a_copy_of_their_own(agent):
 
 
 @pytest.mark.parametrize("is_default", [False, True])
-def test_no_race_of_verbs_of_one_label_is_a_server_error(client_for, agent, is_default):
+def test_concurrent_verbs_on_one_label_raise_domain_errors_only(client_for, agent, is_default):
     write_block(agent.blocks.get(), by=actor(), copy_on_write=True)
     conversation = agent.conversations.get() if is_default else make_conversation(agent)
     url = f"/v1/conversations/{conversation.pk}/isolated-blocks/human"

@@ -21,7 +21,7 @@ def numbers_of(block) -> list[int]:
     return sorted(block.revisions.values_list("number", flat=True))
 
 
-def test_500_conditional_writes_over_http_are_in_history_once_or_nowhere(client_for):
+def test_conditional_writes_are_accepted_once_or_refused(client_for):
     user = make_member()
     block = make_block(user, value="begin")
     url = f"/v1/blocks/{block.pk}"
@@ -48,7 +48,7 @@ def test_500_conditional_writes_over_http_are_in_history_once_or_nowhere(client_
     assert not block.revisions.filter(number__gt=1, unconditional=True).exists()
 
 
-def test_undo_and_redo_among_edits_leave_no_gap():
+def test_concurrent_undo_and_redo_leave_no_gap():
     block = make_block(make_member(), value="begin")
     verbs = [
         lambda writer: write_block(block, by=actor(), value=f"by {writer}"),
@@ -63,7 +63,7 @@ def test_undo_and_redo_among_edits_leave_no_gap():
     assert block.revisions.first().value == block.value
 
 
-def test_rebasing_in_bulk_among_edits_loses_none():
+def test_concurrent_rebase_all_loses_no_edit():
     agent = make_agent(
         make_member(), memory_blocks=[{"label": "human", "value": "one\ntwo\nthree"}]
     )
@@ -92,7 +92,7 @@ def test_rebasing_in_bulk_among_edits_loses_none():
     assert list(find_breaches()) == []
 
 
-def test_the_first_edits_of_one_conversation_make_one_copy_and_are_all_in_it():
+def test_concurrent_first_edits_isolate_once_and_lose_none():
     agent = make_agent(make_member(), labels=["human"])
     write_block(agent.blocks.get(), by=actor(), value="", copy_on_write=True)
     conversation = make_conversation(agent)
@@ -113,7 +113,7 @@ def test_the_first_edits_of_one_conversation_make_one_copy_and_are_all_in_it():
     assert list(find_breaches()) == []
 
 
-def test_releasing_isolating_and_bringing_back_end_in_one_state():
+def test_concurrent_release_isolate_restore_end_in_one_state():
     conversation = make_conversation(
         make_agent(make_member(), labels=["human"]), isolated=["human"]
     )

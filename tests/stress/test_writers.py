@@ -26,7 +26,7 @@ def agent() -> Agent:
     return make_agent(make_member(), labels=["human", "persona"])
 
 
-def test_writers_of_one_conversation_get_positions_of_their_own(agent):
+def test_concurrent_appends_get_unique_positions(agent):
     conversation = make_conversation(agent)
 
     at_once(
@@ -46,7 +46,7 @@ def test_writers_of_one_conversation_get_positions_of_their_own(agent):
     assert all(one.replace("one", "two") == two for one, two in pairs)
 
 
-def test_parallel_creates_with_the_same_labels_each_get_their_own_copies(agent):
+def test_concurrent_creates_get_separate_isolated_blocks(agent):
     created = at_once(
         lambda _: create_conversation(agent, by=actor(), isolated_labels=["human", "persona"]),
         times=5,
@@ -59,7 +59,7 @@ def test_parallel_creates_with_the_same_labels_each_get_their_own_copies(agent):
         assert [e.origin for e in effective_blocks(conversation)] == ["isolated", "isolated"]
 
 
-def test_edits_of_one_block_leave_a_revision_each_without_gaps(agent):
+def test_concurrent_edits_leave_revisions_without_gaps(agent):
     block = agent.block_links.get(label="human").block
 
     at_once(lambda writer: write_block(block, by=actor(), value=f"by {writer}"), times=1)
@@ -77,7 +77,7 @@ def test_edits_of_one_block_leave_a_revision_each_without_gaps(agent):
     assert (newest.value, newest.limit) == (block.value, block.limit)
 
 
-def test_of_writers_with_the_same_version_one_is_accepted(agent):
+def test_one_of_concurrent_writes_at_same_version_succeeds(agent):
     block = agent.block_links.get(label="human").block
 
     answers = at_once(
@@ -91,7 +91,7 @@ def test_of_writers_with_the_same_version_one_is_accepted(agent):
     assert block.revisions.count() == 2
 
 
-def test_the_default_conversation_shows_the_last_of_parallel_edits(agent):
+def test_default_prompt_has_last_of_concurrent_edits(agent):
     """Edits of different blocks recompile the same message; none may show an older text."""
     human, persona = (link.block for link in agent.block_links.in_prompt_order())
 
@@ -109,7 +109,7 @@ def test_the_default_conversation_shows_the_last_of_parallel_edits(agent):
         assert f"<value>\n{block.value}\n</value>" in text
 
 
-def test_a_label_isolated_by_many_at_once_is_isolated_once(agent):
+def test_concurrent_isolates_isolate_once(agent):
     conversation = make_conversation(agent)
 
     answers = at_once(lambda _: isolate_label(conversation, "human", by=actor()))
@@ -118,7 +118,7 @@ def test_a_label_isolated_by_many_at_once_is_isolated_once(agent):
     assert Block.objects.filter(conversation=conversation).count() == 1
 
 
-def test_of_blocks_with_one_label_attached_at_once_one_is_attached(agent):
+def test_one_of_concurrent_attaches_of_a_label_succeeds(agent):
     blocks = [make_block(agent.created_by, label="notes") for _ in range(WRITERS)]
 
     answers = at_once(lambda writer: attach_block(agent, blocks[writer], by=actor()))
@@ -127,7 +127,7 @@ def test_of_blocks_with_one_label_attached_at_once_one_is_attached(agent):
     assert agent.block_links.filter(label="notes").count() == 1
 
 
-def test_attaching_detaching_and_editing_never_deadlock(agent):
+def test_concurrent_attach_detach_and_edit_never_deadlock(agent):
     other = make_agent(agent.created_by, labels=["persona"])
     shared = make_block(agent.created_by, label="policy", value="be kind")
 
@@ -148,7 +148,7 @@ def test_attaching_detaching_and_editing_never_deadlock(agent):
     assert numbers == list(range(1, len(numbers) + 1))
 
 
-def test_a_fork_racing_a_delete_is_whole_or_refused(agent):
+def test_fork_during_delete_is_complete_or_refused(agent):
     conversations = [make_conversation(agent, isolated=["human"]) for _ in range(WRITERS)]
     for conversation in conversations:
         make_messages(conversation, "hello", "hi")

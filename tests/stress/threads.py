@@ -1,4 +1,4 @@
-"""Several callers at once, each on a connection of its own."""
+"""Run several callers at once, each on its own connection."""
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -12,24 +12,26 @@ WRITERS = 8
 
 
 def at_once(call: Callable[[int], object], *, callers: int = WRITERS, times: int = 1) -> list:
-    """What `call(caller)` answered, all callers starting together. A refusal by the domain is an
-    answer; anything else that is raised fails the test."""
+    """Return the results of `call(caller)`, all callers starting together.
+
+    A DomainError is a result; any other exception fails the test.
+    """
     start = Barrier(callers)
 
     def run(caller: int) -> list:
         start.wait(timeout=30)
         try:
-            return [_answer(call, caller) for _ in range(times)]
+            return [_result(call, caller) for _ in range(times)]
         finally:
             connection.close()
 
     with ThreadPoolExecutor(callers) as pool:
         futures = [pool.submit(run, caller) for caller in range(callers)]
-        return [answer for future in futures for answer in future.result(timeout=120)]
+        return [result for future in futures for result in future.result(timeout=120)]
 
 
-def _answer(call: Callable[[int], object], caller: int) -> object:
+def _result(call: Callable[[int], object], caller: int) -> object:
     try:
         return call(caller)
-    except DomainError as refusal:
-        return refusal
+    except DomainError as error:
+        return error

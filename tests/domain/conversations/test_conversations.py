@@ -15,7 +15,7 @@ from conversations.models import Block, Conversation, ConversationMessage, Messa
 from ...factories import actor, make_agent, make_conversation, make_messages
 
 
-def test_nothing_is_left_of_a_conversation_that_fails(alice):
+def test_failed_create_leaves_nothing(alice):
     agent = make_agent(alice, labels=["human"])
 
     with pytest.raises(UnknownLabels, match=r"'nolabel'; its labels are 'human'"):
@@ -25,7 +25,7 @@ def test_nothing_is_left_of_a_conversation_that_fails(alice):
     assert counts == [1, 1, 1, 1]
 
 
-def test_a_window_of_no_tokens_is_refused(alice):
+def test_context_window_of_zero_is_refused(alice):
     conversation = make_conversation(make_agent(alice))
 
     with pytest.raises(InvalidValue, match="context_window_limit: expected at least 1 token"):
@@ -35,7 +35,7 @@ def test_a_window_of_no_tokens_is_refused(alice):
     assert (conversation.context_window_limit, conversation.version) == (None, 1)
 
 
-def test_a_deleted_conversation_is_no_longer_changed_or_forked(alice):
+def test_deleted_conversation_cannot_be_changed_or_forked(alice):
     conversation = make_conversation(make_agent(alice))
     delete_conversation(conversation, by=actor(alice))
 
@@ -46,7 +46,7 @@ def test_a_deleted_conversation_is_no_longer_changed_or_forked(alice):
     assert restore_conversation(conversation, by=actor(alice)).deleted_at is None
 
 
-def test_an_agent_comes_back_without_what_was_deleted_before_it(alice):
+def test_restore_agent_skips_conversations_deleted_before(alice):
     agent = make_agent(alice, labels=["human"])
     kept, gone = (make_conversation(agent, isolated=["human"]) for _ in range(2))
     delete_conversation(gone, by=actor(alice))
@@ -63,7 +63,7 @@ def test_an_agent_comes_back_without_what_was_deleted_before_it(alice):
     assert "edited meanwhile" in default.messages.get().text
 
 
-def test_a_default_conversation_is_not_deleted(alice):
+def test_default_conversation_cannot_be_deleted(alice):
     default = make_agent(alice).conversations.get()
 
     with pytest.raises(Conflict, match="lives as long as the agent"):
@@ -71,7 +71,7 @@ def test_a_default_conversation_is_not_deleted(alice):
 
 
 @pytest.mark.parametrize("compacted", [False, True])
-def test_a_fork_at_a_message_takes_the_thread_as_it_stood_then(alice, compacted):
+def test_fork_at_message_takes_context_of_that_time(alice, compacted):
     source = make_conversation(make_agent(alice))
     [one, two, three] = make_messages(source, "one", "two", "three")
     if compacted:
@@ -84,7 +84,7 @@ def test_a_fork_at_a_message_takes_the_thread_as_it_stood_then(alice, compacted)
     assert three not in fork.messages.all()
 
 
-def test_a_fork_of_a_compacted_conversation_shares_what_is_in_context(alice):
+def test_fork_of_compacted_conversation_shares_context(alice):
     source = make_conversation(make_agent(alice))
     [one, two] = make_messages(source, "one", "two")
     source.message_links.filter(message=one).update(in_context=False)

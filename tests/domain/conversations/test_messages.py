@@ -3,7 +3,7 @@ from conversations.domain.conversations.messages import append_messages, text_me
 from ...factories import actor, make_agent, make_conversation, make_messages
 
 
-def test_messages_take_the_next_positions(alice):
+def test_append_takes_next_positions(alice):
     conversation = make_conversation(make_agent(alice))
 
     make_messages(conversation, "one", "two")
@@ -19,7 +19,7 @@ def test_messages_take_the_next_positions(alice):
     assert [link.message.text for link in links][1:] == ["one", "two", "three"]
 
 
-def test_only_a_users_message_moves_the_time_of_the_last_one(alice):
+def test_only_user_messages_set_last_message_at(alice):
     conversation = make_conversation(make_agent(alice))
     append_messages(conversation, [text_message("assistant", "hello")], by=actor(alice))
     conversation.refresh_from_db()
@@ -32,7 +32,7 @@ def test_only_a_users_message_moves_the_time_of_the_last_one(alice):
     assert conversation.last_message_at is not None
 
 
-def test_a_message_belongs_to_its_conversations_agent_and_organization(alice):
+def test_message_gets_agent_and_organization(alice):
     conversation = make_conversation(make_agent(alice))
 
     [message] = make_messages(conversation, "hello")

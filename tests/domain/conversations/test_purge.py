@@ -57,7 +57,7 @@ def remaining(model) -> set[str]:
     return set(model.objects.values_list("pk", flat=True))
 
 
-def test_a_conversation_goes_with_its_blocks_and_messages_when_it_is_time(alice):
+def test_purge_removes_conversation_with_blocks_and_messages(alice):
     agent = make_agent(alice, labels=["human", "persona"])
     old, recent, live = (make_conversation(agent, isolated=["human", "persona"]) for _ in "123")
     for conversation in (old, recent, live):
@@ -81,7 +81,7 @@ def test_a_conversation_goes_with_its_blocks_and_messages_when_it_is_time(alice)
     assert list(find_breaches()) == []
 
 
-def test_a_fork_keeps_the_messages_it_shares(alice):
+def test_purge_keeps_messages_that_a_fork_shares(alice):
     original = make_conversation(make_agent(alice))
     first, _ = make_messages(original, "hello", "hi there")
     fork = fork_conversation(original, by=actor(alice), at=first)
@@ -96,7 +96,7 @@ def test_a_fork_keeps_the_messages_it_shares(alice):
     assert list(find_breaches()) == []
 
 
-def test_messages_go_with_the_last_conversation_that_holds_them(alice):
+def test_purge_removes_messages_with_last_conversation(alice):
     original = make_conversation(make_agent(alice))
     make_messages(original, "hello")
     fork = fork_conversation(original, by=actor(alice))
@@ -106,7 +106,7 @@ def test_messages_go_with_the_last_conversation_that_holds_them(alice):
     assert purge_all() == {"Conversation": 2, "Message": 3}
 
 
-def test_a_message_that_no_conversation_holds_goes_too(alice):
+def test_purge_removes_message_without_conversation(alice):
     conversation = make_conversation(make_agent(alice))
     [message] = make_messages(conversation, "hello")
     ConversationMessage.objects.filter(message=message).delete()
@@ -114,7 +114,7 @@ def test_a_message_that_no_conversation_holds_goes_too(alice):
     assert purge_all() == {"Message": 1}
 
 
-def test_an_agent_goes_with_its_conversations_and_its_shared_blocks_stay(alice):
+def test_purge_removes_agent_and_keeps_shared_blocks(alice):
     company = make_block(alice, label="company")
     agent = make_agent(alice, labels=["human"])
     attach_block(agent, company, by=actor(alice))
@@ -132,7 +132,7 @@ def test_an_agent_goes_with_its_conversations_and_its_shared_blocks_stay(alice):
     assert list(find_breaches()) == []
 
 
-def test_an_agent_that_is_restored_during_a_purge_has_its_default_conversation(alice):
+def test_agent_restored_during_purge_keeps_default_conversation(alice):
     agent = make_agent(alice)
     make_conversation(agent)
     deleted(agent)
@@ -146,7 +146,7 @@ def test_an_agent_that_is_restored_during_a_purge_has_its_default_conversation(a
     assert list(find_breaches()) == []
 
 
-def test_a_conversation_deleted_long_before_its_agent_goes_first(alice):
+def test_purge_removes_conversation_deleted_before_its_agent(alice):
     agent = make_agent(alice)
     conversation = deleted(make_conversation(agent), days_ago=40)
     deleted(agent, days_ago=2)
@@ -158,7 +158,7 @@ def test_a_conversation_deleted_long_before_its_agent_goes_first(alice):
     assert list(find_breaches()) == []
 
 
-def test_a_deleted_block_goes_with_its_revisions_and_copies_of_it_stay(alice):
+def test_purge_removes_block_and_keeps_isolated_copies(alice):
     agent = make_agent(alice, labels=["human"])
     conversation = make_conversation(agent, isolated=["human"])
     shared = agent.blocks.get()
@@ -172,7 +172,7 @@ def test_a_deleted_block_goes_with_its_revisions_and_copies_of_it_stay(alice):
     assert list(find_breaches()) == []
 
 
-def test_revisions_remember_nothing_of_a_purged_conversation_but_stay(alice):
+def test_purge_keeps_revisions_written_from_conversation(alice):
     agent = make_agent(alice, labels=["human"])
     conversation = make_conversation(agent)
     run = make_run(conversation, status=Run.Status.COMPLETED)
@@ -186,7 +186,7 @@ def test_revisions_remember_nothing_of_a_purged_conversation_but_stay(alice):
     assert (newest.value, newest.conversation, newest.run) == ("two", None, None)
 
 
-def test_counting_removes_nothing(alice):
+def test_count_purgeable_removes_nothing(alice):
     agent = make_agent(alice, labels=["human"])
     conversation = make_conversation(agent, isolated=["human"])
     make_messages(conversation, "hello")
@@ -200,7 +200,7 @@ def test_counting_removes_nothing(alice):
     assert [remaining(model) for model in models] == before
 
 
-def test_an_interrupted_purge_is_continued_by_the_next(alice, monkeypatch):
+def test_purge_after_interruption_does_the_rest(alice, monkeypatch):
     monkeypatch.setattr(purge_module, "BATCH_SIZE", 2)
     agent = make_agent(alice, labels=["human"])
     for _ in range(5):
@@ -218,9 +218,7 @@ def test_an_interrupted_purge_is_continued_by_the_next(alice, monkeypatch):
 
 
 @pytest.mark.parametrize("count", [1, 4])
-def test_nothing_to_do_costs_the_same_queries_however_many_rows_there_are(
-    alice, django_assert_num_queries, count
-):
+def test_empty_purge_query_count_does_not_grow(alice, django_assert_num_queries, count):
     for _ in range(count):
         make_messages(make_conversation(make_agent(make_member(alice.organization))), "hello")
 
@@ -230,9 +228,7 @@ def test_nothing_to_do_costs_the_same_queries_however_many_rows_there_are(
 
 
 @pytest.mark.parametrize("count", [1, 4])
-def test_a_batch_costs_the_same_queries_however_many_rows_it_has(
-    alice, django_assert_num_queries, count
-):
+def test_purge_batch_query_count_does_not_grow_with_rows(alice, django_assert_num_queries, count):
     agent = make_agent(alice, labels=["human"])
     for _ in range(count):
         conversation = make_conversation(agent, isolated=["human"])

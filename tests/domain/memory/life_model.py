@@ -43,7 +43,7 @@ class Own(Text):
 
 
 @dataclass
-class Thread:
+class ConversationModel:
     row: object
     own: dict[str, Own]
     deleted: bool = False

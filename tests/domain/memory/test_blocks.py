@@ -6,7 +6,7 @@ from conversations.domain.memory.blocks import write_block
 from ...factories import actor, make_block
 
 
-def test_every_edit_leaves_one_revision(alice):
+def test_each_edit_leaves_one_revision(alice):
     block = make_block(alice, value="one")
 
     write_block(block, by=actor(alice), value="two")
@@ -18,7 +18,7 @@ def test_every_edit_leaves_one_revision(alice):
     assert block.version == 3
 
 
-def test_writing_what_is_there_leaves_no_revision(alice):
+def test_write_without_change_leaves_no_revision(alice):
     block = make_block(alice, value="one")
 
     same = write_block(block, by=actor(alice), value="one", expected_version=7)
@@ -27,7 +27,7 @@ def test_writing_what_is_there_leaves_no_revision(alice):
     assert block.revisions.count() == 1
 
 
-def test_a_value_over_the_limit_changes_nothing(alice):
+def test_value_over_limit_changes_nothing(alice):
     block = make_block(alice, value="one", limit=5)
 
     with pytest.raises(BlockTooLong, match="at most 5 characters in block"):
@@ -38,7 +38,7 @@ def test_a_value_over_the_limit_changes_nothing(alice):
     assert block.revisions.count() == 1
 
 
-def test_a_write_based_on_an_older_version_is_refused(alice, bob):
+def test_write_at_older_version_is_stale(alice, bob):
     block = make_block(alice, value="one")
     write_block(block, by=actor(bob), value="two", expected_version=1)
 
@@ -49,7 +49,7 @@ def test_a_write_based_on_an_older_version_is_refused(alice, bob):
     assert block.revisions.count() == 2
 
 
-def test_true_in_metadata_is_not_one(alice):
+def test_true_and_1_differ_in_metadata(alice):
     block = make_block(alice, metadata={"seen": 1})
 
     write_block(block, by=actor(alice), metadata={"seen": True})

@@ -39,7 +39,7 @@ def outcomes(rows):
     return Counter(row.outcome for row in rows)
 
 
-def test_rebasing_merges_everywhere_and_reports_where_it_cannot(agent):
+def test_rebase_all_merges_and_reports_conflicts(agent):
     rows = list(rebase_all(agent, "human", by=actor()))
 
     assert texts(agent) == ["one\ntwo\nTHREE", "ONE\ntwo\nTHREE", "one\ntwo\nmine"]
@@ -50,7 +50,7 @@ def test_rebasing_merges_everywhere_and_reports_where_it_cannot(agent):
     assert list(find_breaches()) == []
 
 
-def test_a_second_run_changes_nothing(agent):
+def test_second_run_changes_nothing(agent):
     list(rebase_all(agent, "human", by=actor()))
     revisions = BlockRevision.objects.count()
 
@@ -60,7 +60,7 @@ def test_a_second_run_changes_nothing(agent):
     assert BlockRevision.objects.count() == revisions
 
 
-def test_interrupted_and_run_again_ends_like_an_undisturbed_run(alice, monkeypatch):
+def test_run_after_interruption_does_the_rest(alice, monkeypatch):
     monkeypatch.setattr(bulk, "BATCH_SIZE", 2)
     agent = make_agent(alice, memory_blocks=[{"label": "human", "value": LINES}])
     for _ in range(5):
@@ -76,14 +76,14 @@ def test_interrupted_and_run_again_ends_like_an_undisturbed_run(alice, monkeypat
     assert BlockRevision.objects.filter(source="rebase").count() == 5
 
 
-def test_resetting_those_of_one_drift(agent):
+def test_reset_all_of_one_drift(agent):
     rows = list(reset_all(agent, "human", by=actor(), drifts=[Drift.DIVERGED]))
 
     assert outcomes(rows) == {"applied": 2}
     assert texts(agent) == [LINES, "one\ntwo\nTHREE", "one\ntwo\nTHREE"]
 
 
-def test_a_dry_run_says_the_same_and_writes_nothing(agent):
+def test_dry_run_reports_the_same_and_writes_nothing(agent):
     before = texts(agent), BlockRevision.objects.count()
 
     dry = list(rebase_all(agent, "human", by=actor(), dry_run=True))
@@ -92,7 +92,7 @@ def test_a_dry_run_says_the_same_and_writes_nothing(agent):
     assert list(rebase_all(agent, "human", by=actor())) == dry
 
 
-def test_conversations_that_cannot_be_are_skipped_with_a_reason(alice, agent):
+def test_ineligible_conversations_are_skipped_with_reason(alice, agent):
     strange = [new_id("conv"), make_conversation(agent).pk]
     chosen = agent.conversations.filter(summary=LINES).get().pk
 
@@ -106,7 +106,7 @@ def test_conversations_that_cannot_be_are_skipped_with_a_reason(alice, agent):
     assert "has this id and isolated 'human'" in rows[1].detail
 
 
-def test_without_the_shared_block_all_are_skipped(agent):
+def test_all_are_skipped_when_shared_is_gone(agent):
     detach_block(agent, agent.blocks.get(), by=actor())
 
     rows = list(rebase_all(agent, "human", by=actor()))
@@ -115,7 +115,7 @@ def test_without_the_shared_block_all_are_skipped(agent):
     assert "no longer has a block with label 'human'" in rows[0].detail
 
 
-def test_a_text_over_the_own_limit_is_skipped(agent):
+def test_text_over_isolated_limit_is_skipped(agent):
     conversation = agent.conversations.get(summary=LINES)
     write_block(conversation.isolations.get().block, by=actor(), limit=len(LINES))
     write_block(agent.blocks.get(), by=actor(), value="long " * 20)
@@ -127,15 +127,13 @@ def test_a_text_over_the_own_limit_is_skipped(agent):
     ]
 
 
-def test_a_label_that_nobody_has_is_named(agent):
+def test_unknown_label_is_refused(agent):
     with pytest.raises(UnknownLabels, match="its labels are 'human'"):
         list(reset_all(agent, "mood", by=actor()))
 
 
 @pytest.mark.parametrize("count", [2, 7])
-def test_a_batch_costs_the_same_queries_however_many_rows_it_has(
-    alice, django_assert_num_queries, count
-):
+def test_batch_query_count_does_not_grow_with_rows(alice, django_assert_num_queries, count):
     agent = make_agent(alice, memory_blocks=[{"label": "human", "value": LINES}])
     for _ in range(count):
         make_conversation(agent, isolated=["human"])
@@ -148,7 +146,7 @@ def test_a_batch_costs_the_same_queries_however_many_rows_it_has(
     assert effective_blocks(default)[0].block.value == "new"
 
 
-def test_bulk_and_single_verbs_leave_the_same_history_and_base(alice):
+def test_bulk_and_single_verbs_leave_same_history_and_base(alice):
     agent = make_agent(alice, memory_blocks=[{"label": "human", "value": "a"}])
     one, other = [make_conversation(agent, isolated=["human"]) for _ in range(2)]
 

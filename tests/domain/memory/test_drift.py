@@ -74,7 +74,7 @@ def test_drift_is_the_same_in_python_and_in_sql(alice, conversation, shared, iso
     assert IsolatedBlock.objects.of_drifts([expected]).get() == row
 
 
-def test_a_comparison_tells_both_sides_changes_since_the_base(conversation):
+def test_compare_shows_changes_of_both_sides_since_base(conversation):
     write(shared_of(conversation), "zero\n" + LINES)
     write(own_of(conversation), LINES.replace("two", "2"))
 
@@ -90,7 +90,7 @@ def test_a_comparison_tells_both_sides_changes_since_the_base(conversation):
     assert comparison.unified.splitlines()[:2] == ["--- shared", "+++ isolated"]
 
 
-def test_promoting_writes_the_shared_block_and_moves_the_base(alice, conversation):
+def test_promote_writes_shared_block_and_sets_base(alice, conversation):
     write(own_of(conversation), "better")
     others = [make_conversation(conversation.agent) for _ in range(2)]
 
@@ -107,7 +107,7 @@ def test_promoting_writes_the_shared_block_and_moves_the_base(alice, conversatio
     assert compare(conversation, "human").effective.drift == Drift.IN_SYNC
 
 
-def test_promoting_over_a_change_of_the_shared_block_needs_force(alice, conversation):
+def test_promote_conflicts_when_shared_changed(alice, conversation):
     write(shared_of(conversation), "theirs")
     write(own_of(conversation), "mine")
 
@@ -120,7 +120,7 @@ def test_promoting_over_a_change_of_the_shared_block_needs_force(alice, conversa
     assert promote(conversation, "human", by=actor(alice), force=True).block.value == "mine"
 
 
-def test_promoting_what_is_too_long_for_the_shared_block_changes_nothing(alice, conversation):
+def test_promote_over_shared_limit_changes_nothing(alice, conversation):
     write_block(shared_of(conversation), by=actor(alice), limit=30)
     write(own_of(conversation), "x" * 31)
 
@@ -131,7 +131,7 @@ def test_promoting_what_is_too_long_for_the_shared_block_changes_nothing(alice, 
     assert conversation.isolations.get().base_value == LINES
 
 
-def test_a_preview_of_promoting_writes_nothing(conversation):
+def test_preview_promotion_writes_nothing(conversation):
     write(own_of(conversation), "better")
 
     promotion = preview_promotion(conversation, "human")
@@ -140,7 +140,7 @@ def test_a_preview_of_promoting_writes_nothing(conversation):
     assert shared_of(conversation).value == LINES
 
 
-def test_resetting_takes_the_shared_text_again(alice, conversation):
+def test_reset_takes_shared_text(alice, conversation):
     write_block(shared_of(conversation), by=actor(), value="theirs", description="d", limit=50)
     write(own_of(conversation), "mine")
 
@@ -152,7 +152,7 @@ def test_resetting_takes_the_shared_text_again(alice, conversation):
     assert effective.drift == Drift.IN_SYNC
 
 
-def test_rebasing_keeps_both_sides_changes(alice, conversation):
+def test_rebase_keeps_changes_of_both_sides(alice, conversation):
     write(shared_of(conversation), LINES + "\nfive")
     write(own_of(conversation), LINES.replace("one", "1"))
 
@@ -164,7 +164,7 @@ def test_rebasing_keeps_both_sides_changes(alice, conversation):
     assert effective.drift == Drift.ISOLATED_CHANGED
 
 
-def test_rebasing_with_a_conflict_writes_nothing_until_it_is_resolved(alice, conversation):
+def test_rebase_conflict_writes_nothing_until_resolved(alice, conversation):
     write(shared_of(conversation), LINES.replace("two", "zwei"))
     write(own_of(conversation), LINES.replace("two", "deux"))
 
@@ -182,7 +182,7 @@ def test_rebasing_with_a_conflict_writes_nothing_until_it_is_resolved(alice, con
     assert conversation.isolations.get().base_value == LINES.replace("two", "zwei")
 
 
-def test_a_preview_of_rebasing_writes_nothing(conversation):
+def test_preview_rebase_writes_nothing(conversation):
     write(shared_of(conversation), LINES + "\nfive")
 
     assert preview_rebase(conversation, "human").block.value == LINES + "\nfive"
@@ -190,7 +190,7 @@ def test_a_preview_of_rebasing_writes_nothing(conversation):
 
 
 @pytest.mark.parametrize("verb", [promote, reset, rebase])
-def test_without_a_shared_block_the_copy_stays_as_it_is(alice, conversation, verb):
+def test_verbs_conflict_when_shared_is_gone(alice, conversation, verb):
     write(own_of(conversation), "mine")
     detach_block(conversation.agent, shared_of(conversation), by=actor(alice))
 
@@ -201,6 +201,6 @@ def test_without_a_shared_block_the_copy_stays_as_it_is(alice, conversation, ver
 
 
 @pytest.mark.parametrize("verb", [promote, reset, rebase])
-def test_a_label_that_is_not_isolated_is_not_found(alice, agent, verb):
+def test_compare_label_not_isolated_is_not_found(alice, agent, verb):
     with pytest.raises(NotFound, match="has not isolated the label 'human'"):
         verb(make_conversation(agent), "human", by=actor(alice))

@@ -10,7 +10,7 @@ def read(conversation) -> list[tuple]:
     return [(e.label, e.origin, e.block.value, e.drift) for e in effective_blocks(conversation)]
 
 
-def test_an_isolated_block_stands_where_the_shared_one_would(alice):
+def test_isolated_block_takes_place_of_shared_one(alice):
     agent = make_agent(alice, labels=["a", "b", "c"])
 
     conversation = make_conversation(agent, isolated=["b"])
@@ -22,7 +22,7 @@ def test_an_isolated_block_stands_where_the_shared_one_would(alice):
     ]
 
 
-def test_isolated_blocks_whose_label_is_gone_come_last_in_the_order_of_their_isolation(alice):
+def test_blocks_with_shared_gone_come_last_by_isolation_time(alice):
     agent = make_agent(alice, labels=["a", "b", "c"])
     conversation = make_conversation(agent, isolated=["b", "a"])
 
@@ -36,7 +36,7 @@ def test_isolated_blocks_whose_label_is_gone_come_last_in_the_order_of_their_iso
 
 
 @pytest.mark.parametrize("count", [1, 5])
-def test_many_conversations_are_read_in_two_queries(alice, count, django_assert_num_queries):
+def test_effective_blocks_of_many_take_two_queries(alice, count, django_assert_num_queries):
     agents = [make_agent(alice, labels=["a", "b"]) for _ in range(count)]
     conversations = [make_conversation(agent, isolated=["b"]) for agent in agents]
 

@@ -30,14 +30,14 @@ def read(conversation):
     return {e.label: (e.origin, e.block.value, e.drift) for e in effective_blocks(conversation)}
 
 
-def test_a_fork_copies_what_it_is_not_told_about(source):
+def test_fork_copies_labels_without_a_choice(source):
     assert read(fork(source)) == {
         "human": ("isolated", "my human", Drift.DIVERGED),
         "todo": ("isolated", "my todo", Drift.ISOLATED_CHANGED),
     }
 
 
-def test_a_fork_shares_and_resets_what_it_is_told_to(source):
+def test_fork_shares_and_resets_chosen_labels(source):
     before = read(source)
 
     assert read(fork(source, human=ForkChoice.SHARE, todo=ForkChoice.RESET)) == {
@@ -47,20 +47,20 @@ def test_a_fork_shares_and_resets_what_it_is_told_to(source):
     assert read(source) == before
 
 
-def test_what_is_reset_has_the_present_shared_text_for_a_base(source):
+def test_reset_choice_sets_base_to_present_shared_text(source):
     [isolation] = fork(source, human=ForkChoice.RESET, todo=ForkChoice.SHARE).isolations.all()
 
     assert (isolation.base_value, isolation.base_version) == ("about everybody", 2)
 
 
-def test_a_label_that_is_not_isolated_is_named_and_nothing_is_made(source):
+def test_choice_for_label_not_isolated_creates_nothing(source):
     with pytest.raises(InvalidArgument, match=r"'mood'; its isolated labels are 'human', 'todo'"):
         fork(source, mood=ForkChoice.COPY)
 
     assert not Conversation.objects.filter(forked_from=source).exists()
 
 
-def test_nothing_can_be_reset_to_a_block_that_is_gone(source):
+def test_reset_choice_conflicts_when_shared_is_gone(source):
     agent = source.agent
     detach_block(agent, agent.blocks.get(label="todo"), by=actor())
 
@@ -70,7 +70,7 @@ def test_nothing_can_be_reset_to_a_block_that_is_gone(source):
     assert read(fork(source))["todo"] == ("isolated", "my todo", Drift.SHARED_GONE)
 
 
-def test_three_generations_keep_their_lineage_texts_and_messages(source):
+def test_fork_of_fork_keeps_lineage_texts_and_messages(source):
     [asked, answered] = make_messages(source, "hello", "hi")
     child = fork(source)
     write_block(child.isolations.get(label="todo").block, by=actor(), value="the child's")

@@ -10,7 +10,7 @@ from conversations.models import Block, Drift, IsolatedBlock
 from ...factories import actor, make_agent, make_conversation
 
 
-def test_isolating_a_label_later_copies_what_the_shared_block_says_now(alice):
+def test_isolate_copies_present_shared_text(alice):
     agent = make_agent(alice, labels=["human"])
     conversation = make_conversation(agent)
     write_block(agent.blocks.get(), by=actor(alice), value="later")
@@ -25,7 +25,7 @@ def test_isolating_a_label_later_copies_what_the_shared_block_says_now(alice):
     assert isolation.source_block == agent.blocks.get()
 
 
-def test_isolating_again_changes_nothing(alice):
+def test_isolate_again_changes_nothing(alice):
     conversation = make_conversation(make_agent(alice, labels=["human"]), isolated=["human"])
     own = conversation.isolated_blocks.get()
 
@@ -35,7 +35,7 @@ def test_isolating_again_changes_nothing(alice):
     assert Block.objects.count() == 2
 
 
-def test_a_label_that_the_agent_has_not_cannot_be_isolated(alice):
+def test_isolate_refuses_label_the_agent_lacks(alice):
     conversation = make_conversation(make_agent(alice, labels=["human"]))
 
     with pytest.raises(UnknownLabels, match="no block with label 'todo'"):
@@ -44,7 +44,7 @@ def test_a_label_that_the_agent_has_not_cannot_be_isolated(alice):
     assert IsolatedBlock.objects.count() == 0
 
 
-def test_the_default_conversation_reads_its_own_copy_at_once_and_the_shared_one_again(alice):
+def test_default_prompt_follows_isolate_and_release(alice):
     agent = make_agent(alice, labels=["human"])
     default = agent.conversations.get()
     own = isolate_label(default, "human", by=actor(alice)).block
@@ -58,7 +58,7 @@ def test_the_default_conversation_reads_its_own_copy_at_once_and_the_shared_one_
     assert [e.origin for e in effective_blocks(default)] == ["shared"]
 
 
-def test_a_released_copy_is_out_of_sight_and_keeps_its_revisions(alice):
+def test_released_block_is_hidden_and_keeps_revisions(alice):
     conversation = make_conversation(make_agent(alice, labels=["human"]), isolated=["human"])
     own = conversation.isolated_blocks.get()
 
@@ -77,7 +77,7 @@ def own_text(conversation):
     return conversation.isolations.get(label="human").block.value
 
 
-def test_a_released_copy_is_brought_back_with_its_text_and_history(alice):
+def test_restore_label_keeps_text_and_history(alice):
     conversation = make_conversation(make_agent(alice, labels=["human"]), isolated=["human"])
     own = conversation.isolations.get().block
     write_block(own, by=actor(), value="mine")
@@ -90,7 +90,7 @@ def test_a_released_copy_is_brought_back_with_its_text_and_history(alice):
     assert list(find_breaches()) == []
 
 
-def test_what_the_shared_block_said_meanwhile_is_drift_of_a_copy_brought_back(alice):
+def test_restore_label_keeps_base_when_shared_changed(alice):
     agent = make_agent(alice, labels=["human"])
     conversation = make_conversation(agent, isolated=["human"])
     write_block(conversation.isolations.get().block, by=actor(), value="mine")
@@ -103,7 +103,7 @@ def test_what_the_shared_block_said_meanwhile_is_drift_of_a_copy_brought_back(al
     assert effective.isolation.base_value == "about human"
 
 
-def test_of_several_released_copies_the_newest_or_the_one_named_comes_back(alice):
+def test_restore_label_defaults_to_newest_released_block(alice):
     conversation = make_conversation(make_agent(alice, labels=["human"]))
     copies = []
     for text in ("first", "second"):
@@ -116,7 +116,7 @@ def test_of_several_released_copies_the_newest_or_the_one_named_comes_back(alice
     assert own_text(conversation) == "first"
 
 
-def test_nothing_comes_back_where_something_is_or_nothing_was(alice):
+def test_restore_label_refuses_isolated_or_never_isolated_label(alice):
     agent = make_agent(alice, labels=["human"])
     conversation = make_conversation(agent, isolated=["human"])
 

@@ -21,7 +21,7 @@ def append(text):
     return lambda block: {"value": block.value + text}
 
 
-def test_a_conversation_edits_its_own_copy_and_nobody_elses(agent):
+def test_edit_label_changes_isolated_block_only(agent):
     one, other = make_conversation(agent, isolated=["human"]), make_conversation(agent)
 
     effective = edit_label(one, "human", by=actor(), edit=append(", one"))
@@ -34,7 +34,7 @@ def test_a_conversation_edits_its_own_copy_and_nobody_elses(agent):
     assert shared_of(agent, "persona").revisions.count() == 1
 
 
-def test_an_edit_sees_what_was_written_meanwhile(agent):
+def test_edit_label_runs_on_fresh_row(agent):
     conversation = make_conversation(agent)
 
     def edit(block):
@@ -48,7 +48,7 @@ def test_an_edit_sees_what_was_written_meanwhile(agent):
     assert not effective.block.revisions.first().unconditional
 
 
-def test_copy_on_write_isolates_at_the_first_edit(agent):
+def test_copy_on_write_isolates_at_first_edit(agent):
     write_block(shared_of(agent), by=actor(), copy_on_write=True)
     one, other = make_conversation(agent), make_conversation(agent)
 
@@ -62,7 +62,7 @@ def test_copy_on_write_isolates_at_the_first_edit(agent):
     assert list(find_breaches()) == []
 
 
-def test_an_edit_that_is_refused_isolates_nothing(agent):
+def test_refused_edit_isolates_nothing(agent):
     write_block(shared_of(agent), by=actor(), copy_on_write=True, limit=20)
     conversation = make_conversation(agent)
 
@@ -72,6 +72,6 @@ def test_an_edit_that_is_refused_isolates_nothing(agent):
     assert conversation.isolations.count() == 0
 
 
-def test_an_unknown_label_is_named_with_those_there_are(agent):
+def test_unknown_label_error_lists_labels(agent):
     with pytest.raises(NotFound, match="label 'humans'; its labels are 'human', 'persona'"):
         edit_label(make_conversation(agent), "humans", by=actor(), edit=append("x"))

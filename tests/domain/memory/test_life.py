@@ -39,7 +39,7 @@ from conversations.domain.memory.revisions import (
 from conversations.models import IsolatedBlock
 
 from ...factories import actor, make_agent, make_member
-from .life_model import Own, Text, Thread, drift, merged
+from .life_model import ConversationModel, Own, Text, drift, merged
 
 LABELS = ["human", "todo"]
 texts = st.sampled_from(["", "one", "two", "one\ntwo", "ONE\ntwo", "one\nTWO", "one\ntwo\nthree"])
@@ -58,7 +58,7 @@ class Life(RuleBasedStateMachine):
         self.blocks = {block.label: block for block in self.agent.blocks.all()}
         self.shared = {label: Text(f"about {label}") for label in LABELS}
         self.attached = set(LABELS)
-        self.threads: list[Thread] = []
+        self.conversations: list[ConversationModel] = []
         self.create(LABELS)
 
     def teardown(self):
@@ -69,10 +69,10 @@ class Life(RuleBasedStateMachine):
                 transaction.set_rollback(True)
                 self.atomic.__exit__(None, None, None)
 
-    def thread(self, index: int, label: str | None = None) -> Thread:
+    def conversation(self, index: int, label: str | None = None) -> ConversationModel:
         """A live conversation; mostly one that has isolated the label, so that verbs do work."""
-        live = [thread for thread in self.threads if not thread.deleted]
-        isolating = [thread for thread in live if label in thread.own]
+        live = [conversation for conversation in self.conversations if not conversation.deleted]
+        isolating = [conversation for conversation in live if label in conversation.own]
         if isolating and index % 4:
             live = isolating
         return live[index % len(live)]
@@ -93,7 +93,7 @@ class Life(RuleBasedStateMachine):
             self.refused(DomainError, call)
             return
         own = {label: self.copy(label) for label in isolated}
-        self.threads.append(Thread(call(), own))
+        self.conversations.append(ConversationModel(call(), own))
 
     def copy(self, label: str) -> Own:
         value = self.shared[label].value
@@ -101,24 +101,24 @@ class Life(RuleBasedStateMachine):
 
     @rule(index=which, label=labels)
     def isolate(self, index, label):
-        thread = self.thread(index)
+        conversation = self.conversation(index)
 
         def call():
-            isolate_label(thread.row, label, by=actor())
+            isolate_label(conversation.row, label, by=actor())
 
-        if label not in thread.own and label not in self.attached:
+        if label not in conversation.own and label not in self.attached:
             self.refused(DomainError, call)
             return
         call()
-        thread.own.setdefault(label, self.copy(label))
+        conversation.own.setdefault(label, self.copy(label))
 
     @rule(index=which, label=labels)
     def release(self, index, label):
-        thread = self.thread(index, label)
-        if thread.own.pop(label, None) is None:
-            self.refused(DomainError, lambda: release_label(thread.row, label, by=actor()))
+        conversation = self.conversation(index, label)
+        if conversation.own.pop(label, None) is None:
+            self.refused(DomainError, lambda: release_label(conversation.row, label, by=actor()))
         else:
-            release_label(thread.row, label, by=actor())
+            release_label(conversation.row, label, by=actor())
 
     @rule(label=labels, value=texts)
     def edit_shared(self, label, value):
@@ -163,19 +163,19 @@ class Life(RuleBasedStateMachine):
 
     @rule(index=which, label=labels, value=texts)
     def edit_isolated_block(self, index, label, value):
-        thread = self.thread(index, label)
-        if label in thread.own:
-            block = thread.row.isolations.get(label=label).block
+        conversation = self.conversation(index, label)
+        if label in conversation.own:
+            block = conversation.row.isolations.get(label=label).block
             write_block(block, by=actor(), value=value)
-            thread.own[label].write(value)
+            conversation.own[label].write(value)
 
     @rule(index=which, label=labels, force=st.booleans())
     def promote(self, index, label, force):
-        thread, shared = self.thread(index, label), self.common(label)
-        own = thread.own.get(label)
+        conversation, shared = self.conversation(index, label), self.common(label)
+        own = conversation.own.get(label)
 
         def call():
-            promote(thread.row, label, by=actor(), force=force)
+            promote(conversation.row, label, by=actor(), force=force)
 
         if own is None or shared is None:
             self.refused(DomainError, call)
@@ -188,27 +188,27 @@ class Life(RuleBasedStateMachine):
 
     @rule(index=which, label=labels)
     def reset(self, index, label):
-        thread, shared = self.thread(index, label), self.common(label)
-        if label not in thread.own or shared is None:
-            self.refused(DomainError, lambda: reset(thread.row, label, by=actor()))
+        conversation, shared = self.conversation(index, label), self.common(label)
+        if label not in conversation.own or shared is None:
+            self.refused(DomainError, lambda: reset(conversation.row, label, by=actor()))
             return
-        reset(thread.row, label, by=actor())
-        self.take(thread.own[label], shared.value, shared)
+        reset(conversation.row, label, by=actor())
+        self.take(conversation.own[label], shared.value, shared)
 
     @rule(index=which, label=labels, resolution=texts)
     def rebase(self, index, label, resolution):
-        thread, shared = self.thread(index, label), self.common(label)
-        own = thread.own.get(label)
+        conversation, shared = self.conversation(index, label), self.common(label)
+        own = conversation.own.get(label)
         if own is None or shared is None:
-            self.refused(DomainError, lambda: rebase(thread.row, label, by=actor()))
+            self.refused(DomainError, lambda: rebase(conversation.row, label, by=actor()))
             return
         value = merged(own.base, shared.value, own.value)
         if value is None:
-            self.refused(MergeConflict, lambda: rebase(thread.row, label, by=actor()))
+            self.refused(MergeConflict, lambda: rebase(conversation.row, label, by=actor()))
             value = resolution
-            rebase(thread.row, label, by=actor(), resolution=resolution)
+            rebase(conversation.row, label, by=actor(), resolution=resolution)
         else:
-            rebase(thread.row, label, by=actor())
+            rebase(conversation.row, label, by=actor())
         self.take(own, value, shared)
 
     @rule(
@@ -237,7 +237,7 @@ class Life(RuleBasedStateMachine):
     @rule(label=labels, rebasing=st.booleans())
     def bring_all_together(self, label, rebasing):
         shared = self.common(label)
-        own = [t.own[label] for t in self.threads if label in t.own and not t.deleted]
+        own = [t.own[label] for t in self.conversations if label in t.own and not t.deleted]
         if shared is None and not own:
             return
         verb = rebase_all if rebasing else reset_all
@@ -249,22 +249,22 @@ class Life(RuleBasedStateMachine):
 
     @rule(index=which, label=labels, choice=st.sampled_from(ForkChoice))
     def fork(self, index, label, choice):
-        thread = self.thread(index, label)
+        conversation = self.conversation(index, label)
         choices = {label: choice}
 
         def call():
-            return fork_conversation(thread.row, by=actor(), choices=choices)
+            return fork_conversation(conversation.row, by=actor(), choices=choices)
 
         resets = {label for label, choice in choices.items() if choice == ForkChoice.RESET}
-        if choices.keys() - thread.own.keys() or resets - self.attached:
+        if choices.keys() - conversation.own.keys() or resets - self.attached:
             self.refused(DomainError, call)
             return
         own = {
             label: self.copy(label) if label in resets else Own(text.value, base=text.base)
-            for label, text in thread.own.items()
+            for label, text in conversation.own.items()
             if choices.get(label) != ForkChoice.SHARE
         }
-        self.threads.append(Thread(call(), own))
+        self.conversations.append(ConversationModel(call(), own))
 
     @rule(label=labels, number=st.integers(1, 6))
     def restore_shared(self, label, number):
@@ -281,11 +281,11 @@ class Life(RuleBasedStateMachine):
 
     @rule(index=which, label=labels, value=texts)
     def edit_what_is_read(self, index, label, value):
-        thread = self.thread(index)
-        text = thread.own.get(label) or self.common(label)
+        conversation = self.conversation(index)
+        text = conversation.own.get(label) or self.common(label)
 
         def call():
-            edit_label(thread.row, label, by=actor(), edit=lambda block: {"value": value})
+            edit_label(conversation.row, label, by=actor(), edit=lambda block: {"value": value})
 
         if text is None:
             self.refused(DomainError, call)
@@ -302,22 +302,22 @@ class Life(RuleBasedStateMachine):
 
     @rule(index=which)
     def act_on_a_label_that_nobody_has(self, index):
-        thread = self.thread(index)
+        conversation = self.conversation(index)
         for verb in (isolate_label, release_label, promote, reset, rebase):
-            self.refused(DomainError, lambda verb=verb: verb(thread.row, "mood", by=actor()))
+            self.refused(DomainError, lambda verb=verb: verb(conversation.row, "mood", by=actor()))
 
-    @precondition(lambda self: len([t for t in self.threads if not t.deleted]) > 1)
+    @precondition(lambda self: len([t for t in self.conversations if not t.deleted]) > 1)
     @rule(index=which)
     def delete(self, index):
-        thread = self.thread(index)
-        delete_conversation(thread.row, by=actor())
-        thread.deleted = True
+        conversation = self.conversation(index)
+        delete_conversation(conversation.row, by=actor())
+        conversation.deleted = True
 
     @rule(index=which)
     def restore(self, index):
-        thread = self.threads[index % len(self.threads)]
-        restore_conversation(thread.row, by=actor())
-        thread.deleted = False
+        conversation = self.conversations[index % len(self.conversations)]
+        restore_conversation(conversation.row, by=actor())
+        conversation.deleted = False
 
     @rule(label=labels)
     def detach(self, label):
@@ -337,10 +337,10 @@ class Life(RuleBasedStateMachine):
 
     @invariant()
     def memory_is_as_the_model_says(self):
-        for thread in getattr(self, "threads", []):
+        for conversation in getattr(self, "conversations", []):
             read = {
                 e.label: (e.origin, e.block.value, e.version, e.drift)
-                for e in effective_blocks(thread.row)
+                for e in effective_blocks(conversation.row)
             }
             wanted = {
                 label: ("shared", text.value, text.edits, None)
@@ -348,18 +348,18 @@ class Life(RuleBasedStateMachine):
                 if label in self.attached
             } | {
                 label: ("isolated", text.value, text.edits, drift(text, self.common(label)))
-                for label, text in thread.own.items()
+                for label, text in conversation.own.items()
             }
             assert read == wanted
-            rows = IsolatedBlock.objects.filter(conversation=thread.row).with_drift()
+            rows = IsolatedBlock.objects.filter(conversation=conversation.row).with_drift()
             # The base too: until the next edit, drift may be the same upon a wrong one.
             assert {row.label: (row.drift, row.base_value) for row in rows} == {
-                label: (wanted[label][3], own.base) for label, own in thread.own.items()
+                label: (wanted[label][3], own.base) for label, own in conversation.own.items()
             }
 
 
 @pytest.mark.django_db
-def test_any_sequence_of_verbs_leaves_what_the_model_says():
+def test_any_sequence_of_verbs_matches_the_model():
     run_state_machine_as_test(
         Life,
         settings=settings(

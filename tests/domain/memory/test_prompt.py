@@ -9,7 +9,7 @@ from conversations.domain.memory.prompt import compile_prompt, context_window, i
 from ...factories import actor, make_agent, make_block, make_conversation, make_messages
 
 
-def test_a_prompt_has_the_system_text_the_blocks_and_the_metadata(alice):
+def test_prompt_has_system_text_blocks_and_metadata(alice):
     block = make_block(alice, label="human", value="Bob", description="who", read_only=True)
     agent = make_agent(alice, blocks=[block], system="Be kind.", timezone="Asia/Tokyo")
     conversation = make_conversation(agent)
@@ -54,7 +54,7 @@ Bob
     )
 
 
-def test_an_agent_without_blocks_has_no_memory_section(alice):
+def test_prompt_without_blocks_has_no_memory_section(alice):
     conversation = make_conversation(make_agent(alice, system="Be kind."))
 
     prompt = conversation.messages.get().text
@@ -63,7 +63,7 @@ def test_an_agent_without_blocks_has_no_memory_section(alice):
 
 
 @pytest.mark.parametrize("field", ["value", "description", "label", "read_only", "tags"])
-def test_a_conversation_is_stale_until_it_is_recompiled(alice, field):
+def test_conversation_is_stale_until_recompiled(alice, field):
     agent = make_agent(alice, labels=["human"])
     conversation = make_conversation(agent)
     change = {"label": "x", "read_only": True, "tags": ["x"]}.get(field, "x")
@@ -78,7 +78,7 @@ def test_a_conversation_is_stale_until_it_is_recompiled(alice, field):
     assert not is_stale(conversation, effective_blocks(conversation))
 
 
-def test_the_shared_edit_of_an_isolated_label_leaves_a_conversation_fresh(alice):
+def test_shared_edit_of_isolated_label_leaves_prompt_fresh(alice):
     agent = make_agent(alice, labels=["human"])
     conversation = make_conversation(agent, isolated=["human"])
 
@@ -87,7 +87,7 @@ def test_the_shared_edit_of_an_isolated_label_leaves_a_conversation_fresh(alice)
     assert not is_stale(conversation, effective_blocks(conversation))
 
 
-def test_a_context_window_counts_what_the_model_would_read(alice):
+def test_context_window_counts_tokens_of_each_part(alice):
     conversation = make_conversation(make_agent(alice, labels=["human"], system="a" * 40))
     make_messages(conversation, "b" * 80)
 

@@ -21,7 +21,7 @@ def labels(blocks) -> list[str]:
     ("label", "places", "expected"),
     [("a", 1, "bac"), ("c", -1, "acb"), ("a", 9, "bca"), ("c", -9, "cab"), ("b", 0, "abc")],
 )
-def test_a_block_moves_by_places_and_no_further_than_the_ends(label, places, expected, alice):
+def test_block_moves_by_places_up_to_the_ends(label, places, expected, alice):
     agent = make_agent(alice, labels=["a", "b", "c"])
 
     move_block(agent, agent.blocks.get(label=label), by=actor(alice), places=places)
@@ -33,7 +33,7 @@ def test_a_block_moves_by_places_and_no_further_than_the_ends(label, places, exp
     assert list(find_breaches()) == []
 
 
-def test_conversations_read_in_the_new_order_and_the_past_keeps_the_old(alice):
+def test_new_order_is_read_now_and_old_order_in_the_past(alice):
     agent = make_agent(alice, labels=["a", "b"])
     conversation = make_conversation(agent, isolated=["b"])
     then = conversation.compiled_at
@@ -48,7 +48,7 @@ def test_conversations_read_in_the_new_order_and_the_past_keeps_the_old(alice):
     assert not is_stale(default, effective_blocks(default))
 
 
-def test_a_block_that_is_not_attached_is_not_moved(alice):
+def test_move_of_detached_block_is_not_found(alice):
     agent = make_agent(alice, labels=["a"])
 
     with pytest.raises(NotFound, match="is not attached"):

@@ -43,7 +43,7 @@ def texts(block):
     return "".join(block.revisions.order_by("number").values_list("value", flat=True))
 
 
-def test_undo_goes_back_step_by_step_and_redo_forward_again(block):
+def test_undo_and_redo_go_step_by_step(block):
     said = [
         step(block, by=actor()).value for step in (undo, undo, redo, redo, undo, redo, undo, undo)
     ]
@@ -52,7 +52,7 @@ def test_undo_goes_back_step_by_step_and_redo_forward_again(block):
     assert texts(block) == "ABC" + "BABCBCBA"
 
 
-def test_the_first_text_cannot_be_undone(block):
+def test_first_version_cannot_be_undone(block):
     restored = [undo(block, by=actor()) for _ in range(2)]
 
     with pytest.raises(NothingToUndo, match="nothing to undo"):
@@ -62,7 +62,7 @@ def test_the_first_text_cannot_be_undone(block):
     assert block.revisions.count() == 5
 
 
-def test_without_an_undo_there_is_nothing_to_redo(block):
+def test_redo_needs_an_undo(block):
     with pytest.raises(NothingToRedo):
         redo(block, by=actor())
 
@@ -72,7 +72,7 @@ def test_without_an_undo_there_is_nothing_to_redo(block):
         redo(block, by=actor())
 
 
-def test_an_edit_after_an_undo_begins_a_branch_and_keeps_the_old_one(block):
+def test_edit_after_undo_begins_branch_and_keeps_old_one(block):
     undo(block, by=actor())
     write(block, "D")
 
@@ -83,7 +83,7 @@ def test_an_edit_after_an_undo_begins_a_branch_and_keeps_the_old_one(block):
     assert texts(block) == "ABCBDBA"
 
 
-def test_a_restore_is_an_edit_that_can_be_undone(alice, block):
+def test_restore_can_be_undone(alice, block):
     restored = restore_revision(block, 1, by=actor(alice), reason="the old one was right")
     undone = undo(block, by=actor(alice))
 
@@ -94,12 +94,12 @@ def test_a_restore_is_an_edit_that_can_be_undone(alice, block):
     assert (newest.source, newest.restored_number) == ("undo", 3)
 
 
-def test_restoring_what_it_says_already_leaves_no_revision(block):
+def test_restore_of_present_state_leaves_no_revision(block):
     assert restore_revision(block, 3, by=actor()).version == 3
     assert texts(block) == "ABC"
 
 
-def test_undo_brings_back_every_field(alice):
+def test_undo_restores_every_field(alice):
     block = make_block(alice, value="A", tags=["old"], metadata={"n": 1})
     write_block(block, by=actor(), tags=["new"], metadata={"n": 2}, read_only=True, limit=7)
 
@@ -109,19 +109,19 @@ def test_undo_brings_back_every_field(alice):
     assert (block.value, block.limit) == ("A", 100_000)
 
 
-def test_undo_of_a_version_that_has_moved_on_writes_nothing(block):
+def test_undo_at_older_version_writes_nothing(block):
     with pytest.raises(StaleVersion, match="is at version 3; this write was based on version 2"):
         undo(block, by=actor(), expected_version=2)
 
     assert texts(block) == "ABC"
 
 
-def test_a_revision_that_is_not_there_is_named(block):
+def test_unknown_revision_is_not_found(block):
     with pytest.raises(NotFound, match="has no revision 9; its newest is 3"):
         restore_revision(block, 9, by=actor())
 
 
-def test_what_changed_between_any_two_revisions(block):
+def test_diff_between_any_two_revisions(block):
     change = diff_revisions(block, 1, 3)
 
     assert [tuple(part) for part in change.parts] == [("removed", "A"), ("added", "C")]
@@ -153,7 +153,7 @@ def drift_of(conversation):
     return effective_blocks(conversation)[0].drift
 
 
-def test_undoing_a_rebase_goes_back_behind_it(conversation):
+def test_undo_of_rebase_restores_older_base(conversation):
     rebase(conversation, "human", by=actor())
     assert drift_of(conversation) == Drift.ISOLATED_CHANGED
 
@@ -166,7 +166,7 @@ def test_undoing_a_rebase_goes_back_behind_it(conversation):
     assert drift_of(conversation) == Drift.ISOLATED_CHANGED
 
 
-def test_undoing_a_reset_brings_the_own_text_back(conversation):
+def test_undo_of_reset_restores_isolated_text(conversation):
     reset(conversation, "human", by=actor())
 
     undo(own_of(conversation), by=actor())
@@ -175,7 +175,7 @@ def test_undoing_a_reset_brings_the_own_text_back(conversation):
     assert drift_of(conversation) == Drift.DIVERGED
 
 
-def test_a_base_that_a_promotion_moved_stays(conversation):
+def test_undo_keeps_base_set_by_promotion(conversation):
     rebase(conversation, "human", by=actor())
     promote(conversation, "human", by=actor())
 
@@ -195,7 +195,7 @@ def read_at(conversation, moment):
     }
 
 
-def test_memory_as_of_a_time_shows_the_texts_and_the_blocks_of_then(alice):
+def test_memory_at_a_time_has_texts_and_blocks_of_that_time(alice):
     agent = make_agent(alice, labels=["human", "persona"])
     human = agent.blocks.get(label="human")
     conversation = make_conversation(agent)
@@ -226,7 +226,7 @@ def test_memory_as_of_a_time_shows_the_texts_and_the_blocks_of_then(alice):
     assert list(read_at(conversation, moments[-1])) == ["persona", "human"]
 
 
-def test_memory_as_of_now_is_what_it_reads(alice):
+def test_memory_now_equals_effective_blocks(alice):
     agent = make_agent(alice, labels=["human", "persona", "policy"])
     conversation = make_conversation(agent, isolated=["persona"])
     blocks = [agent.blocks.get(label=label) for label in ("policy", "human")]
@@ -240,7 +240,7 @@ def test_memory_as_of_now_is_what_it_reads(alice):
     assert list(past) == ["rules", "human", "persona"]
 
 
-def test_memory_as_of_a_message_of_an_ancestor_three_forks_back(alice):
+def test_memory_at_message_of_original_three_forks_back(alice):
     first = make_conversation(make_agent(alice, labels=["human"]), isolated=["human"])
     message = make_messages(first, "hello")[0]
     write(own_of(first), "later")
@@ -254,14 +254,14 @@ def test_memory_as_of_a_message_of_an_ancestor_three_forks_back(alice):
     assert read_at(thread, timezone.now()) == {"human": ("later", "isolated", 1)}
 
 
-def test_before_it_began_a_conversation_read_nothing(alice):
+def test_memory_before_creation_is_refused(alice):
     conversation = make_conversation(make_agent(alice, labels=["human"]))
 
     with pytest.raises(InvalidArgument, match="began at"):
         effective_blocks_at(conversation, conversation.created_at - timedelta(days=1))
 
 
-def test_a_message_of_another_conversation_is_not_found(alice):
+def test_message_of_another_conversation_is_not_found(alice):
     agent = make_agent(alice)
     message = make_messages(make_conversation(agent), "hello")[0]
 
