@@ -34,7 +34,7 @@ from .rows import (
     PeriodRow,
     RevisionRow,
 )
-from .sinks import DryRunSink, InsertSink, Report, VerifySink
+from .sinks import DryRunSink, InsertSink, Report, Sink, VerifySink
 from .v1_database import V1Database, V1DatabaseError, batches
 
 Advance = Callable[[int], Any]
@@ -98,7 +98,7 @@ class _BlockToImport:
 
 
 class _Importer:
-    def __init__(self, v1: V1Database, sink: DryRunSink, report: Report, advance: Advance):
+    def __init__(self, v1: V1Database, sink: Sink, report: Report, advance: Advance):
         self.v1 = v1
         self.sink = sink
         self.report = report
@@ -179,7 +179,7 @@ class _Importer:
         for block in blocks:
             row, limit = block.row, stored_limit(block.row)
             if limit != row.limit:
-                self.report(f"{row.id}: the limit {row.limit} is raised to {limit}, its length")
+                self.report(f"{row.id}: the limit {row.limit} is raised to {limit}")
             revisions[block.id] = convert_revisions(
                 row,
                 history[row.id],

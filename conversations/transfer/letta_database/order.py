@@ -9,7 +9,7 @@ from ..agent_files.model import reading_order
 from .convert import derived_id
 from .queries import Query, V1MessagePosition
 from .rows import ConversationRow, MessageRow
-from .sinks import DryRunSink, ListedMessage, Order, Report
+from .sinks import ListedMessage, Order, Report, Sink
 from .v1_database import FETCH_SIZE, V1Database
 
 
@@ -23,7 +23,7 @@ class OrderRequest:
 
 def set_message_order(
     v1: V1Database,
-    sink: DryRunSink,
+    sink: Sink,
     report: Report,
     query: Query[V1MessagePosition],
     requests: dict[str, OrderRequest],

@@ -43,16 +43,11 @@ class ListedMessage(NamedTuple):
 Order = dict[str, list[ListedMessage]]
 
 
-class DryRunSink:
-    """Counts rows. A row that can't be stored has raised before it is counted."""
+class Sink:
+    """Takes converted rows and counts them."""
 
     def __init__(self) -> None:
         self.counts: Counter[str] = Counter()
-
-    @property
-    def row_count(self) -> int:
-        """The total of a progress bar: runs, steps and messages."""
-        return sum(self.counts[table_name(row)] for row in (RunRow, StepRow, MessageRow))
 
     def atomic(self) -> AbstractContextManager[Any]:
         """Return a context in which all rows are stored, or none."""
@@ -72,7 +67,16 @@ class DryRunSink:
         """Take the end of a batch of agents, and its conversations without system message."""
 
 
-class InsertSink(DryRunSink):
+class DryRunSink(Sink):
+    """Stores nothing. A row that can't be stored has raised before it is counted."""
+
+    @property
+    def row_count(self) -> int:
+        """The total of a progress bar: runs, steps and messages."""
+        return sum(self.counts[table_name(row)] for row in (RunRow, StepRow, MessageRow))
+
+
+class InsertSink(Sink):
     """Inserts new rows, and applies what changed in V1 to rows not changed here."""
 
     def atomic(self) -> AbstractContextManager[Any]:
@@ -124,7 +128,7 @@ class InsertSink(DryRunSink):
         )
 
 
-class VerifySink(DryRunSink):
+class VerifySink(Sink):
     """Compares converted rows with stored ones, and digests both sides."""
 
     def __init__(self, report: Report) -> None:
