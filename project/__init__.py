@@ -1,0 +1,1 @@
+"""The server: the first Django project that the app is installed in."""

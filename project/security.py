@@ -1,6 +1,11 @@
-"""What a browser may load for our pages: their own files from this server, and nothing else."""
+"""The content security policy: pages load files from this server only."""
 
-# No inline script or style, no other origin, no frame. Django's CSS has images as data.
+from collections.abc import Callable
+
+from django.http import HttpRequest
+from django.http.response import HttpResponseBase
+
+# No inline script or style, no other origin, no frame. Django's CSS embeds images as data URLs.
 CONTENT_SECURITY_POLICY = "; ".join(
     [
         "default-src 'none'",
@@ -17,12 +22,12 @@ CONTENT_SECURITY_POLICY = "; ".join(
 
 
 class ContentSecurityPolicy:
-    """Middleware: sends the policy with every page."""
+    """Middleware that sends the policy with every page."""
 
-    def __init__(self, get_response):
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
         self.get_response = get_response
 
-    def __call__(self, request):
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
         response = self.get_response(request)
         if response.headers.get("Content-Type", "").startswith("text/html"):
             response.headers["Content-Security-Policy"] = CONTENT_SECURITY_POLICY

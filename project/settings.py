@@ -46,7 +46,7 @@ CONVERSATIONS: dict[str, Any] = {
 # What follows from these
 
 SECURE_SSL_REDIRECT = HTTPS
-# An orchestrator asks for these without HTTPS, past the proxy.
+# Orchestrators request these without HTTPS, past the proxy.
 SECURE_REDIRECT_EXEMPT = [r"^v1/(health|ready)/$"]
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if HTTPS else None
 SECURE_HSTS_SECONDS = 31_536_000 if HTTPS else 0
@@ -62,11 +62,11 @@ if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
         "timeout": 20,
         "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;",
     }
-    # The threads that serve requests are fixed, so each keeps its connection.
+    # The number of threads that serve requests is fixed, so each keeps its connection.
     DATABASES["default"]["CONN_MAX_AGE"] = None
 else:
-    # Kept connections leak under ASGI (one per thread that ever ran); a pool does not. Its
-    # connections live long, so that statements are worth preparing, which the server must bind.
+    # Persistent connections leak under ASGI, one per thread; a pool bounds them. Its connections
+    # live long, so preparing statements pays, which needs server-side binding.
     DATABASES["default"].setdefault("OPTIONS", {}).update(
         {
             "pool": {"min_size": 1, "max_size": WEB_THREADS + 4},
@@ -103,7 +103,7 @@ MIDDLEWARE = [
 ]
 ROOT_URLCONF = "project.urls"
 ASGI_APPLICATION = "project.asgi.application"
-# The routes are the client's, exactly; a redirect by Django would lose a POST's body.
+# Clients send some paths with a slash and others without; a redirect would lose a POST's body.
 APPEND_SLASH = False
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": f"django.contrib.auth.password_validation.{name}"}
@@ -114,18 +114,17 @@ AUTH_PASSWORD_VALIDATORS = [
         "NumericPasswordValidator",
     )
 ]
-# The largest request body, in bytes. A block of 100,000 characters takes 400 kB at the most.
+# The maximum request body, in bytes. A block of 100,000 characters takes up to 400 kB.
 DATA_UPLOAD_MAX_MEMORY_SIZE = 5 * 1024 * 1024
 DATA_UPLOAD_MAX_NUMBER_FIELDS = 10_000
 LANGUAGE_CODE = "en-us"
 TIME_ZONE = "UTC"
 FORMAT_MODULE_PATH = "project.formats"
 USE_TZ = True
-# A new API key is shown in a message: kept with the session here, not in a cookie.
+# A message shows a new API key: keep it in the session, not in a cookie.
 MESSAGE_STORAGE = "django.contrib.messages.storage.session.SessionStorage"
 STATIC_URL = "static/"
 STATIC_ROOT = BASE_DIR / "staticfiles"
-STATICFILES_DIRS = [BASE_DIR / "project" / "static"]
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
     "staticfiles": {
@@ -138,7 +137,6 @@ WHITENOISE_USE_FINDERS = True
 TEMPLATES = [
     {
         "BACKEND": "django.template.backends.django.DjangoTemplates",
-        "DIRS": [BASE_DIR / "project" / "templates"],
         "APP_DIRS": True,
         "OPTIONS": {
             "context_processors": [
@@ -157,7 +155,7 @@ LOGGING = {
     "root": {"handlers": ["stderr"], "level": LOG_LEVEL},
     "loggers": {
         "django": {"level": LOG_LEVEL, "propagate": True, "handlers": []},
-        # A line for every call of a model says nothing that the runs do not.
+        # Its line for each model call repeats what runs record.
         "httpx2": {"level": "WARNING"},
     },
 }
@@ -165,8 +163,8 @@ LOGGING = {
 # The API configures its own views; only drf-spectacular needs a default.
 REST_FRAMEWORK = {"DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema"}
 SPECTACULAR_SETTINGS = {
-    "TITLE": "Conversations with isolated memory",
-    "DESCRIPTION": "The Letta V1 REST API around conversations and blocks, kept and repaired.",
+    "TITLE": "Palimpsest",
+    "DESCRIPTION": "The REST API of the archived Letta V1 server for agents and their memory.",
     "VERSION": __version__,
     "OAS_VERSION": "3.1.0",
     "SERVE_INCLUDE_SCHEMA": False,

@@ -1,13 +1,16 @@
+"""Where the server's pages get their static files from."""
+
 from whitenoise.storage import CompressedManifestStaticFilesStorage
 
 
-class StaticStorage(CompressedManifestStaticFilesStorage):
-    """Names with hashes for what `collectstatic` has seen; the plain ones, which whitenoise finds
-    in the apps, for the rest. So a server that nobody prepared still shows its pages, and one that
-    is newer than its collected files too."""
+class StaticStorage(CompressedManifestStaticFilesStorage):  # type: ignore[misc]  # untyped base
+    """Use hashed names of collected files and plain names of others, which WhiteNoise finds.
 
-    def stored_name(self, name):
+    So a server shows its pages before `collectstatic` has run, and after an upgrade without it.
+    """
+
+    def stored_name(self, name: str) -> str:
         try:
-            return super().stored_name(name)
+            return str(super().stored_name(name))
         except ValueError:
             return name
