@@ -148,7 +148,6 @@ class ApiKeyAdmin(ConsoleAdmin):
 
     @admin.display(description="state")
     def state(self, key: ApiKey) -> SafeString:
-        """Return a badge: revoked or active."""
         return badge("deleted", "revoked") if key.revoked_at else badge("live", "active")
 
     @admin.action(description="Revoke selected API keys…", permissions=["revoke"])
@@ -172,12 +171,12 @@ class ApiKeyAdmin(ConsoleAdmin):
     @row_view("revoke", "POST")
     def revoke(self, request: HttpRequest, key: ApiKey) -> HttpResponse:
         """Revoke the key."""
-
-        def verb(key: ApiKey) -> str:
-            revoke_key(key, revoked_by=actor(request).member)
-            return "Revoked. Requests with this key are rejected."
-
-        return self.apply(request, key, verb)
+        return self.apply(
+            request,
+            key,
+            lambda: revoke_key(key, revoked_by=actor(request).member),
+            "Revoked. Requests with this key are rejected.",
+        )
 
     def render_change_form(
         self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any

@@ -1,6 +1,8 @@
 """The pages of agents and of their attached blocks."""
 
 from collections import defaultdict
+from collections.abc import Callable
+from functools import partial
 from typing import Any, ClassVar, NamedTuple
 
 from django import forms
@@ -22,14 +24,14 @@ from ..domain.conversations.agents import (
     restore_agent,
     update_agent,
 )
-from ..domain.errors import DomainError, InvalidArgument
+from ..domain.errors import DomainError
 from ..domain.memory.bulk import isolations_of
 from ..domain.memory.prompt import DEFAULT_SYSTEM_PROMPT
 from ..domain.tools.definitions import BASE_TOOLS
 from ..models import Agent, AgentBlock, Block, Drift, IsolatedBlock
 from .base import ConsoleAdmin, ReadOnly
 from .bulk import VERBS, apply_in_bulk
-from .display import link, list_url
+from .display import link, link_to, list_url
 from .fields import ObjectField, WordsField
 from .forms import VerbForm
 from .row_views import row_view
@@ -120,17 +122,14 @@ class AgentAdmin(ConsoleAdmin):
 
     @admin.display(description="blocks")
     def labels(self, agent: Agent) -> str:
-        """Return the labels of the attached blocks."""
         return ", ".join(attached.label for attached in agent.block_links.all()) or "-"
 
     @admin.display(description="tags")
     def tag_list(self, agent: Agent) -> str:
-        """Return the tags."""
         return ", ".join(map(str, agent.tags)) or "-"
 
     @admin.display(description="conversations")
     def conversations(self, agent: Agent) -> SafeString:
-        """Return a link to the agent's conversations."""
         return format_html('<a href="{}">Show</a>', conversations_url(agent))
 
     # Writing
@@ -166,44 +165,45 @@ class AgentAdmin(ConsoleAdmin):
     @row_view("change", "POST")
     def attach(self, request: HttpRequest, agent: Agent) -> HttpResponse:
         """Attach a block."""
-
-        def verb(agent: Agent) -> str:
-            block = self.chosen_block(AttachForm(agent, self.admin_site, request.POST))
-            attach_block(agent, block, by=actor(request))
-            return f"Attached the block {block.label}."
-
-        return self.apply(request, agent, verb)
+        form = AttachForm(agent, self.admin_site, request.POST)
+        return self.apply_to_chosen(request, agent, form, attach_block, "Attached the block {}.")
 
     @row_view("change", "POST")
     def detach(self, request: HttpRequest, agent: Agent) -> HttpResponse:
         """Detach a block."""
-
-        def verb(agent: Agent) -> str:
-            block = self.chosen_block(AttachedForm(agent, request.POST))
-            detach_block(agent, block, by=actor(request))
-            return f"Detached the block {block.label}. Isolated blocks of this label stay."
-
-        return self.apply(request, agent, verb)
+        form = AttachedForm(agent, request.POST)
+        message = "Detached the block {}. Isolated blocks of this label stay."
+        return self.apply_to_chosen(request, agent, form, detach_block, message)
 
     @row_view("change", "POST")
     def move(self, request: HttpRequest, agent: Agent) -> HttpResponse:
         """Move the block that `up` or `down` names by one place in the prompt."""
+        direction = "up" if "up" in request.POST else "down"
+        form = AttachedForm(agent, {"block": request.POST.get(direction)})
+        verb = partial(move_block, places=-1 if direction == "up" else 1)
+        message = f"Moved the block {{}} {direction}."
+        return self.apply_to_chosen(request, agent, form, verb, message)
 
-        def verb(agent: Agent) -> str:
-            direction = "up" if "up" in request.POST else "down"
-            form = AttachedForm(agent, {"block": request.POST.get(direction)})
-            block = self.chosen_block(form)
-            move_block(agent, block, by=actor(request), places=-1 if direction == "up" else 1)
-            return f"Moved the block {block.label} {direction}."
-
-        return self.apply(request, agent, verb)
-
-    def chosen_block(self, form: forms.Form) -> Block:
-        """Return the block that a form names; raise InvalidArgument."""
+    def apply_to_chosen(
+        self,
+        request: HttpRequest,
+        agent: Agent,
+        form: forms.Form,
+        verb: Callable[..., object],
+        message: str,
+    ) -> HttpResponse:
+        """Apply a verb to the block that a form names; the message takes its label."""
         if not form.is_valid():
-            raise InvalidArgument(" ".join(map(str, form.errors.get("block", []))))
+            errors = " ".join(map(str, form.errors.get("block", [])))
+            self.message_user(request, errors, messages.ERROR)
+            return self.redirect_to(agent)
         block: Block = form.cleaned_data["block"]
-        return block
+        return self.apply(
+            request,
+            agent,
+            lambda: verb(agent, block, by=actor(request)),
+            message.format(block.label),
+        )
 
     # The isolated blocks of its conversations
 
@@ -275,14 +275,10 @@ class AgentBlockAdmin(ReadOnly, ConsoleAdmin):
     readonly_fields = ["agent_link", "block_link"]
     ordering = ["-id"]
 
-    @admin.display(description="agent")
-    def agent_link(self, attached: AgentBlock) -> SafeString | str:
-        """Return a link to the agent."""
-        return link(attached.agent)
+    agent_link = link_to("agent")
 
     @admin.display(description="block")
     def block_link(self, attached: AgentBlock) -> SafeString | str:
-        """Return a link to the block."""
         return link(attached.block, attached.block_id)
 
 

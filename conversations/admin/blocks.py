@@ -16,7 +16,7 @@ from ..domain.memory.revisions import edit_moves, find_revision, redo, restore_r
 from ..models import Block, BlockRevision
 from .base import ConsoleAdmin, ReadOnly
 from .conversations import is_deleted
-from .display import badge, diff, link, list_url
+from .display import badge, diff, link, link_to, list_url
 from .fields import ObjectField, WordsField, unix_lines
 from .filters import FillFilter
 from .forms import VersionedForm
@@ -102,22 +102,18 @@ class BlockAdmin(ConsoleAdmin):
 
     @admin.display(description="value")
     def beginning(self, block: Any) -> str:
-        """Return the beginning of the text."""
         return f"{block.start}…" if block.characters > 80 else block.start or "-"
 
     @admin.display(description="characters", ordering="characters")
     def size(self, block: Any) -> str:
-        """Return the length of the text and its limit."""
         return f"{block.characters:,} / {block.limit:,}"
 
     @admin.display(description="owner")
     def belongs_to(self, block: Block) -> SafeString | str:
-        """Return a link to the conversation of an isolated block."""
         return link(block.conversation) if block.is_isolated else badge("shared")
 
     @admin.display(description="agents", ordering="agent_count")
     def agent_count(self, block: Any) -> int:
-        """Return the number of agents that it is attached to."""
         count: int = block.agent_count
         return count
 
@@ -138,22 +134,24 @@ class BlockAdmin(ConsoleAdmin):
     @row_view("change", "POST")
     def undo(self, request: HttpRequest, block: Block) -> HttpResponse:
         """Undo the last edit."""
-
-        def verb(block: Block) -> str:
-            undo(block, by=actor(request), expected_version=number_in(request.POST, "version"))
-            return "Undid the last edit."
-
-        return self.apply(request, block, verb)
+        version = number_in(request.POST, "version")
+        return self.apply(
+            request,
+            block,
+            lambda: undo(block, by=actor(request), expected_version=version),
+            "Undid the last edit.",
+        )
 
     @row_view("change", "POST")
     def redo(self, request: HttpRequest, block: Block) -> HttpResponse:
         """Redo the edit that was undone last."""
-
-        def verb(block: Block) -> str:
-            redo(block, by=actor(request), expected_version=number_in(request.POST, "version"))
-            return "Redid the edit."
-
-        return self.apply(request, block, verb)
+        version = number_in(request.POST, "version")
+        return self.apply(
+            request,
+            block,
+            lambda: redo(block, by=actor(request), expected_version=version),
+            "Redid the edit.",
+        )
 
     @row_view("change", "GET", "POST")
     def restore(self, request: HttpRequest, block: Block) -> HttpResponse:
@@ -165,14 +163,14 @@ class BlockAdmin(ConsoleAdmin):
             return self.redirect_to(block)
         if request.method == "POST":
             version = number_in(request.POST, "version")
-
-            def verb(block: Block) -> str:
-                restore_revision(
+            return self.apply(
+                request,
+                block,
+                lambda: restore_revision(
                     block, revision.number, by=actor(request), expected_version=version
-                )
-                return f"Restored revision {revision.number}."
-
-            return self.apply(request, block, verb)
+                ),
+                f"Restored revision {revision.number}.",
+            )
         context = {
             "title": f"Restore revision {revision.number}?",
             "revision": revision,
@@ -262,18 +260,10 @@ class BlockRevisionAdmin(ReadOnly, ConsoleAdmin):
     ]
     readonly_fields = ["block_link", "where", "change"]
 
-    @admin.display(description="block")
-    def block_link(self, revision: BlockRevision) -> SafeString | str:
-        """Return a link to the block."""
-        return link(revision.block)
-
-    @admin.display(description="conversation")
-    def where(self, revision: BlockRevision) -> SafeString | str:
-        """Return a link to the conversation that the edit came from."""
-        return link(revision.conversation)
+    block_link = link_to("block")
+    where = link_to("conversation")
 
     @admin.display(description="change")
     def change(self, revision: BlockRevision) -> SafeString:
-        """Return what the edit changed."""
         older = revision.block.revisions.filter(number=revision.number - 1).first()
         return diff(older.value if older else "", revision.value)

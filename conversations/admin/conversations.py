@@ -150,7 +150,6 @@ class ConversationAdmin(MemoryViews, TimelineViews, ConsoleAdmin):
 
     @admin.display(description="conversation", ordering="summary")
     def title(self, conversation: Conversation) -> str:
-        """Return the summary, or what identifies the conversation without one."""
         if conversation.is_default:
             return f"default of {conversation.agent}"
         return conversation.summary or conversation.pk
@@ -160,17 +159,14 @@ class ConversationAdmin(MemoryViews, TimelineViews, ConsoleAdmin):
 
     @admin.display(description="agent", ordering="agent__name")
     def agent_link(self, conversation: Conversation) -> SafeString | str:
-        """Return a link to the agent."""
         return link(conversation.agent)
 
     @admin.display(description="isolated labels")
     def isolated(self, conversation: Conversation) -> str:
-        """Return the isolated labels."""
         return ", ".join(isolated.label for isolated in conversation.isolations.all()) or "-"
 
     @admin.display(description="state")
     def state(self, conversation: Conversation) -> SafeString:
-        """Return a badge: deleted, archived, hidden or live."""
         if is_deleted(conversation):
             return badge("deleted")
         if conversation.archived_at:
@@ -261,33 +257,29 @@ class ConversationAdmin(MemoryViews, TimelineViews, ConsoleAdmin):
     @row_view("change", "POST")
     def recompile(self, request: HttpRequest, conversation: Conversation) -> HttpResponse:
         """Recompile the stored prompt."""
-
-        def verb(conversation: Conversation) -> str:
-            recompile(conversation)
-            return "The prompt was recompiled."
-
-        return self.apply(request, conversation, verb)
+        message = "The prompt was recompiled."
+        return self.apply(request, conversation, lambda: recompile(conversation), message)
 
     @row_view("change", "POST")
     def archive(self, request: HttpRequest, conversation: Conversation) -> HttpResponse:
         """Archive the conversation, or unarchive an archived one."""
-
-        def verb(conversation: Conversation) -> str:
-            archives = conversation.archived_at is None
-            set_archived(conversation, archives, actor(request))
-            return "Archived." if archives else "Unarchived."
-
-        return self.apply(request, conversation, verb)
+        archives = conversation.archived_at is None
+        return self.apply(
+            request,
+            conversation,
+            lambda: set_archived(conversation, archives, actor(request)),
+            "Archived." if archives else "Unarchived.",
+        )
 
     @row_view("restore", "POST")
     def restore(self, request: HttpRequest, conversation: Conversation) -> HttpResponse:
         """Restore the deleted conversation."""
-
-        def verb(conversation: Conversation) -> str:
-            restore_conversation(conversation, by=actor(request))
-            return "Restored, with its isolated blocks and messages."
-
-        return self.apply(request, conversation, verb)
+        return self.apply(
+            request,
+            conversation,
+            lambda: restore_conversation(conversation, by=actor(request)),
+            "Restored, with its isolated blocks and messages.",
+        )
 
     @row_view("fork", "GET", "POST")
     def fork(self, request: HttpRequest, conversation: Conversation) -> HttpResponse:

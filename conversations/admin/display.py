@@ -1,8 +1,11 @@
 """What cells and panels consist of. Everything here escapes its text."""
 
 import json
+from collections.abc import Callable
+from operator import attrgetter
 from typing import Any
 
+from django.contrib import admin
 from django.contrib.admin.utils import quote
 from django.db.models import Model
 from django.urls import reverse
@@ -25,6 +28,16 @@ def link(row: Model | None, text: str = "") -> SafeString | str:
         return "-"
     url = reverse(f"admin:conversations_{row._meta.model_name}_change", args=[quote(row.pk)])
     return format_html('<a href="{}">{}</a>', url, text or str(row))
+
+
+def link_to(path: str) -> Callable[[Any, Any], SafeString | str]:
+    """Return a column that links to a related row, such as "conversation.agent"."""
+
+    @admin.display(description=path.rpartition(".")[2])
+    def column(model_admin: Any, row: Any) -> SafeString | str:
+        return link(attrgetter(path)(row))
+
+    return column
 
 
 def badge(kind: str, text: str = "") -> SafeString:

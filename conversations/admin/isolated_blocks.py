@@ -11,7 +11,7 @@ from django.utils.safestring import SafeString
 from ..models import Drift, IsolatedBlock
 from .base import ConsoleAdmin, ReadOnly
 from .bulk import apply_in_bulk
-from .display import badge, link
+from .display import badge, link, link_to
 from .filters import DriftFilter
 
 
@@ -81,38 +81,26 @@ class IsolatedBlockAdmin(ReadOnly, ConsoleAdmin):
         annotated: QuerySet[Any] = rows.with_drift().annotate(characters=Length("block__value"))
         return annotated
 
-    @admin.display(description="conversation")
-    def conversation_link(self, isolated: IsolatedBlock) -> SafeString | str:
-        """Return a link to the conversation."""
-        return link(isolated.conversation)
-
-    @admin.display(description="agent")
-    def agent_link(self, isolated: IsolatedBlock) -> SafeString | str:
-        """Return a link to the agent."""
-        return link(isolated.conversation.agent)
+    conversation_link = link_to("conversation")
+    agent_link = link_to("conversation.agent")
 
     @admin.display(description="block")
     def block_link(self, isolated: IsolatedBlock) -> SafeString | str:
-        """Return a link to the block, for its history."""
         return link(isolated.block, isolated.block_id)
 
     @admin.display(description="drift", ordering="drift")
     def drift_badge(self, isolated: Any) -> SafeString:
-        """Return the drift as a badge."""
         return badge(f"drift-{isolated.drift}", str(Drift(isolated.drift).label))
 
     @admin.display(description="characters", ordering="characters")
     def size(self, isolated: Any) -> str:
-        """Return the length of the text and its limit."""
         return f"{isolated.characters:,} / {isolated.block.limit:,}"
 
     @admin.display(description="isolated text")
     def isolated_value(self, isolated: IsolatedBlock) -> str:
-        """Return the isolated text."""
         return isolated.block.value
 
     @admin.display(description="shared text")
     def shared_value(self, isolated: Any) -> str:
-        """Return the shared text."""
         value: str = isolated.shared_value
         return value

@@ -80,44 +80,51 @@ class MemoryViews(RowViews):
     @row_view("change", "POST")
     def isolate(self, request: HttpRequest, conversation: Conversation) -> HttpResponse:
         """Isolate the label."""
-
-        def verb(conversation: Conversation) -> str:
-            isolate_label(conversation, label_of(request), by=actor(request))
-            return f"Isolated {label_of(request)}."
-
-        return self.apply(request, conversation, verb)
+        label = label_of(request)
+        return self.apply(
+            request,
+            conversation,
+            lambda: isolate_label(conversation, label, by=actor(request)),
+            f"Isolated {label}.",
+        )
 
     @row_view("change", "POST")
     def restore_label(self, request: HttpRequest, conversation: Conversation) -> HttpResponse:
         """Restore the isolated block that was released last."""
-
-        def verb(conversation: Conversation) -> str:
-            restore_label(conversation, label_of(request), by=actor(request))
-            return f"Restored the isolated block {label_of(request)}."
-
-        return self.apply(request, conversation, verb)
+        label = label_of(request)
+        return self.apply(
+            request,
+            conversation,
+            lambda: restore_label(conversation, label, by=actor(request)),
+            f"Restored the isolated block {label}.",
+        )
 
     @row_view("change", "POST")
     def undo(self, request: HttpRequest, conversation: Conversation) -> HttpResponse:
         """Undo the last edit of the isolated block."""
-
-        def verb(conversation: Conversation) -> str:
-            block = compare(conversation, label_of(request)).isolation.block
-            undo(block, by=actor(request), expected_version=number_in(request.POST, "version"))
-            return f"Undid the last edit of {block.label}."
-
-        return self.apply(request, conversation, verb)
+        message = f"Undid the last edit of {label_of(request)}."
+        return self.apply_to_block(request, conversation, undo, message)
 
     @row_view("change", "POST")
     def redo(self, request: HttpRequest, conversation: Conversation) -> HttpResponse:
         """Redo the edit of the isolated block that was undone last."""
+        message = f"Redid the edit of {label_of(request)}."
+        return self.apply_to_block(request, conversation, redo, message)
 
-        def verb(conversation: Conversation) -> str:
+    def apply_to_block(
+        self,
+        request: HttpRequest,
+        conversation: Conversation,
+        verb: Callable[..., object],
+        message: str,
+    ) -> HttpResponse:
+        """Apply a verb to the isolated block, if it still has the version that was shown."""
+
+        def apply() -> None:
             block = compare(conversation, label_of(request)).isolation.block
-            redo(block, by=actor(request), expected_version=number_in(request.POST, "version"))
-            return f"Redid the edit of {block.label}."
+            verb(block, by=actor(request), expected_version=number_in(request.POST, "version"))
 
-        return self.apply(request, conversation, verb)
+        return self.apply(request, conversation, apply, message)
 
     # With a confirmation page
 

@@ -7,7 +7,7 @@ from django.utils.safestring import SafeString
 
 from ..models import ConversationMessage, Message
 from .base import ConsoleAdmin, ReadOnly
-from .display import badge, excerpt, format_json, link, preformatted
+from .display import badge, excerpt, format_json, link, link_to, preformatted
 from .filters import titled
 
 
@@ -35,43 +35,33 @@ class MessageAdmin(ReadOnly, ConsoleAdmin):
 
     @admin.display(description="role", ordering="role")
     def role_badge(self, message: Message) -> SafeString:
-        """Return the role as a badge."""
         return badge(f"role-{message.role}", message.role)
 
     @admin.display(description="text")
     def beginning(self, message: Message) -> str:
-        """Return the beginning of the text, or of the tool calls or results."""
         text = message.text or format_json(message.tool_calls or message.tool_returns)
         return excerpt(text) or "-"
 
-    @admin.display(description="agent")
-    def agent_link(self, message: Message) -> SafeString | str:
-        """Return a link to the agent."""
-        return link(message.agent)
+    agent_link = link_to("agent")
 
     @admin.display(description="text")
     def text(self, message: Message) -> SafeString:
-        """Return the whole text."""
         return preformatted(message.text)
 
     @admin.display(description="tool calls")
     def calls(self, message: Message) -> SafeString:
-        """Return the tool calls as JSON."""
         return preformatted(format_json(message.tool_calls))
 
     @admin.display(description="tool results")
     def returns(self, message: Message) -> SafeString:
-        """Return the tool results as JSON."""
         return preformatted(format_json(message.tool_returns))
 
     @admin.display(description="error", boolean=True)
     def error(self, message: Message) -> bool | None:
-        """Return whether the message reports an error."""
         return message.is_err
 
     @admin.display(description="conversations")
     def conversation_links(self, message: Message) -> SafeString:
-        """Return links to the conversations that have the message; forks share messages."""
         return format_html_join(", ", "{}", ((link(c),) for c in message.conversations.all()[:20]))
 
 
@@ -94,17 +84,12 @@ class ConversationMessageAdmin(ReadOnly, ConsoleAdmin):
     fields = ["conversation_link", "position", "role", "beginning", "in_context"]
     readonly_fields = ["conversation_link", "role", "beginning"]
 
-    @admin.display(description="conversation")
-    def conversation_link(self, row: ConversationMessage) -> SafeString | str:
-        """Return a link to the conversation."""
-        return link(row.conversation)
+    conversation_link = link_to("conversation")
 
     @admin.display(description="role")
     def role(self, row: ConversationMessage) -> SafeString:
-        """Return the role as a badge."""
         return badge(f"role-{row.message.role}", row.message.role)
 
     @admin.display(description="message")
     def beginning(self, row: ConversationMessage) -> SafeString | str:
-        """Return a link to the message."""
         return link(row.message, excerpt(row.message.text))

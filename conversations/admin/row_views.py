@@ -88,12 +88,16 @@ class RowViews(ModelAdmin):
         prefix = f"admin:{self.opts.app_label}_{self.opts.model_name}"
         return {name: reverse(f"{prefix}_{name}", args=[quote(row.pk)]) for name in self.row_views}
 
-    def apply(self, request: HttpRequest, row: Model, verb: Callable[[Any], str]) -> HttpResponse:
-        """Apply a verb, which returns its success message, and redirect to the row's page."""
+    def apply(
+        self, request: HttpRequest, row: Model, verb: Callable[[], object], message: str
+    ) -> HttpResponse:
+        """Apply a verb, show the message or the refusal, and redirect to the row's page."""
         try:
-            self.report_success(request, row, verb(row))
+            verb()
         except DomainError as error:
             self.message_user(request, str(error), messages.ERROR)
+        else:
+            self.report_success(request, row, message)
         return self.redirect_to(row)
 
     def report_success(self, request: HttpRequest, row: Model, message: str) -> None:

@@ -1,5 +1,7 @@
 """The lists of runs, their steps and their events."""
 
+from typing import Any
+
 from django.contrib import admin
 from django.db.models import Q
 from django.utils.html import format_html
@@ -7,21 +9,32 @@ from django.utils.safestring import SafeString
 
 from ..models import Run, RunEvent, Step
 from .base import ConsoleAdmin, ReadOnly
-from .display import badge, excerpt, format_json, format_tokens, link, list_url, preformatted
+from .display import (
+    badge,
+    excerpt,
+    format_json,
+    format_tokens,
+    link_to,
+    list_url,
+    preformatted,
+)
+
+
+@admin.display(description="tokens")
+def _tokens(model_admin: Any, row: Run | Step) -> str:
+    return format_tokens(row.usage)
 
 
 class StepInline(ReadOnly, admin.TabularInline):  # type: ignore[type-arg]  # not generic at run time
     """The steps of a run."""
 
     model = Step
+    fields = ["number", "model", "stop_reason", "tokens", "error"]
     readonly_fields = ["number", "model", "stop_reason", "tokens", "error"]
     extra = 0
     show_change_link = True
 
-    @admin.display(description="tokens")
-    def tokens(self, step: Step) -> str:
-        """Return the total tokens."""
-        return format_tokens(step.usage)
+    tokens = _tokens
 
 
 @admin.register(Run)
@@ -52,33 +65,20 @@ class RunAdmin(ReadOnly, ConsoleAdmin):
 
     @admin.display(description="status", ordering="status")
     def state(self, run: Run) -> SafeString:
-        """Return the status as a badge."""
         return badge(f"run-{run.status}", run.status)
 
-    @admin.display(description="agent")
-    def agent_link(self, run: Run) -> SafeString | str:
-        """Return a link to the agent."""
-        return link(run.agent)
+    agent_link = link_to("agent")
+    conversation_link = link_to("conversation")
 
-    @admin.display(description="conversation")
-    def conversation_link(self, run: Run) -> SafeString | str:
-        """Return a link to the conversation."""
-        return link(run.conversation)
-
-    @admin.display(description="tokens")
-    def tokens(self, run: Run) -> str:
-        """Return the total tokens."""
-        return format_tokens(run.usage)
+    tokens = _tokens
 
     @admin.display(description="duration", ordering="total_duration_ns")
     def duration(self, run: Run) -> str:
-        """Return the duration in seconds."""
         ns = run.total_duration_ns
         return "-" if ns is None else f"{ns / 1e9:.2f} s"
 
     @admin.display(description="events")
     def events(self, run: Run) -> SafeString:
-        """Return a link to the events."""
         url = list_url("runevent", f"?run__id__exact={run.pk}")
         return format_html('<a href="{}">Show events</a>', url)
 
@@ -99,19 +99,12 @@ class StepAdmin(ReadOnly, ConsoleAdmin):
     ]
     readonly_fields = ["run_link", "tokens", "blocks"]
 
-    @admin.display(description="run")
-    def run_link(self, step: Step) -> SafeString | str:
-        """Return a link to the run."""
-        return link(step.run)
+    run_link = link_to("run")
 
-    @admin.display(description="tokens")
-    def tokens(self, step: Step) -> str:
-        """Return the total tokens."""
-        return format_tokens(step.usage)
+    tokens = _tokens
 
     @admin.display(description="blocks sent")
     def blocks(self, step: Step) -> SafeString:
-        """Return the ids and versions of the blocks as JSON."""
         return preformatted(format_json(step.blocks_seen))
 
 
@@ -129,17 +122,12 @@ class RunEventAdmin(ReadOnly, ConsoleAdmin):
     fields = ["run_link", "seq", "created_at", "event"]
     readonly_fields = ["run_link", "event"]
 
-    @admin.display(description="run")
-    def run_link(self, event: RunEvent) -> SafeString | str:
-        """Return a link to the run."""
-        return link(event.run)
+    run_link = link_to("run")
 
     @admin.display(description="event")
     def beginning(self, event: RunEvent) -> str:
-        """Return the beginning of the event."""
         return excerpt(format_json(event.data))
 
     @admin.display(description="event")
     def event(self, event: RunEvent) -> SafeString:
-        """Return the event as JSON."""
         return preformatted(format_json(event.data))

@@ -33,7 +33,7 @@ def figures(site: AdminSite, request: HttpRequest) -> list[Figure]:
         counts = _count_by(rows, "status")
         for status in (Run.Status.RUNNING, Run.Status.FAILED):
             url = _list_url("run", f"?status__exact={status}")
-            found.append(Figure(f"turns {status}", counts.get(status, 0), url, f"run-{status}"))
+            found.append(Figure(f"runs {status}", counts.get(status, 0), url, f"run-{status}"))
     for state in ("shared", "isolated"):
         if (blocks := _rows(site, request, Block, state)) is not None:
             number = blocks.nearly_full().count()

@@ -141,7 +141,7 @@ def test_index_counts_match_linked_lists(alice, mallory, browser_of):
     assert numbers == {
         "conversations": 2,
         "isolated changed": 1,
-        "turns failed": 1,
+        "runs failed": 1,
         "isolated blocks nearly full": 1,
     }
     for figure in figures.values():
