@@ -47,15 +47,17 @@ class Agent(OrganizationModel):
     embedding = models.CharField(max_length=200, null=True, blank=True)  # noqa: DJ001
     context_window_limit = models.PositiveIntegerField(default=DEFAULT_CONTEXT_WINDOW)
     timezone = models.CharField(max_length=64, default="UTC")
-    tools = models.JSONField(default=list, blank=True, help_text="Names of the tools it may call.")
+    tools = models.JSONField(
+        default=list, blank=True, help_text="Names of the tools that the model may call."
+    )
     approval_tools = models.JSONField(
-        default=list, blank=True, help_text="Names of the tools that a person must approve first."
+        default=list, blank=True, help_text="Names of the tools whose calls need approval."
     )
     tool_definitions = models.JSONField(
         default=list,
         blank=True,
         editable=False,
-        help_text="What was imported of tools that are not known here. Shown, never run.",
+        help_text="Definitions of imported tools that this server does not know. Shown, never run.",
     )
     tags = TagsField()
     metadata = models.JSONField(default=dict, blank=True)
@@ -108,9 +110,9 @@ class AgentBlock(models.Model):
     agent = models.ForeignKey(Agent, models.CASCADE, related_name="block_links")
     block = models.ForeignKey("conversations.Block", models.CASCADE, related_name="agent_links")
     label = models.CharField(
-        max_length=50, editable=False, help_text="The block's label, here to be unique per agent."
+        max_length=50, editable=False, help_text="Copy of the block's label, for uniqueness."
     )
-    position = models.PositiveIntegerField(help_text="Where in the prompt, from 0.")
+    position = models.PositiveIntegerField(help_text="Position in the prompt, from 0.")
 
     objects = AgentBlockQuerySet.as_manager()
 

@@ -85,19 +85,18 @@ class Block(OrganizationModel):
     limit = models.PositiveIntegerField(
         default=DEFAULT_LIMIT,
         validators=[MinValueValidator(1)],
-        help_text="The most characters the value may have.",
+        help_text="Maximum number of characters of the value.",
     )
     description = models.TextField(  # noqa: DJ001 (null on the wire)
-        null=True, blank=True, help_text="Tells the agent what the block is for."
+        null=True, blank=True, help_text="Tells the model what the block is for."
     )
     metadata = models.JSONField(default=dict, blank=True)
-    read_only = models.BooleanField(default=False, help_text="The agent's tools may not edit it.")
+    read_only = models.BooleanField(default=False, help_text="Tools can't edit it.")
     copy_on_write = models.BooleanField(
         default=False,
-        help_text="Conversations may edit it only in a copy of their own: the first edit from a "
-        "conversation isolates the label there.",
+        help_text="The first edit from a conversation isolates the label there.",
     )
-    hidden = models.BooleanField(null=True, blank=True, help_text="Left out of lists.")
+    hidden = models.BooleanField(null=True, blank=True, help_text="Omitted from lists.")
     tags = TagsField()
     version = models.PositiveIntegerField(
         default=1, editable=False, help_text="The number of the newest revision."
@@ -112,7 +111,7 @@ class Block(OrganizationModel):
         blank=True,
         editable=False,
         related_name="own_blocks",
-        help_text="The conversation an isolated block belongs to, from its creation to its end.",
+        help_text="The conversation that an isolated block belongs to, for life.",
     )
     deleted_at = models.DateTimeField(null=True, blank=True, editable=False)
 
@@ -197,20 +196,22 @@ class BlockRevision(models.Model):
     attributes = models.JSONField(
         null=True,
         editable=False,
-        help_text="The block's other fields; null where that was not recorded.",
+        help_text="The block's other fields; null if not recorded.",
     )
     restored_number = models.PositiveIntegerField(
-        null=True, editable=False, help_text="The revision whose state undo, redo or restore took."
+        null=True,
+        editable=False,
+        help_text="The revision whose state an undo, redo or restore took.",
     )
     base_version = models.PositiveIntegerField(
         null=True,
         editable=False,
-        help_text="Of an isolated block, where this edit moved its base: the shared version.",
+        help_text="The shared version that this edit of an isolated block set as its base.",
     )
     source = models.CharField(max_length=8, choices=Source.choices)
     reason = models.TextField(blank=True)
     unconditional = models.BooleanField(
-        default=False, help_text="Written without saying which version it was based on."
+        default=False, help_text="Written without the version that it was based on."
     )
     written_by = models.ForeignKey(
         "conversations.Member", models.SET_NULL, null=True, related_name="+"

@@ -44,7 +44,7 @@ class Conversation(OrganizationModel):
     id = PrefixedUUIDField(prefix="conv", primary_key=True)
     agent = models.ForeignKey(Agent, models.CASCADE, related_name="conversations")
     is_default = models.BooleanField(
-        default=False, editable=False, help_text="The agent's own thread."
+        default=False, editable=False, help_text="The agent's own conversation."
     )
     summary = models.TextField(null=True, blank=True)  # noqa: DJ001 (null on the wire)
     description = models.TextField(null=True, blank=True)  # noqa: DJ001
@@ -59,7 +59,7 @@ class Conversation(OrganizationModel):
         through="IsolatedBlock",
         through_fields=("conversation", "block"),
         related_name="isolating_conversations",
-        help_text="The conversation's own blocks, which override the agent's of the same label.",
+        help_text="The isolated blocks in force, which override the shared ones.",
     )
     forked_from = models.ForeignKey(
         "self", models.SET_NULL, null=True, blank=True, editable=False, related_name="forks"
@@ -73,12 +73,12 @@ class Conversation(OrganizationModel):
         related_name="+",
     )
     version = models.PositiveIntegerField(
-        default=1, editable=False, help_text="Counts the changes of its own fields."
+        default=1, editable=False, help_text="Number of changes of its fields."
     )
     compiled_from = models.JSONField(
         default=dict,
         editable=False,
-        help_text="What the stored system message says: see domain.context.fingerprint.",
+        help_text="Fingerprint of the stored system message: see domain/memory/prompt.py.",
     )
     compiled_at = models.DateTimeField(null=True, editable=False)
     last_message_at = models.DateTimeField(null=True, blank=True)
@@ -176,10 +176,11 @@ class IsolatedBlock(models.Model):
         null=True,
         editable=False,
         related_name="+",
-        help_text="The shared block it was copied from.",
+        help_text="The shared block of the base.",
     )
     base_value = models.TextField(
-        editable=False, help_text="What the shared block said when this was isolated or rebased."
+        editable=False,
+        help_text="The shared text when the label was isolated or last reset, rebased or promoted.",
     )
     base_version = models.PositiveIntegerField(editable=False)
     created_at = models.DateTimeField(auto_now_add=True)

@@ -125,7 +125,7 @@ class Message(OrganizationModel):
     tool_returns = models.JSONField(default=list, blank=True)
     name = models.CharField(max_length=200, null=True, blank=True)  # noqa: DJ001
     otid = models.CharField(  # noqa: DJ001
-        max_length=200, null=True, blank=True, help_text="The client's own id for it."
+        max_length=200, null=True, blank=True, help_text="The client's id for the message."
     )
     sender_id = models.CharField(max_length=200, null=True, blank=True)  # noqa: DJ001
     group_id = models.CharField(max_length=200, null=True, blank=True)  # noqa: DJ001
@@ -189,7 +189,7 @@ class ConversationMessage(models.Model):
     conversation = models.ForeignKey(Conversation, models.CASCADE, related_name="message_links")
     message = models.ForeignKey(Message, models.CASCADE, related_name="conversation_links")
     position = models.PositiveIntegerField()
-    in_context = models.BooleanField(default=True, help_text="Whether the model is shown it.")
+    in_context = models.BooleanField(default=True, help_text="Whether the model reads it.")
 
     objects = ConversationMessageQuerySet.as_manager()
 

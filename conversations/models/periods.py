@@ -46,7 +46,7 @@ class ReadingPeriod(models.Model):
     )
     block = models.ForeignKey(Block, models.CASCADE, related_name="reading_periods")
     label = models.CharField(max_length=LABEL_LENGTH)
-    position = models.PositiveIntegerField(help_text="Where in the prompt; 0 when isolated.")
+    position = models.PositiveIntegerField(help_text="Position in the prompt; 0 if isolated.")
     since = models.DateTimeField()
     until = models.DateTimeField(null=True)
     begun_by = models.ForeignKey(

@@ -1,4 +1,4 @@
-"""Writers that say which version they wrote upon, and undo and bulk verbs among edits."""
+"""Concurrent conditional writes, and undo and bulk verbs during edits."""
 
 from itertools import count
 

@@ -1,4 +1,4 @@
-"""Rules that only show under real concurrency: threads on PostgreSQL, eight writers."""
+"""Rules under real concurrency: eight writers on PostgreSQL."""
 
 import pytest
 

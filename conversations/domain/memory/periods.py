@@ -58,7 +58,7 @@ def end_periods(periods: QuerySet[ReadingPeriod], *, by: Actor, at: datetime | N
 
 
 class PastBlock(NamedTuple):
-    """What one label said in one conversation at some time. Drift exists in the present only."""
+    """The block that one conversation read as one label at some time; drift is known only now."""
 
     label: str
     origin: Literal["shared", "isolated"]

@@ -1,4 +1,4 @@
-"""What a block, a conversation and drift are, in a few lines that share nothing with the domain."""
+"""A model of blocks, conversations and drift that shares no code with the domain."""
 
 from dataclasses import dataclass, field
 
@@ -7,7 +7,7 @@ from merge3 import Merge3
 
 @dataclass
 class Text:
-    """A block's text with its past: the edits that lead to it, and those undone."""
+    """A block's text with its history: the edits before it, and those undone."""
 
     value: str
     edits: int = 1
@@ -50,7 +50,7 @@ class ConversationModel:
 
 
 def merged(base: str, shared: str, own: str) -> str | None:
-    """What a rebase gives; None where both changed the same lines."""
+    """Return the result of a rebase; None if both changed the same lines."""
     groups = list(Merge3(*(text.split("\n") for text in (base, shared, own))).merge_groups())
     if any(group[0] == "conflict" for group in groups):
         return None

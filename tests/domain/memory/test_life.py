@@ -1,4 +1,4 @@
-"""Any sequence of verbs leaves what a small model in memory says, and no rule broken."""
+"""Any sequence of verbs leaves the state of a small model, and breaks no rule."""
 
 import pytest
 from django.db import transaction
@@ -44,14 +44,14 @@ from .life_model import ConversationModel, Own, Text, drift, merged
 LABELS = ["human", "todo"]
 texts = st.sampled_from(["", "one", "two", "one\ntwo", "ONE\ntwo", "one\nTWO", "one\ntwo\nthree"])
 labels = st.sampled_from(LABELS)
-# Which conversation a rule is about: an index, taken modulo how many there are.
+# The index of a conversation, modulo their number.
 which = st.integers(0, 20)
 
 
 class Life(RuleBasedStateMachine):
     @initialize()
     def begin(self):
-        # Undone at the end, so that examples do not see each other's rows.
+        # Rolled back at the end, so that examples do not share rows.
         self.atomic = transaction.atomic()
         self.atomic.__enter__()
         self.agent = make_agent(make_member(), labels=LABELS)
@@ -70,7 +70,7 @@ class Life(RuleBasedStateMachine):
                 self.atomic.__exit__(None, None, None)
 
     def conversation(self, index: int, label: str | None = None) -> ConversationModel:
-        """A live conversation; mostly one that has isolated the label, so that verbs do work."""
+        """Return a live conversation, most often one that has isolated the label."""
         live = [conversation for conversation in self.conversations if not conversation.deleted]
         isolating = [conversation for conversation in live if label in conversation.own]
         if isolating and index % 4:
@@ -154,7 +154,7 @@ class Life(RuleBasedStateMachine):
             self.refused(NothingToRedo, lambda: redo(self.blocks[label], by=actor()))
 
     @rule(label=labels, values=st.lists(texts, min_size=2, max_size=4), back=st.integers(2, 4))
-    def edit_shared_and_walk_back(self, label, values, back):
+    def edit_shared_and_undo(self, label, values, back):
         for value in values:
             self.edit_shared(label, value)
         for _ in range(back):
@@ -218,9 +218,8 @@ class Life(RuleBasedStateMachine):
         theirs=texts,
         verb=st.sampled_from(["promote", "force", "reset", "rebase"]),
     )
-    def grow_apart_and_come_together(self, index, label, mine, theirs, verb):
-        # What the rules above seldom do by chance: both sides move, and then they are brought
-        # together.
+    def diverge_and_reconcile(self, index, label, mine, theirs, verb):
+        # The rules above rarely do this by chance: both sides change, then a verb follows.
         self.edit_isolated_block(index, label, mine)
         self.edit_shared(label, theirs)
         if verb in ("promote", "force"):
@@ -235,7 +234,7 @@ class Life(RuleBasedStateMachine):
         own.base = shared.value
 
     @rule(label=labels, rebasing=st.booleans())
-    def bring_all_together(self, label, rebasing):
+    def reset_or_rebase_all(self, label, rebasing):
         shared = self.common(label)
         own = [t.own[label] for t in self.conversations if label in t.own and not t.deleted]
         if shared is None and not own:
@@ -280,7 +279,7 @@ class Life(RuleBasedStateMachine):
         text.write([*text.said, text.value][number - 1])
 
     @rule(index=which, label=labels, value=texts)
-    def edit_what_is_read(self, index, label, value):
+    def edit_effective_block(self, index, label, value):
         conversation = self.conversation(index)
         text = conversation.own.get(label) or self.common(label)
 
@@ -301,7 +300,7 @@ class Life(RuleBasedStateMachine):
         )
 
     @rule(index=which)
-    def act_on_a_label_that_nobody_has(self, index):
+    def act_on_unknown_label(self, index):
         conversation = self.conversation(index)
         for verb in (isolate_label, release_label, promote, reset, rebase):
             self.refused(DomainError, lambda verb=verb: verb(conversation.row, "mood", by=actor()))
@@ -336,7 +335,7 @@ class Life(RuleBasedStateMachine):
         self.attached.add(label)
 
     @invariant()
-    def memory_is_as_the_model_says(self):
+    def memory_matches_the_model(self):
         for conversation in getattr(self, "conversations", []):
             read = {
                 e.label: (e.origin, e.block.value, e.version, e.drift)
@@ -352,7 +351,7 @@ class Life(RuleBasedStateMachine):
             }
             assert read == wanted
             rows = IsolatedBlock.objects.filter(conversation=conversation.row).with_drift()
-            # The base too: until the next edit, drift may be the same upon a wrong one.
+            # The base too, because a wrong one may give the same drift until the next edit.
             assert {row.label: (row.drift, row.base_value) for row in rows} == {
                 label: (wanted[label][3], own.base) for label, own in conversation.own.items()
             }

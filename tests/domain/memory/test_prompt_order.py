@@ -1,4 +1,4 @@
-"""Moving a block of an agent in the prompt."""
+"""Move an attached block in the prompt."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Undo, redo and restore write new revisions; what was once written stays."""
+"""Undo, redo and restore write new revisions and keep the old ones."""
 
 from datetime import timedelta
 
