@@ -1,41 +1,47 @@
-"""Who is calling: `Authorization: Bearer <key>`, and what the key may do."""
+"""Authentication and permission: `Authorization: Bearer <key>`, and what the key may do."""
 
 import hmac
 import re
+from typing import Any, cast
 
 from drf_spectacular.extensions import OpenApiAuthenticationExtension
 from rest_framework.authentication import BaseAuthentication
 from rest_framework.exceptions import AuthenticationFailed, PermissionDenied
 from rest_framework.permissions import SAFE_METHODS, BasePermission
+from rest_framework.request import Request
+from rest_framework.views import APIView
 
 from ..domain.actor import Actor, Source
 from ..domain.conversations.accounts import note_use
-from ..models import ApiKey
+from ..models import ApiKey, Member
 
 BEARER = re.compile(r"(?i:bearer) +(?P<secret>(?P<prefix>ic-[0-9a-f]{12})-[A-Za-z0-9_-]{43}) *")
 
 
 class ApiKeyAuthentication(BaseAuthentication):
-    """Sets `request.user` (the member) and `request.auth` (the key), or answers 401."""
+    """Set `request.user` to the member and `request.auth` to the key, or respond with 401."""
 
-    def authenticate(self, request):
+    def authenticate(self, request: Request) -> tuple[Any, Any]:
         bearer = BEARER.fullmatch(request.headers.get("Authorization", ""))
         if bearer is None:
             raise AuthenticationFailed("Unauthorized")
         secret, prefix = bearer["secret"], bearer["prefix"]
         key = ApiKey.objects.select_related("member__user").get_or_none(prefix=prefix)
-        is_right = key is not None and hmac.compare_digest(key.digest, ApiKey.digest_of(secret))
-        if not (is_right and key.is_usable):
+        if (
+            key is None
+            or not hmac.compare_digest(key.digest, ApiKey.digest_of(secret))
+            or not key.is_usable
+        ):
             raise AuthenticationFailed("Unauthorized")
         self._check_user_header(request, key)
         note_use(key)
         return key.member, key
 
-    def authenticate_header(self, request):
+    def authenticate_header(self, request: Request) -> str:
         return "Bearer"
 
-    def _check_user_header(self, request, key):
-        # V1 believed this header; here it may only repeat what the key already says.
+    def _check_user_header(self, request: Request, key: ApiKey) -> None:
+        # V1 trusted this header; here it may only repeat what the key implies.
         claimed = request.META.get("HTTP_USER_ID")
         if claimed is not None and claimed != key.member_id:
             raise PermissionDenied(
@@ -48,18 +54,26 @@ class KeyAllowsMethod(BasePermission):
 
     message = "This key has the scope 'read'; writing needs the scope 'write'"
 
-    def has_permission(self, request, view):
+    def has_permission(self, request: Request, view: APIView) -> bool:
         reads = request.method in SAFE_METHODS or getattr(view, "only_reads", False)
-        return reads or request.auth.scope != ApiKey.Scope.READ
+        return reads or key_of(request).scope != ApiKey.Scope.READ
 
 
-def actor_of(request) -> Actor:
-    return Actor(request.user, Source.API)
+def key_of(request: Request) -> ApiKey:
+    """Return the API key of an authenticated request."""
+    return cast(ApiKey, request.auth)
+
+
+def actor_of(request: Request, source: Source = Source.API) -> Actor:
+    """Return who writes on behalf of an authenticated request."""
+    return Actor(cast(Member, request.user), source)
 
 
 class ApiKeyScheme(OpenApiAuthenticationExtension):
+    """Describe the authentication in OpenAPI."""
+
     target_class = "conversations.api.auth.ApiKeyAuthentication"
     name = "ApiKey"
 
-    def get_security_definition(self, auto_schema):
+    def get_security_definition(self, auto_schema: Any) -> dict[str, str]:
         return {"type": "http", "scheme": "bearer"}

@@ -242,7 +242,7 @@ def test_isolating_takes_no_version(client, conversation):
     reply = client.put(url, headers={"If-Match": '"77"'})
 
     assert reply.status_code == 422
-    assert reply.json()["detail"].startswith("If-Match: this request makes something new")
+    assert reply.json()["detail"].startswith("If-Match: this request creates a row")
 
 
 def test_releasing_answers_the_shared_block_without_its_tag(client, conversation):

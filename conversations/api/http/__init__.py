@@ -1,0 +1,1 @@
+"""What the views share: parsing, errors, ETags, filters and pages. Imports no view."""

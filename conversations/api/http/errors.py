@@ -151,7 +151,7 @@ def exception_handler(error: Exception, context: dict[str, Any]) -> Response:
     elif isinstance(error, Http404):
         error = exceptions.NotFound("Not Found")
     elif isinstance(error, exceptions.MethodNotAllowed):
-        error.detail = "Method Not Allowed"
+        error.detail = exceptions.ErrorDetail("Method Not Allowed")
     elif isinstance(error, OperationalError):
         # A lost connection, a deadlock, a full disk: nothing was written, and a retry may succeed.
         logger.error("The database failed", exc_info=error)

@@ -1,20 +1,21 @@
-"""Conditional requests: `ETag` in answers, `If-Match` and `If-None-Match` in requests.
+"""Conditional requests: `ETag` in responses, `If-Match` and `If-None-Match` in requests.
 
-A block's tag is its version: `"5"`. A conversation, and a block as a conversation reads it, say
-more than their version counts (stale, in context, drift), so a digest of the rest follows:
-`"5-1f0e9a2b"`. `If-Match` compares the version alone, and takes `"5"` for both.
+The tag of a block is its version: `"5"`. The JSON of a conversation and of an effective block can
+change without a new version (stale, in context, drift), so their tags end with a digest of it:
+`"5-1f0e9a2b"`. `If-Match` compares only the version and accepts `"5"` for both.
 """
 
 import hashlib
 import re
+from collections.abc import Mapping
+from typing import Any
 
 import orjson
-from django.http import HttpResponseNotModified
+from django.http import HttpResponse, HttpResponseNotModified
 from drf_spectacular.utils import OpenApiParameter
+from rest_framework.request import Request
 from rest_framework.response import Response
 
-from ...models import Block
-from ..shapes.blocks import block_json
 from .errors import InvalidRequest
 from .renderers import dumped
 
@@ -40,8 +41,8 @@ IF_NONE_MATCH = OpenApiParameter(
 )
 
 
-def expected_version(request) -> int | None:
-    """The version that `If-Match` names; None when any will do."""
+def expected_version(request: Request) -> int | None:
+    """Return the version that `If-Match` names, or None if any version is accepted."""
     header = request.headers.get("If-Match", "*").strip()
     if header == "*":
         return None
@@ -51,28 +52,34 @@ def expected_version(request) -> int | None:
     return int(match["version"])
 
 
-def requires_absence(request) -> bool:
-    """Whether `If-None-Match: *` says that there may be nothing yet. `If-Match` is refused: what is
-    there already is not written by such a request."""
+def requires_absence(request: Request) -> bool:
+    """Return whether `If-None-Match: *` requires that there is no row yet.
+
+    `If-Match` is an error, because the request never writes an existing row.
+    """
     if "If-Match" in request.headers:
-        raise InvalidRequest("If-Match: this request makes something new; edit with PATCH")
+        raise InvalidRequest("If-Match: this request creates a row; use PATCH to edit one")
     header = request.headers.get("If-None-Match")
     if header is not None and header.strip() != "*":
-        raise InvalidRequest(f"If-None-Match: a write takes * only, got {header!r}")
+        raise InvalidRequest(f"If-None-Match: a write accepts only *, got {header!r}")
     return header is not None
 
 
-def tagged(request, representation: dict, version: int) -> Response | HttpResponseNotModified:
-    """Answer what says more than its version counts."""
+def tagged(request: Request, representation: Mapping[str, Any], version: int) -> HttpResponse:
+    """Respond with JSON that can change without a new version."""
     rest = dumped(representation, option=orjson.OPT_SORT_KEYS)
-    return _answer(request, representation, f'"{version}-{hashlib.sha256(rest).hexdigest()[:8]}"')
+    digest = hashlib.sha256(rest).hexdigest()[:8]
+    return _conditional(request, representation, f'"{version}-{digest}"')
 
 
-def tagged_block(request, block: Block) -> Response | HttpResponseNotModified:
-    return _answer(request, block_json(block), f'"{block.version}"')
+def tagged_by_version(
+    request: Request, representation: Mapping[str, Any], version: int
+) -> HttpResponse:
+    """Respond with JSON that changes only with the version."""
+    return _conditional(request, representation, f'"{version}"')
 
 
-def _answer(request, representation: dict, tag: str) -> Response | HttpResponseNotModified:
+def _conditional(request: Request, representation: Mapping[str, Any], tag: str) -> HttpResponse:
     headers = {"ETag": tag}
     known = [
         known.strip().removeprefix("W/")

@@ -1,13 +1,20 @@
-"""What lists filter by: the wire's parameters, as conditions on our rows."""
+"""Filters of lists: query parameters as conditions on rows."""
+
+from typing import Any
 
 from django.db.models import Q
 
 from ...models import Message
+from .validation import Query
+
+# A queryset of ours: each model has its own chainable methods.
+Rows = Any
 
 Role = Message.Role
 
 
-def matching_conversations(rows, query: dict):
+def matching_conversations(rows: Rows, query: Query) -> Rows:
+    """Return the live conversations that match, without default ones."""
     rows = rows.live().filter(is_default=False)
     if not query["show_hidden"]:
         rows = rows.filter(hidden=False)
@@ -22,7 +29,8 @@ def matching_conversations(rows, query: dict):
     return rows
 
 
-def matching_blocks(rows, query: dict):
+def matching_blocks(rows: Rows, query: Query) -> Rows:
+    """Return the live blocks that match."""
     rows = rows.live() if query["include_isolated"] else rows.ordinary()
     if not query["show_hidden_blocks"]:
         rows = rows.exclude(hidden=True)
@@ -43,7 +51,7 @@ def matching_blocks(rows, query: dict):
     return _by_agent_count(rows.with_tags(query["tags"], match_all=query["match_all_tags"]), query)
 
 
-def _by_agent_count(rows, query: dict):
+def _by_agent_count(rows: Rows, query: Query) -> Rows:
     conditions = Q()
     if exact := query["connected_to_agents_count_eq"]:
         conditions &= Q(agent_count__in=exact)
@@ -54,7 +62,8 @@ def _by_agent_count(rows, query: dict):
     return rows.with_agent_count().filter(conditions) if conditions else rows
 
 
-def matching_agents(rows, query: dict):
+def matching_agents(rows: Rows, query: Query) -> Rows:
+    """Return the live agents that match."""
     rows = rows.live()
     if not query["show_hidden_agents"]:
         rows = rows.exclude(hidden=True)
@@ -71,8 +80,8 @@ def matching_agents(rows, query: dict):
     return rows.with_tags(query["tags"], match_all=query["match_all_tags"])
 
 
-def matching_messages(rows, query: dict, *, path: str = ""):
-    """`path` leads from the rows to their messages, as in `message__`."""
+def matching_messages(rows: Rows, query: Query, *, path: str = "") -> Rows:
+    """Return the rows whose messages match; `path` leads to the message, as in `message__`."""
     if types := query["include_return_message_types"]:
         rows = rows.filter(_is_of_types(types, path))
     if "group_id" in query:
@@ -83,7 +92,7 @@ def matching_messages(rows, query: dict, *, path: str = ""):
 
 
 def _is_of_types(types: list[str], path: str) -> Q:
-    """The stored messages that give at least one message of these types on the wire."""
+    """Select stored messages that have at least one message of these types on the wire."""
     assistant = Q(**{f"{path}role": Role.ASSISTANT})
     approval = Q(**{f"{path}role": Role.APPROVAL})
     conditions = {
@@ -97,19 +106,21 @@ def _is_of_types(types: list[str], path: str) -> Q:
         "approval_request_message": approval & ~Q(**{f"{path}tool_calls": []}),
         "approval_response_message": approval & Q(**{f"{path}tool_calls": []}),
     }
-    # No stored message gives the types that are not named here.
+    # No stored message has the types that are absent here.
     nothing = Q(pk__in=[])
     return Q(*(conditions.get(kind, nothing) for kind in types), _connector=Q.OR)
 
 
-def matching_revisions(rows, query: dict):
+def matching_revisions(rows: Rows, query: Query) -> Rows:
+    """Return the revisions that match."""
     for parameter, condition in (("source", "source"), ("written_by_id", "written_by")):
         if parameter in query:
             rows = rows.filter(**{condition: query[parameter]})
     return rows
 
 
-def matching_steps(rows, query: dict):
+def matching_steps(rows: Rows, query: Query) -> Rows:
+    """Return the steps that match."""
     for parameter, condition in (
         ("agent_id", "run__agent"),
         ("model", "model"),
@@ -118,14 +129,15 @@ def matching_steps(rows, query: dict):
     ):
         if parameter in query:
             rows = rows.filter(**{condition: query[parameter]})
-    # Nobody marks steps here.
+    # Steps have no feedback, tags or traces here.
     absent = query.get("has_feedback") or query["tags"] or query["trace_ids"]
     if absent or any(parameter in query for parameter in ("feedback", "project_id")):
         return rows.none()
     return rows
 
 
-def matching_runs(rows, query: dict):
+def matching_runs(rows: Rows, query: Query) -> Rows:
+    """Return the runs that match."""
     for parameter in ("agent_id", "conversation_id", "background", "stop_reason"):
         if parameter in query:
             rows = rows.filter(**{parameter: query[parameter]})

@@ -5,6 +5,7 @@ nor skips one. Both cursors are relative to the order asked for.
 """
 
 from dataclasses import dataclass
+from typing import TypeVar
 
 from django.db import models
 from django.db.models import F, Q
@@ -13,6 +14,9 @@ from django.db.models.lookups import IsNull
 from ...domain.errors import NotFound
 from ...ids import is_id
 from .errors import InvalidRequest
+from .validation import Query
+
+Row = TypeVar("Row", bound=models.Model)
 
 
 @dataclass(frozen=True)
@@ -53,33 +57,32 @@ class Order:
 
 
 def page(
-    rows: models.QuerySet,
-    query: dict,
+    rows: models.QuerySet[Row],
+    query: Query,
     *,
-    cursors: models.QuerySet,
+    cursors: models.QuerySet[Row],
     prefix: str,
     order: Order | None = None,
     id_field: str = "pk",
-) -> list:
-    """One page of `rows`.
+) -> list[Row]:
+    """Return one page of `rows`.
 
-    `cursors` are the rows that a cursor may name by `id_field`: more than those listed, so that
-    paging goes on when the last row seen was deleted or archived meanwhile.
+    `cursors` are the rows that a cursor may name by `id_field`. They include rows that are not
+    listed, so that paging continues after the last seen row is deleted or archived.
     """
     order = order or Order(query["order_by"], query["order"] == "desc")
     for name, backwards in (("after", False), ("before", True)):
         if name in query:
             row = _cursor(name, query[name], cursors, prefix, id_field)
             rows = rows.filter(order.beyond(row, backwards=backwards))
-    # Before a cursor, the page nearest to it is wanted: read backwards, then turn round.
+    # The page before a cursor is the one that ends at it: read backwards, then reverse.
     backwards = "before" in query and "after" not in query
     found = list(rows.order_by(*order.keys(backwards=backwards))[: query["limit"]])
     return found[::-1] if backwards else found
 
 
-def page_by_number(rows: models.QuerySet, query: dict) -> list:
-    """One page of rows that are listed by `number`, newest first; the cursors are numbers, and
-    need not name a row."""
+def page_by_number(rows: models.QuerySet[Row], query: Query) -> list[Row]:
+    """Return one page of rows by `number`, newest first. A cursor is any number."""
     if "after" in query:
         rows = rows.filter(number__lt=query["after"])
     if "before" in query:
@@ -90,8 +93,8 @@ def page_by_number(rows: models.QuerySet, query: dict) -> list:
 
 
 def _cursor(
-    name: str, value: str, cursors: models.QuerySet, prefix: str, id_field: str
-) -> models.Model:
+    name: str, value: str, cursors: models.QuerySet[Row], prefix: str, id_field: str
+) -> Row:
     if not is_id(prefix, value):
         raise InvalidRequest(f"{name}: expected {prefix}-<uuid4>, got {value!r}")
     row = cursors.filter(**{id_field: value}).first()

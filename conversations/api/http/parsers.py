@@ -1,6 +1,8 @@
-"""Request bodies: JSON in UTF-8, of a bounded size."""
+"""Request bodies: JSON in UTF-8, of bounded size."""
 
 import json
+from collections.abc import Mapping
+from typing import IO, Any, NoReturn
 
 from django.conf import settings
 from rest_framework.parsers import BaseParser
@@ -9,25 +11,30 @@ from .errors import BodyTooLarge, InvalidRequest
 
 
 class JSONParser(BaseParser):
-    """Reads a body as JSON; what is wrong with it is a 422, as the clients expect.
+    """Parse JSON; a syntax error is a 422, as V1's clients expect.
 
-    The standard library's parser, because it takes lone surrogates: then the field that holds
-    one can be named.
+    The standard library accepts lone surrogates, so that the field that contains one can be named.
     """
 
     media_type = "application/json"
 
-    def parse(self, stream, media_type=None, parser_context=None):
+    def parse(
+        self,
+        stream: IO[Any],
+        media_type: str | None = None,
+        parser_context: Mapping[str, Any] | None = None,
+    ) -> Any:
+        """Return the document; raise BodyTooLarge or InvalidRequest."""
         limit = settings.DATA_UPLOAD_MAX_MEMORY_SIZE
-        # One byte more than allowed: a body sent in chunks does not say its length beforehand.
+        # One byte more than allowed: a chunked body does not announce its length.
         body = stream.read(limit + 1)
         if len(body) > limit:
             raise BodyTooLarge(f"body: expected at most {limit} bytes")
         try:
-            return json.loads(body, parse_constant=_refuse)
+            return json.loads(body, parse_constant=_reject_constant)
         except (ValueError, RecursionError) as error:
             raise InvalidRequest(f"body: expected JSON in UTF-8; {error}") from None
 
 
-def _refuse(constant: str):
+def _reject_constant(constant: str) -> NoReturn:
     raise ValueError(f"{constant} is not JSON")

@@ -1,56 +1,56 @@
-"""Reading a request: its path, query and body, each wrong value named in a 422."""
+"""Validate queries, JSON bodies and forms; each invalid value is named in a 422 response."""
 
 from typing import Any
 
 from rest_framework import serializers
+from rest_framework.request import Request
 
 from .errors import InvalidRequest
 
+# What a serializer has validated, by name of the parameter or field.
+Query = dict[str, Any]
+Serializer = type[serializers.Serializer[Any]]
 
-def read_query(request, serializer_class: type[serializers.Serializer]) -> dict[str, Any]:
-    """The query parameters; those that are not documented are ignored."""
+
+def read_query(request: Request, serializer_class: Serializer) -> Query:
+    """Return the validated query parameters; unknown ones are ignored."""
     given = request.query_params
     lists = {
         name
         for name, field in serializer_class().fields.items()
         if isinstance(field, serializers.ListField)
     }
-    # A plain dict: DRF takes a QueryDict for a form, where a missing box means false.
+    # A plain dict: DRF reads a QueryDict as an HTML form, where an absent checkbox means false.
     data = {name: given.getlist(name) if name in lists else given[name] for name in given}
-    serializer = serializer_class(data=data)
-    serializer.is_valid(raise_exception=True)
-    return serializer.validated_data
+    return _validated(serializer_class, data)
 
 
-def read_body(
-    request, serializer_class: type[serializers.Serializer], *, required: bool = True
-) -> dict[str, Any]:
-    """The fields the body names; unknown ones are ignored, as V1 does."""
+def read_body(request: Request, serializer_class: Serializer, *, required: bool = True) -> Query:
+    """Return the validated fields of a JSON object; unknown ones are ignored, as in V1."""
     body = request.data
-    if not _has_body(request):
+    if (request.META.get("CONTENT_LENGTH") or "0") == "0":
         if required:
             raise InvalidRequest("body: expected a JSON object, got no body")
         body = {}
     if not isinstance(body, dict):
-        raise InvalidRequest(f"body: expected a JSON object, got {kind_of(body)}")
-    serializer = serializer_class(data=body)
+        raise InvalidRequest(f"body: expected a JSON object, got {_json_type(body)}")
+    return _validated(serializer_class, body)
+
+
+def read_form(request: Request, serializer_class: Serializer) -> Query:
+    """Return the validated fields of a multipart form, files included."""
+    # A plain dict, as in `read_query`.
+    form: Any = request.data
+    return _validated(serializer_class, {name: form[name] for name in form})
+
+
+def _validated(serializer_class: Serializer, data: dict[str, Any]) -> Query:
+    serializer = serializer_class(data=data)
     serializer.is_valid(raise_exception=True)
-    return serializer.validated_data
+    validated: Query = serializer.validated_data
+    return validated
 
 
-def read_form(request, serializer_class: type[serializers.Serializer]) -> dict[str, Any]:
-    """The fields of a multipart form, of which a file is one."""
-    # A plain dict, as in a query.
-    serializer = serializer_class(data={name: request.data[name] for name in request.data})
-    serializer.is_valid(raise_exception=True)
-    return serializer.validated_data
-
-
-def _has_body(request) -> bool:
-    return (request.META.get("CONTENT_LENGTH") or "0") != "0"
-
-
-def kind_of(value: Any) -> str:
-    """What JSON calls the type of a value."""
-    kinds = {list: "an array", str: "a string", bool: "a boolean", type(None): "null"}
-    return kinds.get(type(value), "a number")
+def _json_type(value: Any) -> str:
+    names = {list: "an array", str: "a string", bool: "a boolean", type(None): "null"}
+    return names.get(type(value), "a number")

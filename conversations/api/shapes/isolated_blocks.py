@@ -7,6 +7,7 @@ from typing_extensions import TypedDict
 from ...domain.diffs import DiffPart
 from ...domain.memory.drift import Comparison, Promotion
 from ...domain.memory.effective import EffectiveBlock
+from ...domain.memory.periods import PastBlock
 from ...models import Block
 from .blocks import BlockJSON, block_json
 from .fields import DriftName, EmptyList
@@ -82,7 +83,7 @@ class RebaseJSON(TypedDict):
     conflicts: EmptyList
 
 
-def effective_block_json(effective: EffectiveBlock) -> EffectiveBlockJSON:
+def effective_block_json(effective: EffectiveBlock | PastBlock) -> EffectiveBlockJSON:
     """Return the JSON of an effective block."""
     return {
         "label": effective.label,

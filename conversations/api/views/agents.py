@@ -1,4 +1,8 @@
+"""Agents and what is done with them."""
+
+from django.http import HttpResponse
 from drf_spectacular.utils import extend_schema
+from rest_framework.request import Request
 from rest_framework.response import Response
 
 from ...domain.conversations.agents import create_agent, delete_agent, update_agent
@@ -8,11 +12,11 @@ from ...domain.errors import NotFound
 from ...domain.memory.prompt import context_window, preview_prompt, recompile
 from ...domain.tools import definitions as tools
 from ...models import Agent
-from ..auth import actor_of
+from ..auth import actor_of, key_of
 from ..http.errors import InvalidRequest
 from ..http.filters import matching_agents
 from ..http.pagination import Order, page
-from ..http.validation import read_body, read_query
+from ..http.validation import Query, read_body, read_query
 from ..serializers.agents import (
     ApprovalBody,
     ApprovalQuery,
@@ -36,16 +40,19 @@ ORDER_FIELDS = {
 }
 
 
-def relations_asked(request, query: dict) -> set[str] | None:
-    """Which relations to fill. Without `include`, V1 leaves them all empty for clients 1.x, which
-    name their version in this header, and fills them for everybody else."""
+def relations_asked(request: Request, query: Query) -> set[str] | None:
+    """Return the relations to fill, or None for all of them.
+
+    Without `include`, V1 leaves them empty for clients 1.x, which send their version in a header.
+    """
     if "include" in query:
         return set(query["include"])
     is_client_1 = request.headers.get("X-Stainless-Package-Version", "").startswith("1.")
     return set() if is_client_1 else None
 
 
-def respond(request, agent: Agent, relations: set[str] | None = None) -> Response:
+def respond(request: Request, agent: Agent, relations: set[str] | None = None) -> HttpResponse:
+    """Respond with an agent."""
     agent = agents_of(request).with_blocks().get(pk=agent.pk)
     return Response(agents_json([agent], relations)[0])
 
@@ -56,11 +63,11 @@ class AgentList(ApiView):
         parameters=[ListAgentsQuery],
         responses=list[AgentJSON],
     )
-    def get(self, request):
+    def get(self, request: Request) -> HttpResponse:
         """List agents."""
         query = read_query(request, ListAgentsQuery)
-        every = Agent.objects.in_organization(request.auth.organization_id)
-        field = ORDER_FIELDS[query.get("sort_by", query["order_by"])]
+        every = Agent.objects.in_organization(key_of(request).organization_id)
+        field = ORDER_FIELDS[query["sort_by"] if "sort_by" in query else query["order_by"]]
         ascending = query.get("ascending", query["order"] == "asc")
         order = Order(field, not ascending, nullable=field == "last_run_completed_at")
         rows = matching_agents(every, query).with_blocks()
@@ -68,7 +75,7 @@ class AgentList(ApiView):
         return Response(agents_json(found, relations_asked(request, query)))
 
     @extend_schema(operation_id="agents_create", request=CreateAgentBody, responses=AgentJSON)
-    def post(self, request):
+    def post(self, request: Request) -> HttpResponse:
         """Create an agent."""
         body = read_body(request, CreateAgentBody)
         fields = _verb_fields(request, body)
@@ -79,7 +86,7 @@ class AgentList(ApiView):
             for message in fields.pop("initial_message_sequence", [])
         ]
         agent = create_agent(
-            request.auth.organization,
+            key_of(request).organization,
             by=actor_of(request),
             tools=list(dict.fromkeys(names)),
             initial_messages=initial,
@@ -90,23 +97,23 @@ class AgentList(ApiView):
 
 class AgentCount(ApiView):
     @extend_schema(operation_id="agents_count", parameters=[CountAgentsQuery], responses=int)
-    def get(self, request):
+    def get(self, request: Request) -> HttpResponse:
         """Count agents."""
         query = read_query(request, CountAgentsQuery)
-        every = Agent.objects.in_organization(request.auth.organization_id)
+        every = Agent.objects.in_organization(key_of(request).organization_id)
         return Response(matching_agents(every, query).count())
 
 
 class AgentDetail(ApiView):
     @extend_schema(operation_id="agents_retrieve", parameters=[IncludeQuery], responses=AgentJSON)
-    def get(self, request, agent_id):
+    def get(self, request: Request, agent_id: str) -> HttpResponse:
         """Retrieve an agent."""
         query = read_query(request, IncludeQuery)
         agent = find_agent(request, agent_id, agents_of(request).with_blocks())
         return Response(agents_json([agent], relations_asked(request, query))[0])
 
     @extend_schema(operation_id="agents_update", request=UpdateAgentBody, responses=AgentJSON)
-    def patch(self, request, agent_id):
+    def patch(self, request: Request, agent_id: str) -> HttpResponse:
         """Update an agent; `block_ids` and `tags` replace the whole list."""
         agent = find_agent(request, agent_id)
         changes = _verb_fields(request, read_body(request, UpdateAgentBody))
@@ -118,7 +125,7 @@ class AgentDetail(ApiView):
         operation_id="agents_delete",
         responses=dict[str, str],
     )
-    def delete(self, request, agent_id):
+    def delete(self, request: Request, agent_id: str) -> HttpResponse:
         """Delete an agent."""
         delete_agent(find_agent(request, agent_id), by=actor_of(request))
         return Response({"message": f"Agent id={agent_id} successfully deleted"})
@@ -131,7 +138,7 @@ class ToolApproval(ApiView):
         request=ApprovalBody,
         responses=AgentJSON,
     )
-    def patch(self, request, agent_id, tool_name):
+    def patch(self, request: Request, agent_id: str, tool_name: str) -> HttpResponse:
         """Set whether each call of a tool needs approval.
 
         `requires_approval` is a query parameter or a field of the body.
@@ -154,7 +161,7 @@ class ResetMessages(ApiView):
     @extend_schema(
         operation_id="agents_messages_reset", request=ResetMessagesBody, responses=AgentJSON
     )
-    def patch(self, request, agent_id):
+    def patch(self, request: Request, agent_id: str) -> HttpResponse:
         """Clear the default conversation; its messages can be restored until purged."""
         read_body(request, ResetMessagesBody, required=False)
         agent = find_agent(request, agent_id)
@@ -166,7 +173,7 @@ class AgentContext(ApiView):
     @extend_schema(
         operation_id="agents_context", parameters=[ContextQuery], responses=ContextWindowJSON
     )
-    def get(self, request, agent_id):
+    def get(self, request: Request, agent_id: str) -> HttpResponse:
         """Retrieve an agent's context window."""
         query = read_query(request, ContextQuery)
         agent = find_agent(request, agent_id)
@@ -181,7 +188,7 @@ class RecompileAgent(ApiView):
         request=None,
         responses=str,
     )
-    def post(self, request, agent_id):
+    def post(self, request: Request, agent_id: str) -> HttpResponse:
         """Recompile the system prompt of the default conversation."""
         query = read_query(request, RecompileAgentQuery)
         conversation = find_agent_conversation(request, find_agent(request, agent_id), None)
@@ -190,8 +197,8 @@ class RecompileAgent(ApiView):
         return Response(recompile(conversation))
 
 
-def _verb_fields(request, body: dict) -> dict:
-    """The body with its ids looked up: `blocks` and `tool_names` instead of ids."""
+def _verb_fields(request: Request, body: Query) -> Query:
+    """Return the body with `blocks` and `tool_names` in place of their ids."""
     fields = dict(body)
     if "block_ids" in fields:
         fields["blocks"] = find_blocks(request, fields.pop("block_ids"))

@@ -1,10 +1,14 @@
+"""Blocks."""
+
+from django.http import HttpResponse
 from drf_spectacular.utils import extend_schema
+from rest_framework.request import Request
 from rest_framework.response import Response
 
 from ...domain.memory.blocks import create_block, delete_block, write_block
 from ...models import Agent, Block
-from ..auth import actor_of
-from ..http.etags import IF_MATCH, IF_NONE_MATCH, expected_version, tagged_block
+from ..auth import actor_of, key_of
+from ..http.etags import IF_MATCH, IF_NONE_MATCH, expected_version, tagged_by_version
 from ..http.filters import matching_blocks
 from ..http.pagination import page
 from ..http.validation import read_body, read_query
@@ -18,8 +22,13 @@ from .base import ApiView
 from .finders import find_block
 
 
-def edit_block(request, block: Block) -> Response:
-    """Write what the body says to a block, based on the version that If-Match names."""
+def tagged_block(request: Request, block: Block) -> HttpResponse:
+    """Respond with a block and its ETag."""
+    return tagged_by_version(request, block_json(block), block.version)
+
+
+def edit_block(request: Request, block: Block) -> HttpResponse:
+    """Update a block with the body, based on the version that `If-Match` names."""
     changes = read_body(request, UpdateBlockBody)
     version = expected_version(request)
     block = write_block(block, by=actor_of(request), expected_version=version, **changes)
@@ -32,33 +41,33 @@ class BlockList(ApiView):
         parameters=[ListBlocksQuery],
         responses=list[BlockJSON],
     )
-    def get(self, request):
+    def get(self, request: Request) -> HttpResponse:
         """List blocks."""
         query = read_query(request, ListBlocksQuery)
-        every = Block.objects.in_organization(request.auth.organization_id)
+        every = Block.objects.in_organization(key_of(request).organization_id)
         found = page(matching_blocks(every, query), query, cursors=every, prefix="block")
         return Response([block_json(row) for row in found])
 
     @extend_schema(operation_id="blocks_create", request=CreateBlockBody, responses=BlockJSON)
-    def post(self, request):
+    def post(self, request: Request) -> HttpResponse:
         """Create a block."""
         fields = read_body(request, CreateBlockBody)
-        block = create_block(request.auth.organization, by=actor_of(request), **fields)
+        block = create_block(key_of(request).organization, by=actor_of(request), **fields)
         return Response(block_json(block))
 
 
 class BlockCount(ApiView):
     @extend_schema(operation_id="blocks_count", parameters=[CountBlocksQuery], responses=int)
-    def get(self, request):
+    def get(self, request: Request) -> HttpResponse:
         """Count blocks."""
         query = read_query(request, CountBlocksQuery)
-        every = Block.objects.in_organization(request.auth.organization_id)
+        every = Block.objects.in_organization(key_of(request).organization_id)
         return Response(matching_blocks(every, query).count())
 
 
 class BlockDetail(ApiView):
     @extend_schema(operation_id="blocks_retrieve", parameters=[IF_NONE_MATCH], responses=BlockJSON)
-    def get(self, request, block_id):
+    def get(self, request: Request, block_id: str) -> HttpResponse:
         """Retrieve a block."""
         return tagged_block(request, find_block(request, block_id))
 
@@ -68,12 +77,12 @@ class BlockDetail(ApiView):
         request=UpdateBlockBody,
         responses=BlockJSON,
     )
-    def patch(self, request, block_id):
+    def patch(self, request: Request, block_id: str) -> HttpResponse:
         """Update a block."""
         return edit_block(request, find_block(request, block_id))
 
     @extend_schema(operation_id="blocks_delete", parameters=[IF_MATCH], responses=NULL)
-    def delete(self, request, block_id):
+    def delete(self, request: Request, block_id: str) -> HttpResponse:
         """Delete a block."""
         block = find_block(request, block_id)
         delete_block(block, by=actor_of(request), expected_version=expected_version(request))
@@ -86,11 +95,11 @@ class BlockAgents(ApiView):
         parameters=[BlockAgentsQuery],
         responses=list[AgentJSON],
     )
-    def get(self, request, block_id):
+    def get(self, request: Request, block_id: str) -> HttpResponse:
         """List the agents that a block is attached to."""
         block = find_block(request, block_id)
         query = read_query(request, BlockAgentsQuery)
-        every = Agent.objects.in_organization(request.auth.organization_id)
+        every = Agent.objects.in_organization(key_of(request).organization_id)
         rows = every.live().filter(block_links__block=block).with_blocks()
         found = page(rows, query, cursors=every, prefix="agent")
         return Response(agents_json(found, relations_asked(request, query)))

@@ -1,7 +1,13 @@
+"""Reset or rebase one label in many conversations of an agent."""
+
+from collections.abc import Callable, Iterator
+
+from django.http import HttpResponse
 from drf_spectacular.utils import extend_schema
+from rest_framework.request import Request
 from rest_framework.response import Response
 
-from ...domain.memory.bulk import rebase_all, reset_all
+from ...domain.memory.bulk import Outcome, rebase_all, reset_all
 from ..auth import actor_of
 from ..http.validation import read_body
 from ..serializers.bulk import BulkBody
@@ -10,7 +16,10 @@ from .base import ApiView
 from .finders import find_agent
 
 
-def bring_together(request, verb, agent_id: str, label: str) -> Response:
+def respond(
+    request: Request, verb: Callable[..., Iterator[Outcome]], agent_id: str, label: str
+) -> HttpResponse:
+    """Run a verb on a label in the conversations that the body selects."""
     agent = find_agent(request, agent_id)
     body = read_body(request, BulkBody, required=False)
     outcomes = verb(
@@ -26,13 +35,13 @@ def bring_together(request, verb, agent_id: str, label: str) -> Response:
 
 class ResetIsolatedBlocks(ApiView):
     @extend_schema(operation_id="agents_reset", request=BulkBody, responses=BulkJSON)
-    def post(self, request, agent_id, label):
+    def post(self, request: Request, agent_id: str, label: str) -> HttpResponse:
         """Reset a label in many of an agent's conversations to the shared text."""
-        return bring_together(request, reset_all, agent_id, label)
+        return respond(request, reset_all, agent_id, label)
 
 
 class RebaseIsolatedBlocks(ApiView):
     @extend_schema(operation_id="agents_rebase", request=BulkBody, responses=BulkJSON)
-    def post(self, request, agent_id, label):
+    def post(self, request: Request, agent_id: str, label: str) -> HttpResponse:
         """Merge shared changes to a label into many of an agent's conversations."""
-        return bring_together(request, rebase_all, agent_id, label)
+        return respond(request, rebase_all, agent_id, label)

@@ -1,4 +1,8 @@
+"""Conversations."""
+
+from django.http import HttpResponse
 from drf_spectacular.utils import extend_schema
+from rest_framework.request import Request
 from rest_framework.response import Response
 
 from ...domain.conversations.conversations import (
@@ -12,7 +16,7 @@ from ...domain.errors import NotFound, UnknownId
 from ...domain.memory.prompt import preview_prompt, recompile
 from ...ids import is_id
 from ...models import Conversation, Message
-from ..auth import actor_of
+from ..auth import actor_of, key_of
 from ..http.etags import IF_MATCH, IF_NONE_MATCH, expected_version, tagged
 from ..http.filters import matching_conversations
 from ..http.pagination import Order, page
@@ -39,7 +43,8 @@ ORDER_FIELDS = {
 }
 
 
-def respond(request, conversation: Conversation) -> Response:
+def respond(request: Request, conversation: Conversation) -> HttpResponse:
+    """Respond with a conversation and its ETag."""
     return tagged(request, conversations_json([conversation])[0], conversation.version)
 
 
@@ -49,11 +54,11 @@ class ConversationList(ApiView):
         parameters=[ListConversationsQuery],
         responses=list[ConversationJSON],
     )
-    def get(self, request):
+    def get(self, request: Request) -> HttpResponse:
         """List conversations."""
         query = read_query(request, ListConversationsQuery)
-        every = Conversation.objects.in_organization(request.auth.organization_id)
-        # Most pages are of one agent, which is then loaded once.
+        every = Conversation.objects.in_organization(key_of(request).organization_id)
+        # Most pages are of one agent, so a prefetch loads it once.
         rows = matching_conversations(every, query).prefetch_related("agent")
         field = ORDER_FIELDS[query["order_by"]]
         order = Order(field, query["order"] == "desc", nullable=field != "created_at")
@@ -66,12 +71,12 @@ class ConversationList(ApiView):
         request=CreateConversationBody,
         responses=ConversationJSON,
     )
-    def post(self, request):
+    def post(self, request: Request) -> HttpResponse:
         """Create a conversation."""
         query = read_query(request, CreateConversationQuery)
         fields = read_body(request, CreateConversationBody, required=False)
         agent_id = query["agent_id"]
-        # Not a 422 for an id of the wrong shape: V1 says "not found" to every unknown agent here.
+        # V1 responds with 404 to a malformed agent id here, not with 422.
         agent = None
         if is_id("agent", agent_id):
             agent = agents_of(request).get_or_none(pk=agent_id)
@@ -90,7 +95,7 @@ class ConversationDetail(ApiView):
         parameters=[IF_NONE_MATCH],
         responses=ConversationJSON,
     )
-    def get(self, request, conversation_id):
+    def get(self, request: Request, conversation_id: str) -> HttpResponse:
         """Retrieve a conversation."""
         return respond(request, find_conversation(request, conversation_id))
 
@@ -100,7 +105,7 @@ class ConversationDetail(ApiView):
         request=UpdateConversationBody,
         responses=ConversationJSON,
     )
-    def patch(self, request, conversation_id):
+    def patch(self, request: Request, conversation_id: str) -> HttpResponse:
         """Update a conversation."""
         conversation = find_conversation(request, conversation_id)
         changes = read_body(request, UpdateConversationBody)
@@ -112,7 +117,7 @@ class ConversationDetail(ApiView):
         )
 
     @extend_schema(operation_id="conversations_delete", parameters=[IF_MATCH], responses=NULL)
-    def delete(self, request, conversation_id):
+    def delete(self, request: Request, conversation_id: str) -> HttpResponse:
         """Delete a conversation."""
         conversation = find_conversation(request, conversation_id)
         version = expected_version(request)
@@ -122,9 +127,9 @@ class ConversationDetail(ApiView):
 
 class RestoreConversation(ApiView):
     @extend_schema(operation_id="conversations_restore", request=None, responses=ConversationJSON)
-    def post(self, request, conversation_id):
+    def post(self, request: Request, conversation_id: str) -> HttpResponse:
         """Restore a deleted conversation."""
-        every = Conversation.objects.in_organization(request.auth.organization_id)
+        every = Conversation.objects.in_organization(key_of(request).organization_id)
         conversation = every.get_or_none(pk=conversation_id)
         if conversation is None:
             raise UnknownId(Conversation, conversation_id)
@@ -138,9 +143,9 @@ class ForkConversation(ApiView):
         request=ForkBody,
         responses=ConversationJSON,
     )
-    def post(self, request, conversation_id):
+    def post(self, request: Request, conversation_id: str) -> HttpResponse:
         """Fork a conversation."""
-        # What the body says goes before the query, which is where the clients put it.
+        # The clients send a query; the body takes precedence.
         query = read_query(request, ForkQuery) | read_body(request, ForkBody, required=False)
         source = resolve_conversation(request, conversation_id, query.get("agent_id"))
         at = None
@@ -165,7 +170,7 @@ class RecompileConversation(ApiView):
         request=ConversationAgentBody,
         responses=str,
     )
-    def post(self, request, conversation_id):
+    def post(self, request: Request, conversation_id: str) -> HttpResponse:
         """Recompile the system prompt of a conversation."""
         query = read_query(request, RecompileQuery)
         body = read_body(request, ConversationAgentBody, required=False)

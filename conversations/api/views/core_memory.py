@@ -1,6 +1,8 @@
 """An agent's shared blocks, under the client's name for them."""
 
+from django.http import HttpResponse
 from drf_spectacular.utils import extend_schema
+from rest_framework.request import Request
 from rest_framework.response import Response
 
 from ...domain.conversations.agents import attach_block, detach_block
@@ -8,7 +10,7 @@ from ...domain.errors import NotFound
 from ...models import Agent, Block
 from ...text import is_storable
 from ..auth import actor_of
-from ..http.etags import IF_MATCH, IF_NONE_MATCH, tagged_block
+from ..http.etags import IF_MATCH, IF_NONE_MATCH
 from ..http.pagination import Order, page
 from ..http.validation import read_query
 from ..serializers.blocks import AttachedBlocksQuery, UpdateBlockBody
@@ -16,13 +18,13 @@ from ..shapes.agents import AgentJSON, MemoryJSON, attached_blocks_json, memory_
 from ..shapes.blocks import BlockJSON, block_json
 from .agents import respond
 from .base import ApiView
-from .blocks import edit_block
+from .blocks import edit_block, tagged_block
 from .finders import agents_of, find_agent, find_block
 
 
 class CoreMemory(ApiView):
     @extend_schema(operation_id="agents_core_memory", responses=MemoryJSON)
-    def get(self, request, agent_id):
+    def get(self, request: Request, agent_id: str) -> HttpResponse:
         """Retrieve an agent's memory."""
         agent = find_agent(request, agent_id, agents_of(request).with_blocks())
         return Response(memory_json(agent, attached_blocks_json(agent)))
@@ -34,7 +36,7 @@ class AgentBlockList(ApiView):
         parameters=[AttachedBlocksQuery],
         responses=list[BlockJSON],
     )
-    def get(self, request, agent_id):
+    def get(self, request: Request, agent_id: str) -> HttpResponse:
         """List an agent's blocks in prompt order."""
         query = read_query(request, AttachedBlocksQuery)
         links = find_agent(request, agent_id).block_links.select_related("block")
@@ -49,7 +51,7 @@ class AgentBlockDetail(ApiView):
         parameters=[IF_NONE_MATCH],
         responses=BlockJSON,
     )
-    def get(self, request, agent_id, label):
+    def get(self, request: Request, agent_id: str, label: str) -> HttpResponse:
         """Retrieve the block that an agent has for a label."""
         return tagged_block(request, self._find(request, agent_id, label))
 
@@ -59,11 +61,11 @@ class AgentBlockDetail(ApiView):
         request=UpdateBlockBody,
         responses=BlockJSON,
     )
-    def patch(self, request, agent_id, label):
+    def patch(self, request: Request, agent_id: str, label: str) -> HttpResponse:
         """Update the block that an agent has for a label."""
         return edit_block(request, self._find(request, agent_id, label))
 
-    def _find(self, request, agent_id: str, label: str) -> Block:
+    def _find(self, request: Request, agent_id: str, label: str) -> Block:
         agent: Agent = find_agent(request, agent_id)
         links = agent.block_links.select_related("block")
         link = links.filter(label=label).first() if is_storable(label) else None
@@ -74,7 +76,7 @@ class AgentBlockDetail(ApiView):
 
 class AttachBlock(ApiView):
     @extend_schema(operation_id="agents_blocks_attach", request=None, responses=AgentJSON)
-    def patch(self, request, agent_id, block_id):
+    def patch(self, request: Request, agent_id: str, block_id: str) -> HttpResponse:
         """Attach a block to an agent."""
         agent = find_agent(request, agent_id)
         block = find_block(request, block_id)
@@ -83,7 +85,7 @@ class AttachBlock(ApiView):
 
 class DetachBlock(ApiView):
     @extend_schema(operation_id="agents_blocks_detach", request=None, responses=AgentJSON)
-    def patch(self, request, agent_id, block_id):
+    def patch(self, request: Request, agent_id: str, block_id: str) -> HttpResponse:
         """Detach a block from an agent."""
         agent = find_agent(request, agent_id)
         block = find_block(request, block_id)

@@ -1,21 +1,31 @@
+"""A block's revisions: list, compare, undo, redo and restore."""
+
+from collections.abc import Callable
+
+from django.http import HttpResponse
 from drf_spectacular.utils import extend_schema
+from rest_framework.request import Request
 from rest_framework.response import Response
 
 from ...domain.memory.revisions import diff_revisions, redo, restore_revision, undo
+from ...models import Block
 from ..auth import actor_of
-from ..http.etags import IF_MATCH, expected_version, tagged_block
+from ..http.etags import IF_MATCH, expected_version
 from ..http.filters import matching_revisions
 from ..http.pagination import page_by_number
-from ..http.validation import read_body, read_query
+from ..http.validation import Serializer, read_body, read_query
 from ..serializers.history import ChangeQuery, ListRevisionsQuery, ReasonBody, RestoreRevisionBody
 from ..shapes.blocks import BlockJSON
 from ..shapes.history import ChangeJSON, RevisionJSON, change_json, revision_json
 from .base import ApiView
+from .blocks import tagged_block
 from .finders import find_block
 
 
-def take_state(request, verb, block_id: str, body_class):
-    """Undo, redo or restore, based on the version that If-Match names."""
+def respond(
+    request: Request, verb: Callable[..., Block], block_id: str, body_class: Serializer
+) -> HttpResponse:
+    """Undo, redo or restore, based on the version that `If-Match` names."""
     block = find_block(request, block_id)
     body = read_body(request, body_class, required=False)
     version = expected_version(request)
@@ -30,7 +40,7 @@ class RevisionList(ApiView):
         parameters=[ListRevisionsQuery],
         responses=list[RevisionJSON],
     )
-    def get(self, request, block_id):
+    def get(self, request: Request, block_id: str) -> HttpResponse:
         """List the revisions of a block, newest first."""
         block = find_block(request, block_id)
         query = read_query(request, ListRevisionsQuery)
@@ -40,7 +50,7 @@ class RevisionList(ApiView):
 
 class BlockChange(ApiView):
     @extend_schema(operation_id="blocks_diff", parameters=[ChangeQuery], responses=ChangeJSON)
-    def get(self, request, block_id):
+    def get(self, request: Request, block_id: str) -> HttpResponse:
         """Compare two revisions of a block."""
         block = find_block(request, block_id)
         query = read_query(request, ChangeQuery)
@@ -55,9 +65,9 @@ class UndoBlock(ApiView):
         request=ReasonBody,
         responses=BlockJSON,
     )
-    def post(self, request, block_id):
+    def post(self, request: Request, block_id: str) -> HttpResponse:
         """Undo the last edit of a block."""
-        return take_state(request, undo, block_id, ReasonBody)
+        return respond(request, undo, block_id, ReasonBody)
 
 
 class RedoBlock(ApiView):
@@ -67,9 +77,9 @@ class RedoBlock(ApiView):
         request=ReasonBody,
         responses=BlockJSON,
     )
-    def post(self, request, block_id):
+    def post(self, request: Request, block_id: str) -> HttpResponse:
         """Redo the last undone edit of a block."""
-        return take_state(request, redo, block_id, ReasonBody)
+        return respond(request, redo, block_id, ReasonBody)
 
 
 class RestoreBlock(ApiView):
@@ -79,6 +89,6 @@ class RestoreBlock(ApiView):
         request=RestoreRevisionBody,
         responses=BlockJSON,
     )
-    def post(self, request, block_id):
+    def post(self, request: Request, block_id: str) -> HttpResponse:
         """Restore a block to one of its revisions."""
-        return take_state(request, restore_revision, block_id, RestoreRevisionBody)
+        return respond(request, restore_revision, block_id, RestoreRevisionBody)

@@ -1,8 +1,14 @@
-"""The life of a conversation's isolated blocks, one label at a time."""
+"""The effective and isolated blocks of a conversation."""
 
+from collections.abc import Sequence
+from typing import cast
+
+from django.http import HttpResponse
 from drf_spectacular.utils import extend_schema
+from rest_framework.request import Request
 from rest_framework.response import Response
 
+from ...domain.memory.blocks import BlockFields
 from ...domain.memory.drift import (
     compare,
     preview_promotion,
@@ -15,7 +21,7 @@ from ...domain.memory.drift import (
 from ...domain.memory.effective import EffectiveBlock, effective_blocks
 from ...domain.memory.isolation import isolate_label, release_label, restore_label
 from ...domain.memory.label_edits import edit_isolated_block
-from ...domain.memory.periods import effective_blocks_at, time_of
+from ...domain.memory.periods import PastBlock, effective_blocks_at, time_of
 from ..auth import actor_of
 from ..http.etags import (
     IF_MATCH,
@@ -50,7 +56,8 @@ from .base import ApiView
 from .finders import find_conversation
 
 
-def respond(request, effective: EffectiveBlock) -> Response:
+def respond(request: Request, effective: EffectiveBlock) -> HttpResponse:
+    """Respond with an effective block and its ETag."""
     return tagged(request, effective_block_json(effective), effective.version)
 
 
@@ -60,17 +67,18 @@ class ConversationBlocks(ApiView):
         parameters=[EffectiveBlocksQuery],
         responses=list[EffectiveBlockJSON],
     )
-    def get(self, request, conversation_id):
+    def get(self, request: Request, conversation_id: str) -> HttpResponse:
         """List the effective blocks of a conversation in prompt order.
 
         With `at`, list the blocks that it read at that time.
         """
         conversation = find_conversation(request, conversation_id)
         at = read_query(request, EffectiveBlocksQuery).get("at")
-        if at is None:
-            blocks = effective_blocks(conversation)
-        else:
-            blocks = effective_blocks_at(conversation, time_of(conversation, at))
+        blocks: Sequence[EffectiveBlock | PastBlock] = (
+            effective_blocks(conversation)
+            if at is None
+            else effective_blocks_at(conversation, time_of(conversation, at))
+        )
         return Response([effective_block_json(row) for row in blocks])
 
 
@@ -80,7 +88,7 @@ class IsolatedBlockDetail(ApiView):
         parameters=[IF_NONE_MATCH],
         responses=EffectiveBlockJSON,
     )
-    def get(self, request, conversation_id, label):
+    def get(self, request: Request, conversation_id: str, label: str) -> HttpResponse:
         """Retrieve the isolated block of a label."""
         conversation = find_conversation(request, conversation_id)
         return respond(request, compare(conversation, label).effective)
@@ -91,7 +99,7 @@ class IsolatedBlockDetail(ApiView):
         request=IsolateBody,
         responses=EffectiveBlockJSON,
     )
-    def put(self, request, conversation_id, label):
+    def put(self, request: Request, conversation_id: str, label: str) -> HttpResponse:
         """Isolate a label."""
         conversation = find_conversation(request, conversation_id)
         body = read_body(request, IsolateBody, required=False)
@@ -107,10 +115,10 @@ class IsolatedBlockDetail(ApiView):
         request=UpdateBlockBody,
         responses=EffectiveBlockJSON,
     )
-    def patch(self, request, conversation_id, label):
+    def patch(self, request: Request, conversation_id: str, label: str) -> HttpResponse:
         """Update the isolated block of a label."""
         conversation = find_conversation(request, conversation_id)
-        changes = read_body(request, UpdateBlockBody)
+        changes = cast(BlockFields, read_body(request, UpdateBlockBody))
         version = expected_version(request)
         by = actor_of(request)
         return respond(
@@ -125,19 +133,19 @@ class IsolatedBlockDetail(ApiView):
         parameters=[IF_MATCH],
         responses=EffectiveBlockJSON | None,
     )
-    def delete(self, request, conversation_id, label):
+    def delete(self, request: Request, conversation_id: str, label: str) -> HttpResponse:
         """Release the isolated block of a label."""
         conversation = find_conversation(request, conversation_id)
         version = expected_version(request)
         by = actor_of(request)
         effective = release_label(conversation, label, by=by, expected_version=version)
-        # Without a tag: what is answered is the shared block, which is not at this path.
+        # Without an ETag: the response is the shared block, which has another path.
         return Response(effective_block_json(effective) if effective else None)
 
 
 class ReleasedBlocks(ApiView):
     @extend_schema(operation_id="conversations_released", responses=list[BlockJSON])
-    def get(self, request, conversation_id, label):
+    def get(self, request: Request, conversation_id: str, label: str) -> HttpResponse:
         """List the released blocks of a label, newest first."""
         conversation = find_conversation(request, conversation_id)
         copies = conversation.own_blocks.released(label)
@@ -150,7 +158,7 @@ class RestoreIsolatedBlock(ApiView):
         request=RestoreIsolatedBlockBody,
         responses=EffectiveBlockJSON,
     )
-    def post(self, request, conversation_id, label):
+    def post(self, request: Request, conversation_id: str, label: str) -> HttpResponse:
         """Restore a released block."""
         conversation = find_conversation(request, conversation_id)
         body = read_body(request, RestoreIsolatedBlockBody, required=False)
@@ -159,7 +167,7 @@ class RestoreIsolatedBlock(ApiView):
 
 class CompareIsolatedBlock(ApiView):
     @extend_schema(operation_id="conversations_diff", responses=ComparisonJSON)
-    def get(self, request, conversation_id, label):
+    def get(self, request: Request, conversation_id: str, label: str) -> HttpResponse:
         """Compare the base, the shared and the isolated text of a label."""
         comparison = compare(find_conversation(request, conversation_id), label)
         return Response(comparison_json(comparison))
@@ -172,7 +180,7 @@ class PromoteIsolatedBlock(ApiView):
         request=PromoteBody,
         responses=PromotionJSON,
     )
-    def post(self, request, conversation_id, label):
+    def post(self, request: Request, conversation_id: str, label: str) -> HttpResponse:
         """Write the isolated text of a label to the shared block."""
         conversation = find_conversation(request, conversation_id)
         body = read_body(request, PromoteBody, required=False)
@@ -201,7 +209,7 @@ class ResetIsolatedBlock(ApiView):
         request=ResetBody,
         responses=EffectiveBlockJSON,
     )
-    def post(self, request, conversation_id, label):
+    def post(self, request: Request, conversation_id: str, label: str) -> HttpResponse:
         """Reset the isolated block of a label to the shared text."""
         conversation = find_conversation(request, conversation_id)
         version = expected_version(request)
@@ -219,7 +227,7 @@ class RebaseIsolatedBlock(ApiView):
         request=RebaseBody,
         responses=RebaseJSON,
     )
-    def post(self, request, conversation_id, label):
+    def post(self, request: Request, conversation_id: str, label: str) -> HttpResponse:
         """Merge shared changes into the isolated block of a label."""
         conversation = find_conversation(request, conversation_id)
         body = read_body(request, RebaseBody, required=False)

@@ -1,12 +1,18 @@
+"""Messages of one conversation or of many."""
+
+from django.http import HttpResponse
 from drf_spectacular.utils import extend_schema
+from rest_framework.request import Request
 from rest_framework.response import Response
 
 from ...domain.conversations.search import SEARCHED_ROLES, search_messages
 from ...domain.errors import UnknownId
-from ...models import Message
+from ...models import Conversation, Message
+from ...models.messages import ConversationMessageQuerySet, MessageQuerySet
+from ..auth import key_of
 from ..http.filters import matching_messages
 from ..http.pagination import Order, page
-from ..http.validation import read_body, read_query
+from ..http.validation import Query, read_body, read_query
 from ..serializers.messages import ConversationMessagesQuery, MessagesQuery
 from ..serializers.search import SearchBody
 from ..shapes.messages import MessageJSON, messages_json
@@ -20,13 +26,13 @@ from .finders import (
 )
 
 
-def list_thread(conversation, query: dict) -> Response:
-    """The messages of one conversation by their positions, compacted ones included."""
+def list_conversation(conversation: Conversation, query: Query) -> HttpResponse:
+    """List the messages of a conversation by position, including compacted ones."""
     return list_links(conversation.message_links.select_related("message"), query)
 
 
-def list_links(links, query: dict) -> Response:
-    """Messages of one conversation, given with their positions."""
+def list_links(links: ConversationMessageQuerySet, query: Query) -> HttpResponse:
+    """List messages of one conversation, given as links that have positions."""
     found = page(
         matching_messages(links, query, path="message__"),
         query,
@@ -39,9 +45,9 @@ def list_links(links, query: dict) -> Response:
     return Response(messages_json(messages, query["include_return_message_types"]))
 
 
-def list_messages(request, rows, query: dict) -> Response:
-    """Messages of many conversations, by time."""
-    every = Message.objects.in_organization(request.auth.organization_id)
+def list_messages(request: Request, rows: MessageQuerySet, query: Query) -> HttpResponse:
+    """List messages of many conversations by time."""
+    every = Message.objects.in_organization(key_of(request).organization_id)
     found = page(matching_messages(rows, query), query, cursors=every, prefix="message")
     return Response(messages_json(found, query["include_return_message_types"]))
 
@@ -52,10 +58,10 @@ class ConversationMessages(ApiView):
         parameters=[ConversationMessagesQuery],
         responses=list[MessageJSON],
     )
-    def get(self, request, conversation_id):
+    def get(self, request: Request, conversation_id: str) -> HttpResponse:
         """List the messages of a conversation, including compacted ones."""
         query = read_query(request, ConversationMessagesQuery)
-        return list_thread(
+        return list_conversation(
             resolve_conversation(request, conversation_id, query.get("agent_id")), query
         )
 
@@ -66,12 +72,12 @@ class AgentMessages(ApiView):
         parameters=[MessagesQuery],
         responses=list[MessageJSON],
     )
-    def get(self, request, agent_id):
+    def get(self, request: Request, agent_id: str) -> HttpResponse:
         """List messages of an agent's conversations."""
         query = read_query(request, MessagesQuery)
         agent = find_agent(request, agent_id)
         if "conversation_id" in query:
-            return list_thread(
+            return list_conversation(
                 find_agent_conversation(request, agent, query["conversation_id"]), query
             )
         return list_messages(request, messages_of(request).filter(agent=agent), query)
@@ -83,11 +89,11 @@ class MessageList(ApiView):
         parameters=[MessagesQuery],
         responses=list[MessageJSON],
     )
-    def get(self, request):
+    def get(self, request: Request) -> HttpResponse:
         """List messages of all conversations."""
         query = read_query(request, MessagesQuery)
         if "conversation_id" in query:
-            return list_thread(resolve_conversation(request, query["conversation_id"]), query)
+            return list_conversation(resolve_conversation(request, query["conversation_id"]), query)
         return list_messages(request, messages_of(request), query)
 
 
@@ -99,7 +105,7 @@ class MessageSearch(ApiView):
         request=SearchBody,
         responses=list[FoundMessageJSON],
     )
-    def post(self, request):
+    def post(self, request: Request) -> HttpResponse:
         """Search for messages that contain all words of a query, newest first.
 
         `search_mode` is ignored: the search is always the full-text search of the database.
@@ -109,8 +115,8 @@ class MessageSearch(ApiView):
         if agent_id := body.get("agent_id"):
             rows = rows.filter(agent=find_agent(request, agent_id))
         if conversation_id := body.get("conversation_id"):
-            thread = resolve_conversation(request, conversation_id, body.get("agent_id"))
-            rows = rows.filter(conversations=thread)
+            conversation = resolve_conversation(request, conversation_id, body.get("agent_id"))
+            rows = rows.filter(conversations=conversation)
         if body.get("start_date"):
             rows = rows.filter(created_at__gte=body["start_date"])
         if body.get("end_date"):
@@ -121,7 +127,7 @@ class MessageSearch(ApiView):
 
 class MessageDetail(ApiView):
     @extend_schema(operation_id="messages_retrieve", responses=list[MessageJSON])
-    def get(self, request, message_id):
+    def get(self, request: Request, message_id: str) -> HttpResponse:
         """Retrieve a message, which can be several in the format of the API."""
         message = messages_of(request).get_or_none(pk=message_id)
         if message is None:

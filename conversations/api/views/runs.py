@@ -1,10 +1,14 @@
+"""Runs and their steps."""
+
+from django.http import HttpResponse
 from drf_spectacular.utils import extend_schema
+from rest_framework.request import Request
 from rest_framework.response import Response
 
-from ...domain.errors import UnknownId
 from ...domain.runs.leases import delete_run, messages_of_run
 from ...models import Run, Step
-from ..http.filters import matching_runs, matching_steps
+from ..auth import key_of
+from ..http.filters import Rows, matching_runs, matching_steps
 from ..http.pagination import Order, page
 from ..http.validation import read_query
 from ..schema import NULL
@@ -22,20 +26,20 @@ from ..shapes.runs import (
     step_json,
 )
 from .base import ApiView
-from .finders import find_run, runs_of, steps_of
+from .finders import find_run, find_step, runs_of, steps_of
 from .messages import list_links
 
 
 class RunList(ApiView):
     @extend_schema(operation_id="runs_list", parameters=[ListRunsQuery], responses=list[RunJSON])
-    def get(self, request):
+    def get(self, request: Request) -> HttpResponse:
         """List runs."""
         query = read_query(request, ListRunsQuery)
         ascending = query.get("ascending", query["order"] == "asc")
         found = page(
             matching_runs(runs_of(request), query),
             query,
-            cursors=Run.objects.in_organization(request.auth.organization_id),
+            cursors=Run.objects.in_organization(key_of(request).organization_id),
             prefix="run",
             order=Order("created_at", not ascending),
         )
@@ -44,12 +48,12 @@ class RunList(ApiView):
 
 class RunDetail(ApiView):
     @extend_schema(operation_id="runs_retrieve", responses=RunJSON)
-    def get(self, request, run_id):
+    def get(self, request: Request, run_id: str) -> HttpResponse:
         """Retrieve a run."""
         return Response(run_json(find_run(request, run_id)))
 
     @extend_schema(operation_id="runs_delete", responses=NULL)
-    def delete(self, request, run_id):
+    def delete(self, request: Request, run_id: str) -> HttpResponse:
         """Delete a run."""
         delete_run(find_run(request, run_id))
         return Response(None)
@@ -61,7 +65,7 @@ class RunMessages(ApiView):
         parameters=[ListMessagesQuery],
         responses=list[MessageJSON],
     )
-    def get(self, request, run_id):
+    def get(self, request: Request, run_id: str) -> HttpResponse:
         """List the messages of a run, including those that started it."""
         query = read_query(request, ListMessagesQuery)
         return list_links(messages_of_run(find_run(request, run_id)), query)
@@ -69,14 +73,14 @@ class RunMessages(ApiView):
 
 class RunUsage(ApiView):
     @extend_schema(operation_id="runs_usage_retrieve", responses=RunUsageJSON)
-    def get(self, request, run_id):
+    def get(self, request: Request, run_id: str) -> HttpResponse:
         """Retrieve the token usage of a run."""
         return Response(run_usage_json(find_run(request, run_id).usage))
 
 
 class RunMetrics(ApiView):
     @extend_schema(operation_id="runs_metrics_retrieve", responses=RunMetricsJSON)
-    def get(self, request, run_id):
+    def get(self, request: Request, run_id: str) -> HttpResponse:
         """Retrieve the duration of a run."""
         return Response(run_metrics_json(find_run(request, run_id)))
 
@@ -87,21 +91,21 @@ class RunSteps(ApiView):
         parameters=[ListStepsQuery],
         responses=list[StepJSON],
     )
-    def get(self, request, run_id):
+    def get(self, request: Request, run_id: str) -> HttpResponse:
         """List the steps of a run."""
         return _list_steps(request, steps_of(request).filter(run=find_run(request, run_id)))
 
 
 class StepList(ApiView):
     @extend_schema(operation_id="steps_list", parameters=[ListStepsQuery], responses=list[StepJSON])
-    def get(self, request):
+    def get(self, request: Request) -> HttpResponse:
         """List steps."""
         return _list_steps(request, steps_of(request))
 
 
-def _list_steps(request, rows) -> Response:
+def _list_steps(request: Request, rows: Rows) -> HttpResponse:
     query = read_query(request, ListStepsQuery)
-    every = Step.objects.in_organization(request.auth.organization_id)
+    every = Step.objects.in_organization(key_of(request).organization_id)
     rows = matching_steps(rows, query).select_related("run__agent")
     found = page(rows, query, cursors=every, prefix="step")
     return Response([step_json(row) for row in found])
@@ -109,9 +113,9 @@ def _list_steps(request, rows) -> Response:
 
 class StepDetail(ApiView):
     @extend_schema(operation_id="steps_retrieve", responses=StepJSON)
-    def get(self, request, step_id):
+    def get(self, request: Request, step_id: str) -> HttpResponse:
         """Retrieve a step."""
-        return Response(step_json(_find_step(request, step_id)))
+        return Response(step_json(find_step(request, step_id)))
 
 
 class StepMessages(ApiView):
@@ -120,15 +124,8 @@ class StepMessages(ApiView):
         parameters=[ListMessagesQuery],
         responses=list[MessageJSON],
     )
-    def get(self, request, step_id):
+    def get(self, request: Request, step_id: str) -> HttpResponse:
         """List the messages of a step."""
         query = read_query(request, ListMessagesQuery)
-        step = _find_step(request, step_id)
+        step = find_step(request, step_id)
         return list_links(messages_of_run(step.run).filter(message__step=step), query)
-
-
-def _find_step(request, step_id: str) -> Step:
-    step = steps_of(request).select_related("run__agent").get_or_none(pk=step_id)
-    if step is None:
-        raise UnknownId(Step, step_id)
-    return step

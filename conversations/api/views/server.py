@@ -1,16 +1,20 @@
-"""The server itself: its health, its models, and what is at no route."""
+"""The server itself: its health, its models and tags, and unknown routes."""
+
+from typing import Any
 
 from django.db import connection
 from django.http import HttpResponse
 from django.urls import Resolver404, resolve
 from drf_spectacular.utils import extend_schema
 from rest_framework.exceptions import NotFound
+from rest_framework.request import Request
 from rest_framework.response import Response
 
 from ... import __version__
 from ...llm.catalog import available_models
 from ...models import Agent
-from ..http.validation import read_query
+from ..auth import key_of
+from ..http.validation import Query, read_query
 from ..serializers.server import TagsQuery
 from ..shapes.server import ModelJSON, StatusJSON, model_json
 from .base import ApiView
@@ -21,14 +25,14 @@ class Health(ApiView):
     permission_classes = []
 
     @extend_schema(operation_id="health", responses=StatusJSON)
-    def get(self, request):
+    def get(self, request: Request) -> HttpResponse:
         """Return whether the process responds; no key is needed."""
         return Response({"version": __version__, "status": "ok"})
 
 
 class Ready(Health):
     @extend_schema(operation_id="ready", responses=StatusJSON)
-    def get(self, request):
+    def get(self, request: Request) -> HttpResponse:
         """Return whether the database responds; no key is needed."""
         with connection.cursor() as cursor:
             cursor.execute("SELECT 1")
@@ -37,7 +41,7 @@ class Ready(Health):
 
 class ModelList(ApiView):
     @extend_schema(operation_id="models_list", responses=list[ModelJSON])
-    def get(self, request):
+    def get(self, request: Request) -> HttpResponse:
         """List the available models."""
         return Response([model_json(row) for row in available_models()])
 
@@ -48,16 +52,16 @@ class TagList(ApiView):
         parameters=[TagsQuery],
         responses=list[str],
     )
-    def get(self, request):
+    def get(self, request: Request) -> HttpResponse:
         """List the tags of all agents in alphabetical order."""
         query = read_query(request, TagsQuery)
-        agents = Agent.objects.in_organization(request.auth.organization_id).live()
+        agents = Agent.objects.in_organization(key_of(request).organization_id).live()
         return Response(_page(agents.tag_names(), query))
 
 
-def _page(names: list[str], query: dict) -> list[str]:
-    words = query.get("name", query.get("query_text", "")).lower()
-    names = [name for name in names if words in name.lower()]
+def _page(names: list[str], query: Query) -> list[str]:
+    text = str(query.get("name", query.get("query_text", "")))
+    names = [name for name in names if text.lower() in name.lower()]
     if query["order"] == "desc":
         names.reverse()
     ahead = str.__gt__ if query["order"] == "asc" else str.__lt__
@@ -70,15 +74,15 @@ def _page(names: list[str], query: dict) -> list[str]:
 
 
 class NotFoundView(ApiView):
-    """What is at no route: the other spelling of one that is, by its last slash, or nothing.
+    """Redirect to the route that differs only by its last slash, or respond with 404.
 
-    The 307 keeps method, body and query, as V1's does. Callers without a key get 401, so that
-    they can't tell which routes exist.
+    The 307 keeps method, body and query, as V1's does. Callers without a key get 401, so they
+    cannot find out which routes exist.
     """
 
-    schema = None
+    schema = None  # type: ignore[assignment]  # excludes it from OpenAPI
 
-    def _answer(self, request, *args, **kwargs):
+    def _redirect(self, request: Request, *args: Any, **kwargs: Any) -> HttpResponse:
         try:
             view = resolve(_other_spelling(request.path_info)).func
         except Resolver404:
@@ -90,7 +94,7 @@ class NotFoundView(ApiView):
         url = request.build_absolute_uri(f"{_other_spelling(path)}{mark}{query}")
         return HttpResponse(status=307, headers={"Location": url})
 
-    get = post = put = patch = delete = _answer
+    get = post = put = patch = delete = _redirect
 
 
 def _other_spelling(path: str) -> str:

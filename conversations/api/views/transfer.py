@@ -9,11 +9,12 @@ from rest_framework.parsers import MultiPartParser
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from ...domain.actor import Actor, Source
+from ...domain.actor import Source
 from ...domain.errors import InvalidArgument
 from ...transfer.agent_files.parse import MAX_BYTES, parse_agent_file
 from ...transfer.agent_files.store import ImportOptions, import_agent_file
 from ...transfer.agent_files.write import export_agent
+from ..auth import actor_of, key_of
 from ..http.errors import BodyTooLarge
 from ..http.validation import read_form, read_query
 from ..serializers.transfer import ExportQuery, ImportForm
@@ -39,7 +40,7 @@ class ImportAgentFile(ApiView):
         ],
         responses=ImportedAgentsJSON,
     )
-    def post(self, request: Request) -> Response:
+    def post(self, request: Request) -> HttpResponse:
         """Import an agent file."""
         # Refuse before reading the body. A multipart body without a length is empty.
         if int(request.META.get("CONTENT_LENGTH") or 0) > MAX_BYTES:
@@ -56,8 +57,8 @@ class ImportAgentFile(ApiView):
             with_messages=not form["strip_messages"],
         )
         file = parse_agent_file(form["file"].read())
-        by = Actor(request.user, Source.IMPORT)
-        agents = import_agent_file(request.auth.organization, file, by=by, options=options)
+        by = actor_of(request, Source.IMPORT)
+        agents = import_agent_file(key_of(request).organization, file, by=by, options=options)
         return Response({"agent_ids": [agent.pk for agent in agents]})
 
 
