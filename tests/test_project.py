@@ -1,4 +1,4 @@
-"""The project as a whole: its settings, its documents, its layout."""
+"""The repository: its documents and its layout."""
 
 import io
 import re
@@ -57,13 +57,13 @@ def test_deployment_check_warns_without_secret_key(monkeypatch, variable, warned
     assert ("project.W001" in warnings.getvalue()) is warned
 
 
-def test_no_view_looks_up_outside_the_callers_organization():
+def test_views_look_up_within_organization_only():
     """Every lookup starts at `in_organization`: no view takes a row by its id alone."""
     for path in (ROOT / "conversations" / "api" / "views").glob("*.py"):
         assert not re.search(r"\.objects\.(get|filter|all|exclude)\(", path.read_text()), path
 
 
-def test_a_file_that_is_newer_than_the_collected_ones_has_its_plain_name(tmp_path):
+def test_uncollected_file_keeps_its_plain_name(tmp_path):
     storage = StaticStorage(location=tmp_path, base_url="/static/")
     storage.hashed_files = {"admin/css/base.css": "admin/css/base.0123.css"}
 

@@ -1,4 +1,4 @@
-"""What only a real server shows: how requests reach the application."""
+"""How requests reach the application, through a real server."""
 
 import http.client
 import json
@@ -33,7 +33,7 @@ def headers(key, **more):
     return {"Authorization": f"Bearer {key}", "Content-Type": "application/json", **more}
 
 
-def test_a_body_sent_in_chunks_is_read(server, key):
+def test_chunked_body_is_read(server, key):
     body = iter([b'{"label": "human", ', b'"value": "in two pieces"}'])
 
     status, answer = ask(server, "POST", "/v1/blocks/", body, headers(key))
@@ -42,7 +42,7 @@ def test_a_body_sent_in_chunks_is_read(server, key):
 
 
 @pytest.mark.parametrize("in_chunks", [False, True])
-def test_a_body_of_ten_megabytes_is_refused(server, key, in_chunks):
+def test_body_of_ten_megabytes_is_too_large(server, key, in_chunks):
     body = json.dumps({"label": "human", "value": "x" * 10_000_000}).encode()
 
     status, answer = ask(
@@ -55,7 +55,7 @@ def test_a_body_of_ten_megabytes_is_refused(server, key, in_chunks):
     )
 
 
-def test_v1s_header_with_an_underscore_arrives(server, key):
+def test_header_with_underscore_arrives(server, key):
     foreign = {"user_id": "user-00000000-0000-4000-8000-000000000000"}
 
     status, answer = ask(server, "GET", "/v1/blocks/", headers=headers(key, **foreign))
@@ -64,7 +64,7 @@ def test_v1s_header_with_an_underscore_arrives(server, key):
 
 
 @pytest.mark.parametrize("page", ["/docs/", "/admin/login/"])
-def test_pages_have_their_styles_before_anybody_collects_them(server, page):
+def test_pages_find_styles_without_collectstatic(server, page):
     status, html = ask(server, "GET", page)
     [style, *_] = re.findall(rb'href="([^"]+\.css)"', html)
 

@@ -48,7 +48,7 @@ def test_second_run_prints_address_only(db, capsys):
     out, err = capsys.readouterr()
     assert out == "Admin     http://127.0.0.1:9000/admin/\n"
     assert "manage.py changepassword admin" in err
-    assert "manage.py create_api_key --organization Demo --member demo --scope write" in err
+    assert "manage.py create_api_key --organization Demo --member demo" in err
     assert User.objects.get(username="admin").password == password
     assert ApiKey.objects.count() == 1
 

@@ -2,6 +2,8 @@
 
 import os
 import secrets
+import sys
+from pathlib import Path
 from typing import Any
 
 from django.contrib.auth.models import User
@@ -32,9 +34,9 @@ class Command(OperatorCommand):
         if User.objects.filter(is_superuser=True).exists():
             self.remark(
                 "The credentials were shown on the first run. To create new ones:\n"
-                f"  .venv/bin/python manage.py changepassword {ADMIN}\n"
-                f"  .venv/bin/python manage.py create_api_key --organization {ORGANIZATION} "
-                f"--member {MEMBER} --scope write"
+                f"  {_python()} manage.py changepassword {ADMIN}\n"
+                f"  {_python()} manage.py create_api_key --organization {ORGANIZATION} "
+                f"--member {MEMBER}"
             )
         else:
             lines += self._create_credentials(base_url)
@@ -54,3 +56,9 @@ class Command(OperatorCommand):
             _, secret = issue_key(demo, scope=ApiKey.Scope.WRITE, name="first run")
             lines.append(f"API key   {secret}")
         return [*lines, "Keep the secrets now: they are shown only this once."]
+
+
+def _python() -> str:
+    """Return this interpreter as one types it in the current folder."""
+    path = Path(sys.executable)
+    return str(path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path)
