@@ -1,14 +1,17 @@
 """Settings of the server, from the environment; the defaults run on one machine.
 
-README.md lists the variables; a test compares its table with this file.
+docs/settings.md lists the variables; a test compares its table with this file.
 """
 
 import secrets
 from pathlib import Path
 from typing import Any
 
+import django
+
 from conversations import __version__
 from project import environment as env
+from project import security
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
@@ -92,7 +95,9 @@ INSTALLED_APPS = [
 ]
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
-    "project.security.ContentSecurityPolicy",
+    "django.middleware.csp.ContentSecurityPolicyMiddleware"
+    if django.VERSION >= (6, 0)
+    else "project.security.ContentSecurityPolicy",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
@@ -102,6 +107,7 @@ MIDDLEWARE = [
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
 ]
 ROOT_URLCONF = "project.urls"
+SECURE_CSP = security.SECURE_CSP
 ASGI_APPLICATION = "project.asgi.application"
 # Clients send some paths with a slash and others without; a redirect would lose a POST's body.
 APPEND_SLASH = False
