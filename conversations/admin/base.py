@@ -62,7 +62,7 @@ class IdSearch(ModelAdmin):
         return super().get_search_results(request, queryset, search_term)
 
     def response_action(
-        self, request: HttpRequest, queryset: QuerySet[Any], *args: Any
+        self, request: HttpRequest, queryset: QuerySet[Any], *args: Any, **kwargs: Any
     ) -> HttpResponse | None:
         """Report selected values that are not ids, which the database would reject."""
         try:
@@ -71,7 +71,7 @@ class IdSearch(ModelAdmin):
         except ValidationError as error:
             self.message_user(request, " ".join(error.messages), messages.ERROR)
             return HttpResponseRedirect(request.get_full_path())
-        return super().response_action(request, queryset, *args)
+        return super().response_action(request, queryset, *args, **kwargs)
 
     def searches_one_row(self, request: HttpRequest) -> bool:
         """Return whether the search term is a whole id of this model."""
