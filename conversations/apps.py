@@ -1,8 +1,14 @@
 """The Django app."""
 
+import os
+import threading
 from importlib import import_module
+from typing import TYPE_CHECKING
 
 from django.apps import AppConfig
+
+if TYPE_CHECKING:
+    from .runtime.runtime import Runtime
 
 
 class ConversationsConfig(AppConfig):
@@ -11,6 +17,26 @@ class ConversationsConfig(AppConfig):
     name = "conversations"
     default_auto_field = "django.db.models.BigAutoField"
     verbose_name = "Palimpsest"
+    _runtime: "Runtime | None" = None
+    _runtime_lock = threading.Lock()
 
     def ready(self) -> None:
         import_module("conversations.checks")
+
+    @property
+    def runtime(self) -> "Runtime":
+        """The runtime of this process, created when it is first used."""
+        from .runtime.runtime import Runtime  # noqa: PLC0415 (needs the models)
+
+        with self._runtime_lock:
+            # A forked process inherits the object of its parent without the threads.
+            if self._runtime is None or self._runtime.pid != os.getpid():
+                self._runtime = Runtime()
+            return self._runtime
+
+    def close_runtime(self, grace: float) -> None:
+        """Let active turns end for `grace` seconds and stop the runtime's threads."""
+        with self._runtime_lock:
+            runtime, self._runtime = self._runtime, None
+        if runtime is not None and runtime.pid == os.getpid():
+            runtime.close(grace)

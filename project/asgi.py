@@ -1,80 +1,211 @@
 """`uvicorn project.asgi:application` serves everything.
 
-Requests go over a bridge to Django's WSGI handler on a fixed pool of threads. A sync view under
-the ASGI handler hops between threads for every request; in the same process the bridge answered a
-view with three queries in two thirds of the time. What waits for a model is sent from here, when
-the view is done: waiting takes no thread.
+Django's own ASGI handler changes threads for every synchronous middleware and view, which costs
+a request more processor time than all middleware. Here a request passes through Django on one of
+WEB_THREADS threads. Afterwards, the event loop sends streams of turns, which take no thread. A
+request that waits for a whole turn keeps its thread but does not count against WEB_THREADS.
 """
 
 import asyncio
 import os
+import tempfile
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager, suppress
+from typing import IO, Any, TypeVar
 
-from a2wsgi import WSGIMiddleware
-from django.conf import settings
-from django.core.wsgi import get_wsgi_application
+import django
+from asgiref.sync import sync_to_async
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "project.settings")
-
-bridge = WSGIMiddleware(
-    get_wsgi_application(),  # type: ignore[arg-type]
-    workers=settings.WEB_THREADS,
-)
+django.setup(set_prefix=False)
 
 # Not before Django is set up.
-from conversations.api.run_response import ANSWER  # noqa: E402
-from conversations.runtime.broker import stop_listening  # noqa: E402
-from conversations.runtime.worker import SHUTDOWN_GRACE, drain, this_worker  # noqa: E402
+from django.conf import settings  # noqa: E402
+from django.core import signals  # noqa: E402
+from django.core.exceptions import RequestAborted  # noqa: E402
+from django.core.handlers.asgi import ASGIHandler, get_script_prefix  # noqa: E402
+from django.db import close_old_connections  # noqa: E402
+from django.http import StreamingHttpResponse  # noqa: E402
+from django.http.response import HttpResponseBase  # noqa: E402
+from django.urls import set_script_prefix  # noqa: E402
+
+from conversations.api.run_response import WAITING  # noqa: E402
+from conversations.runtime.runtime import close_runtime, get_runtime  # noqa: E402
+from conversations.runtime.worker import SHUTDOWN_GRACE  # noqa: E402
+from conversations.transfer.agent_files.parse import MAX_BYTES  # noqa: E402
 from project.database import connection_error  # noqa: E402
 
+T = TypeVar("T")
+Scope = dict[str, Any]
+Message = Mapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
 
-async def application(scope, receive, send):
+# The part of a body that is read, in bytes. The largest upload is an agent file.
+MAX_BODY_SIZE = MAX_BYTES + 2**20
+# How many requests may wait for whole turns beside the WEB_THREADS busy ones.
+MAX_WAITING = 1000
+
+
+class Handler(ASGIHandler):
+    """Runs Django's synchronous middleware chain on a pool of threads."""
+
+    def __init__(self) -> None:
+        self.load_middleware(is_async=False)
+        self._threads = ThreadPoolExecutor(
+            settings.WEB_THREADS + MAX_WAITING, thread_name_prefix="web"
+        )
+        self._slots = asyncio.Semaphore(settings.WEB_THREADS)
+        self._waiting = 0
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        with suppress(RequestAborted):
+            body = await self.read_body(receive)
+            if not any(name == b"content-length" for name, _ in scope["headers"]):
+                # Django and DRF take a body without a length, sent in chunks, for an empty one.
+                length = str(body.seek(0, os.SEEK_END)).encode()
+                scope["headers"] = [*scope["headers"], (b"content-length", length)]
+                body.seek(0)
+            response = await self._serve(scope, receive, send, body)
+            if not response.streaming:
+                await self.send_response(response, send)
+            elif not response.closed:
+                await self._send_stream(response, receive, send)
+
+    async def read_body(self, receive: Receive) -> IO[bytes]:
+        """Read the body, of an oversized one just enough to recognize it."""
+        body = tempfile.SpooledTemporaryFile(max_size=settings.FILE_UPLOAD_MAX_MEMORY_SIZE)  # noqa: SIM115
+        more = True
+        while more and body.tell() <= MAX_BODY_SIZE:
+            message = await receive()
+            if message["type"] == "http.disconnect":
+                raise RequestAborted
+            body.write(message.get("body", b""))
+            more = message.get("more_body", False)
+        body.seek(0)
+        return body
+
+    async def _serve(
+        self, scope: Scope, receive: Receive, send: Send, body: IO[bytes]
+    ) -> HttpResponseBase:
+        await self._slots.acquire()
+        has_slot, is_aborted = True, False
+
+        @asynccontextmanager
+        async def waiting() -> AsyncIterator[None]:
+            nonlocal has_slot
+            if self._waiting < MAX_WAITING:
+                self._waiting += 1
+                self._slots.release()
+                has_slot = False
+            task = asyncio.current_task()
+            assert task is not None  # noqa: S101 (coroutines run in tasks)
+
+            def abort(_: object) -> None:
+                nonlocal is_aborted
+                is_aborted = True
+                task.cancel()
+
+            watcher = asyncio.create_task(_disconnect(receive))
+            watcher.add_done_callback(abort)
+            try:
+                yield
+            finally:
+                watcher.remove_done_callback(abort)
+                watcher.cancel()
+
+        scope[WAITING] = waiting
+        loop = asyncio.get_running_loop()
+        try:
+            return await self._in_thread(self._respond, scope, send, body, loop)
+        except asyncio.CancelledError:
+            if is_aborted:
+                raise RequestAborted from None
+            raise
+        finally:
+            if has_slot:
+                self._slots.release()
+            else:
+                self._waiting -= 1
+
+    def _in_thread(self, function: Callable[..., T], *args: Any) -> Awaitable[T]:
+        # Unlike run_in_executor, lets async_to_sync in the thread use this event loop.
+        return sync_to_async(function, thread_sensitive=False, executor=self._threads)(*args)
+
+    def _respond(
+        self, scope: Scope, send: Send, body: IO[bytes], loop: asyncio.AbstractEventLoop
+    ) -> HttpResponseBase:
+        """Pass the request through Django; send synchronous streams; leave others open."""
+        set_script_prefix(get_script_prefix(scope))
+        signals.request_started.send(sender=self.__class__, scope=scope)
+        try:
+            request, response = self.create_request(scope, body)
+            if request is not None:
+                response = self.get_response(request)
+            assert response is not None  # noqa: S101 (there is a request or an error)
+            if isinstance(response, StreamingHttpResponse) and response.is_async:
+                return response
+            try:
+                if response.streaming:
+                    self._send_from_thread(response, send, loop)
+            finally:
+                response.close()
+            return response
+        finally:
+            close_old_connections()
+
+    def _send_from_thread(
+        self, response: HttpResponseBase, send: Send, loop: asyncio.AbstractEventLoop
+    ) -> None:
+        def put(message: Message) -> None:
+            asyncio.run_coroutine_threadsafe(_await(send(message)), loop).result()
+
+        headers = [(name.encode(), value.encode("latin1")) for name, value in response.items()]
+        headers += [
+            (b"Set-Cookie", cookie.OutputString().encode()) for cookie in response.cookies.values()
+        ]
+        put({"type": "http.response.start", "status": response.status_code, "headers": headers})
+        for chunk in response:
+            put({"type": "http.response.body", "body": chunk, "more_body": True})
+        put({"type": "http.response.body"})
+
+    async def _send_stream(self, response: HttpResponseBase, receive: Receive, send: Send) -> None:
+        sending = asyncio.create_task(self.send_response(response, send))
+        leaving = asyncio.create_task(_disconnect(receive))
+        try:
+            await asyncio.wait([sending, leaving], return_when=asyncio.FIRST_COMPLETED)
+            if sending.done():
+                sending.result()
+        finally:
+            leaving.cancel()
+            sending.cancel()
+            await asyncio.wait([sending])
+            await self._in_thread(response.close)
+
+
+async def _disconnect(receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass
+
+
+async def _await(awaitable: Awaitable[None]) -> None:
+    await awaitable
+
+
+handler = Handler()
+
+
+async def application(scope: Scope, receive: Receive, send: Send) -> None:
+    """Serve HTTP requests; start and end the worker with the server."""
     if scope["type"] == "http":
-        if any(name == b"transfer-encoding" for name, _ in scope["headers"]):
-            scope, receive = await with_length(scope, receive)
-        await answer(scope, receive, send)
+        await handler(scope, receive, send)
     elif scope["type"] == "lifespan":
         while (await receive())["type"] != "lifespan.shutdown":
             if cause := await asyncio.to_thread(connection_error):
                 await send({"type": "lifespan.startup.failed", "message": cause})
                 return
-            this_worker()  # Its first sweep fails the runs that a dead process left behind.
+            get_runtime().worker  # noqa: B018 (its first sweep expires runs of a lost worker)
             await send({"type": "lifespan.startup.complete"})
-        await asyncio.to_thread(drain, SHUTDOWN_GRACE)
-        await asyncio.to_thread(stop_listening)
+        await asyncio.to_thread(close_runtime, SHUTDOWN_GRACE)
         await send({"type": "lifespan.shutdown.complete"})
-
-
-async def answer(scope, receive, send):
-    """What the view answers, or what it leaves to be answered."""
-    headers = []
-
-    async def send_unless_left(message):
-        if ANSWER not in scope:
-            await send(message)
-        elif message["type"] == "http.response.start":
-            headers.extend(message["headers"])
-
-    await bridge(scope, receive, send_unless_left)
-    if ANSWER in scope:
-        await scope[ANSWER].send(receive, send, headers)
-
-
-async def with_length(scope, receive):
-    """A request whose body comes in chunks, with the length that WSGI needs to read it.
-
-    Reads no more than shows that the body is too large.
-    """
-    body = b""
-    more = True
-    while more and len(body) <= settings.DATA_UPLOAD_MAX_MEMORY_SIZE:
-        message = await receive()
-        body += message.get("body", b"")
-        more = message.get("more_body", False)
-    headers = [(name, value) for name, value in scope["headers"] if name != b"transfer-encoding"]
-    headers.append((b"content-length", str(len(body)).encode()))
-    pending = [{"type": "http.request", "body": body, "more_body": False}]
-
-    async def receive_whole():
-        return pending.pop() if pending else await receive()
-
-    return {**scope, "headers": headers}, receive_whole

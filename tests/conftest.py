@@ -6,8 +6,7 @@ from rest_framework.test import APIClient
 
 from conversations.domain.conversations.accounts import issue_key
 from conversations.models import Member
-from conversations.runtime.broker import stop_listening
-from conversations.runtime.worker import drain
+from conversations.runtime.runtime import close_runtime
 
 from .factories import link_user, make_member, make_organization
 from .model_server import ModelServer, model_server
@@ -60,8 +59,7 @@ def django_db_modify_db_settings(django_db_modify_db_settings_parallel_suffix, t
 def _worker_ends_before_its_database(django_db_setup, django_db_blocker):
     yield
     with django_db_blocker.unblock():
-        drain(0)
-        stop_listening()
+        close_runtime(grace=0)
 
 
 @pytest.fixture(scope="session")

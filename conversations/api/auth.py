@@ -42,11 +42,19 @@ class ApiKeyAuthentication(BaseAuthentication):
 
     def _check_user_header(self, request: Request, key: ApiKey) -> None:
         # V1 trusted this header; here it may only repeat what the key implies.
-        claimed = request.META.get("HTTP_USER_ID")
+        claimed = _user_header(request)
         if claimed is not None and claimed != key.member_id:
             raise PermissionDenied(
                 f"The header user_id names {claimed!r}, but this key belongs to {key.member_id!r}"
             )
+
+
+def _user_header(request: Request) -> str | None:
+    # Django's ASGI requests leave names with an underscore out of META.
+    for name, value in getattr(request._request, "scope", {}).get("headers", ()):
+        if name == b"user_id":
+            return str(value, "latin1")
+    return request.META.get("HTTP_USER_ID")
 
 
 class KeyAllowsMethod(BasePermission):

@@ -1,25 +1,25 @@
-"""The answer to a turn, while the turn is being taken: as server-sent events, or whole.
-
-The view ends at once and leaves a RunAnswer, which is sent while the run goes on. So no thread
-waits for a model, and no database connection is held meanwhile.
-"""
+"""Responses to a turn: a stream of its events, or the whole answer when the run is over."""
 
 import asyncio
-import logging
 import time
-from collections.abc import AsyncIterator
-from contextlib import aclosing
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AbstractAsyncContextManager, aclosing, nullcontext
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Any, NamedTuple
 from uuid import uuid4
 
 from asgiref.sync import async_to_sync
-from django.http import HttpResponse
+from django.db import close_old_connections
+from django.http import HttpResponse, StreamingHttpResponse
+from django.http.response import HttpResponseBase
+from rest_framework.request import Request
 
+from ..domain.runs.events import ErrorEvent, SummaryEvent, from_json
 from ..domain.runs.leases import messages_of_run
 from ..models import Message, Run
-from ..runtime.broker import Watch, follow
-from ..runtime.database import in_database
+from ..runtime.broker import IDLE, Subscription
+from ..runtime.runtime import get_runtime
 from .http.renderers import dumped
 from .serializers.events import (
     represent_compaction,
@@ -29,132 +29,123 @@ from .serializers.events import (
 )
 from .shapes.messages import messages_json
 
-logger = logging.getLogger(__name__)
-
+# Without events for this long, a stream sends a ping, so that proxies keep the connection. Seconds.
 PING_INTERVAL = 20.0
 DONE = b"data: [DONE]\n\n"
+# A server may put a function under this key of the ASGI scope. It returns an async context manager
+# in which the view waits for a model, so that its thread does not count as busy meanwhile.
+WAITING = "conversations.waiting"
 
 
-@dataclass(frozen=True)
-class Form:
-    """How the answer is wanted."""
+@dataclass(frozen=True, slots=True)
+class ResponseOptions:
+    """The form of the response that a client wants.
+
+    Args:
+        pings: Send pings in a stream.
+        types: The V1 message types to show; None shows all.
+        shows_sent_messages: Show calls of `send_message` as assistant messages.
+        shows_compactions: Show the summaries of compactions.
+        after: The number of the last event of the stream that the client has seen.
+    """
 
     streaming: bool = True
     pings: bool = True
     types: list[str] | None = None
-    speech: bool = True
-    compaction: bool = False
+    shows_sent_messages: bool = True
+    shows_compactions: bool = False
     after: int = 0
 
 
-# Under this name a view leaves its RunAnswer in the ASGI scope, and project/asgi.py sends it.
-ANSWER = "conversations.answer"
+def respond(
+    request: Request,
+    run: Run,
+    options: ResponseOptions,
+    *,
+    subscription: Subscription | None = None,
+) -> HttpResponseBase:
+    """Return the response to a run that may still be active.
 
-
-class RunAnswer:
-    """The answer to a run, as soon as there is one."""
-
-    def __init__(self, run_id: str, form: Form, beginning: Watch | None):
-        self.run_id, self.form, self.beginning = run_id, form, beginning
-
-    async def whole(self) -> tuple[int, bytes]:
-        """The status and body, when the run is over."""
-        try:
-            async for _ in follow(self.run_id, beginning=self.beginning):
-                pass
-            status, body = await in_database(whole_answer, self.run_id, self.form)
-        except Exception:
-            # No view is there any more to answer for it.
-            logger.exception("The answer to %s failed", self.run_id)
-            status, body = 500, {"detail": "An unknown error occurred"}
-        return status, dumped(body)
-
-    def lines(self) -> AsyncIterator[bytes]:
-        """Server-sent events, as they happen."""
-        return _lines(self.run_id, self.form, self.beginning)
-
-    async def send(self, receive, send, headers: list[tuple[bytes, bytes]]) -> None:
-        """Answer by ASGI, with the headers that every response has, until the client goes."""
-        sending = asyncio.create_task(self._send(send, headers))
-        leaving = asyncio.create_task(_left(receive))
-        try:
-            await asyncio.wait([sending, leaving], return_when=asyncio.FIRST_COMPLETED)
-            if sending.done():
-                sending.result()
-        finally:
-            sending.cancel()
-            leaving.cancel()
-            if self.beginning:
-                self.beginning.close()  # The client may have gone before anybody listened.
-
-    async def _send(self, send, headers: list[tuple[bytes, bytes]]) -> None:
-        status, body = (200, b"") if self.form.streaming else await self.whole()
-        own = STREAM_HEADERS if self.form.streaming else JSON_HEADERS
-        names = {b"content-type", b"content-length"}
-        headers = [*own, *(pair for pair in headers if pair[0].lower() not in names)]
-        if not self.form.streaming:
-            headers.append((b"content-length", str(len(body)).encode()))
-        await send({"type": "http.response.start", "status": status, "headers": headers})
-        if self.form.streaming:
-            async with aclosing(self.lines()) as lines:
-                async for line in lines:
-                    await send({"type": "http.response.body", "body": line, "more_body": True})
-        await send({"type": "http.response.body", "body": body})
-
-
-STREAM_HEADERS = [
-    (b"content-type", b"text/event-stream; charset=utf-8"),
-    (b"cache-control", b"no-cache"),
-    (b"x-accel-buffering", b"no"),  # nginx would keep small pieces back.
-]
-JSON_HEADERS = [(b"content-type", b"application/json")]
-
-
-async def _left(receive) -> None:
-    while (await receive())["type"] != "http.disconnect":
-        pass
-
-
-def answer_run(request, run: Run, form: Form, *, beginning: Watch | None = None) -> HttpResponse:
-    """What a view answers whose answer takes its time.
-
-    Under ASGI the thread is free at once, and so is its database connection. A WSGI server knows
-    no such thing: there the thread waits, and a stream comes when it is whole.
+    `subscription` is one from before the run's first event. A stream is sent while the run goes
+    on; otherwise the thread waits here, without a database connection.
     """
-    answer = RunAnswer(run.pk, form, beginning)
-    scope = request.META.get("asgi.scope")
-    if scope is not None:
-        scope[ANSWER] = answer
-        return HttpResponse()
-    if form.streaming:
-        response: HttpResponse = HttpResponse(async_to_sync(_joined)(answer))
-        for name, value in STREAM_HEADERS:
-            response[name.decode()] = value.decode()
-        return response
-    status, body = async_to_sync(answer.whole)()
-    return HttpResponse(body, status=status, content_type="application/json")
+    close_old_connections()
+    if options.streaming:
+        return RunResponse(run.pk, options, subscription)
+    waiting = getattr(request._request, "scope", {}).get(WAITING, nullcontext)
+    async_to_sync(_wait_until_over)(run.pk, subscription, waiting())
+    status, body = whole_answer(run.pk, options)
+    return HttpResponse(dumped(body), status=status, content_type="application/json")
 
 
-async def _joined(answer: RunAnswer) -> bytes:
-    return b"".join([line async for line in answer.lines()])
+async def _wait_until_over(
+    run_id: str,
+    subscription: Subscription | None,
+    waiting: AbstractAsyncContextManager[object],
+) -> None:
+    events = get_runtime().broker.follow(run_id, subscription=subscription)
+    async with waiting, aclosing(events):
+        async for _ in events:
+            pass
 
 
-async def _lines(run_id: str, form: Form, beginning: Watch | None) -> AsyncIterator[bytes]:
-    quiet_since = time.monotonic()
-    if form.pings:
+class RunResponse(StreamingHttpResponse):
+    """A run's events as server-sent events, as they happen.
+
+    An ASGI server iterates over it in its event loop: a stream takes no thread. Under WSGI, the
+    thread of the request runs an event loop of its own.
+    """
+
+    def __init__(self, run_id: str, options: ResponseOptions, subscription: Subscription | None):
+        super().__init__(
+            _lines(run_id, options, subscription),
+            content_type="text/event-stream; charset=utf-8",
+            headers={
+                "Cache-Control": "no-cache",
+                "X-Accel-Buffering": "no",  # nginx would hold back small chunks.
+            },
+        )
+        self._subscription = subscription
+
+    def __iter__(self) -> Iterator[bytes]:
+        lines = aiter(self)
+
+        async def next_line() -> bytes | None:
+            return await anext(lines, None)
+
+        with asyncio.Runner() as runner:
+            while (line := runner.run(next_line())) is not None:
+                yield line
+
+    def close(self) -> None:
+        if self._subscription is not None:
+            # The client may have left before the first event was read.
+            self._subscription.close()
+        super().close()
+
+
+async def _lines(
+    run_id: str, options: ResponseOptions, subscription: Subscription | None
+) -> AsyncIterator[bytes]:
+    last_sent = time.monotonic()
+    if options.pings:
         yield _ping(run_id)
-    async for event in follow(run_id, after=form.after, beginning=beginning):
-        if event is None:
-            if form.pings and time.monotonic() - quiet_since >= PING_INTERVAL:
-                quiet_since = time.monotonic()
-                yield _ping(run_id)
-            continue
-        if event.data["type"] == "summary" and not form.compaction:
-            continue
-        quiet_since = time.monotonic()
-        for item in represent_event(run_id, event, types=form.types, speech=form.speech):
-            name = b"event: error\n" if item["message_type"] == "error_message" else b""
-            yield name + b"data: " + dumped(item) + b"\n\n"
+    events = get_runtime().broker.follow(run_id, after=options.after, subscription=subscription)
+    async with aclosing(events):
+        async for stored in events:
+            if stored is IDLE:
+                if options.pings and time.monotonic() - last_sent >= PING_INTERVAL:
+                    last_sent = time.monotonic()
+                    yield _ping(run_id)
+                continue
+            if isinstance(stored.event, SummaryEvent) and not options.shows_compactions:
+                continue
+            last_sent = time.monotonic()
+            name = b"event: error\n" if isinstance(stored.event, ErrorEvent) else b""
+            for item in represent_event(
+                stored, types=options.types, shows_sent_messages=options.shows_sent_messages
+            ):
+                yield name + b"data: " + dumped(item) + b"\n\n"
     yield DONE
 
 
@@ -174,33 +165,46 @@ def _ping(run_id: str) -> bytes:
     return b"data: " + dumped(ping) + b"\n\n"
 
 
-def whole_answer(run_id: str, form: Form) -> tuple[int, dict]:
-    """The status and body of the plain answer to a run that is over."""
+class WholeAnswer(NamedTuple):
+    """The status and the body of a response that is not streamed."""
+
+    status: int
+    body: dict[str, Any]
+
+
+def whole_answer(run_id: str, options: ResponseOptions) -> WholeAnswer:
+    """Return the response to a run that is over."""
     run = Run.objects.get_or_none(pk=run_id)
     if run is None:
-        return 404, {"detail": f"Run not found with id='{run_id}': it was deleted meanwhile"}
+        detail = f"Run not found with id='{run_id}': it was deleted meanwhile"
+        return WholeAnswer(404, {"detail": detail})
     if run.status == Run.Status.FAILED:
-        return represent_failure(run, run.events.order_by("-seq")[0].data)
+        error = from_json(run.events.order_by("-seq")[0].data)
+        assert isinstance(error, ErrorEvent)  # noqa: S101 (`finish_run` stores it last)
+        return WholeAnswer(*represent_failure(run, error))
     if run.metadata.get("run_type") == "compact":
         if run.status == Run.Status.CANCELLED:
-            return 409, {"detail": "CONFLICT: The compaction was cancelled", "run_id": run_id}
-        return 200, represent_compaction(run.events.get(data__type="summary").data)
+            detail = "CONFLICT: The compaction was cancelled"
+            return WholeAnswer(409, {"detail": detail, "run_id": run_id})
+        summary = from_json(run.events.get(data__type="summary").data)
+        assert isinstance(summary, SummaryEvent)  # noqa: S101 (by the query)
+        return WholeAnswer(200, represent_compaction(summary))
     messages = [link.message for link in messages_of_run(run)]
-    messages = [message for message in messages if _is_of_the_agent(message, form)]
+    messages = [message for message in messages if _is_shown(message, options)]
     answer = {
-        "messages": messages_json(messages, form.types, speech=form.speech),
+        "messages": messages_json(messages, options.types, speech=options.shows_sent_messages),
         "stop_reason": {"message_type": "stop_reason", "stop_reason": run.stop_reason},
         "usage": represent_usage(run.usage),
         "logprobs": None,
         "turns": None,
     }
-    return 200, answer
+    return WholeAnswer(200, answer)
 
 
-def _is_of_the_agent(message: Message, form: Form) -> bool:
-    """What the caller sent is not told again; the results of its own tools have no tool's name."""
+def _is_shown(message: Message, options: ResponseOptions) -> bool:
+    # Not what the caller sent, which includes results of client tools: those have no tool's name.
     role = message.role
     if role == Message.Role.SUMMARY:
-        return form.compaction
+        return options.shows_compactions
     is_result = role == Message.Role.TOOL and message.name is not None
     return is_result or role in (Message.Role.ASSISTANT, Message.Role.APPROVAL)

@@ -1,7 +1,7 @@
 """Model handles: provider/model."""
 
+from ..llm.errors import UnknownModel
 from ..llm.providers import resolve
-from ..llm.requests import UnknownModel
 from .errors import InvalidModelHandle, UnknownModelHandle
 
 

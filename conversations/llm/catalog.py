@@ -1,4 +1,4 @@
-"""The models this server can answer with: those its providers list, and the scripted one."""
+"""The models that agents can use: those that the providers list, and the scripted one."""
 
 import logging
 import time
@@ -8,14 +8,16 @@ from .providers import SCRIPTED, Provider, providers
 
 logger = logging.getLogger(__name__)
 
-# A provider's list changes rarely, and asking takes its time.
-KEPT_SECONDS = 60.0
-ASK_SECONDS = 5.0
-# No list says how much a model reads.
+# In seconds.
+CACHE_TTL = 60.0
+LIST_TIMEOUT = 5.0
+# The lists do not say how much a model can read.
 CONTEXT_WINDOW = 128_000
 
 
 class Model(NamedTuple):
+    """A model of a provider; `context_window` is in tokens."""
+
     provider: str
     name: str
     display_name: str
@@ -23,31 +25,32 @@ class Model(NamedTuple):
 
     @property
     def handle(self) -> str:
+        """The name by which agents refer to the model."""
         return f"{self.provider}/{self.name}"
 
 
 SCRIPTED_MODEL = Model(SCRIPTED, "demo", "Scripted model (no language model)")
 
-_kept: dict[Provider, tuple[float, list[Model]]] = {}
+_cache: dict[Provider, tuple[float, list[Model]]] = {}
 
 
 def available_models() -> list[Model]:
-    """Of each provider that answers; the scripted model is always there."""
+    """List the models of every provider that responds, and the scripted model."""
     found = [SCRIPTED_MODEL]
     for provider in providers().values():
-        since, models = _kept.get(provider, (0.0, []))
-        if not models or time.monotonic() - since > KEPT_SECONDS:
-            models = _ask(provider)
-            _kept[provider] = (time.monotonic(), models)
+        since, models = _cache.get(provider, (0.0, []))
+        if not models or time.monotonic() - since > CACHE_TTL:
+            models = _list_models(provider)
+            _cache[provider] = (time.monotonic(), models)
         found += models
     return found
 
 
-def _ask(provider: Provider) -> list[Model]:
-    import openai  # noqa: PLC0415 (takes seconds, which commands that ask nothing need not wait)
+def _list_models(provider: Provider) -> list[Model]:
+    import openai  # noqa: PLC0415 (importing it takes seconds; most commands call no model)
 
     with openai.OpenAI(
-        api_key=provider.api_key, base_url=provider.base_url, timeout=ASK_SECONDS, max_retries=0
+        api_key=provider.api_key, base_url=provider.base_url, timeout=LIST_TIMEOUT, max_retries=0
     ) as client:
         try:
             return [Model(provider.name, model.id, model.id) for model in client.models.list()]

@@ -1,17 +1,17 @@
-"""Which servers answer for which handles: `provider/model`, from the setting `PROVIDERS`."""
+"""The configured providers, and which of them serves a handle `provider/model`."""
 
 from typing import NamedTuple
 
 from ..conf import conf
-from .requests import UnknownModel
+from .errors import UnknownModel
 
 SCRIPTED = "scripted"
-# V1 called an OpenAI provider at another base URL so; stored handles still do.
+# V1's name for OpenAI at another base URL; stored handles still have it.
 PROXY = "openai-proxy"
 
 
 class Provider(NamedTuple):
-    """A server that speaks OpenAI's chat completions; `base_url` None is OpenAI itself."""
+    """A server that speaks OpenAI's chat completions; `base_url` None means OpenAI itself."""
 
     name: str
     api_key: str
@@ -19,7 +19,7 @@ class Provider(NamedTuple):
 
 
 def providers() -> dict[str, Provider]:
-    """Return the configured providers by name. Without one the scripted model replies."""
+    """Return the configured providers by name. Without any, the scripted model replies."""
     return {
         # Self-hosted servers often need no key, but the client library requires one.
         name: Provider(name, entry.get("api_key") or "none", entry.get("base_url"))
@@ -28,9 +28,9 @@ def providers() -> dict[str, Provider]:
 
 
 def resolve(handle: str) -> tuple[Provider | None, str]:
-    """The provider of a handle and the name of the model there; no provider: the scripted model.
+    """Return the provider of a handle and its name of the model; no provider means scripted.
 
-    Raises UnknownModel where providers are set up and none of them has this name.
+    Raises UnknownModel if providers are configured and none has this name.
     """
     name, _, model = handle.partition("/")
     known = providers()

@@ -1,7 +1,7 @@
 """The stored records of turns: runs, their steps and events."""
 
 from datetime import timedelta
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from django.db import models
 from django.db.models import Q
@@ -13,24 +13,33 @@ from .agents import Agent
 from .base import OrganizationModel, OrganizationQuerySet
 from .conversations import Conversation
 
+if TYPE_CHECKING:
+    from .accounts import Organization
 
-class RunQuerySet(OrganizationQuerySet):
+
+class RunQuerySet(OrganizationQuerySet["Run"]):
+    """Query sets of runs."""
+
     def active(self) -> Self:
+        """Return the runs that are not over."""
         return self.filter(status__in=Run.ACTIVE)
 
-    def silent(self) -> Self:
-        """Active ones whose process has not been heard of for so long that it must be dead."""
-        silence = timedelta(seconds=conf.STALLED_RUN_TIMEOUT)
-        return self.active().filter(heartbeat_at__lt=Now() - silence)
+    def stalled(self) -> Self:
+        """Return active runs without a heartbeat for STALLED_RUN_TIMEOUT: their worker is lost."""
+        timeout = timedelta(seconds=conf.STALLED_RUN_TIMEOUT)
+        return self.active().filter(heartbeat_at__lt=Now() - timeout)
 
     def of_live_agents(self) -> Self:
+        """Return the runs whose agent and conversation are not deleted."""
         return self.filter(agent__deleted_at=None, conversation__deleted_at=None)
 
 
 class Run(OrganizationModel):
-    """One turn: its state, what it cost and how it ended."""
+    """The record of a turn: its state, its lease, its tokens and its outcome."""
 
     class Status(models.TextChoices):
+        """`created` waits for a worker; the last three are final."""
+
         CREATED = "created"
         RUNNING = "running"
         COMPLETED = "completed"
@@ -107,7 +116,7 @@ class Run(OrganizationModel):
             models.Index(fields=["organization", "created_at", "id"], name="runs_by_creation"),
             models.Index(fields=["agent", "created_at", "id"], name="agent_runs_by_creation"),
             models.Index(fields=["conversation", "created_at", "id"], name="conv_runs_by_creation"),
-            # Few of many: what workers look for, several times a minute.
+            # A small part of the table, which workers read several times a minute.
             models.Index(
                 fields=["status", "created_at"],
                 condition=Q(status__in=["created", "running"]),
@@ -115,12 +124,12 @@ class Run(OrganizationModel):
             ),
         ]
 
-    def __str__(self):
+    def __str__(self) -> str:
         return self.id
 
 
 class Step(OrganizationModel):
-    """One call of the model within a turn, and the memory it was shown."""
+    """One call of the model in a turn, and the blocks that it was sent."""
 
     id = PrefixedUUIDField(prefix="step", primary_key=True)
     run = models.ForeignKey(Run, models.CASCADE, related_name="steps")
@@ -143,17 +152,20 @@ class Step(OrganizationModel):
 
     objects = OrganizationQuerySet.as_manager()
 
-    def __str__(self):
+    def __str__(self) -> str:
         return self.id
 
 
-class RunEventQuerySet(models.QuerySet):
-    def in_organization(self, organization) -> Self:
+class RunEventQuerySet(models.QuerySet["RunEvent"]):
+    """Query sets of events."""
+
+    def in_organization(self, organization: "Organization | str") -> Self:
+        """Return the events of an organization's runs."""
         return self.filter(run__organization=organization)
 
 
 class RunEvent(models.Model):
-    """One stored piece of a run's stream."""
+    """One stored event of a run's stream (`domain/runs/events.py`)."""
 
     run = models.ForeignKey(Run, models.CASCADE, related_name="events")
     seq = models.PositiveIntegerField(help_text="From 1.")
@@ -167,5 +179,5 @@ class RunEvent(models.Model):
         ordering = ["run", "seq"]
         constraints = [models.UniqueConstraint(fields=["run", "seq"], name="event_seq_is_unique")]
 
-    def __str__(self):
+    def __str__(self) -> str:
         return f"{self.run_id} #{self.seq}"

@@ -1,152 +1,200 @@
-"""Who watches the events of runs, and how they hear of them."""
+"""Publishing the events of runs to the subscribers in this process."""
 
 import asyncio
 import threading
 from collections import defaultdict, deque
-from collections.abc import AsyncIterator
-from functools import cache
+from collections.abc import AsyncIterator, Iterable
+from enum import Enum
+from typing import Final, Literal
 
 from django.db import connection
 
-from ..domain.runs.events import Event, stored_events
+from ..domain.runs.events import StoredEvent, stored_events
+from ..domain.runs.notify import notify
 from .database import in_database
-from .listener import listen
+from .listener import Listener
 
-# How often a watcher looks for the events of a run that another process takes, unheard of.
+# How often to poll for the events of a run that another process executes, in seconds.
 POLL_INTERVAL = 0.25
-# The watchers of a run that is taken here are told; now and then, that nothing happens.
+# How long to wait for an event of a run of this process before reporting that it is idle.
 IDLE_INTERVAL = 5.0
 
 
-class Watch:
-    """What one watcher has been told of a run and has not read yet."""
+class Idle(Enum):
+    """What `EventBroker.follow` yields when there is no event for a while."""
 
-    def __init__(self, run_id: str):
+    IDLE = "idle"
+
+
+IDLE: Final = Idle.IDLE
+
+
+class Subscription:
+    """The published events of one run that its subscriber has not read yet."""
+
+    def __init__(self, broker: "EventBroker", run_id: str):
         self.run_id = run_id
-        self.loop: asyncio.AbstractEventLoop | None = None
-        self._told: deque[tuple[list[Event], bool]] = deque()
-        self._something = asyncio.Event()
+        self._broker = broker
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._wakeup = asyncio.Event()
+        self._pending: deque[StoredEvent] = deque()
+        self._is_over = False
 
-    def tell(self, events: list[Event], is_over: bool) -> None:
-        """Called in any thread, also before anybody waits."""
-        self._told.append((events, is_over))
-        if self.loop is not None:
+    def publish(self, events: Iterable[StoredEvent], *, is_over: bool) -> None:
+        """Add events and wake the subscriber. May be called from any thread."""
+        self._pending.extend(events)
+        self._is_over = self._is_over or is_over
+        if self._loop is not None:
             try:
-                self.loop.call_soon_threadsafe(self._something.set)
+                self._loop.call_soon_threadsafe(self._wakeup.set)
             except RuntimeError:
-                self.close()  # The watcher's loop is gone.
+                self.close()  # The subscriber's event loop is closed.
 
-    async def heard(self, seconds: float) -> list[tuple[list[Event], bool]]:
-        """What was told since the last time; waits at most so long for it."""
-        self.loop = asyncio.get_running_loop()
-        if not self._told:
-            self._something.clear()
+    async def pending(self, timeout: float) -> tuple[list[StoredEvent], bool]:
+        """Return the unread events and whether the run is over; wait for them if there are none."""
+        self._loop = asyncio.get_running_loop()
+        self._wakeup.clear()
+        if not self._pending and not self._is_over:
             try:
-                async with asyncio.timeout(seconds):
-                    await self._something.wait()
+                async with asyncio.timeout(timeout):
+                    await self._wakeup.wait()
             except TimeoutError:
-                return []
-        told = []
-        while self._told:
-            told.append(self._told.popleft())
-        return told
+                return [], False
+        # Read first: events are added before the run is declared over.
+        is_over, self._is_over = self._is_over, False
+        return [self._pending.popleft() for _ in range(len(self._pending))], is_over
 
     def close(self) -> None:
-        with _lock:
-            _watches[self.run_id].discard(self)
-            if not _watches[self.run_id]:
-                del _watches[self.run_id]
+        """Unsubscribe. May be called more than once."""
+        self._broker.unsubscribe(self)
 
 
-_lock = threading.RLock()
-_watches: defaultdict[str, set[Watch]] = defaultdict(set)
-# The runs whose turns this process takes: their watchers are told, and need not look.
-taken_here: set[str] = set()
+class EventBroker:
+    """Delivers the events of runs to subscribers, from this process or by way of the database.
 
+    The worker publishes the events of its runs here, after they are stored. Other runs are polled
+    for, and on PostgreSQL also woken for by NOTIFY.
 
-def watch(run_id: str) -> Watch:
-    """Begin to hear of a run's events, from now on. Close it in the end."""
-    made = Watch(run_id)
-    with _lock:
-        _watches[run_id].add(made)
-    return made
-
-
-def tell_watchers(run_id: str, events: list[Event], *, is_over: bool = False) -> None:
-    """Tell this process's watchers of events that are stored."""
-    with _lock:
-        watches = list(_watches[run_id]) if run_id in _watches else []
-    for one in watches:
-        one.tell(events, is_over)
-
-
-async def follow(
-    run_id: str, *, after: int = 0, beginning: Watch | None = None
-) -> AsyncIterator[Event | None]:
-    """A run's events with `seq` > `after`, stored ones first, until the run is over.
-
-    Answers None now and then when nothing happens, so that the caller can keep a connection alive.
-    `beginning` is a watch from before the run's first event, which saves looking for stored ones.
+    Args:
+        notifies: Whether to NOTIFY other processes of what is published. True in `run_worker`,
+            whose subscribers are all in web processes. A web process does not pay for that: the
+            others poll for the events of its runs.
     """
-    heard = beginning or watch(run_id)
-    last, is_over = after, False
-    try:
-        if beginning is None:
-            # A watch that begins before the look misses nothing in between.
-            stored, is_over = await in_database(stored_events, run_id, after=last)
-            for event in stored:
-                yield event
-                last = event.seq
-        while not is_over:
-            told = await heard.heard(_patience(run_id))
-            events = [event for batch, _ in told for event in batch if event.seq > last]
-            is_over = any(over for _, over in told)
-            # Whoever ends a run in the middle of something may have more to tell than it knows.
-            is_gap = [event.seq for event in events] != [*range(last + 1, last + 1 + len(events))]
-            if is_gap or (not events and (is_over or run_id not in taken_here)):
-                events, is_over = await in_database(stored_events, run_id, after=last)
-            for event in events:
-                yield event
-                last = event.seq
-            if not events:
-                yield None
-    finally:
-        heard.close()
 
+    def __init__(self, *, notifies: bool = False):
+        self.notifies = notifies
+        self._lock = threading.Lock()
+        self._subscriptions: defaultdict[str, set[Subscription]] = defaultdict(set)
+        self._local_runs: set[str] = set()
+        self._listener: threading.Thread | None = None
+        self._stop_listening = threading.Event()
 
-def _patience(run_id: str) -> float:
-    """How long to wait for news before looking at the rows."""
-    if run_id in taken_here:
-        return IDLE_INTERVAL
-    if connection.vendor == "postgresql":
-        _hear_of_others()
-    return POLL_INTERVAL
+    def add_local_run(self, run_id: str) -> None:
+        """Declare that this process executes a run and will publish its events."""
+        self._local_runs.add(run_id)
 
+    def remove_local_run(self, run_id: str) -> None:
+        """Declare that this process no longer executes a run."""
+        self._local_runs.discard(run_id)
 
-_stop = threading.Event()
+    def subscribe(self, run_id: str) -> Subscription:
+        """Subscribe to the events of a run that are published from now on."""
+        subscription = Subscription(self, run_id)
+        with self._lock:
+            self._subscriptions[run_id].add(subscription)
+        return subscription
 
+    def unsubscribe(self, subscription: Subscription) -> None:
+        """Remove a subscription, if it is still there."""
+        with self._lock:
+            subscriptions = self._subscriptions.get(subscription.run_id, set())
+            subscriptions.discard(subscription)
+            if not subscriptions:
+                self._subscriptions.pop(subscription.run_id, None)
 
-@cache
-def _hear_of_others() -> threading.Thread:
-    """Tell watchers when another process announces news of a run."""
-    thread = threading.Thread(
-        target=listen,
-        kwargs={
-            "hear": lambda run_id: tell_watchers(run_id, []),
-            "until": _stop,
-            "seconds": POLL_INTERVAL,
-        },
-        name="announcements",
-        daemon=True,
-    )
-    thread.start()
-    return thread
+    def has_subscribers(self, run_id: str) -> bool:
+        """Return whether anybody in this process is subscribed to a run."""
+        return run_id in self._subscriptions
 
+    async def publish(self, events: Iterable[StoredEvent]) -> None:
+        """Deliver stored events, which may be of several runs."""
+        by_run: defaultdict[str, list[StoredEvent]] = defaultdict(list)
+        for event in events:
+            by_run[event.run_id].append(event)
+        for run_id, of_run in by_run.items():
+            self._deliver(run_id, of_run)
+        if self.notifies and by_run:
+            await in_database(notify, list(by_run))
 
-def stop_listening() -> None:
-    """End what `follow` started, before the process or its database ends."""
-    if _hear_of_others.cache_info().currsize:
-        _stop.set()
-        _hear_of_others().join()
-        _hear_of_others.cache_clear()
-        _stop.clear()
+    async def publish_end(self, run_id: str, events: Iterable[StoredEvent]) -> None:
+        """Deliver the last events of a run."""
+        self._deliver(run_id, events, is_over=True)
+        if self.notifies:
+            await in_database(notify, [run_id])
+
+    def _deliver(
+        self, run_id: str, events: Iterable[StoredEvent], *, is_over: bool = False
+    ) -> None:
+        with self._lock:
+            subscriptions = list(self._subscriptions.get(run_id, ()))
+        for subscription in subscriptions:
+            subscription.publish(events, is_over=is_over)
+
+    async def follow(
+        self, run_id: str, *, after: int = 0, subscription: Subscription | None = None
+    ) -> AsyncIterator[StoredEvent | Literal[Idle.IDLE]]:
+        """Yield a run's events numbered beyond `after` until the run is over, and IDLE meanwhile.
+
+        `subscription` is one from before the run's first event, which saves reading stored ones.
+        """
+        is_from_start = subscription is not None
+        subscription = subscription or self.subscribe(run_id)
+        last, is_over = after, False
+        try:
+            if not is_from_start:
+                # The subscription is older than this query, so that no event is missed.
+                page = await in_database(stored_events, run_id, after=last)
+                for event in page.events:
+                    yield event
+                    last = event.seq
+                is_over = page.is_over
+            while not is_over:
+                pending, is_over = await subscription.pending(self._timeout(run_id))
+                events = [event for event in pending if event.seq > last]
+                # A process that ended the run may not know of events that another one stored.
+                has_gap = [event.seq for event in events] != [
+                    *range(last + 1, last + 1 + len(events))
+                ]
+                if has_gap or (not events and (is_over or run_id not in self._local_runs)):
+                    events, is_over = await in_database(stored_events, run_id, after=last)
+                for event in events:
+                    yield event
+                    last = event.seq
+                if not events:
+                    yield IDLE
+        finally:
+            subscription.close()
+
+    def _timeout(self, run_id: str) -> float:
+        if run_id in self._local_runs:
+            return IDLE_INTERVAL
+        if connection.vendor == "postgresql":
+            self._start_listener()
+        return POLL_INTERVAL
+
+    def _start_listener(self) -> None:
+        with self._lock:
+            if self._listener is None:
+                listener = Listener(
+                    lambda run_id: self._deliver(run_id, []),
+                    interval=POLL_INTERVAL,
+                    stop=self._stop_listening,
+                )
+                self._listener = threading.Thread(target=listener.run, name="listener", daemon=True)
+                self._listener.start()
+
+    def close(self) -> None:
+        """Stop listening for notifications. The broker cannot be used afterwards."""
+        self._stop_listening.set()
+        if self._listener is not None:
+            self._listener.join()

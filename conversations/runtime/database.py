@@ -1,4 +1,4 @@
-"""Calling the database from coroutines: on few threads, each with its own connection."""
+"""Database calls from coroutines, on a few threads with connections of their own."""
 
 import asyncio
 from collections.abc import Callable
@@ -11,15 +11,15 @@ from django.db import close_old_connections
 P = ParamSpec("P")
 R = TypeVar("R")
 
-# Hundreds of turns and streams wait for models and clients; few of them use the database at once.
+# Hundreds of turns and streams wait for models and clients; few use the database at a time.
 _threads = ThreadPoolExecutor(max_workers=4, thread_name_prefix="database")
 
 
 async def in_database(function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
-    """What `function` answers, called on a thread that may use the database.
+    """Call a function on a database thread and return its result.
 
-    A caller that is cancelled meanwhile is so when the function has ended: what it writes would
-    otherwise be written behind the caller's back, or not at all.
+    If the caller is cancelled, the function still runs to its end before CancelledError is raised,
+    so that the caller never continues while a write is pending.
     """
     loop = asyncio.get_running_loop()
     future = loop.run_in_executor(_threads, partial(_call, function, *args, **kwargs))

@@ -1,48 +1,48 @@
-"""Storing events in order, from the event loop."""
+"""Storing events in order from the event loop, in batches."""
 
 import asyncio
 from collections import defaultdict
 
 from django.db import IntegrityError
 
-from ..domain.runs.events import Event, RunLost, insert_events
-from .broker import tell_watchers
+from ..domain.runs.events import RunLost, StoredEvent, insert_events
+from .broker import EventBroker
 from .database import in_database
 
 
 class EventWriter:
-    """Stores events in the order in which they come, as many at once as came meanwhile.
+    """Stores the events of all runs of a worker and publishes them afterwards.
 
-    One per loop. Watchers hear of events when they are stored, so that what they have seen is
-    there when they come back.
+    One batch is stored at a time; it holds all events that arrived while the last one was stored.
+    A subscriber never sees an event that is not stored.
     """
 
-    def __init__(self):
-        self._waiting: list[tuple[str, Event]] = []
-        self._task: asyncio.Task | None = None
-        # What prevented a run's events from being stored: nothing is stored after a gap.
+    def __init__(self, broker: EventBroker):
+        self._broker = broker
+        self._queue: list[StoredEvent] = []
+        self._task: asyncio.Task[None] | None = None
+        # The error that kept an event of a run from being stored. Nothing is stored after a gap.
         self._failed: dict[str, Exception] = {}
 
-    def write(self, run_id: str, event: Event) -> None:
-        """Raises what prevented an earlier event of this run from being stored."""
-        self._check(run_id)
-        self._waiting.append((run_id, event))
+    def write(self, event: StoredEvent) -> None:
+        """Queue an event. Raises the error, if any, that an earlier one of its run met."""
+        self._check(event.run_id)
+        self._queue.append(event)
         if self._task is None or self._task.done():
             self._task = asyncio.create_task(self._store())
 
     async def flush(self, run_id: str) -> None:
-        """Wait until everything written so far is stored; raises what prevented it for this run,
-        RunLost if another process has ended it."""
-        await self.settle()
+        """Wait until every queued event is stored. Raises like `write`, RunLost if that is why."""
+        await self.drain()
         self._check(run_id)
 
-    async def settle(self) -> None:
-        """Wait until nothing written so far will be stored any more."""
+    async def drain(self) -> None:
+        """Wait until every queued event is stored or has failed."""
         if self._task is not None:
             await asyncio.shield(self._task)
 
-    def forget(self, run_id: str) -> None:
-        """Nothing more is written for this run."""
+    def discard_run(self, run_id: str) -> None:
+        """Forget the error of a run that is over."""
         self._failed.pop(run_id, None)
 
     def _check(self, run_id: str) -> None:
@@ -50,29 +50,28 @@ class EventWriter:
             raise error
 
     async def _store(self) -> None:
-        while self._waiting:
-            batch, self._waiting = self._waiting, []
-            batch = [item for item in batch if item[0] not in self._failed]
-            by_run: dict[str, list[Event]] = defaultdict(list)
-            for run_id, event in batch:
-                by_run[run_id].append(event)
+        while self._queue:
+            queue, self._queue = self._queue, []
+            batch = [event for event in queue if event.run_id not in self._failed]
             try:
                 await in_database(insert_events, batch)
             except Exception:
-                by_run = await self._store_apart(by_run)
-            for run_id, events in by_run.items():
-                tell_watchers(run_id, events)
+                batch = await self._store_by_run(batch)
+            await self._broker.publish(batch)
 
-    async def _store_apart(self, by_run: dict[str, list[Event]]) -> dict[str, list[Event]]:
-        """Store run by run, so that what ails one leaves the others alone; those stored."""
-        stored = {}
+    async def _store_by_run(self, batch: list[StoredEvent]) -> list[StoredEvent]:
+        # So that the failure of one run does not affect the others.
+        by_run: defaultdict[str, list[StoredEvent]] = defaultdict(list)
+        for event in batch:
+            by_run[event.run_id].append(event)
+        stored: list[StoredEvent] = []
         for run_id, events in by_run.items():
             try:
-                await in_database(insert_events, [(run_id, event) for event in events])
+                await in_database(insert_events, events)
             except IntegrityError:
                 self._failed[run_id] = RunLost(run_id)
             except Exception as error:
                 self._failed[run_id] = error
             else:
-                stored[run_id] = events
+                stored += events
         return stored

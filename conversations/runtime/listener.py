@@ -1,4 +1,4 @@
-"""Hearing what other processes announce about runs, by PostgreSQL's LISTEN."""
+"""LISTEN for the notifications of other processes about runs (`domain/runs/notify.py`)."""
 
 import logging
 import threading
@@ -11,34 +11,39 @@ from ..domain.runs.notify import CHANNEL
 logger = logging.getLogger(__name__)
 
 
-def listen(hear: Callable[[str], None], *, until: threading.Event, seconds: float) -> None:
-    """Call `hear` with each run id announced, and with "" now and then, until told to stop.
+class Listener:
+    """Calls `on_notify` with the id of each run notified of, and with "" at least every interval.
 
-    On SQLite it only waits.
+    On SQLite, which has no LISTEN, it only polls. `interval` is in seconds; `stop` ends it.
     """
-    while not until.is_set():
-        try:
-            _listen(hear, until, seconds)
-        except Exception:
-            if connection.vendor != "postgresql":
-                raise
-            logger.exception("Listening for runs failed; trying again")
-            until.wait(seconds)
 
+    def __init__(self, on_notify: Callable[[str], None], *, interval: float, stop: threading.Event):
+        self._on_notify, self._interval, self._stop = on_notify, interval, stop
 
-def _listen(hear: Callable[[str], None], until: threading.Event, seconds: float) -> None:
-    if connection.vendor != "postgresql":
-        while not until.is_set():
-            hear("")
-            until.wait(seconds)
-        return
-    import psycopg  # noqa: PLC0415 (SQLite does not need it)
+    def run(self) -> None:
+        """Listen on this thread until stopped; reconnect after errors of the database."""
+        while not self._stop.is_set():
+            try:
+                self._listen()
+            except Exception:
+                if connection.vendor != "postgresql":
+                    raise
+                logger.exception("LISTEN failed; reconnecting")
+                self._stop.wait(self._interval)
 
-    parameters = connection.get_connection_params()
-    # A connection of its own: one from the pool would be given to others with the LISTEN on it.
-    with psycopg.connect(**{**parameters, "autocommit": True}) as listening:
-        listening.execute(f"LISTEN {CHANNEL}")
-        while not until.is_set():
-            hear("")
-            for notification in listening.notifies(timeout=seconds):
-                hear(notification.payload)
+    def _listen(self) -> None:
+        if connection.vendor != "postgresql":
+            while not self._stop.is_set():
+                self._on_notify("")
+                self._stop.wait(self._interval)
+            return
+        import psycopg  # noqa: PLC0415 (SQLite does not need it)
+
+        parameters = {**connection.get_connection_params(), "autocommit": True}
+        # Not a connection of the pool, which would hand it to others with its LISTEN.
+        with psycopg.connect(**parameters) as listening:
+            listening.execute(f"LISTEN {CHANNEL}")
+            while not self._stop.is_set():
+                self._on_notify("")
+                for notification in listening.notifies(timeout=self._interval):
+                    self._on_notify(notification.payload)

@@ -1,207 +1,207 @@
-"""Taking a turn: the model is asked, its tools run, until it has nothing more to do.
+"""The loop of a turn: call the model, run its tools, until it has nothing more to do.
 
-Everything that is stored is stored by the verbs of `steps`, `compaction` and `runs`, each one
-transaction; between them, nothing is held.
+Every write is one transaction of `domain`; nothing is locked or open in between.
 """
 
 import asyncio
 import logging
 import time
-from collections.abc import AsyncIterator
 
 from ..domain.errors import DomainError, InvalidArgument, NotFound
-from ..domain.runs.events import Event, RunLost
-from ..domain.runs.finish import CANCELLED, Ending, end_run
-from ..domain.turns.compaction import FULL, plan_compaction, store_compaction
-from ..domain.turns.reply import SPEAKING_TOOL, Reply
+from ..domain.runs.events import RunLost, StoredEvent
+from ..domain.runs.finish import CANCELLED, Outcome, end_run
+from ..domain.turns.compaction import (
+    COMPACTION_THRESHOLD,
+    Mode,
+    plan_compaction,
+    store_compaction,
+)
+from ..domain.turns.reply import SEND_MESSAGE_TOOL, ModelReply
 from ..domain.turns.steps import (
     StepPlan,
     Turn,
     begin_turn,
-    end_cancelled,
+    cancel_turn,
     plan_step,
     store_failed_step,
     store_step,
 )
 from ..llm.client import ask
-from ..llm.requests import ModelError, Piece
+from ..llm.errors import ModelError
+from ..llm.requests import ModelRequest
 from ..models import Run
-from .broker import tell_watchers
+from .broker import EventBroker
 from .database import in_database
 from .event_writer import EventWriter
 
 logger = logging.getLogger(__name__)
 
-# Of one answer of a model, however steadily it comes.
-ANSWER_TIMEOUT = 1800.0
+# For one reply of the model, even if its bytes keep arriving; in seconds.
+REPLY_TIMEOUT = 1800.0
 
 Status = Run.Status
 
 
-async def take_turn(run: Run, *, worker: str, writer: EventWriter) -> None:
-    """Take the turn of a run that is this process's, to its end.
+class TurnLoop:
+    """Executes one run of this process's worker."""
 
-    Whatever happens, the run ends: completed, failed or, when the task is cancelled, cancelled.
-    """
-    told: list[Event] = []
-    try:
-        ending = await _ending_of(run, worker, writer)
-        if ending is not None:
-            await writer.settle()  # The last events are numbered after those that are stored.
-            told = await in_database(end_run, run, ending, worker=worker)
-    except RunLost:
-        logger.info("%s is no longer this process's", run.pk)
-    except asyncio.CancelledError:
-        told = await asyncio.shield(_end_cancelled(run, worker, writer))
-    except Exception:
-        # The database failed. Nobody speaks for the run any more, so it is freed as a dead one's.
-        logger.exception("%s could not be ended", run.pk)
-        return
-    tell_watchers(run.pk, told, is_over=True)
+    def __init__(self, run: Run, *, worker: str, broker: EventBroker, writer: EventWriter):
+        self.run, self.worker, self.broker, self.writer = run, worker, broker, writer
 
+    async def run_turn(self) -> None:
+        """Execute the run until it is over: completed, failed or, if cancelled, cancelled."""
+        events: list[StoredEvent] = []
+        try:
+            outcome = await self._execute()
+            if outcome is not None:
+                await self.writer.drain()  # The last events are numbered after the stored ones.
+                events = await in_database(end_run, self.run, outcome, worker=self.worker)
+        except RunLost:
+            logger.info("The worker lost %s", self.run.pk)
+        except asyncio.CancelledError:
+            events = await asyncio.shield(self._cancel())
+        except Exception:
+            # No worker owns the run now; the sweep of stalled runs will fail it.
+            logger.exception("Finishing %s failed", self.run.pk)
+            return
+        await self.broker.publish_end(self.run.pk, events)
 
-async def _end_cancelled(run: Run, worker: str, writer: EventWriter) -> list[Event]:
-    await writer.settle()
-    try:
-        return await in_database(end_cancelled, run, worker)
-    except RunLost:
-        return []
+    async def _cancel(self) -> list[StoredEvent]:
+        await self.writer.drain()
+        try:
+            return await in_database(cancel_turn, self.run, self.worker)
+        except RunLost:
+            return []
 
+    async def _execute(self) -> Outcome | None:
+        """Run all steps; return how to finish the run, None if its last step has finished it."""
+        try:
+            turn, plan = await self._begin()
+            if turn.request.compaction is not None:
+                await self._compact(turn, mode=turn.request.compaction.get("mode"))
+                return Outcome(Status.COMPLETED, "end_turn")
+            await self._run_steps(turn, plan)
+            return None
+        except ModelError as error:
+            return Outcome(Status.FAILED, "llm_api_error", error.type, error.message, error.detail)
+        except NotFound:
+            return CANCELLED  # The conversation was deleted.
+        except DomainError as error:
+            return Outcome(Status.FAILED, "error", "invalid_argument", str(error))
+        except (RunLost, asyncio.CancelledError):
+            raise
+        except Exception:
+            logger.exception("%s failed", self.run.pk)
+            error_text = "The server failed; its log says why."
+            return Outcome(Status.FAILED, "error", "internal_error", error_text)
 
-async def _ending_of(run: Run, worker: str, writer: EventWriter) -> Ending | None:
-    """How the run is to end; None when its last step has ended it."""
-    try:
-        turn, events, plan = await in_database(_begin, run, worker)
-        tell_watchers(run.pk, events)
-        if turn.request.compaction is not None:
-            await _compact(turn, mode=turn.request.compaction.get("mode") or "sliding_window")
-            return Ending(Status.COMPLETED, "end_turn")
-        await _take_steps(turn, plan, writer)
-        return None
-    except ModelError as error:
-        return Ending(Status.FAILED, "llm_api_error", error.type, error.message, error.detail)
-    except NotFound:
-        return CANCELLED  # The conversation was deleted meanwhile.
-    except DomainError as error:
-        return Ending(Status.FAILED, "error", "invalid_argument", str(error))
-    except (RunLost, asyncio.CancelledError):
-        raise
-    except Exception:
-        logger.exception("%s failed", run.pk)
-        return Ending(
-            Status.FAILED, "error", "internal_error", "The server failed; its log says why."
+    async def _begin(self) -> tuple[Turn, StepPlan]:
+        # In one call to a database thread, because the client waits for the first token.
+        turn, events, plan = await in_database(_begin, self.run, self.worker)
+        await self.broker.publish(events)
+        return turn, plan
+
+    async def _run_steps(self, turn: Turn, plan: StepPlan) -> None:
+        while True:
+            plan = await self._compact_if_full(turn, plan)
+            try:
+                reply = await self._ask_model(turn, plan)
+            except ModelError as error:
+                if error.type == "context_window_exceeded" and await self._try_to_compact(turn):
+                    plan = await in_database(plan_step, turn)
+                    continue
+                await in_database(store_failed_step, turn, plan, str(error))
+                raise
+            stop_reason = _stop_reason(turn, plan, reply)
+            outcome = Outcome(Status.COMPLETED, stop_reason) if stop_reason else None
+            events = await in_database(store_step, turn, plan, reply, outcome=outcome)
+            await self.broker.publish(events)
+            if outcome:
+                return
+            plan = await in_database(plan_step, turn)
+
+    async def _ask_model(self, turn: Turn, plan: StepPlan) -> ModelReply:
+        """Call the model; store and publish its chunks as they arrive; return the whole reply."""
+        reply = ModelReply(
+            plan.step_id, client_tools=turn.client_tools, stream_tokens=turn.request.stream_tokens
         )
+        started = time.monotonic_ns()
+        try:
+            async with asyncio.timeout(REPLY_TIMEOUT):
+                async for chunk in ask(plan.request):
+                    if turn.run.ttft_ns is None:
+                        turn.run.ttft_ns = time.monotonic_ns() - started
+                    if event := reply.add(chunk):
+                        for stored in turn.events.number([event]):
+                            self.writer.write(stored)
+        except TimeoutError:
+            raise _timeout_error() from None
+        except asyncio.CancelledError:
+            await asyncio.shield(self._store_interrupted_step(turn, plan, reply))
+            raise
+        await self.writer.flush(turn.run.pk)
+        return reply
+
+    async def _store_interrupted_step(self, turn: Turn, plan: StepPlan, reply: ModelReply) -> None:
+        """Finish a cancelled run with what was asked and what the model has said so far."""
+        reply.drop_calls()
+        await self.writer.drain()
+        try:
+            events = await in_database(store_step, turn, plan, reply, outcome=CANCELLED)
+        except (RunLost, NotFound):
+            return
+        await self.broker.publish(events)
+
+    async def _compact_if_full(self, turn: Turn, plan: StepPlan) -> StepPlan:
+        is_full = plan.tokens > turn.context_window_limit * COMPACTION_THRESHOLD
+        # If nothing can be compacted, the provider decides whether the request fits.
+        if is_full and await self._try_to_compact(turn):
+            return await in_database(plan_step, turn)
+        return plan
+
+    async def _try_to_compact(self, turn: Turn) -> bool:
+        try:
+            await self._compact(turn)
+        except InvalidArgument:
+            return False
+        return True
+
+    async def _compact(self, turn: Turn, *, mode: Mode | None = None) -> None:
+        plan = await in_database(plan_compaction, turn, mode=mode or "sliding_window")
+        summary = await _complete(plan.request)
+        if not summary.strip():
+            raise ModelError("llm_error", "The summary is empty")
+        event = await in_database(store_compaction, turn, plan, summary)
+        await self.broker.publish([event])
 
 
-def _begin(run: Run, worker: str) -> tuple[Turn, list[Event], StepPlan]:
-    """In one go: the caller waits for the first token."""
+def _begin(run: Run, worker: str) -> tuple[Turn, list[StoredEvent], StepPlan]:
     turn, events = begin_turn(run, worker)
     return turn, events, plan_step(turn)
 
 
-async def _take_steps(turn: Turn, plan: StepPlan, writer: EventWriter) -> None:
-    while True:
-        if plan.tokens > turn.limit * FULL:
-            plan = await _make_room(turn, plan)
-        try:
-            reply = await _ask_model(turn, plan, writer)
-        except ModelError as error:
-            if error.is_context_overflow and await _compacted(turn):
-                plan = await in_database(plan_step, turn)
-                continue
-            await in_database(store_failed_step, turn, plan, str(error))
-            raise
-        stop_reason = _stop_reason(turn, plan, reply)
-        ending = Ending(Status.COMPLETED, stop_reason) if stop_reason else None
-        events = await in_database(store_step, turn, plan, reply, ending=ending)
-        tell_watchers(turn.run.pk, events)
-        if ending:
-            return
-        plan = await in_database(plan_step, turn)
-
-
-def _stop_reason(turn: Turn, plan: StepPlan, reply: Reply) -> str | None:
-    """Why the turn ends with this step; None when it goes on."""
-    if reply.held_calls:
+def _stop_reason(turn: Turn, plan: StepPlan, reply: ModelReply) -> str | None:
+    """Return why the turn ends with this step, None if it continues."""
+    if reply.calls_awaiting_client:
         return "requires_approval"
     if not reply.calls:
         return "max_tokens_exceeded" if reply.finish_reason == "length" else "end_turn"
-    if any(call["function"]["name"] == SPEAKING_TOOL for call in reply.calls):
+    if any(call["function"]["name"] == SEND_MESSAGE_TOOL for call in reply.calls):
         return "end_turn"
     return "max_steps" if plan.number >= turn.request.max_steps else None
 
 
-async def _ask_model(turn: Turn, plan: StepPlan, writer: EventWriter) -> Reply:
-    """The model's whole answer; its pieces are told as they come."""
-    reply = Reply(plan.step_id, held=turn.held, stream_tokens=turn.request.stream_tokens)
-    started = time.monotonic_ns()
+async def _complete(request: ModelRequest) -> str:
+    """Return the whole text of a reply."""
+    reply = ModelReply("")
     try:
-        async with asyncio.timeout(ANSWER_TIMEOUT):
-            async for piece in ask(plan.request):
-                if turn.run.ttft_ns is None:
-                    turn.run.ttft_ns = time.monotonic_ns() - started
-                if event := reply.add(piece):
-                    writer.write(turn.run.pk, turn.next_event(event))
+        async with asyncio.timeout(REPLY_TIMEOUT):
+            async for chunk in ask(request):
+                reply.add(chunk)
     except TimeoutError:
-        raise _too_slow() from None
-    except asyncio.CancelledError:
-        await asyncio.shield(_store_cut_off(turn, plan, reply, writer))
-        raise
-    await writer.flush(turn.run.pk)
-    return reply
-
-
-async def _store_cut_off(turn: Turn, plan: StepPlan, reply: Reply, writer: EventWriter) -> None:
-    """Keep what was asked and what the model had said when the turn was cancelled."""
-    reply.drop_calls()
-    await writer.settle()
-    try:
-        events = await in_database(store_step, turn, plan, reply, ending=CANCELLED)
-    except (RunLost, NotFound):
-        return
-    tell_watchers(turn.run.pk, events)
-
-
-async def _make_room(turn: Turn, plan: StepPlan) -> StepPlan:
-    """Compact a conversation that no longer fits, and plan the step anew."""
-    if not await _compacted(turn):
-        return plan  # The provider has the last word on what fits.
-    return await in_database(plan_step, turn)
-
-
-async def _compacted(turn: Turn) -> bool:
-    try:
-        await _compact(turn)
-    except InvalidArgument:
-        return False
-    return True
-
-
-async def _compact(turn: Turn, *, mode: str = "sliding_window") -> None:
-    plan = await in_database(plan_compaction, turn, mode=mode)
-    summary = await _text_of(ask(plan.request))
-    if not summary.strip():
-        raise ModelError(
-            "llm_error",
-            "An error occurred with the LLM request.",
-            "The summary is empty",
-            status=500,
-        )
-    event = await in_database(store_compaction, turn, plan, summary)
-    tell_watchers(turn.run.pk, [event])
-
-
-async def _text_of(pieces: AsyncIterator[Piece]) -> str:
-    reply = Reply("")
-    try:
-        async with asyncio.timeout(ANSWER_TIMEOUT):
-            async for piece in pieces:
-                reply.add(piece)
-    except TimeoutError:
-        raise _too_slow() from None
+        raise _timeout_error() from None
     return reply.text
 
 
-def _too_slow() -> ModelError:
-    detail = f"The answer took longer than {ANSWER_TIMEOUT:.0f} s"
-    return ModelError("llm_timeout", "The LLM request timed out.", detail, status=504)
+def _timeout_error() -> ModelError:
+    return ModelError("llm_timeout", f"The reply took longer than {REPLY_TIMEOUT:.0f} s")

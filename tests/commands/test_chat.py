@@ -116,7 +116,7 @@ def test_what_was_changed_meanwhile_is_heeded(chat, agent, model):
 def test_what_is_no_utf_8_is_not_sent(chat, agent):
     printed, remarked = chat(agent.pk, lines=["SAY \udcff", "SAY fine"])
 
-    assert "That is no UTF-8; nothing was sent." in remarked
+    assert "nothing was sent" in remarked
     assert "fine" in printed
     assert Run.objects.count() == 1
 

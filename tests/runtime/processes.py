@@ -83,7 +83,10 @@ def web_server(model, **variables: str):
 
 def worker(model, **variables: str):
     return process(
-        "manage.py", "run_worker", variables=environment(model, **variables), says="takes turns"
+        "manage.py",
+        "run_worker",
+        variables=environment(model, **variables),
+        says="waiting for turns",
     )
 
 

@@ -8,7 +8,15 @@ from conversations.models import Conversation
 def send(client, conversation: Conversation, text: str, **fields):
     """Send one message of the user, for a whole answer unless `streaming` says otherwise."""
     body = {"messages": [{"role": "user", "content": text}], "streaming": False, **fields}
-    return client.post(f"/v1/conversations/{conversation.pk}/messages", body)
+    return post(client, f"/v1/conversations/{conversation.pk}/messages", body)
+
+
+def post(client, path: str, body: dict | None = None):
+    """Post, and read the response to its end if it is a stream."""
+    response = client.post(path, body)
+    if response.streaming:
+        response.body = b"".join(response)
+    return response
 
 
 def stream(client, conversation: Conversation, text: str, **fields) -> list[dict]:
@@ -17,9 +25,9 @@ def stream(client, conversation: Conversation, text: str, **fields) -> list[dict
 
 def events_of(response) -> list[dict]:
     """The events of a stream without its pings; checks that it ends as streams do."""
-    assert response.status_code == 200, response.content
+    assert response.status_code == 200, getattr(response, "content", b"")
     assert response["Content-Type"].startswith("text/event-stream")
-    *parts, done, rest = response.content.decode().split("\n\n")
+    *parts, done, rest = body_of(response).decode().split("\n\n")
     assert done == "data: [DONE]"
     assert rest == ""
     events = []
@@ -30,6 +38,11 @@ def events_of(response) -> list[dict]:
         assert name == (["event: error"] if is_error else [])
         events.append(event)
     return [event for event in events if event["message_type"] != "ping"]
+
+
+def body_of(response) -> bytes:
+    """The whole body of a stream, read now unless `post` has done so."""
+    return response.body if hasattr(response, "body") else b"".join(response)
 
 
 def said(events: list[dict]) -> str:

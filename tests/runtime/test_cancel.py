@@ -10,7 +10,7 @@ from conversations.domain.runs.start import TurnRequest, start_run
 from conversations.domain.tools.definitions import BASE_TOOLS
 from conversations.models import Conversation, Run
 from conversations.runtime import turn_loop as turns
-from conversations.runtime.worker import cancel_run, this_worker
+from conversations.runtime.runtime import get_runtime
 
 from ..factories import make_agent, make_conversation, make_messages
 from .processes import until
@@ -68,7 +68,7 @@ def test_in_the_middle_of_a_verb(client_for, alice, conversation, in_thread, slo
 
 def test_before_its_task_has_begun(alice, conversation, model):
     """The loop may be busy with others when a turn is started and cancelled."""
-    worker = this_worker()
+    worker = get_runtime().worker
     said = {"role": "user", "content": [{"type": "text", "text": "SAY hello"}]}
     run, _ = start_run(
         conversation,
@@ -77,10 +77,10 @@ def test_before_its_task_has_begun(alice, conversation, model):
         worker=worker.name,
     )
     worker._loop.call_soon_threadsafe(time.sleep, 0.3)
-    worker.take(run)
+    worker.execute(run)
     began = time.monotonic()
 
-    cancel_run(run)
+    get_runtime().cancel_run(run)
 
     assert time.monotonic() - began < 3
     run.refresh_from_db()

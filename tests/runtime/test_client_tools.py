@@ -221,7 +221,7 @@ def test_some_answers_to_several_calls_are_refused_and_all_are_taken(
     for some in ([result], [decision], [result, result], [result, decision, decision]):
         refused = reply(client, careful, {"type": "approval", "approvals": some})
         assert refused.status_code == 400
-        assert "one answer for each call that waits" in refused.json()["detail"]
+        assert "one answer for each call that awaits" in refused.json()["detail"]
     both = {"type": "approval", "approvals": [decision, result]}
     answer = reply(client, careful, both).json()
 

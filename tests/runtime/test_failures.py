@@ -96,7 +96,7 @@ def test_a_provider_that_falls_silent(client_for, alice, conversation, configure
 @pytest.mark.parametrize("path", ["messages", "compact"])
 def test_an_answer_that_goes_on_and_on(client_for, alice, conversation, monkeypatch, model, path):
     make_messages(conversation, "one", "two", "three", "four")
-    monkeypatch.setattr("conversations.runtime.turn_loop.ANSWER_TIMEOUT", 0.5)
+    monkeypatch.setattr("conversations.runtime.turn_loop.REPLY_TIMEOUT", 0.5)
     settings = {"mode": "all", "model": "openai/SLOW-MODEL"}
     body = {"input": "PAUSE 0.2\nSAY a b c d e f g", "compaction_settings": settings}
 

@@ -7,9 +7,10 @@ import time
 import pytest
 from django.db import connection, transaction
 
-from conversations.domain.runs.events import Event, insert_events
-from conversations.domain.runs.finish import SILENT, end_locked_run, force_cancel
+from conversations.domain.runs.events import StoredEvent, TextEvent, insert_events
+from conversations.domain.runs.finish import WORKER_LOST, finish_and_append, force_cancel
 from conversations.models import Conversation, Run, RunEvent
+from conversations.runtime.broker import EventBroker
 from conversations.runtime.event_writer import EventWriter
 
 from ..factories import make_agent, make_conversation, make_run
@@ -22,9 +23,8 @@ def conversation(alice) -> Conversation:
     return make_conversation(make_agent(alice))
 
 
-def piece(seq: int, **fields) -> Event:
-    data = {"type": "text", "message": "m", "step": None, "index": 0, "at": "", "text": "x"}
-    return Event(seq, data | fields)
+def chunk(run: Run, seq: int, text="x") -> StoredEvent:
+    return StoredEvent(run.pk, seq, TextEvent(message="m", text=text))
 
 
 def told(run: Run) -> list[str]:
@@ -40,7 +40,7 @@ def test_a_process_that_was_thought_dead_writes_nothing_more(
     until(lambda: run.events.count() > 2, seconds=60, what="some of the answer is told")
 
     with transaction.atomic():
-        end_locked_run(Run.objects.select_for_update().get(pk=run.pk), SILENT)
+        finish_and_append(Run.objects.select_for_update().get(pk=run.pk), WORKER_LOST)
     # The conversation is free at once; meanwhile the first process goes on.
     assert send(client_for(alice), conversation, "SAY next").status_code == 200
     time.sleep(1.5)
@@ -56,12 +56,12 @@ def test_a_process_that_was_thought_dead_writes_nothing_more(
 @pytest.mark.postgres_only
 def test_an_ending_is_not_lost_to_a_piece_that_is_stored_at_the_same_time(conversation):
     run = make_run(conversation, status="running", worker="slow")
-    insert_events([(run.pk, piece(1))])
+    insert_events([chunk(run, 1)])
     is_in_between = threading.Event()
 
     def write_slowly():
         with transaction.atomic():
-            insert_events([(run.pk, piece(2))])
+            insert_events([chunk(run, 2)])
             is_in_between.set()
             time.sleep(0.5)
         connection.close()
@@ -80,17 +80,17 @@ def test_events_that_cannot_be_stored_take_no_others_with_them(conversation):
     bad = make_run(make_conversation(conversation.agent), status="running")
 
     async def write():
-        writer = EventWriter()
-        writer.write(good.pk, piece(1))
-        writer.write(bad.pk, piece(1, text=object()))
-        writer.write(good.pk, piece(2))
+        writer = EventWriter(EventBroker())
+        writer.write(chunk(good, 1))
+        writer.write(chunk(bad, 1, text=object()))
+        writer.write(chunk(good, 2))
         await writer.flush(good.pk)
         with pytest.raises(TypeError):
             await writer.flush(bad.pk)
         # One piece is missing: what would come after it is not stored as if nothing was.
         with pytest.raises(TypeError):
-            writer.write(bad.pk, piece(2))
-        writer.write(good.pk, piece(3))
+            writer.write(chunk(bad, 2))
+        writer.write(chunk(good, 3))
         await writer.flush(good.pk)
 
     asyncio.run(write())

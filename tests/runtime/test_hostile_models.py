@@ -201,7 +201,7 @@ def test_an_answer_without_end(client_for, alice, conversation):
     answer = send(client, conversation, f"{text}\nSAY ok")
 
     assert answer.status_code == 500
-    assert answer.json()["error"]["detail"] == "The answer is longer than 2000000 characters"
+    assert answer.json()["error"]["detail"] == "The reply is longer than 2000000 characters"
     assert texts(conversation) == []
     assert send(client, conversation, "SAY on").status_code == 200
 

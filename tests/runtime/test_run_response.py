@@ -6,7 +6,7 @@ from conversations.domain.tools.definitions import BASE_TOOLS
 from conversations.models import Conversation, Run
 
 from ..factories import make_agent, make_conversation
-from .streams import events_of, said, send, stream, texts, types
+from .streams import body_of, events_of, said, send, stream, texts, types
 
 
 @pytest.fixture
@@ -52,8 +52,8 @@ def test_a_stream_opens_with_a_ping_unless_told_not_to(client_for, alice, conver
     with_ping = send(client, conversation, "SAY a", streaming=True)
     without = send(client, conversation, "SAY a", streaming=True, include_pings=False)
 
-    assert b'"message_type":"ping"' in with_ping.content
-    assert b'"message_type":"ping"' not in without.content
+    assert b'"message_type":"ping"' in body_of(with_ping)
+    assert b'"message_type":"ping"' not in body_of(without)
 
 
 def test_reasoning_is_passed_on_and_kept(client_for, alice, conversation):

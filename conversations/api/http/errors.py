@@ -102,9 +102,9 @@ RENDERINGS: dict[type[errors.DomainError], Rendering] = {
         409,
         lambda error: (
             f"{CANNOT_SEND}The agent is waiting for the results or the approval of its tool calls "
-            f"{', '.join(error.call_ids)}; answer those first"
+            f"{', '.join(error.tool_call_ids)}; answer those first"
         ),
-        lambda error: {"tool_call_ids": error.call_ids},
+        lambda error: {"tool_call_ids": error.tool_call_ids},
     ),
     SharedMoved: Rendering(
         409,

@@ -1,96 +1,122 @@
-"""A run's events as the wire has them."""
+"""The events of a run in V1's shapes."""
 
-from ...domain.runs.events import Event
-from ...domain.turns.reply import SPEAKING_TOOL
+from typing import Any, cast
+
+from ...domain.runs.events import (
+    ApprovalRequestEvent,
+    ErrorEvent,
+    ReasoningEvent,
+    RunUsage,
+    StopEvent,
+    StoredEvent,
+    SummaryEvent,
+    TextEvent,
+    ToolCallEvent,
+    ToolReturnEvent,
+    UsageEvent,
+)
+from ...domain.turns.reply import SEND_MESSAGE_TOOL
+from ...llm.errors import MODEL_ERRORS, ModelErrorType
 from ...models import Run
 from ..shapes.messages import otid_of, speech_of
 
 
 def represent_event(
-    run_id: str, event: Event, *, types: list[str] | None = None, speech: bool = True
-) -> list[dict]:
-    """One stored event; nothing where `types` leaves it out, rarely two."""
-    data = event.data
-    kind = data["type"]
-    if kind == "stop":
-        return [{"message_type": "stop_reason", "stop_reason": data["reason"]}]
-    if kind == "usage":
-        return [represent_usage(data)]
-    if kind == "error":
-        return [represent_error(run_id, data, event.seq)]
+    stored: StoredEvent, *, types: list[str] | None = None, shows_sent_messages: bool = True
+) -> list[dict[str, Any]]:
+    """Return a stored event: one object, rarely two, none if `types` excludes it.
+
+    `shows_sent_messages` turns calls of `send_message` into assistant messages.
+    """
+    event = stored.event
+    if isinstance(event, StopEvent):
+        return [{"message_type": "stop_reason", "stop_reason": event.reason}]
+    if isinstance(event, UsageEvent):
+        return [represent_usage(event.usage)]
+    if isinstance(event, ErrorEvent):
+        return [represent_error(stored.run_id, event, stored.seq)]
     items = [
         {
-            "id": data["message"],
-            "date": data["at"],
-            "name": data.get("name"),
-            "otid": otid_of(data["message"], data.get("index", 0)),
+            "id": event.message,
+            "date": event.at,
+            "name": event.name if isinstance(event, ToolReturnEvent) else None,
+            "otid": otid_of(event.message, event.index),
             "sender_id": None,
-            "step_id": data.get("step"),
+            "step_id": event.step,
             "is_err": None,
-            "seq_id": event.seq,
-            "run_id": run_id,
+            "seq_id": stored.seq,
+            "run_id": stored.run_id,
             **item,
         }
-        for item in _items(data, speech)
+        for item in _items(event, shows_sent_messages)
     ]
     return [item for item in items if types is None or item["message_type"] in types]
 
 
-def _items(data: dict, speech: bool) -> list[dict]:
-    kind = data["type"]
-    if kind == "text":
-        return [{"message_type": "assistant_message", "content": data["text"]}]
-    if kind == "reasoning":
+def _items(
+    event: TextEvent
+    | ReasoningEvent
+    | ToolCallEvent
+    | ApprovalRequestEvent
+    | ToolReturnEvent
+    | SummaryEvent,
+    shows_sent_messages: bool,
+) -> list[dict[str, Any]]:
+    if isinstance(event, TextEvent):
+        return [{"message_type": "assistant_message", "content": event.text}]
+    if isinstance(event, ReasoningEvent):
         return [
             {
                 "message_type": "reasoning_message",
                 "source": "reasoner_model",
-                "reasoning": data["text"],
+                "reasoning": event.text,
                 "signature": None,
             }
         ]
-    if kind == "summary":
-        return [{"message_type": "summary_message", "summary": data["text"]}]
-    if kind == "tool_return":
+    if isinstance(event, SummaryEvent):
+        return [{"message_type": "summary_message", "summary": event.text}]
+    if isinstance(event, ToolReturnEvent):
         returned = {
-            "tool_return": data["text"],
-            "status": data["status"],
-            "tool_call_id": data["call_id"],
+            "tool_return": event.text,
+            "status": event.status,
+            "tool_call_id": event.call_id,
             "stdout": None,
             "stderr": None,
         }
         tool_returns = [{"type": "tool", **returned}]
         return [{"message_type": "tool_return_message", **returned, "tool_returns": tool_returns}]
-    return _calls(data, speech)
+    return _call_items(event, shows_sent_messages)
 
 
-def _calls(data: dict, speech: bool) -> list[dict]:
+def _call_items(
+    event: ToolCallEvent | ApprovalRequestEvent, shows_sent_messages: bool
+) -> list[dict[str, Any]]:
     calls = [
         {"name": call["name"], "arguments": call["arguments"], "tool_call_id": call["id"]}
-        for call in data["calls"]
+        for call in event.calls
     ]
-    if data["type"] == "approval_request":
+    if isinstance(event, ApprovalRequestEvent):
         message_type = "approval_request_message"
     else:
         message_type = "tool_call_message"
-    if data.get("is_piece"):
-        # A piece names the tool once, and `tool_calls` is then no array: V1's shape.
-        piece = {**calls[0], "name": calls[0]["name"] or None}
-        return [{"message_type": message_type, "tool_call": piece, "tool_calls": piece}]
-    spoken = [call for call in calls if speech and call["name"] == SPEAKING_TOOL]
-    others = [call for call in calls if call not in spoken]
-    items = []
+    if event.is_piece:
+        # V1's shape of a chunk: only the first one has a name, and `tool_calls` is no array.
+        chunk = {**calls[0], "name": calls[0]["name"] or None}
+        return [{"message_type": message_type, "tool_call": chunk, "tool_calls": chunk}]
+    sent = [call for call in calls if shows_sent_messages and call["name"] == SEND_MESSAGE_TOOL]
+    others = [call for call in calls if call not in sent]
+    items: list[dict[str, Any]] = []
     if others:
         items.append({"message_type": message_type, "tool_call": others[0], "tool_calls": others})
     items += [
         {"message_type": "assistant_message", "content": speech_of(call["arguments"])}
-        for call in spoken
+        for call in sent
     ]
     return items
 
 
-def represent_usage(usage: dict) -> dict:
-    """`Run.usage` on the wire; zeros for a turn that never asked a model."""
+def represent_usage(usage: RunUsage) -> dict[str, Any]:
+    """Return a run's usage; zeros if no model was called."""
     return {
         "message_type": "usage_statistics",
         "completion_tokens": usage.get("completion_tokens") or 0,
@@ -105,45 +131,32 @@ def represent_usage(usage: dict) -> dict:
     }
 
 
-def represent_error(run_id: str, data: dict, seq: int | None) -> dict:
-    """Return the JSON of an error event."""
-    is_model = data["error_type"].startswith(("llm_", "context_"))
+def represent_error(run_id: str, event: ErrorEvent, seq: int) -> dict[str, Any]:
+    """Return the error of a stream. V1 has one type for all errors of providers."""
+    is_model_error = event.error_type in MODEL_ERRORS
     return {
         "message_type": "error_message",
         "run_id": run_id,
-        # V1's one word for whatever a provider did.
-        "error_type": "llm_error" if is_model else data["error_type"],
-        "message": data["text"],
-        "detail": data["detail"],
+        "error_type": "llm_error" if is_model_error else event.error_type,
+        "message": event.text,
+        "detail": event.detail,
         "seq_id": seq,
     }
 
 
-# How a failed plain turn is answered, by what went wrong; everything else is a 500.
-STATUSES = {
-    "llm_bad_request": 400,
-    "llm_not_found": 400,
-    "context_window_exceeded": 400,
-    "llm_authentication": 401,
-    "llm_permission_denied": 401,
-    "llm_insufficient_credits": 402,
-    "llm_rate_limit": 429,
-    "llm_timeout": 504,
-}
-
-
-def represent_compaction(data: dict) -> dict:
-    """Return the JSON of a compaction."""
+def represent_compaction(event: SummaryEvent) -> dict[str, Any]:
+    """Return the result of a compaction."""
     return {
-        "summary": data["text"],
-        "num_messages_before": data["before"],
-        "num_messages_after": data["after"],
+        "summary": event.text,
+        "num_messages_before": event.before,
+        "num_messages_after": event.after,
     }
 
 
-def represent_failure(run: Run, data: dict) -> tuple[int, dict]:
-    """The status and body of a plain answer to a turn that failed."""
+def represent_failure(run: Run, event: ErrorEvent) -> tuple[int, dict[str, Any]]:
+    """Return the status and the body for a run that failed."""
     if run.error_type == "invalid_argument":
-        return 400, {"detail": data["text"]}
-    error = {"type": run.error_type, "message": data["text"], "detail": data["detail"]}
-    return STATUSES.get(run.error_type, 500), {"error": error, "run_id": run.pk}
+        return 400, {"detail": event.text}
+    error = {"type": run.error_type, "message": event.text, "detail": event.detail}
+    kind = MODEL_ERRORS.get(cast(ModelErrorType, run.error_type))
+    return kind.status if kind else 500, {"error": error, "run_id": run.pk}

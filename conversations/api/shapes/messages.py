@@ -8,7 +8,7 @@ from typing import Annotated, Literal, NotRequired, get_args
 from pydantic import Field
 from typing_extensions import TypedDict
 
-from ...domain.turns.reply import SPEAKING_TOOL
+from ...domain.turns.reply import SEND_MESSAGE_TOOL
 from ...models import Message
 from .fields import EmptyList, JSONObject, one_of
 
@@ -179,7 +179,7 @@ def _assistant(message: Message, speech: bool) -> Iterator[MessageContent]:
     if message.text:
         yield {"message_type": "assistant_message", "content": message.text}
     calls = _calls(message)
-    spoken = [call for call in calls if speech and call["name"] == SPEAKING_TOOL]
+    spoken = [call for call in calls if speech and call["name"] == SEND_MESSAGE_TOOL]
     if others := [call for call in calls if call not in spoken]:
         yield {"message_type": "tool_call_message", "tool_call": others[0], "tool_calls": others}
     for call in spoken:

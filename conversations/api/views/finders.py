@@ -37,7 +37,7 @@ def messages_of(request: Request) -> MessageQuerySet:
     return rows.in_live_conversations()
 
 
-def runs_of(request: Request) -> RunQuerySet[Run]:
+def runs_of(request: Request) -> RunQuerySet:
     """Return the runs of the organization's live agents."""
     return Run.objects.in_organization(key_of(request).organization_id).of_live_agents()
 

@@ -1,22 +1,23 @@
-"""Sending to an agent, following the answer, and ending it."""
+"""Sending messages to an agent, following its turns and cancelling them."""
 
-from django.http import HttpResponse
+from typing import Any
+
+from django.http.response import HttpResponseBase
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiResponse, extend_schema
+from rest_framework.request import Request
 from rest_framework.response import Response
 
-from ...conf import conf
 from ...domain.errors import Conflict, InvalidArgument, NotFound, UnknownId
-from ...domain.runs.start import TurnRequest, start_run
+from ...domain.runs.start import TurnRequest
 from ...domain.turns.steps import preview_request
 from ...llm.client import payload
 from ...models import Conversation, Run
-from ...runtime import broker
-from ...runtime.worker import cancel_run, this_worker
+from ...runtime.runtime import StartedTurn, get_runtime
 from ..auth import actor_of
 from ..http.errors import InvalidRequest
 from ..http.validation import read_body, read_query
-from ..run_response import Form, answer_run
+from ..run_response import ResponseOptions, respond
 from ..serializers.turns import (
     CancelBody,
     CancelQuery,
@@ -40,24 +41,34 @@ ANSWER = {(200, "application/json"): LettaResponseJSON, **STREAM}
 
 
 def send(
-    request, conversation: Conversation, body: dict, *, streaming: bool, kind: str
-) -> HttpResponse:
-    """Start a turn, or find the one that this request has started before."""
-    form = Form(
+    request: Request,
+    conversation: Conversation,
+    body: dict[str, Any],
+    *,
+    streaming: bool,
+    kind: str,
+) -> HttpResponseBase:
+    """Respond with a new turn, or with the one that the same request has started before."""
+    options = ResponseOptions(
         streaming=streaming,
         pings=body["include_pings"],
         types=body.get("include_return_message_types"),
-        speech=body["use_assistant_message"],
-        compaction=body["include_compaction_messages"],
+        shows_sent_messages=body["use_assistant_message"],
+        shows_compactions=body["include_compaction_messages"],
     )
-    run, beginning = begin(request, conversation, body, kind=kind)
-    return answer_run(request, run, form, beginning=beginning)
+    turn = start_turn(request, conversation, body, kind=kind)
+    return respond(request, turn.run, options, subscription=turn.subscription)
 
 
-def begin(
-    request, conversation: Conversation, body: dict, *, kind: str, background: bool = False
-) -> tuple[Run, broker.Watch | None]:
-    """A run for what the body asks, taken at once; and a watch from before its first event."""
+def start_turn(
+    request: Request,
+    conversation: Conversation,
+    body: dict[str, Any],
+    *,
+    kind: str,
+    background: bool = False,
+) -> StartedTurn:
+    """Start what the body of a `SendBody` asks for."""
     otids = [message["otid"] for message in body["messages"] if message.get("otid")]
     config = {
         "use_assistant_message": body["use_assistant_message"],
@@ -65,42 +76,28 @@ def begin(
         "assistant_message_tool_kwarg": "message",
         "include_return_message_types": body.get("include_return_message_types"),
     }
-    return _start(
-        request,
+    return get_runtime().start_turn(
         conversation,
-        turn_request(body),
+        by=actor_of(request),
+        request=turn_request(body),
         kind=kind,
         background=background or body["background"],
         otid=otids[0] if otids else None,
+        idempotency_key=_idempotency_key(request),
         request_config=config,
     )
 
 
-def _start(
-    request, conversation: Conversation, wanted: TurnRequest, **fields
-) -> tuple[Run, broker.Watch | None]:
+def _idempotency_key(request: Request) -> str | None:
     key = request.headers.get("Idempotency-Key") or None
     if key and len(key) > 255:
         raise InvalidRequest(f"Idempotency-Key: expected at most 255 characters, got {len(key)}")
-    worker = this_worker() if conf.RUN_TURNS_IN_WEB else None
-    run, is_new = start_run(
-        conversation,
-        by=actor_of(request),
-        request=wanted,
-        worker=worker and worker.name,
-        idempotency_key=key,
-        **fields,
-    )
-    if not (is_new and worker):
-        return run, None
-    beginning = broker.watch(run.pk)
-    worker.take(run)
-    return run, beginning
+    return key
 
 
 class SendToConversation(ConversationMessages):
     @extend_schema(operation_id="conversations_messages_create", request=SendBody, responses=ANSWER)
-    def post(self, request, conversation_id):
+    def post(self, request: Request, conversation_id: str) -> HttpResponseBase:
         """Send messages to a conversation."""
         body = read_body(request, SendBody)
         conversation = resolve_conversation(request, conversation_id, body.get("agent_id"))
@@ -111,7 +108,7 @@ class SendToConversation(ConversationMessages):
 
 class SendToAgent(AgentMessages):
     @extend_schema(operation_id="agents_messages_create", request=SendBody, responses=ANSWER)
-    def post(self, request, agent_id):
+    def post(self, request: Request, agent_id: str) -> HttpResponseBase:
         """Send messages to an agent."""
         body = read_body(request, SendBody)
         conversation = find_agent_conversation(request, find_agent(request, agent_id), None)
@@ -124,7 +121,7 @@ class SendToAgent(AgentMessages):
 
 class StreamFromAgent(ApiView):
     @extend_schema(operation_id="agents_messages_stream", request=SendBody, responses=STREAM)
-    def post(self, request, agent_id):
+    def post(self, request: Request, agent_id: str) -> HttpResponseBase:
         """Send messages to an agent and stream the response."""
         body = read_body(request, SendBody)
         conversation = find_agent_conversation(request, find_agent(request, agent_id), None)
@@ -133,15 +130,15 @@ class StreamFromAgent(ApiView):
 
 class SendToAgentAsync(ApiView):
     @extend_schema(operation_id="agents_messages_create_async", request=SendBody, responses=RunJSON)
-    def post(self, request, agent_id):
+    def post(self, request: Request, agent_id: str) -> HttpResponseBase:
         """Send messages to an agent and return the run at once."""
         body = read_body(request, SendBody)
         conversation = find_agent_conversation(request, find_agent(request, agent_id), None)
         kind = "send_message_async"
-        run, beginning = begin(request, conversation, body, kind=kind, background=True)
-        if beginning:
-            beginning.close()
-        return Response(run_json(run))
+        turn = start_turn(request, conversation, body, kind=kind, background=True)
+        if turn.subscription:
+            turn.subscription.close()
+        return Response(run_json(turn.run))
 
 
 class StreamConversation(ApiView):
@@ -150,7 +147,7 @@ class StreamConversation(ApiView):
     @extend_schema(
         operation_id="conversations_messages_stream", request=StreamBody, responses=STREAM
     )
-    def post(self, request, conversation_id):
+    def post(self, request: Request, conversation_id: str) -> HttpResponseBase:
         """Stream the events of a run.
 
         The run is the one with `run_id`, else the one that a message with `otid` started, else the
@@ -158,10 +155,10 @@ class StreamConversation(ApiView):
         """
         body = read_body(request, StreamBody, required=False)
         conversation = resolve_conversation(request, conversation_id, body.get("agent_id"))
-        return _followed(request, _run_to_follow(request, conversation, body), body)
+        return _follow(request, _run_to_follow(request, conversation, body), body)
 
 
-def _run_to_follow(request, conversation: Conversation, body: dict) -> Run:
+def _run_to_follow(request: Request, conversation: Conversation, body: dict[str, Any]) -> Run:
     runs = runs_of(request).filter(conversation=conversation)
     if run_id := body.get("run_id"):
         run = runs.get_or_none(pk=run_id)
@@ -169,7 +166,7 @@ def _run_to_follow(request, conversation: Conversation, body: dict) -> Run:
             raise UnknownId(Run, run_id)
         return run
     if otid := body.get("otid"):
-        # Its message has it too, when the run itself was freed of it.
+        # A failed run gives up its otid; fall back to the message's.
         run = runs.get_or_none(otid=otid) or runs.filter(messages__otid=otid).first()
         if run is None:
             raise NotFound(f"No run was started by a message with otid {otid!r}")
@@ -180,26 +177,26 @@ def _run_to_follow(request, conversation: Conversation, body: dict) -> Run:
     return run
 
 
-def _followed(request, run: Run, body: dict) -> HttpResponse:
+def _follow(request: Request, run: Run, body: dict[str, Any]) -> HttpResponseBase:
     config = run.request_config
-    form = Form(
+    options = ResponseOptions(
         pings=body.get("include_pings") is not False,
         types=config.get("include_return_message_types"),
-        speech=config.get("use_assistant_message", True),
-        compaction=True,
+        shows_sent_messages=config.get("use_assistant_message", True),
+        shows_compactions=True,
         after=body["starting_after"],
     )
-    return answer_run(request, run, form)
+    return respond(request, run, options)
 
 
 class StreamRun(ApiView):
     only_reads = True
 
     @extend_schema(operation_id="runs_messages_stream", request=StreamBody, responses=STREAM)
-    def post(self, request, run_id):
+    def post(self, request: Request, run_id: str) -> HttpResponseBase:
         """Stream the events of a run, from the beginning or after `starting_after`."""
         body = read_body(request, StreamBody, required=False)
-        return _followed(request, find_run(request, run_id), body)
+        return _follow(request, find_run(request, run_id), body)
 
 
 class CancelConversation(ApiView):
@@ -209,7 +206,7 @@ class CancelConversation(ApiView):
         request=None,
         responses=dict[str, str],
     )
-    def post(self, request, conversation_id):
+    def post(self, request: Request, conversation_id: str) -> HttpResponseBase:
         """Cancel the active run of a conversation."""
         query = read_query(request, CancelQuery)
         conversation = resolve_conversation(request, conversation_id, query.get("agent_id"))
@@ -225,7 +222,7 @@ class CancelAgent(ApiView):
         request=CancelBody,
         responses=dict[str, str],
     )
-    def post(self, request, agent_id):
+    def post(self, request: Request, agent_id: str) -> HttpResponseBase:
         """Cancel the given runs, or all active runs of an agent's conversations."""
         body = read_body(request, CancelBody, required=False)
         active = runs_of(request).filter(agent=find_agent(request, agent_id)).active()
@@ -239,7 +236,7 @@ class CancelAgent(ApiView):
 
 class CancelRun(ApiView):
     @extend_schema(operation_id="runs_cancel", request=None, responses=dict[str, str])
-    def post(self, request, run_id):
+    def post(self, request: Request, run_id: str) -> HttpResponseBase:
         """Cancel a run."""
         run = find_run(request, run_id)
         if run.status not in Run.ACTIVE:
@@ -249,8 +246,8 @@ class CancelRun(ApiView):
 
 def _cancelled(runs: list[Run]) -> dict[str, str]:
     for run in runs:
-        cancel_run(run)
-        # It may have ended of itself just before.
+        get_runtime().cancel_run(run)
+        # It may have completed just before.
         run.refresh_from_db(fields=["status"])
     return {run.pk: run.status for run in runs}
 
@@ -261,7 +258,7 @@ class CompactConversation(ApiView):
         request=CompactBody,
         responses=CompactionJSON,
     )
-    def post(self, request, conversation_id):
+    def post(self, request: Request, conversation_id: str) -> HttpResponseBase:
         """Replace old messages of a conversation with a summary."""
         body = read_body(request, CompactBody, required=False)
         conversation = resolve_conversation(request, conversation_id, body.get("agent_id"))
@@ -272,7 +269,7 @@ class CompactAgent(ApiView):
     @extend_schema(
         operation_id="agents_messages_compact", request=CompactBody, responses=CompactionJSON
     )
-    def post(self, request, agent_id):
+    def post(self, request: Request, agent_id: str) -> HttpResponseBase:
         """Replace old messages of the default conversation with a summary."""
         body = read_body(request, CompactBody, required=False)
         return _compact(
@@ -280,10 +277,18 @@ class CompactAgent(ApiView):
         )
 
 
-def _compact(request, conversation: Conversation, body: dict) -> HttpResponse:
-    wanted = TurnRequest(compaction=body.get("compaction_settings") or {})
-    run, beginning = _start(request, conversation, wanted, kind="compact")
-    return answer_run(request, run, Form(streaming=False), beginning=beginning)
+def _compact(
+    request: Request, conversation: Conversation, body: dict[str, Any]
+) -> HttpResponseBase:
+    turn = get_runtime().start_turn(
+        conversation,
+        by=actor_of(request),
+        request=TurnRequest(compaction=body.get("compaction_settings") or {}),
+        idempotency_key=_idempotency_key(request),
+        kind="compact",
+    )
+    options = ResponseOptions(streaming=False)
+    return respond(request, turn.run, options, subscription=turn.subscription)
 
 
 class PreviewRequest(ApiView):
@@ -294,7 +299,7 @@ class PreviewRequest(ApiView):
         request=SendBody,
         responses=OpenApiTypes.OBJECT,
     )
-    def post(self, request, conversation_id):
+    def post(self, request: Request, conversation_id: str) -> HttpResponseBase:
         """Preview the request that the model provider would receive.
 
         Nothing is stored.

@@ -28,7 +28,7 @@ from ..memory.periods import begin_periods, end_periods
 from ..memory.prompt import DEFAULT_SYSTEM_PROMPT, recompile
 from ..memory.writes import mark_stale, memory_write
 from ..model_handles import check_model_handle
-from ..runs.finish import abandon_runs
+from ..runs.finish import request_cancel_of_all
 from .conversations import create_conversation
 from .messages import append_messages
 
@@ -124,7 +124,7 @@ def update_agent(
 @memory_write
 def delete_agent(agent: Agent, *, by: Actor) -> None:
     """Hide an agent and its conversations until `purge` removes them. Its shared blocks stay."""
-    abandon_runs(Run.objects.filter(agent=agent))
+    request_cancel_of_all(Run.objects.filter(agent=agent))
     agent = _lock(agent)
     agent.deleted_at = clock.now()
     _save(agent, "deleted_at", by=by)

@@ -26,7 +26,7 @@ from ..memory.isolation import blocks_to_isolate, isolate_blocks
 from ..memory.prompt import compile_prompt, fingerprint
 from ..memory.writes import memory_write
 from ..model_handles import check_model_handle
-from ..runs.finish import abandon_runs
+from ..runs.finish import request_cancel_of_all
 from ..runs.leases import Busy
 from .messages import insert_messages, text_message
 
@@ -171,7 +171,7 @@ def delete_conversation(
     conversation: Conversation, *, by: Actor, expected_version: int | None = None
 ) -> None:
     """Hide a conversation and its isolated blocks until `purge` removes them."""
-    abandon_runs(Run.objects.filter(conversation=conversation))
+    request_cancel_of_all(Run.objects.filter(conversation=conversation))
     conversation = _lock(conversation)
     _check_version(conversation, expected_version, {})
     if conversation.is_default:

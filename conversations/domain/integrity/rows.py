@@ -188,7 +188,7 @@ ROW_RULES = {
         "is a run of {agent}, but its conversation {conversation} has another agent",
     ),
     "active_run_has_a_live_worker": RowRule(
-        Run.objects.silent(),
+        Run.objects.stalled(),
         "is {status}, but its worker was last heard of at {heartbeat_at:%Y-%m-%d %H:%M %Z}",
     ),
 }

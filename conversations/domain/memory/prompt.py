@@ -233,7 +233,7 @@ def context_window(conversation: Conversation) -> ContextWindow:
     if messages:
         # The stored prompt may be stale; a turn recompiles it first.
         messages[0].content = [{"type": "text", "text": prompt.text}]
-    functions = tools.definitions(agent.tools, labels)
+    functions = tools.tool_definitions(agent.tools, labels)
     return ContextWindow(
         prompt=prompt,
         labels=labels,

@@ -1,28 +1,38 @@
-"""How runs end: in one of three ways, because somebody cancels them, or with their process."""
+"""How a run finishes: its worker ends it, a caller cancels it, or its worker is lost.
 
-from collections.abc import Sequence
+`finish_run` decides what happens; each of its callers stores the last events exactly once.
+"""
+
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
 
-from django.db import IntegrityError, transaction
-from django.db.models import Max, Q
+from django.db import transaction
+from django.db.models import Q
 from django.db.models.functions import Now
 from django.utils import timezone
 
-from ...models import Agent, Conversation, Run, RunEvent
+from ...models import Agent, Conversation, Run
 from ...models.runs import RunQuerySet
 from ...signals import run_finished, send_on_commit
-from .events import Event, insert_events
+from .events import (
+    ErrorEvent,
+    Event,
+    RunUsage,
+    StopEvent,
+    StoredEvent,
+    UsageEvent,
+    append_events,
+)
 from .leases import lock_run
-from .notify import announce
+from .notify import notify
 
 SECOND = timedelta(seconds=1)
 
 
-@dataclass
-class Ending:
-    """How a run ends."""
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How a run finishes. `error_type`, `error` and `detail` say why it failed."""
 
     status: Run.Status
     stop_reason: str
@@ -30,70 +40,46 @@ class Ending:
     error: str = ""
     detail: str = ""
 
-    def events(self, run: Run) -> list[dict]:
-        """What watchers are told at last."""
-        events: list[dict] = [{"type": "stop", "reason": self.stop_reason}]
+    def events(self, usage: RunUsage) -> list[Event]:
+        """Return the last events of the run."""
+        events: list[Event] = [StopEvent(self.stop_reason)]
         if self.status == Run.Status.FAILED:
-            events.append(
-                {
-                    "type": "error",
-                    "error_type": self.error_type,
-                    "text": self.error,
-                    "detail": self.detail,
-                }
-            )
+            events.append(ErrorEvent(self.error_type, self.error, self.detail))
         elif self.status == Run.Status.COMPLETED:
-            events.append({"type": "usage", **run.usage})
+            events.append(UsageEvent(usage))
         return events
 
 
-SILENT = Ending(
+WORKER_LOST = Outcome(
     Run.Status.FAILED,
     "error",
     error_type="worker_died",
-    error="The process that took this turn is gone; what it had finished is kept.",
+    error="The worker of this run stopped responding; the steps it finished are kept.",
 )
-CANCELLED = Ending(Run.Status.CANCELLED, "cancelled")
+CANCELLED = Outcome(Run.Status.CANCELLED, "cancelled")
 
 
-@transaction.atomic
-def end_run(run: Run, ending: Ending, *, worker: str | None) -> list[Event]:
-    """End a run of this process; its last events are stored with it. RunLost if it is another's."""
-    return end_locked_run(lock_run(run, worker), ending)
-
-
-def end_locked_run(
-    run: Run, ending: Ending, *, told: Sequence[Event] = (), last: int | None = None
-) -> list[Event]:
-    """End a run whose lock is held, and answer its last events, which are stored.
-
-    `told` are stored with them; `last` is the number of the latest event so far, if known.
-    """
+def finish_run(run: Run, outcome: Outcome) -> list[Event]:
+    """Finish a run whose row is locked; return its last events, which the caller stores."""
     now = timezone.now()
-    run.status, run.stop_reason = ending.status, ending.stop_reason
-    run.error = f"{ending.error} {ending.detail}".strip()
-    run.error_type = ending.error_type
+    run.status, run.stop_reason = outcome.status, outcome.stop_reason
+    run.error = f"{outcome.error} {outcome.detail}".strip()
+    run.error_type = outcome.error_type
     run.completed_at = now
     run.request = {}
     if run.started_at:
         run.total_duration_ns = round((now - run.started_at).total_seconds() * 1e9)
-    if ending.status != Run.Status.COMPLETED and not run.messages.exists():
-        # It left nothing, so that sending the same again is a new attempt.
+    if outcome.status != Run.Status.COMPLETED and not run.messages.exists():
+        # The run stored no message, so the same request may start another one.
         run.otid = run.idempotency_key = None
-    run.save(update_fields=ENDED)
+    run.save(update_fields=FINISHED_FIELDS)
     send_on_commit(run_finished, Run, run=run)
-    if last is None:
-        events = _insert_last(run, ending)
-    else:
-        events = _numbered(ending.events(run), after=last)
-        insert_events((run.pk, event) for event in [*told, *events])
     Conversation.objects.filter(pk=run.conversation_id).update(last_run_completed_at=now)
     transaction.on_commit(partial(_note_completion, run.agent_id, now))
-    return events
+    return outcome.events(run.usage)
 
 
-# What the end of a run changes.
-ENDED = [
+FINISHED_FIELDS = [
     "status",
     "stop_reason",
     "error",
@@ -109,73 +95,70 @@ ENDED = [
 ]
 
 
-def _numbered(data: list[dict], *, after: int) -> list[Event]:
-    return [Event(after + n, each) for n, each in enumerate(data, start=1)]
-
-
-def _insert_last(run: Run, ending: Ending) -> list[Event]:
-    """Store the last events after whatever there is; its process may be writing at this moment."""
-    while True:
-        last = RunEvent.objects.filter(run=run).aggregate(n=Max("seq"))["n"] or 0
-        events = _numbered(ending.events(run), after=last)
-        try:
-            with transaction.atomic():
-                insert_events((run.pk, event) for event in events)
-        except IntegrityError:
-            continue
-        return events
-
-
 def _note_completion(agent_id: str, moment: datetime) -> None:
-    """To the second: many conversations of an agent end turns at once, and share this row."""
+    # At most once a second: all conversations of an agent share this row.
     earlier = Q(last_run_completed_at=None) | Q(last_run_completed_at__lt=moment - SECOND)
     Agent.objects.filter(earlier, pk=agent_id).update(last_run_completed_at=moment)
 
 
+def finish_and_append(run: Run, outcome: Outcome) -> list[StoredEvent]:
+    """Finish a run whose row is locked and store its last events."""
+    return append_events(run.pk, finish_run(run, outcome))
+
+
 @transaction.atomic
-def free_if_silent(run: Run) -> bool:
-    """Fail a run whose process is dead, which frees its conversation. Whether it is over now."""
-    locked = Run.objects.select_for_update(no_key=True).silent().get_or_none(pk=run.pk)
+def end_run(run: Run, outcome: Outcome, *, worker: str) -> list[StoredEvent]:
+    """Finish a run as its worker; return its last events. Raises RunLost."""
+    return finish_and_append(lock_run(run, worker), outcome)
+
+
+@transaction.atomic
+def expire_if_stalled(run: Run) -> bool:
+    """Fail a run whose worker is lost; return whether the run is over now."""
+    locked = Run.objects.select_for_update(no_key=True).stalled().get_or_none(pk=run.pk)
     if locked is not None:
-        end_locked_run(locked, SILENT)
+        finish_and_append(locked, WORKER_LOST)
         return True
     return not Run.objects.active().filter(pk=run.pk).exists()
 
 
-def free_silent_runs() -> list[str]:
-    """Fail every run whose process is dead; their ids."""
-    return [run.pk for run in Run.objects.silent() if free_if_silent(run)]
+def expire_stalled_runs() -> list[str]:
+    """Fail every run whose worker is lost; return their ids."""
+    return [run.pk for run in Run.objects.stalled() if expire_if_stalled(run)]
 
 
 @transaction.atomic
 def request_cancel(run: Run) -> bool:
-    """Ask for a run's end. True when it is over at once, because no process had taken it."""
+    """Ask a run's worker to cancel it; return True if the run is over already.
+
+    A run that no worker has claimed is cancelled at once.
+    """
     locked = Run.objects.select_for_update(no_key=True).active().get_or_none(pk=run.pk)
     if locked is None:
         return True
     if locked.status == Run.Status.CREATED:
-        end_locked_run(locked, CANCELLED)
+        finish_and_append(locked, CANCELLED)
         return True
     locked.cancel_requested_at = timezone.now()
     locked.save(update_fields=["cancel_requested_at"])
-    announce([run.pk])
+    notify([run.pk])
     return False
 
 
-def abandon_runs(runs: RunQuerySet) -> None:
-    """Have these runs cancelled soon, because what they are about goes away.
+def request_cancel_of_all(runs: RunQuerySet) -> None:
+    """Ask the workers of these runs to cancel them, because their conversations are deleted.
 
-    Call it before anything else is locked: a run comes first.
+    Call it before locking anything else: runs are locked first.
     """
     ids = list(runs.active().values_list("pk", flat=True))
     if ids:
         Run.objects.active().filter(pk__in=ids).update(cancel_requested_at=Now())
-        announce(ids)
+        notify(ids)
 
 
 @transaction.atomic
 def force_cancel(run: Run) -> None:
-    """End a run whose process did not do so in time: what that process still writes is refused."""
+    """Cancel a run whose worker did not do so in time; the worker's later writes are refused."""
     locked = Run.objects.select_for_update(no_key=True).active().get_or_none(pk=run.pk)
     if locked is not None:
-        end_locked_run(locked, CANCELLED)
+        finish_and_append(locked, CANCELLED)

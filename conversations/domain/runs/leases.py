@@ -1,7 +1,7 @@
-"""A run while it is active: taken by a process, which says that it lives.
+"""The lease of an active run: a worker claims the run and keeps it by heartbeats.
 
-A run is locked before anything else of its turn. Its row is what processes agree by: whoever
-writes for a run holds it and looks whether it is still theirs.
+The run's row is locked before anything else of its turn. A worker that writes for a run holds that
+lock and checks that it still owns the run.
 """
 
 from collections.abc import Collection
@@ -10,12 +10,13 @@ from django.db import transaction
 from django.db.models.functions import Now
 
 from ...models import ConversationMessage, Run
+from ...models.messages import ConversationMessageQuerySet
 from ..errors import Conflict
 from .events import RunLost
 
 
 class Busy(Conflict):
-    """One turn at a time."""
+    """Another run of the conversation is active; there is one at a time."""
 
     def __init__(self, run_id: str):
         self.run_id = run_id
@@ -23,32 +24,35 @@ class Busy(Conflict):
 
 
 def claim_run(worker: str) -> Run | None:
-    """Take the oldest run that nobody has taken; None when there is none."""
+    """Claim the oldest run that waits for a worker; return None if there is none."""
     for run in Run.objects.filter(status=Run.Status.CREATED).order_by("created_at")[:10]:
-        taken = Run.objects.filter(pk=run.pk, status=Run.Status.CREATED).update(
+        claimed = Run.objects.filter(pk=run.pk, status=Run.Status.CREATED).update(
             status=Run.Status.RUNNING, worker=worker, heartbeat_at=Now(), started_at=Now()
         )
-        if taken:
+        if claimed:
             related = ("conversation__agent", "created_by")
             return Run.objects.select_related(*related).get(pk=run.pk)
     return None
 
 
-def beat(worker: str, run_ids: Collection[str]) -> None:
-    """Say that the process lives and takes these turns."""
+def heartbeat(worker: str, run_ids: Collection[str]) -> None:
+    """Renew a worker's leases of these runs, by the database's clock."""
     if run_ids:
         own = Run.objects.active().filter(worker=worker, pk__in=run_ids)
         own.update(heartbeat_at=Now())
 
 
-def unwanted_runs(worker: str) -> list[str]:
-    """Which of the process's runs somebody wants cancelled."""
+def runs_to_cancel(worker: str) -> list[str]:
+    """Return the ids of a worker's runs whose cancellation is requested."""
     own = Run.objects.active().filter(worker=worker)
     return list(own.exclude(cancel_requested_at=None).values_list("pk", flat=True))
 
 
-def lock_run(run: Run, worker: str | None) -> Run:
-    """The fresh row, held until the transaction ends; RunLost unless it is this process's."""
+def lock_run(run: Run, worker: str) -> Run:
+    """Lock the run until the transaction ends; return the fresh row.
+
+    Raises RunLost if this worker no longer owns it.
+    """
     locked = Run.objects.select_for_update(no_key=True).get_or_none(pk=run.pk)
     if locked is None or locked.status not in Run.ACTIVE or locked.worker != worker:
         raise RunLost(run.pk)
@@ -57,7 +61,7 @@ def lock_run(run: Run, worker: str | None) -> Run:
 
 @transaction.atomic
 def delete_run(run: Run) -> None:
-    """Remove the record of a turn that is over, its steps and events; its messages stay."""
+    """Delete the record of a finished turn with its steps and events; its messages stay."""
     locked = Run.objects.select_for_update(no_key=True).get_or_none(pk=run.pk)
     if locked is not None and locked.status in Run.ACTIVE:
         raise Conflict(f"Run '{run.pk}' is {locked.status}; cancel it first")
@@ -65,7 +69,7 @@ def delete_run(run: Run) -> None:
         locked.delete()
 
 
-def messages_of_run(run: Run):
-    """The messages of a turn in their order, as links with their messages."""
+def messages_of_run(run: Run) -> ConversationMessageQuerySet:
+    """Return the links to a turn's messages in order, each with its message."""
     links = ConversationMessage.objects.filter(conversation=run.conversation_id, message__run=run)
     return links.select_related("message").order_by("position")

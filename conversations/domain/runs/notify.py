@@ -1,8 +1,7 @@
-"""What processes tell each other about runs, by PostgreSQL's LISTEN and NOTIFY.
+"""PostgreSQL's NOTIFY of runs, by which processes wake each other.
 
-A message is the id of a run of which there is news: it waits for a worker, somebody wants it
-cancelled, or it has new events. It is a hint and no more: whoever hears it looks at the rows, and
-looks now and then without one. SQLite has none, and is looked at more often.
+The payload is the id of a run that waits for a worker, is to be cancelled or has new events. It is
+only a hint: the receiver reads the rows, and polls them as well. SQLite has no NOTIFY.
 """
 
 from collections.abc import Iterable
@@ -12,8 +11,8 @@ from django.db import connection
 CHANNEL = "conversations_runs"
 
 
-def announce(run_ids: Iterable[str]) -> None:
-    """Tell the other processes, when the transaction commits."""
+def notify(run_ids: Iterable[str]) -> None:
+    """Send a NOTIFY for each run; it is delivered when the transaction commits."""
     if connection.vendor == "postgresql":
         with connection.cursor() as cursor:
             cursor.execute(

@@ -1,8 +1,9 @@
-"""What a turn is asked, and the run that begins with it."""
+"""Starting a run: what a turn is asked, and the checks before it is stored."""
 
 import hashlib
 import json
 from dataclasses import asdict, dataclass, field, fields, replace
+from typing import Any, NamedTuple
 
 from django.db import IntegrityError, connection, transaction
 from django.db.models.functions import Now
@@ -12,50 +13,58 @@ from ...models import Conversation, Message, Run
 from ..actor import Actor
 from ..errors import Conflict, InvalidArgument
 from ..model_handles import check_model_handle
-from .finish import free_if_silent
+from .finish import expire_if_stalled
 from .leases import Busy
-from .notify import announce
+from .notify import notify
 
 DEFAULT_MAX_STEPS = 50
 
 
 @dataclass(frozen=True)
 class TurnRequest:
-    """What a turn is asked, as JSON keeps it until the turn ends.
+    """What a turn is asked; stored as JSON in the run until the run finishes.
 
     `input` holds the messages sent: {"role", "content": [part…], "otid", "name", "sender_id",
-    "group_id"}, and for results of tools that a client ran role `tool` with `tool_returns`.
-    `decisions` answer a request for approval: [{"tool_call_id", "approve", "reason"}].
-    `compaction` makes it a run that only compacts the conversation: {"mode", "model", "prompt"}.
+    "group_id"}; the result of a client tool has the role `tool` and `tool_returns`.
+    `decisions` answer an approval request: [{"tool_call_id", "approve", "reason"}].
+    `compaction` makes the run only compact the conversation: {"mode", "model", "prompt"}.
     """
 
-    input: list[dict] = field(default_factory=list)
-    decisions: list[dict] = field(default_factory=list)
+    input: list[dict[str, Any]] = field(default_factory=list)
+    decisions: list[dict[str, Any]] = field(default_factory=list)
     max_steps: int = DEFAULT_MAX_STEPS
     stream_tokens: bool = False
     model: str | None = None
     system: str | None = None
-    client_tools: list[dict] = field(default_factory=list)
-    compaction: dict | None = None
+    client_tools: list[dict[str, Any]] = field(default_factory=list)
+    compaction: dict[str, Any] | None = None
 
     @classmethod
     def of(cls, run: Run) -> "TurnRequest":
+        """Return the request stored in a run."""
         known = {f.name for f in fields(cls)}
         return cls(**{name: value for name, value in run.request.items() if name in known})
 
     @property
     def digest(self) -> str:
-        """Tells whether two requests say the same, however the answer is to be delivered."""
+        """A SHA-256 of what is asked, independent of how the answer is delivered."""
         text = json.dumps([self.input, self.decisions, self.compaction], sort_keys=True)
         return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 class AwaitsClient(Conflict):
-    """The model waits for the client to answer its tool calls."""
+    """The newest tool calls await the client: their results or the approval of them."""
 
-    def __init__(self, call_ids: list[str]):
-        self.call_ids = call_ids
-        super().__init__(f"Tool calls wait for results or approval: {', '.join(call_ids)}")
+    def __init__(self, tool_call_ids: list[str]):
+        self.tool_call_ids = tool_call_ids
+        super().__init__(f"Tool calls wait for results or approval: {', '.join(tool_call_ids)}")
+
+
+class StartedRun(NamedTuple):
+    """A run, and whether this request started it rather than an earlier identical one."""
+
+    run: Run
+    is_new: bool
 
 
 def start_run(
@@ -67,21 +76,23 @@ def start_run(
     background: bool = False,
     otid: str | None = None,
     idempotency_key: str | None = None,
-    request_config: dict | None = None,
+    request_config: dict[str, Any] | None = None,
     kind: str = "send_conversation_message",
-) -> tuple[Run, bool]:
-    """A new run, and True; or the run that the same `otid` or key has started before, and False.
+) -> StartedRun:
+    """Store a new run, or return the run that the same `otid` or key has started before.
 
-    `worker` takes it at once; None leaves it to whoever claims it. Raises Busy while another run
-    of the conversation is active, AwaitsClient for messages where tool calls wait for the client.
+    The run belongs to `worker` from the start; without one it waits until a worker claims it.
+    `kind` is the `run_type` in its metadata. Raises Busy while another run of the conversation is
+    active, AwaitsClient for messages while tool calls await the client, InvalidArgument if the
+    otid or key belongs to a different request.
     """
     digest = request.digest
     if repeated := _repeated(conversation, digest, otid, idempotency_key):
-        return repeated, False
-    named = (request.compaction or {}).get("model") or request.model
-    check_model_handle(named or conversation.model or conversation.agent.model)
+        return StartedRun(repeated, False)
+    requested_model = (request.compaction or {}).get("model") or request.model
+    check_model_handle(requested_model or conversation.model or conversation.agent.model)
     if request.compaction is None:
-        request = _answering(conversation, request)
+        request = _with_decisions(conversation, request)
     run = Run(
         organization_id=conversation.organization_id,
         agent_id=conversation.agent_id,
@@ -98,30 +109,31 @@ def start_run(
     )
     if worker:
         run.status, run.worker = Run.Status.RUNNING, worker
-        # By the database's clock, which the clocks of processes need not agree with.
+        # Leases use the database's clock; the clocks of processes may differ.
         run.heartbeat_at, run.started_at = Now(), timezone.now()
     for _ in range(3):
         try:
             _insert(run)
-            return run, True
+            return StartedRun(run, True)
         except IntegrityError:
             if repeated := _repeated(conversation, digest, otid, idempotency_key):
-                return repeated, False
+                return StartedRun(repeated, False)
             active = conversation.runs.active().first()
-            if active is not None and not free_if_silent(active):
+            if active is not None and not expire_if_stalled(active):
                 raise Busy(active.pk) from None
-    raise Conflict("Others start turns of this conversation at the same time; try again")
+    raise Conflict("Other requests start turns of this conversation at the same time; try again")
 
 
 def _insert(run: Run) -> None:
-    # One statement is a transaction; in one of the caller's, a refusal must leave that usable.
+    # A single statement needs no transaction. Inside the caller's transaction, use a savepoint so
+    # that an IntegrityError does not abort it.
     if run.worker and not connection.in_atomic_block:
         run.save(force_insert=True)
         return
     with transaction.atomic():
         run.save(force_insert=True)
         if not run.worker:
-            announce([run.pk])
+            notify([run.pk])
 
 
 def _repeated(
@@ -141,31 +153,30 @@ def _repeated(
     return None
 
 
-def pending_calls(conversation: Conversation) -> list[dict]:
-    """The tool calls that wait for the client, in the shape they are stored in."""
-    # A compaction may have put its summary after them.
-    said = conversation.message_links.exclude(message__role=Message.Role.SUMMARY)
-    newest = said.order_by("-position")
+def calls_awaiting_client(conversation: Conversation) -> list[dict[str, Any]]:
+    """Return the stored tool calls that await the client's results or approval."""
+    # A compaction may have stored its summary after them.
+    links = conversation.message_links.exclude(message__role=Message.Role.SUMMARY)
+    newest = links.order_by("-position")
     for role, calls in newest.values_list("message__role", "message__tool_calls")[:1]:
         return calls if role == Message.Role.APPROVAL else []
     return []
 
 
-def _answering(conversation: Conversation, request: TurnRequest) -> TurnRequest:
-    """The request, if it answers the calls that wait for the client, or if none do."""
-    pending = [call["id"] for call in pending_calls(conversation)]
-    if pending and [d["tool_call_id"] for d in request.decisions] == [None]:
-        # One decision that names no call is about all of them.
-        every = [{**request.decisions[0], "tool_call_id": call_id} for call_id in pending]
-        request = replace(request, decisions=every)
-    check_answers(pending, request)
+def _with_decisions(conversation: Conversation, request: TurnRequest) -> TurnRequest:
+    """Apply a decision without a call id to all calls that await the client; check the answers."""
+    call_ids = [call["id"] for call in calls_awaiting_client(conversation)]
+    if call_ids and [d["tool_call_id"] for d in request.decisions] == [None]:
+        decisions = [{**request.decisions[0], "tool_call_id": call_id} for call_id in call_ids]
+        request = replace(request, decisions=decisions)
+    check_answers(call_ids, request)
     return request
 
 
-def check_answers(pending: list[str], request: TurnRequest) -> None:
-    """Refuse a request that does not answer just the calls that wait for the client.
+def check_answers(call_ids: list[str], request: TurnRequest) -> None:
+    """Refuse a request that does not answer exactly the calls that await the client.
 
-    Asked again when the turn begins: another one may have ended since it was started.
+    Checked again when the turn begins: another turn may have ended since the run was started.
     """
     answers = [str(decision["tool_call_id"]) for decision in request.decisions]
     answers += [
@@ -173,11 +184,12 @@ def check_answers(pending: list[str], request: TurnRequest) -> None:
         for message in request.input
         for item in message.get("tool_returns", [])
     ]
-    if sorted(answers) == sorted(pending):
+    if sorted(answers) == sorted(call_ids):
         return
     if not answers:
-        raise AwaitsClient(pending)
-    waiting = ", ".join(pending) or "none"
+        raise AwaitsClient(call_ids)
+    expected = ", ".join(call_ids) or "none"
     raise InvalidArgument(
-        f"Expected one answer for each pending tool call ({waiting}), got {', '.join(answers)}"
+        f"tool_call_id: expected one answer for each call that awaits the client ({expected}), "
+        f"got {', '.join(answers)}"
     )

@@ -1,13 +1,16 @@
-"""The tools agents know by name, and how a model is told about them."""
+"""The built-in tools as a model is told about them; `execution.TOOLS` has their functions."""
 
 import hashlib
 import uuid
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from typing import Any
 
 BASE_TOOLS = ["conversation_search", "memory_insert", "memory_replace"]
 
 
-def _function(name: str, description: str, required: list[str], **properties: dict) -> dict:
+def _function(
+    name: str, description: str, required: list[str], **properties: dict[str, Any]
+) -> dict[str, Any]:
     return {
         "name": name,
         "description": description,
@@ -15,21 +18,21 @@ def _function(name: str, description: str, required: list[str], **properties: di
     }
 
 
-def _text(description: str) -> dict:
+def _text(description: str) -> dict[str, Any]:
     return {"type": "string", "description": description}
 
 
 _LABEL = _text("The label of the memory block to edit.")
 
-# Name -> the function as an OpenAI-compatible model reads it.
-FUNCTIONS = {
+# Name -> the function as chat completions describe it.
+FUNCTIONS: dict[str, dict[str, Any]] = {
     function["name"]: function
     for function in [
         _function(
             "conversation_search",
             "Search the earlier messages of this conversation.",
             ["query"],
-            query=_text("Words to look for."),
+            query=_text("The words to search for."),
             limit={"type": "integer", "description": "The most messages to return."},
         ),
         _function(
@@ -49,11 +52,11 @@ FUNCTIONS = {
             ["label", "old_string", "new_string"],
             label=_LABEL,
             old_string=_text("The exact text to replace."),
-            new_string=_text("What to put there; empty to delete."),
+            new_string=_text("The replacement; empty to delete."),
         ),
         _function(
             "memory_rethink",
-            "Write a memory block anew.",
+            "Replace the whole text of a memory block.",
             ["label", "new_memory"],
             label=_LABEL,
             new_memory=_text("The whole new text of the block."),
@@ -71,7 +74,7 @@ FUNCTIONS = {
             ["label", "old_content", "new_content"],
             label=_LABEL,
             old_content=_text("The exact text to replace."),
-            new_content=_text("What to put there; empty to delete."),
+            new_content=_text("The replacement; empty to delete."),
         ),
         _function(
             "send_message",
@@ -84,14 +87,13 @@ FUNCTIONS = {
 
 
 def tool_id(name: str) -> str:
-    """The same id for the same tool on every server: names are unique, so they make the id."""
+    """Return the id of a built-in tool, derived from its name: the same on every server."""
     digest = hashlib.sha256(name.encode()).digest()
     return f"tool-{uuid.UUID(bytes=digest[:16], version=4)}"
 
 
-def client_definition(tool: dict) -> dict:
-    """What a model is told about a tool that the client runs: {"name", "description",
-    "parameters"}."""
+def client_tool_definition(tool: dict[str, Any]) -> dict[str, Any]:
+    """Describe a tool that the client runs: {"name", "description", "parameters"}."""
     parameters = tool.get("parameters") or {"type": "object", "properties": {}}
     function = {"name": tool["name"], "parameters": parameters}
     if tool.get("description"):
@@ -99,16 +101,16 @@ def client_definition(tool: dict) -> dict:
     return {"type": "function", "function": function}
 
 
-def definitions(names: list[str], labels: Sequence[str] = ()) -> list[dict]:
-    """What a model is told about these tools; those without a known definition are left out.
+def tool_definitions(names: Iterable[str], labels: Sequence[str] = ()) -> list[dict[str, Any]]:
+    """Describe the built-in tools among `names`; other names are left out.
 
-    `labels` are those of the blocks it reads, which are then the only ones it may name.
+    `labels` are those of the effective blocks: the only ones that the model may name.
     """
     known = [FUNCTIONS[name] for name in names if name in FUNCTIONS]
-    return [{"type": "function", "function": _for_labels(each, labels)} for each in known]
+    return [{"type": "function", "function": _with_labels(each, labels)} for each in known]
 
 
-def _for_labels(function: dict, labels: Sequence[str]) -> dict:
+def _with_labels(function: dict[str, Any], labels: Sequence[str]) -> dict[str, Any]:
     parameters = function["parameters"]
     if not labels or "label" not in parameters["properties"]:
         return function

@@ -1,8 +1,9 @@
-"""Taking old messages out of the context, with a summary in their place. Nothing is deleted."""
+"""Compaction: a summary replaces old messages in the context. No message is deleted."""
 
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 from django.db import transaction
 
@@ -13,19 +14,21 @@ from ...models import ConversationMessage, Message
 from ..conversations.messages import append_messages
 from ..errors import InvalidArgument
 from ..memory.prompt import message_tokens
-from ..runs.events import Event, insert_events
+from ..runs.events import StoredEvent, SummaryEvent, insert_events
 from ..runs.leases import lock_run
 from .model_request import chat_messages
-from .reply import now_text
 from .steps import Turn
 
 Role = Message.Role
 
-# The part of the window beyond which a conversation is compacted, and the part that is kept then.
-FULL = 0.9
-KEPT = 0.4
-# What is summed up may be longer than any window: of that much the middle is left out.
-SHOWN = 0.7
+Mode = Literal["all", "sliding_window"]
+
+# Shares of the context window. A turn compacts a conversation beyond the first and keeps the newest
+# messages that fit into the second.
+COMPACTION_THRESHOLD = 0.9
+KEPT_SHARE = 0.4
+# The middle of longer transcripts is left out of the request for a summary.
+MAX_TRANSCRIPT_SHARE = 0.7
 
 INSTRUCTION = """\
 Summarize the conversation below for the assistant who will go on with it and can no longer read \
@@ -35,7 +38,10 @@ names, numbers. Write in the past tense, without preamble, in at most 300 words.
 
 @dataclass(frozen=True)
 class CompactionPlan:
-    """What a summary is to stand for, and the request that asks for it."""
+    """The ids of the messages that a summary replaces, and the request for the summary.
+
+    `before` and `after` count the messages in context.
+    """
 
     replaced: list[str]
     request: ModelRequest
@@ -43,18 +49,23 @@ class CompactionPlan:
     after: int
 
 
-def plan_compaction(turn: Turn, *, mode: str = "sliding_window") -> CompactionPlan:
-    """Which messages go. `all` lets all go, `sliding_window` keeps the latest.
+def plan_compaction(turn: Turn, *, mode: Mode = "sliding_window") -> CompactionPlan:
+    """Choose the messages to replace: all, or all but the newest (`sliding_window`).
 
-    Raises InvalidArgument when fewer messages would not be the result.
+    Calls that await the client stay. Raises InvalidArgument if compaction would not reduce the
+    number of messages.
     """
     links = list(turn.conversation.message_links.in_context().select_related("message"))
     messages = [link.message for link in links[1:]]
-    cut = len(messages) if mode == "all" else _cut(messages, round(turn.limit * KEPT))
+    cut = (
+        len(messages)
+        if mode == "all"
+        else _cut(messages, round(turn.context_window_limit * KEPT_SHARE))
+    )
     if messages and messages[-1].role == Role.APPROVAL:
-        cut = min(cut, len(messages) - 1)  # Its calls wait for the client's answer.
+        cut = min(cut, len(messages) - 1)
     replaced = messages[:cut]
-    # A summary in the place of one message, or of an earlier summary alone, makes nothing shorter.
+    # Replacing one message by a summary shortens nothing.
     if len(replaced) < 2:
         raise InvalidArgument(
             "Summarization failed to reduce the number of messages. "
@@ -67,7 +78,12 @@ def plan_compaction(turn: Turn, *, mode: str = "sliding_window") -> CompactionPl
         handle=handle or conversation.agent.model,
         messages=[
             {"role": "system", "content": settings.get("prompt") or INSTRUCTION},
-            {"role": "user", "content": _transcript(replaced, round(turn.limit * SHOWN))},
+            {
+                "role": "user",
+                "content": _transcript(
+                    replaced, round(turn.context_window_limit * MAX_TRANSCRIPT_SHARE)
+                ),
+            },
         ],
     )
     return CompactionPlan(
@@ -79,15 +95,15 @@ def plan_compaction(turn: Turn, *, mode: str = "sliding_window") -> CompactionPl
 
 
 def _cut(messages: Sequence[Message], budget: int) -> int:
-    """How many of the oldest messages go so that the rest fits.
+    """Return how many of the oldest messages to replace so that the rest fits the budget.
 
-    What is kept begins with a message of the user, or at least not with a tool's result.
+    The rest starts with a message of the user if possible, never with a tool's result.
     """
     kept, first = 0, len(messages)
     while first > 0 and kept + message_tokens(messages[first - 1]) <= budget:
         first -= 1
         kept += message_tokens(messages[first])
-    # Something must go, also when the estimate says that all would fit.
+    # Replace something even if, by the estimate, everything fits.
     first = max(first, min(2, len(messages)))
     for roles in ((Role.USER,), (Role.USER, Role.ASSISTANT, Role.SYSTEM)):
         for index in range(first, len(messages)):
@@ -104,20 +120,20 @@ def _transcript(messages: Sequence[Message], budget: int) -> str:
             f"(calls {call['function']['name']} {call['function']['arguments']})"
             for call in shown.get("tool_calls", [])
         ]
-        said = text if isinstance(text, str) else json.dumps(text, ensure_ascii=False)
-        lines.append(f"{shown['role']}: {' '.join([said, *calls]).strip()}")
+        content = text if isinstance(text, str) else json.dumps(text, ensure_ascii=False)
+        lines.append(f"{shown['role']}: {' '.join([content, *calls]).strip()}")
     text = shorten("\n".join(lines), budget, "\n[…]\n")
     return f"<transcript>\n{text}\n</transcript>"
 
 
 @transaction.atomic
-def store_compaction(turn: Turn, plan: CompactionPlan, summary: str) -> Event:
-    """Store the summary and take what it stands for out of context; the event that tells of it.
+def store_compaction(turn: Turn, plan: CompactionPlan, summary: str) -> StoredEvent:
+    """Store the summary, take the messages it replaces out of context; return its event.
 
-    Messages that came meanwhile stay. Positions do not change: the summary is the newest message,
-    and is shown before those that are kept.
+    Messages added since the plan was made stay. Positions do not change: the summary is the newest
+    message, and the model is shown it before those that are kept. Raises RunLost.
     """
-    run = lock_run(turn.run, turn.worker)
+    lock_run(turn.run, turn.worker)
     message = Message(
         id=new_id("message"),
         role=Role.SUMMARY,
@@ -128,15 +144,7 @@ def store_compaction(turn: Turn, plan: CompactionPlan, summary: str) -> Event:
     ConversationMessage.objects.filter(
         conversation=turn.conversation, message__in=plan.replaced
     ).update(in_context=False)
-    event = turn.next_event(
-        {
-            "type": "summary",
-            "message": message.pk,
-            "text": summary,
-            "before": plan.before,
-            "after": plan.after,
-            "at": now_text(),
-        }
-    )
-    insert_events([(run.pk, event)])
-    return event
+    event = SummaryEvent(message=message.pk, text=summary, before=plan.before, after=plan.after)
+    [stored] = turn.events.number([event])
+    insert_events([stored])
+    return stored

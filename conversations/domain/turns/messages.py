@@ -1,15 +1,18 @@
-"""The messages a turn adds to its conversation, unsaved, and the events that tell of tools."""
+"""The messages that a turn adds to its conversation, unsaved, and the events of tool results."""
+
+from typing import Any
 
 from ...ids import new_id
 from ...models import Message
+from ..runs.events import ToolReturnEvent
 from ..tools.execution import ToolResult
-from .reply import Reply, now_text
+from .reply import ModelReply
 
 Role = Message.Role
 
 
-def input_message(given: dict) -> Message:
-    """An unsaved message of what the caller sent."""
+def input_message(given: dict[str, Any]) -> Message:
+    """Return a message as the caller sent it."""
     fields = {name: given.get(name) for name in ("otid", "name", "sender_id", "group_id")}
     return Message(
         id=new_id("message"),
@@ -21,7 +24,8 @@ def input_message(given: dict) -> Message:
     )
 
 
-def assistant_message(reply: Reply, handle: str) -> Message:
+def assistant_message(reply: ModelReply, handle: str) -> Message:
+    """Return the message of a reply: its reasoning, text and the calls that the server runs."""
     content = []
     if reply.reasoning:
         content.append(
@@ -38,7 +42,8 @@ def assistant_message(reply: Reply, handle: str) -> Message:
     )
 
 
-def result_message(call: dict, result: ToolResult) -> Message:
+def result_message(call: dict[str, Any], result: ToolResult) -> Message:
+    """Return the message of a call's result."""
     status = "error" if result.is_error else "success"
     return Message(
         id=new_id("message"),
@@ -50,14 +55,15 @@ def result_message(call: dict, result: ToolResult) -> Message:
     )
 
 
-def result_event(call: dict, message: Message, result: ToolResult, step_id: str | None) -> dict:
-    return {
-        "type": "tool_return",
-        "message": message.pk,
-        "step": step_id,
-        "name": call["function"]["name"],
-        "call_id": call["id"],
-        "status": "error" if result.is_error else "success",
-        "text": result.text,
-        "at": now_text(),
-    }
+def result_event(
+    call: dict[str, Any], message: Message, result: ToolResult, step_id: str | None
+) -> ToolReturnEvent:
+    """Return the event of a call's result."""
+    return ToolReturnEvent(
+        message=message.pk,
+        step=step_id,
+        name=call["function"]["name"],
+        call_id=call["id"],
+        status="error" if result.is_error else "success",
+        text=result.text,
+    )

@@ -1,13 +1,14 @@
-"""What a model is sent: a conversation in the shape of OpenAI's chat completions."""
+"""The request of a step: a conversation in the shape of OpenAI's chat completions."""
 
 import json
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 from ...llm.requests import ModelRequest
 from ...llm.tokens import count_tokens
 from ...models import Conversation, Message
 from ..runs.start import TurnRequest
-from ..tools import definitions as tools
+from ..tools.definitions import client_tool_definition, tool_definitions
 
 Role = Message.Role
 
@@ -24,29 +25,32 @@ def model_request(
     *,
     labels: Sequence[str],
 ) -> ModelRequest:
-    """The next call of the model: `messages` are those in context, the system message first, and
-    `labels` those of the blocks in it."""
+    """Return the next request.
+
+    `messages` are those in context, the system message first; `labels` those of its blocks.
+    """
     agent = conversation.agent
     shown = chat_messages(messages)
     if request.system is not None:
         shown = [{"role": "system", "content": request.system}, *shown[1:]]
-    own = {tool["name"] for tool in request.client_tools}
-    functions = tools.definitions([name for name in agent.tools if name not in own], labels)
-    functions += [tools.client_definition(tool) for tool in request.client_tools]
+    client_tools = {tool["name"] for tool in request.client_tools}
+    names = [name for name in agent.tools if name not in client_tools]
+    definitions = tool_definitions(names, labels)
+    definitions += [client_tool_definition(tool) for tool in request.client_tools]
     return ModelRequest(
         handle=request.model or conversation.model or agent.model,
         messages=shown,
-        tools=functions,
+        tools=definitions,
         settings=model_settings(agent.model_settings, conversation.model_settings),
     )
 
 
-def model_settings(*layers: dict | None) -> dict:
-    """V1's model settings as fields of the request; what a later layer says goes first."""
-    merged: dict = {}
+def model_settings(*layers: dict[str, Any] | None) -> dict[str, Any]:
+    """Translate V1's model settings to fields of the request; later layers take precedence."""
+    merged: dict[str, Any] = {}
     for layer in layers:
         merged |= {name: value for name, value in (layer or {}).items() if value is not None}
-    settings = {
+    settings: dict[str, Any] = {
         name: merged[name]
         for name in ("temperature", "parallel_tool_calls", "response_format", "tool_choice")
         if name in merged
@@ -61,14 +65,14 @@ def model_settings(*layers: dict | None) -> dict:
     return settings
 
 
-def chat_messages(messages: Iterable[Message]) -> list[dict]:
-    """Stored messages as the model reads them.
+def chat_messages(messages: Iterable[Message]) -> list[dict[str, Any]]:
+    """Translate stored messages.
 
-    Each tool call is followed by its result, as providers insist: also where a stored result is
-    missing, as imported data may have it, and without results that nothing called for.
+    Providers require a result after each tool call and no others. Where imported data lacks a
+    result, a note replaces it; results without a call are left out.
     """
-    shown: list[dict] = []
-    waiting: dict[str, dict] = {}
+    shown: list[dict[str, Any]] = []
+    waiting: dict[str, None] = {}  # ordered, unlike a set
 
     def close() -> None:
         missing = {"role": "tool", "content": NO_RESULT}
@@ -78,16 +82,19 @@ def chat_messages(messages: Iterable[Message]) -> list[dict]:
     for message in messages:
         if message.role == Role.TOOL:
             results = _results(message)
-            shown.extend(r for r in results if waiting.pop(r["tool_call_id"], None) is not None)
+            for result in results:
+                if result["tool_call_id"] in waiting:
+                    del waiting[result["tool_call_id"]]
+                    shown.append(result)
             continue
         close()
         shown.append(_chat_message(message))
-        waiting.update((call["id"], call) for call in message.tool_calls)
+        waiting.update(dict.fromkeys(call["id"] for call in message.tool_calls))
     close()
     return shown
 
 
-def _results(message: Message) -> list[dict]:
+def _results(message: Message) -> list[dict[str, Any]]:
     returns = message.tool_returns or [{"func_response": message.text}]
     return [
         {
@@ -99,11 +106,11 @@ def _results(message: Message) -> list[dict]:
     ]
 
 
-def _chat_message(message: Message) -> dict:
+def _chat_message(message: Message) -> dict[str, Any]:
     if message.role == Role.SUMMARY:
         return {"role": "user", "content": f"{SUMMARY_NOTE}{message.text}"}
     if message.role in (Role.ASSISTANT, Role.APPROVAL):
-        shown: dict = {"role": "assistant", "content": message.text or None}
+        shown: dict[str, Any] = {"role": "assistant", "content": message.text or None}
         if message.tool_calls:
             shown["tool_calls"] = [_call(call) for call in message.tool_calls]
         elif not message.text:
@@ -112,21 +119,21 @@ def _chat_message(message: Message) -> dict:
     return {"role": message.role, "content": _content(message)}
 
 
-def _call(call: dict) -> dict:
+def _call(call: dict[str, Any]) -> dict[str, Any]:
     arguments = call["function"]["arguments"]
     try:
         is_object = isinstance(json.loads(arguments), dict)
     except (ValueError, RecursionError):
         is_object = False
-    # A model may have written broken JSON; it was told so, and servers refuse to read it again.
+    # Providers refuse the broken JSON that a model has written; its result says what was wrong.
     function = {"name": call["function"]["name"], "arguments": arguments if is_object else "{}"}
     return {"id": call["id"], "type": "function", "function": function}
 
 
-def _content(message: Message) -> str | list[dict]:
+def _content(message: Message) -> str | list[dict[str, Any]]:
     if all(part["type"] == "text" for part in message.content):
         return message.text
-    parts = []
+    parts: list[dict[str, Any]] = []
     for part in message.content:
         if part["type"] == "text":
             parts.append({"type": "text", "text": part.get("text", "")})
@@ -135,14 +142,14 @@ def _content(message: Message) -> str | list[dict]:
     return parts
 
 
-def _image_url(source: dict) -> str | None:
+def _image_url(source: dict[str, Any]) -> str | None:
     if source.get("type") == "base64":
         return f"data:{source.get('media_type', 'image/png')};base64,{source.get('data', '')}"
     return source.get("url")
 
 
 def request_tokens(request: ModelRequest) -> int:
-    """An estimate of what the model will read."""
+    """Estimate the tokens that the model will read."""
     texts = [json.dumps(message, ensure_ascii=False) for message in request.messages]
     texts += [json.dumps(tool, ensure_ascii=False) for tool in request.tools]
     return sum(count_tokens(text) for text in texts)

@@ -1,180 +1,201 @@
-"""What a model says in one step, put together from its pieces, and the events that tell of it."""
+"""The model's reply in one step, assembled from its chunks, and the events of it."""
 
 import secrets
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from typing import Any
 
 from ...ids import new_id
+from ...llm.errors import ModelError
 from ...llm.requests import (
-    CallPiece,
+    CallChunk,
+    Chunk,
     Finish,
-    ModelError,
-    Piece,
-    ReasoningPiece,
-    TextPiece,
+    ReasoningChunk,
+    TextChunk,
     Usage,
 )
+from ..runs.events import (
+    ApprovalRequestEvent,
+    Event,
+    ReasoningEvent,
+    TextEvent,
+    ToolCall,
+    ToolCallEvent,
+)
 
-# The tool by which V1's older agent types speak.
-SPEAKING_TOOL = "send_message"
-# Of a tool's name and of the id of a call, as messages hold them.
+# The tool by which V1's older agent types reply.
+SEND_MESSAGE_TOOL = "send_message"
+# Of the names of tools and the ids of calls, in characters.
 MAX_NAME_LENGTH = 200
-# In characters: a server that never stops must not fill this one's memory.
-MAX_ANSWER_LENGTH = 2_000_000
-
-
-def now_text() -> str:
-    return f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%S}+00:00"
+# In characters: bounds the memory that a provider without an end can fill.
+MAX_REPLY_LENGTH = 2_000_000
 
 
 @dataclass
-class Reply:
-    """One answer of the model.
+class ModelReply:
+    """One reply of the model.
 
-    Calls in `held` are not run here: they go to the client, as a message of their own.
+    Calls of `client_tools` are not run by the server: the client runs or approves them, and they
+    form a message of their own.
     """
 
     step_id: str
-    held: frozenset[str] = frozenset()
+    client_tools: frozenset[str] = frozenset()
     stream_tokens: bool = False
     message_id: str = field(default_factory=lambda: new_id("message"))
-    held_message_id: str = field(default_factory=lambda: new_id("message"))
+    approval_message_id: str = field(default_factory=lambda: new_id("message"))
     finish_reason: str | None = None
     usage: Usage | None = None
     _reasoning: list[str] = field(default_factory=list)
     _text: list[str] = field(default_factory=list)
-    _calls: list[dict] = field(default_factory=list)
-    # The latest call of each number that pieces have, and the id that it came with.
-    _latest: dict[int, tuple[str, dict]] = field(default_factory=dict)
+    _calls: list[dict[str, Any]] = field(default_factory=list)
+    # By the index in the chunks: the id given by the provider, and the newest call.
+    _latest: dict[int, tuple[str, dict[str, Any]]] = field(default_factory=dict)
     _size: int = 0
+    # The kinds of parts of the message, in the order in which they appeared.
     _parts: list[str] = field(default_factory=list)
 
     @property
     def text(self) -> str:
+        """The whole text so far."""
         return "".join(self._text)
 
     @property
     def reasoning(self) -> str:
+        """The whole reasoning so far."""
         return "".join(self._reasoning)
 
     @property
-    def calls(self) -> list[dict]:
-        """The calls to run here, in the shape they are stored in."""
-        return [call for call in self._calls if call["function"]["name"] not in self.held]
+    def calls(self) -> list[dict[str, Any]]:
+        """The calls that the server runs, in their stored shape."""
+        return [call for call in self._calls if call["function"]["name"] not in self.client_tools]
 
     @property
-    def held_calls(self) -> list[dict]:
-        return [call for call in self._calls if call["function"]["name"] in self.held]
+    def calls_awaiting_client(self) -> list[dict[str, Any]]:
+        """The calls that the client runs or approves, in their stored shape."""
+        return [call for call in self._calls if call["function"]["name"] in self.client_tools]
 
     def drop_calls(self) -> None:
-        """Keep what was said; calls that may have been cut off in the middle are not made."""
+        """Discard the calls, which may be incomplete; keep the text and the reasoning."""
         self._calls.clear()
 
-    def add(self, piece: Piece) -> dict | None:
-        """Take in a piece; the event to send at once, if pieces are sent.
+    def add(self, chunk: Chunk) -> Event | None:
+        """Add a chunk; return its event if tokens are streamed.
 
-        ModelError when the answer is longer than any should be.
+        Raises ModelError if the reply is longer than MAX_REPLY_LENGTH.
         """
-        if isinstance(piece, CallPiece):
-            self._size += len(piece.name) + len(piece.arguments)
-        elif isinstance(piece, TextPiece | ReasoningPiece):
-            self._size += len(piece.text)
-        if self._size > MAX_ANSWER_LENGTH:
-            detail = f"The answer is longer than {MAX_ANSWER_LENGTH} characters"
-            message = "An error occurred with the LLM request."
-            raise ModelError("llm_error", message, detail, status=500)
-        if isinstance(piece, TextPiece):
-            self._text.append(piece.text)
-            return self._event("text", text=piece.text)
-        if isinstance(piece, ReasoningPiece):
-            self._reasoning.append(piece.text)
-            return self._event("reasoning", text=piece.text)
-        if isinstance(piece, CallPiece):
-            return self._add_call(piece)
-        if isinstance(piece, Finish):
-            self.finish_reason = piece.reason
-        elif isinstance(piece, Usage):
-            self.usage = piece
-        return None
+        if isinstance(chunk, CallChunk):
+            self._size += len(chunk.name) + len(chunk.arguments)
+        elif isinstance(chunk, TextChunk | ReasoningChunk):
+            self._size += len(chunk.text)
+        if self._size > MAX_REPLY_LENGTH:
+            raise ModelError("llm_error", f"The reply is longer than {MAX_REPLY_LENGTH} characters")
+        event: Event | None = None
+        if isinstance(chunk, TextChunk):
+            self._text.append(chunk.text)
+            event = self._text_event(chunk.text)
+        elif isinstance(chunk, ReasoningChunk):
+            self._reasoning.append(chunk.text)
+            event = self._reasoning_event(chunk.text)
+        elif isinstance(chunk, CallChunk):
+            event = self._add_call(chunk)
+        elif isinstance(chunk, Finish):
+            self.finish_reason = chunk.reason
+        else:
+            self.usage = chunk
+        return event if self.stream_tokens else None
 
-    def _add_call(self, piece: CallPiece) -> dict | None:
-        call = self._call_of(piece)
+    def _add_call(self, chunk: CallChunk) -> Event | None:
+        call = self._call_of(chunk)
         function = call["function"]
-        function["name"] = (function["name"] + piece.name)[:MAX_NAME_LENGTH]
-        function["arguments"] += piece.arguments
+        function["name"] = (function["name"] + chunk.name)[:MAX_NAME_LENGTH]
+        function["arguments"] += chunk.arguments
         name = function["name"]
-        if name == SPEAKING_TOOL:
-            return None  # Its text is told when the arguments are whole.
-        kind = "approval_request" if name in self.held else "tool_call"
-        shown = {"id": call["id"], "name": piece.name, "arguments": piece.arguments}
-        return self._event(kind, calls=[shown], is_piece=True)
+        if name == SEND_MESSAGE_TOOL:
+            return None  # Its text can be shown only when the arguments are complete.
+        shown = ToolCall(id=call["id"], name=chunk.name, arguments=chunk.arguments)
+        if name in self.client_tools:
+            return self._approval_event([shown], is_piece=True)
+        return self._call_event([shown], is_piece=True)
 
-    def _call_of(self, piece: CallPiece) -> dict:
-        """The call that a piece belongs to, which may begin with it."""
-        given_id, call = self._latest.get(piece.index, ("", None))
-        # Some servers number every call 0: then another id, or a name after arguments, begins one.
-        is_another = call is not None and (
-            (piece.id and given_id and piece.id != given_id)
-            or (piece.name and call["function"]["arguments"])
+    def _call_of(self, chunk: CallChunk) -> dict[str, Any]:
+        given_id, call = self._latest.get(chunk.index, ("", None))
+        # Some servers give every call the index 0: then a new id, or a name after arguments,
+        # starts the next call.
+        is_next = call is not None and (
+            (chunk.id and given_id and chunk.id != given_id)
+            or (chunk.name and call["function"]["arguments"])
         )
-        if call is None or is_another:
+        if call is None or is_next:
             call = {
-                "id": self._free_id(piece.id),
+                "id": self._unique_id(chunk.id),
                 "type": "function",
                 "function": {"name": "", "arguments": ""},
             }
             self._calls.append(call)
-            self._latest[piece.index] = (piece.id, call)
+            self._latest[chunk.index] = (chunk.id, call)
         return call
 
-    def _free_id(self, wished: str) -> str:
-        """Results are told apart by the ids of calls; small models write the same one twice."""
-        is_taken = any(call["id"] == wished for call in self._calls)
-        if not wished or is_taken or len(wished) > MAX_NAME_LENGTH:
+    def _unique_id(self, given: str) -> str:
+        # Small models repeat ids, and results refer to calls by them.
+        is_taken = any(call["id"] == given for call in self._calls)
+        if not given or is_taken or len(given) > MAX_NAME_LENGTH:
             return f"call_{secrets.token_hex(12)}"
-        return wished
+        return given
 
-    def _event(self, kind: str, **fields) -> dict | None:
-        if not self.stream_tokens:
-            return None
-        return self._told(kind, **fields)
-
-    def _told(self, kind: str, **fields) -> dict:
-        message = self.held_message_id if kind == "approval_request" else self.message_id
+    def _index_of(self, kind: str) -> int:
         if kind not in self._parts:
             self._parts.append(kind)
-        index = 0 if kind == "approval_request" else self._parts.index(kind)
-        return {
-            "type": kind,
-            "message": message,
-            "step": self.step_id,
-            "index": index,
-            "at": now_text(),
-            **fields,
-        }
+        return self._parts.index(kind)
 
-    def whole_events(self) -> list[dict]:
-        """What is left to tell when the answer is whole: all of it, unless pieces were sent."""
-        events = []
+    def _text_event(self, text: str) -> TextEvent:
+        return TextEvent(
+            message=self.message_id, step=self.step_id, index=self._index_of("text"), text=text
+        )
+
+    def _reasoning_event(self, text: str) -> ReasoningEvent:
+        return ReasoningEvent(
+            message=self.message_id, step=self.step_id, index=self._index_of("reasoning"), text=text
+        )
+
+    def _call_event(self, calls: list[ToolCall], *, is_piece: bool = False) -> ToolCallEvent:
+        return ToolCallEvent(
+            message=self.message_id,
+            step=self.step_id,
+            index=self._index_of("tool_call"),
+            calls=calls,
+            is_piece=is_piece,
+        )
+
+    def _approval_event(
+        self, calls: list[ToolCall], *, is_piece: bool = False
+    ) -> ApprovalRequestEvent:
+        return ApprovalRequestEvent(
+            message=self.approval_message_id, step=self.step_id, calls=calls, is_piece=is_piece
+        )
+
+    def final_events(self) -> list[Event]:
+        """Return the events of a complete reply, except those that `add` has returned."""
+        events: list[Event] = []
         if not self.stream_tokens:
             if self.reasoning:
-                events.append(self._told("reasoning", text=self.reasoning))
+                events.append(self._reasoning_event(self.reasoning))
             if self.text:
-                events.append(self._told("text", text=self.text))
-        speaking: list[dict] = []
-        others: list[dict] = []
+                events.append(self._text_event(self.text))
+        sent: list[ToolCall] = []
+        others: list[ToolCall] = []
         for call in self.calls:
-            is_speech = call["function"]["name"] == SPEAKING_TOOL
-            (speaking if is_speech else others).append(call)
-        shown = speaking if self.stream_tokens else [*others, *speaking]
-        if shown:
-            events.append(self._told("tool_call", calls=[_shown(call) for call in shown]))
-        if self.held_calls and not self.stream_tokens:
-            calls = [_shown(call) for call in self.held_calls]
-            events.append(self._told("approval_request", calls=calls))
+            is_sent = call["function"]["name"] == SEND_MESSAGE_TOOL
+            (sent if is_sent else others).append(_shown(call))
+        calls = sent if self.stream_tokens else [*others, *sent]
+        if calls:
+            events.append(self._call_event(calls))
+        if self.calls_awaiting_client and not self.stream_tokens:
+            calls = [_shown(call) for call in self.calls_awaiting_client]
+            events.append(self._approval_event(calls))
         return events
 
 
-def _shown(call: dict) -> dict:
+def _shown(call: dict[str, Any]) -> ToolCall:
     function = call["function"]
-    return {"id": call["id"], "name": function["name"], "arguments": function["arguments"]}
+    return ToolCall(id=call["id"], name=function["name"], arguments=function["arguments"])

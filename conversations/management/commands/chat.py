@@ -1,20 +1,31 @@
+"""Talk with an agent in the terminal."""
+
 import asyncio
+from typing import Any
 
-from django.core.management.base import CommandError
+from django.core.management.base import CommandError, CommandParser
 
-from conversations.conf import conf
 from conversations.domain.actor import Actor, Source
 from conversations.domain.conversations.conversations import create_conversation
 from conversations.domain.diffs import unified
 from conversations.domain.errors import DomainError
 from conversations.domain.memory.effective import effective_blocks
 from conversations.domain.memory.isolation import isolate_label
-from conversations.domain.runs.start import TurnRequest, pending_calls, start_run
+from conversations.domain.runs.events import (
+    ApprovalRequestEvent,
+    ErrorEvent,
+    Event,
+    ReasoningEvent,
+    TextEvent,
+    ToolCallEvent,
+    ToolReturnEvent,
+)
+from conversations.domain.runs.start import TurnRequest, calls_awaiting_client
 from conversations.ids import is_id
-from conversations.models import Agent, Conversation, Run
-from conversations.runtime import broker
+from conversations.models import Agent, Conversation
+from conversations.runtime.broker import IDLE
 from conversations.runtime.database import in_database
-from conversations.runtime.worker import cancel_run, drain, this_worker
+from conversations.runtime.runtime import StartedTurn, close_runtime, get_runtime
 from conversations.text import is_storable, replace_unstorable
 
 from ._command import OperatorCommand
@@ -24,34 +35,36 @@ BY = Actor(None, Source.COMMAND)
 
 class Command(OperatorCommand):
     help = (
-        "Talk with an agent: replies as they come, tool calls, and what changed in memory. "
-        "An empty line or the end of input ends it; Ctrl-C cancels a reply. A tool that needs "
-        "approval is asked about."
+        "Talk with an agent: prints replies as they arrive, tool calls and changes of memory. "
+        "An empty line or the end of input ends the chat; Ctrl-C cancels a reply. Asks for the "
+        "approval of tool calls that need it."
     )
 
-    def add_arguments(self, parser):
-        parser.add_argument("agent", metavar="AGENT", help="its id")
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("agent", metavar="AGENT", help="the id of the agent")
         parser.add_argument(
             "--conversation",
             metavar="ID",
-            help="go on with this one (`default`: the agent's own); without, a new one begins",
+            help="continue this conversation, or the agent's `default` one; otherwise create one",
         )
         parser.add_argument(
             "--isolate",
             action="append",
             default=[],
             metavar="LABEL",
-            help="give the conversation its own copy of this block; may be repeated",
+            help="isolate this block in the conversation; may be repeated",
         )
 
-    def handle(self, *, agent, conversation, isolate, **options):
-        thread = self._thread(self._agent(agent), conversation, isolate)
-        self.remark(f"Conversation {thread.pk}")
+    def handle(
+        self, *, agent: str, conversation: str | None, isolate: list[str], **options: Any
+    ) -> None:
+        current = self._conversation(self._agent(agent), conversation, isolate)
+        self.remark(f"Conversation {current.pk}")
         try:
-            while request := self._next(thread):
-                self._turn(self._fresh(thread), request)
+            while request := self._next(current):
+                self._run_turn(self._reload(current), request)
         finally:
-            drain(0)
+            close_runtime(grace=0)
 
     def _agent(self, agent_id: str) -> Agent:
         agent = Agent.objects.live().get_or_none(pk=agent_id) if is_id("agent", agent_id) else None
@@ -59,44 +72,45 @@ class Command(OperatorCommand):
             raise CommandError(f"No agent has the id {agent_id!r}.")
         return agent
 
-    def _thread(self, agent: Agent, named: str | None, labels: list[str]) -> Conversation:
-        thread: Conversation | None
+    def _conversation(self, agent: Agent, named: str | None, labels: list[str]) -> Conversation:
         if named is None:
             return create_conversation(agent, by=BY, isolated_labels=labels)
-        threads = Conversation.objects.live().filter(agent=agent).select_related("agent")
+        conversations = Conversation.objects.live().filter(agent=agent).select_related("agent")
+        found: Conversation | None = None
         if named == "default":
-            thread = threads.get_or_none(is_default=True)
-        else:
-            thread = threads.get_or_none(pk=named) if is_id("conv", named) else None
-        if thread is None:
+            found = conversations.get_or_none(is_default=True)
+        elif is_id("conv", named):
+            found = conversations.get_or_none(pk=named)
+        if found is None:
             raise CommandError(f"Agent {agent.pk} has no conversation with the id {named!r}.")
         for label in labels:
-            isolate_label(thread, label, by=BY)
-        return thread
-
-    def _fresh(self, thread: Conversation) -> Conversation:
-        """Others may have changed it or its agent while the person was thinking."""
-        found = Conversation.objects.live().select_related("agent").get_or_none(pk=thread.pk)
-        if found is None:
-            raise CommandError(f"Conversation {thread.pk} was deleted.")
+            isolate_label(found, label, by=BY)
         return found
 
-    def _next(self, thread: Conversation) -> TurnRequest | None:
-        """What the person says, or decides about the calls that wait for it; None at the end."""
-        if calls := pending_calls(thread):
+    def _reload(self, conversation: Conversation) -> Conversation:
+        # Others may have changed the conversation or its agent since the last turn.
+        conversations = Conversation.objects.live().select_related("agent")
+        found = conversations.get_or_none(pk=conversation.pk)
+        if found is None:
+            raise CommandError(f"Conversation {conversation.pk} was deleted.")
+        return found
+
+    def _next(self, conversation: Conversation) -> TurnRequest | None:
+        """Ask for the next message, or for decisions about tool calls; return None at the end."""
+        if calls := calls_awaiting_client(conversation):
             return self._decide(calls)
         while text := self._ask("> "):
             if is_storable(text):
                 message = {"role": "user", "content": [{"type": "text", "text": text}]}
                 return TurnRequest(input=[message], stream_tokens=True)
-            self.remark("That is no UTF-8; nothing was sent.")
+            self.remark("The input is not valid UTF-8; nothing was sent.")
         return None
 
-    def _decide(self, calls: list[dict]) -> TurnRequest | None:
+    def _decide(self, calls: list[dict[str, Any]]) -> TurnRequest | None:
         decisions = []
         for call in calls:
             name, arguments = call["function"]["name"], call["function"]["arguments"]
-            answer = self._ask(f"Call {name} {arguments}? yes, or why not: ")
+            answer = self._ask(f"Call {name} {arguments}? yes, or the reason why not: ")
             if answer is None:
                 return None
             is_yes = answer.lower() in ("y", "yes")
@@ -105,64 +119,56 @@ class Command(OperatorCommand):
         return TurnRequest(decisions=decisions, stream_tokens=True)
 
     def _ask(self, prompt: str) -> str | None:
-        """A line that was typed; None at the end of input."""
+        """Read a line; return None at the end of input."""
         try:
             return input(prompt).strip()
         except (EOFError, KeyboardInterrupt):
             return None
 
-    def _turn(self, conversation: Conversation, request: TurnRequest) -> None:
-        worker = this_worker() if conf.RUN_TURNS_IN_WEB else None
+    def _run_turn(self, conversation: Conversation, request: TurnRequest) -> None:
+        runtime = get_runtime()
         try:
-            run, _ = start_run(
-                conversation,
-                by=BY,
-                request=request,
-                worker=worker.name if worker else None,
-                kind="chat",
-            )
+            turn = runtime.start_turn(conversation, by=BY, request=request, kind="chat")
         except DomainError as error:
-            # The conversation goes on; whoever types may have meant something else.
+            # The conversation goes on: the next message may be accepted.
             self.remark(str(error))
             return
-        beginning = broker.watch(run.pk) if worker else None
-        if worker:
-            worker.take(run)
         try:
-            asyncio.run(self._show(run, beginning, texts_of(conversation)))
+            asyncio.run(self._show(turn, texts_of(conversation)))
         except KeyboardInterrupt:
-            cancel_run(run)
+            runtime.cancel_run(turn.run)
             self.remark("\n(cancelled)")
 
-    async def _show(self, run: Run, beginning: broker.Watch | None, memory: dict[str, str]) -> None:
-        """Print events as they happen, and what each tool changed in `memory`."""
-        last = ""
-        async for event in broker.follow(run.pk, beginning=beginning):
-            if event is None:
+    async def _show(self, turn: StartedTurn, memory: dict[str, str]) -> None:
+        """Print events as they happen, and how each tool call changed `memory`."""
+        last: type | None = None
+        run = turn.run
+        events = get_runtime().broker.follow(run.pk, subscription=turn.subscription)
+        async for stored in events:
+            if stored is IDLE:
                 continue
-            kind = event.data["type"]
-            if last and kind != last:
+            event = stored.event
+            if last is not None and type(event) is not last:
                 self.stdout.write("")
-            last = kind
-            self._show_event(event.data)
-            if kind == "tool_return":
+            last = type(event)
+            self._show_event(event)
+            if isinstance(event, ToolReturnEvent):
                 before, memory = memory, await in_database(texts_of, run.conversation)
                 self._show_changes(before, memory)
 
-    def _show_event(self, data: dict) -> None:
-        kind = data["type"]
-        if kind == "text":
-            self.stdout.write(data["text"], ending="")
-        elif kind == "reasoning":
-            self.stdout.write(self.style.HTTP_INFO(data["text"]), ending="")
-        elif kind in ("tool_call", "approval_request"):
-            for call in data["calls"]:
+    def _show_event(self, event: Event) -> None:
+        if isinstance(event, TextEvent):
+            self.stdout.write(event.text, ending="")
+        elif isinstance(event, ReasoningEvent):
+            self.stdout.write(self.style.HTTP_INFO(event.text), ending="")
+        elif isinstance(event, ToolCallEvent | ApprovalRequestEvent):
+            for call in event.calls:
                 name = f"[{call['name']}] " if call["name"] else ""
                 self.stdout.write(self.style.NOTICE(f"{name}{call['arguments']}"), ending="")
-        elif kind == "tool_return" and data["status"] == "error":
-            self.stdout.write(self.style.ERROR(f"[{data['name']}] {data['text']}"), ending="")
-        elif kind == "error":
-            self.stdout.write(self.style.ERROR(f"{data['text']} {data['detail']}"))
+        elif isinstance(event, ToolReturnEvent) and event.status == "error":
+            self.stdout.write(self.style.ERROR(f"[{event.name}] {event.text}"), ending="")
+        elif isinstance(event, ErrorEvent):
+            self.stdout.write(self.style.ERROR(f"{event.text} {event.detail}"))
         self.stdout.flush()
 
     def _show_changes(self, before: dict[str, str], after: dict[str, str]) -> None:
@@ -173,5 +179,5 @@ class Command(OperatorCommand):
 
 
 def texts_of(conversation: Conversation) -> dict[str, str]:
-    """What the conversation reads, by label."""
+    """Return the texts of the effective blocks by label."""
     return {effective.label: effective.block.value for effective in effective_blocks(conversation)}

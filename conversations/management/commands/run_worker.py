@@ -1,9 +1,14 @@
+"""Execute the turns that web processes leave to workers."""
+
 import signal
 import threading
+from typing import Any
 
+from django.core.management.base import CommandParser
 from django.db import connection
 
-from conversations.runtime.worker import SHUTDOWN_GRACE, drain, this_worker
+from conversations.runtime.runtime import Runtime
+from conversations.runtime.worker import SHUTDOWN_GRACE
 
 from ._arguments import positive
 from ._command import OperatorCommand
@@ -11,27 +16,32 @@ from ._command import OperatorCommand
 
 class Command(OperatorCommand):
     help = (
-        "Take the turns that web processes leave to workers (RUN_TURNS_IN_WEB=false), until told "
-        "to stop. Start as many, on as many machines, as there is work for."
+        "Execute the turns that web processes leave to workers (RUN_TURNS_IN_WEB=false), until "
+        "SIGTERM or Ctrl-C. Start as many workers, on as many machines, as the load needs."
     )
 
-    def add_arguments(self, parser):
+    def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument(
-            "--at-once",
+            "--max-turns",
             type=positive,
             default=100,
             metavar="N",
-            help="take at most so many turns at a time (default: 100)",
+            help="execute at most N turns at a time (default: 100)",
         )
 
-    def handle(self, *, at_once, **options):
+    def handle(self, *, max_turns: int, **options: Any) -> None:
         stop = threading.Event()
         for name in (signal.SIGTERM, signal.SIGINT):
             signal.signal(name, lambda *_: stop.set())
-        connection.ensure_connection()  # Fail now when the database cannot be reached.
-        worker = this_worker()
-        self.result(f"{worker.name} takes turns")
+        connection.ensure_connection()  # Fail now if the database is unreachable.
+        # Its subscribers are in web processes.
+        runtime = Runtime(notifies=True)
+        worker = runtime.worker
+        self.result(f"Worker {worker.name} is waiting for turns")
         self.stdout.flush()
-        worker.look_for_runs(at_once, stop)
-        self.remark(f"Stopping: {worker.busy} turns have {SHUTDOWN_GRACE:.0f} s to end.")
-        drain(SHUTDOWN_GRACE)
+        worker.poll_for_runs(max_turns, stop)
+        self.remark(
+            f"Shutting down: waiting up to {SHUTDOWN_GRACE:.0f} s for "
+            f"{worker.active_runs} active turns."
+        )
+        runtime.close(SHUTDOWN_GRACE)

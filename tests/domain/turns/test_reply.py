@@ -2,12 +2,12 @@
 
 import pytest
 
-from conversations.domain.turns.reply import Reply
-from conversations.llm.requests import CallPiece
+from conversations.domain.turns.reply import ModelReply
+from conversations.llm.requests import CallChunk
 
 
-def calls_of(*pieces: CallPiece) -> list[tuple[str, str]]:
-    reply = Reply("step")
+def calls_of(*pieces: CallChunk) -> list[tuple[str, str]]:
+    reply = ModelReply("step")
     for piece in pieces:
         reply.add(piece)
     ids = [call["id"] for call in reply.calls]
@@ -37,12 +37,12 @@ def calls_of(*pieces: CallPiece) -> list[tuple[str, str]]:
     ],
 )
 def test_two_calls(pieces):
-    assert calls_of(*(CallPiece(*piece) for piece in pieces)) == [("f", '{"x":1}'), ("g", "{}")]
+    assert calls_of(*(CallChunk(*piece) for piece in pieces)) == [("f", '{"x":1}'), ("g", "{}")]
 
 
 def test_an_id_that_no_message_holds_is_replaced():
-    reply = Reply("step")
-    reply.add(CallPiece(0, "i" * 1000, "n" * 1000, "{}"))
+    reply = ModelReply("step")
+    reply.add(CallChunk(0, "i" * 1000, "n" * 1000, "{}"))
 
     [call] = reply.calls
     assert call["id"].startswith("call_")

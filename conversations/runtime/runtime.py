@@ -1,0 +1,118 @@
+"""The runtime of a process, and starting and cancelling turns with it."""
+
+import os
+import threading
+import time
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
+
+from django.apps import apps
+
+from ..conf import conf
+from ..domain.actor import Actor
+from ..domain.runs.finish import force_cancel, request_cancel
+from ..domain.runs.start import TurnRequest, start_run
+from ..models import Conversation, Run
+from .broker import EventBroker, Subscription
+from .worker import CANCEL_TIMEOUT, Worker
+
+if TYPE_CHECKING:
+    from ..apps import ConversationsConfig
+
+
+class StartedTurn(NamedTuple):
+    """The run of a turn, whether this request started it, and the events it publishes here.
+
+    The subscription is None if the run existed before or if another process executes it.
+    """
+
+    run: Run
+    is_new: bool
+    subscription: Subscription | None
+
+
+class Runtime:
+    """The worker and the event broker of one process. The worker starts when it is first used."""
+
+    def __init__(self, *, notifies: bool = False) -> None:
+        self.pid = os.getpid()
+        self.broker = EventBroker(notifies=notifies)
+        self._worker: Worker | None = None
+        self._lock = threading.Lock()
+
+    @property
+    def worker(self) -> Worker:
+        """The worker, started if necessary."""
+        with self._lock:
+            if self._worker is None:
+                self._worker = Worker(self.broker)
+            return self._worker
+
+    def start_turn(
+        self,
+        conversation: Conversation,
+        *,
+        by: Actor,
+        request: TurnRequest,
+        background: bool = False,
+        otid: str | None = None,
+        idempotency_key: str | None = None,
+        request_config: dict[str, Any] | None = None,
+        kind: str = "send_conversation_message",
+    ) -> StartedTurn:
+        """Store a run, subscribe to its events and hand it to this process's worker.
+
+        If web processes leave turns to workers (RUN_TURNS_IN_WEB=false), the run waits for a
+        `run_worker` process. Arguments and exceptions are those of `start_run`.
+        """
+        worker = self.worker if conf.RUN_TURNS_IN_WEB else None
+        run, is_new = start_run(
+            conversation,
+            by=by,
+            request=request,
+            worker=worker.name if worker else None,
+            background=background,
+            otid=otid,
+            idempotency_key=idempotency_key,
+            request_config=request_config,
+            kind=kind,
+        )
+        if not is_new or worker is None:
+            return StartedTurn(run, is_new, None)
+        subscription = self.broker.subscribe(run.pk)
+        worker.execute(run)
+        return StartedTurn(run, is_new, subscription)
+
+    def cancel_run(self, run: Run) -> None:
+        """Cancel a run and wait until its conversation is free.
+
+        The run's worker stores what the model has said so far. If it does not do so within
+        CANCEL_TIMEOUT, the run is cancelled without it.
+        """
+        if request_cancel(run):
+            return
+        if self._worker is not None:
+            self._worker.cancel(run.pk)
+        deadline = time.monotonic() + CANCEL_TIMEOUT
+        while time.monotonic() < deadline:
+            if not Run.objects.active().filter(pk=run.pk).exists():
+                return
+            time.sleep(0.01)
+        force_cancel(run)
+
+    def close(self, grace: float) -> None:
+        """Let active turns end for `grace` seconds, then stop all threads."""
+        with self._lock:
+            worker, self._worker = self._worker, None
+        if worker is not None:
+            worker.close(grace)
+        self.broker.close()
+
+
+def get_runtime() -> Runtime:
+    """Return the runtime of this process, which the app's configuration owns."""
+    return cast("ConversationsConfig", apps.get_app_config("conversations")).runtime
+
+
+def close_runtime(grace: float) -> None:
+    """Close the runtime of this process, if it has one. Later uses create another."""
+    cast("ConversationsConfig", apps.get_app_config("conversations")).close_runtime(grace)

@@ -1,0 +1,17 @@
+"""The two lists of built-in tools."""
+
+import inspect
+
+from conversations.domain.tools.definitions import BASE_TOOLS, FUNCTIONS
+from conversations.domain.tools.execution import TOOLS
+
+
+def test_every_definition_has_its_function():
+    assert TOOLS.keys() == FUNCTIONS.keys()
+    assert set(BASE_TOOLS) <= FUNCTIONS.keys()
+
+
+def test_functions_take_the_defined_arguments():
+    for name, function in TOOLS.items():
+        taken = inspect.signature(function).parameters.keys() - {"conversation", "by"}
+        assert taken == FUNCTIONS[name]["parameters"]["properties"].keys(), name
