@@ -25,11 +25,13 @@ SQL = tuple[str, tuple[Any, ...]]
 
 
 class OrganizationQuerySet(models.QuerySet[M]):
-    """Query sets of rows that one organization owns."""
+    """Query sets of rows that one organization owns, directly or by the row they belong to."""
+
+    organization_path = "organization"
 
     def in_organization(self, organization: "Organization | str") -> Self:
         """Return the rows of an organization or its id. Every lookup starts here."""
-        return self.filter(organization=organization)
+        return self.filter(**{self.organization_path: organization})
 
     def get_or_none(self, **conditions: Any) -> M | None:
         """Return the one matching row, or None. Half the cost of `first()`, which sorts."""

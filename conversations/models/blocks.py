@@ -2,7 +2,7 @@
 
 from collections.abc import Collection
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self
 
 from django.core.validators import MinValueValidator, RegexValidator
 from django.db import models
@@ -13,9 +13,6 @@ from django.db.models.lookups import GreaterThanOrEqual, LessThanOrEqual
 from ..ids import PrefixedUUIDField
 from ..text import is_storable
 from .base import OrganizationModel, OrganizationQuerySet, TagsField, with_tags
-
-if TYPE_CHECKING:
-    from .accounts import Organization
 
 LABEL_PATTERN = r"[a-zA-Z0-9_/-]+"
 LABEL_LENGTH = 50
@@ -150,12 +147,10 @@ class Block(OrganizationModel):
         return self.conversation_id is not None
 
 
-class BlockRevisionQuerySet(models.QuerySet["BlockRevision"]):
+class BlockRevisionQuerySet(OrganizationQuerySet["BlockRevision"]):
     """Query sets of revisions."""
 
-    def in_organization(self, organization: "Organization | str") -> Self:
-        """Return the revisions of an organization's blocks."""
-        return self.filter(block__organization=organization)
+    organization_path = "block__organization"
 
     def as_of(self, moment: datetime) -> Self:
         """Return the newest revision of each block at that time, or else its first one."""

@@ -1,7 +1,7 @@
 """Conversations and their isolated blocks."""
 
 from collections.abc import Collection
-from typing import TYPE_CHECKING, Self
+from typing import Self
 
 from django.db import models
 from django.db.models import F, FilteredRelation, OuterRef, Q
@@ -12,9 +12,6 @@ from .agents import Agent
 from .base import OrganizationModel, OrganizationQuerySet, nulls_last
 from .blocks import Block
 from .drift import drift_expression
-
-if TYPE_CHECKING:
-    from .accounts import Organization
 
 
 class ConversationQuerySet(OrganizationQuerySet["Conversation"]):
@@ -126,12 +123,10 @@ class Conversation(OrganizationModel):
         return self.summary or self.id
 
 
-class IsolatedBlockQuerySet(models.QuerySet["IsolatedBlock"]):
+class IsolatedBlockQuerySet(OrganizationQuerySet["IsolatedBlock"]):
     """Query sets of isolated blocks."""
 
-    def in_organization(self, organization: "Organization | str") -> Self:
-        """Return those of an organization's conversations."""
-        return self.filter(conversation__organization=organization)
+    organization_path = "conversation__organization"
 
     def in_order(self) -> Self:
         """Sort by the time of isolation, the order of `isolated_block_ids`."""

@@ -2,7 +2,7 @@
 
 import json
 import re
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self
 
 from django.db import models
 from django.db.backends.base.base import BaseDatabaseWrapper
@@ -12,9 +12,6 @@ from ..ids import PrefixedUUIDField
 from .agents import Agent
 from .base import SQL, OrganizationModel, OrganizationQuerySet, TextLookup
 from .conversations import Conversation
-
-if TYPE_CHECKING:
-    from .accounts import Organization
 
 
 class MessageQuerySet(OrganizationQuerySet["Message"]):
@@ -167,12 +164,10 @@ class Message(OrganizationModel):
         return "".join(part.get("text", "") for part in self.content if part["type"] == "text")
 
 
-class ConversationMessageQuerySet(models.QuerySet["ConversationMessage"]):
+class ConversationMessageQuerySet(OrganizationQuerySet["ConversationMessage"]):
     """Query sets of messages at their positions in conversations."""
 
-    def in_organization(self, organization: "Organization | str") -> Self:
-        """Return those of an organization's conversations."""
-        return self.filter(conversation__organization=organization)
+    organization_path = "conversation__organization"
 
     def in_context(self) -> Self:
         """Return what the model reads: system message, summary, then the others in order."""

@@ -1,25 +1,21 @@
 """Which block an agent or a conversation read in the past."""
 
 from datetime import datetime
-from typing import TYPE_CHECKING, Self
+from typing import Self
 
 from django.db import models
 from django.db.models import Q
 
 from .agents import Agent
+from .base import OrganizationQuerySet
 from .blocks import LABEL_LENGTH, Block
 from .conversations import Conversation
 
-if TYPE_CHECKING:
-    from .accounts import Organization
 
-
-class ReadingPeriodQuerySet(models.QuerySet["ReadingPeriod"]):
+class ReadingPeriodQuerySet(OrganizationQuerySet["ReadingPeriod"]):
     """Query sets of reading periods."""
 
-    def in_organization(self, organization: "Organization | str") -> Self:
-        """Return the periods of an organization's blocks."""
-        return self.filter(block__organization=organization)
+    organization_path = "block__organization"
 
     def open(self) -> Self:
         """Return those that have not ended."""
