@@ -15,7 +15,7 @@ from ..factories import make_agent
         ({}, "?include=agent.blocks&include=agent.tools", {"blocks", "tools"}),
     ],
 )
-def test_relations_are_filled_as_the_client_asks(client_for, alice, headers, query, filled):
+def test_list_fills_requested_relations(client_for, alice, headers, query, filled):
     agent = make_agent(alice, labels=["human"], tags=["t"], tools=["memory_insert"])
     client = client_for(alice)
 
@@ -45,7 +45,7 @@ def test_relations_are_filled_as_the_client_asks(client_for, alice, headers, que
         ("created_by_id=user-00000000-0000-4000-8000-000000000000", []),
     ],
 )
-def test_the_list_and_the_count_agree(client_for, alice, query, names):
+def test_list_and_count_agree(client_for, alice, query, names):
     for name, tags in [("Alpha", ["x"]), ("Beta", ["x", "y"]), ("Gamma", ["y"])]:
         make_agent(alice, name=name, tags=tags)
     make_agent(alice, name="Hidden", hidden=True)
@@ -57,7 +57,7 @@ def test_the_list_and_the_count_agree(client_for, alice, query, names):
     assert client.get(f"/v1/agents/count?{query}").json() == len(names)
 
 
-def test_the_older_names_of_order_are_understood(client_for, alice):
+def test_list_accepts_older_order_parameters(client_for, alice):
     first, second = make_agent(alice), make_agent(alice)
     client = client_for(alice)
 

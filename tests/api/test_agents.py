@@ -9,7 +9,7 @@ from .stored_rows import stored
 MODEL = "openai/gpt-4o-mini"
 
 
-def test_an_agent_is_made_with_its_memory_and_its_own_thread(client_for, alice):
+def test_create_agent_with_blocks_and_default_conversation(client_for, alice):
     block = make_block(alice, label="policy", value="be kind")
 
     reply = (
@@ -60,7 +60,7 @@ def test_an_agent_is_made_with_its_memory_and_its_own_thread(client_for, alice):
     assert client_for(alice).get(f"/v1/agents/{agent.pk}").json() == reply
 
 
-def test_an_agent_without_a_name_gets_one(client_for, alice):
+def test_create_agent_without_name_generates_one(client_for, alice):
     reply = client_for(alice).post("/v1/agents/", {"model": MODEL, "include_base_tools": False})
 
     assert reply.json()["name"].isalpha()
@@ -76,7 +76,7 @@ def test_an_agent_without_a_name_gets_one(client_for, alice):
         ({"model": "gpt-4o", "unknown": {"x": 1}}, "openai/gpt-4o"),
     ],
 )
-def test_the_older_way_to_name_a_model_is_understood(client_for, alice, config, model):
+def test_create_agent_accepts_llm_config(client_for, alice, config, model):
     reply = client_for(alice).post("/v1/agents/", {"llm_config": config})
 
     assert reply.json()["model"] == model
@@ -122,7 +122,7 @@ def test_the_older_way_to_name_a_model_is_understood(client_for, alice, config, 
          "got 'tool'"),
     ],
 )  # fmt: skip
-def test_a_wrong_agent_leaves_nothing_behind(client_for, alice, body, status, says):
+def test_create_invalid_agent_stores_nothing(client_for, alice, body, status, says):
     """V1 dropped a block here, ignored a missing one there, and answered 500 to a bad name."""
     before = stored()
 
@@ -133,7 +133,7 @@ def test_a_wrong_agent_leaves_nothing_behind(client_for, alice, body, status, sa
     assert stored() == before
 
 
-def test_a_policy_names_labels_that_the_agent_has(client_for, alice):
+def test_policy_with_unknown_label_is_rejected(client_for, alice):
     before = stored()
 
     reply = client_for(alice).post("/v1/agents/", {"model": MODEL, "isolated_labels": ["todo"]})
@@ -144,7 +144,7 @@ def test_a_policy_names_labels_that_the_agent_has(client_for, alice):
 
 
 @pytest.mark.parametrize("existing", ["memory_blocks", "block_ids"])
-def test_two_blocks_of_one_label_are_refused(client_for, alice, existing):
+def test_create_agent_with_repeated_label_is_rejected(client_for, alice, existing):
     first, second = (make_block(alice, label="human") for _ in range(2))
     body = {"memory_blocks": [{"label": "human"}]} if existing == "memory_blocks" else {}
     ids = [first.pk] if body else [first.pk, second.pk]
@@ -173,7 +173,7 @@ CHANGES = {
 
 
 @pytest.mark.parametrize("field", CHANGES)
-def test_a_change_touches_the_named_field_only(client_for, alice, field):
+def test_update_changes_only_given_fields(client_for, alice, field):
     agent = make_agent(alice, labels=["human"], tags=["t"])
     client, path = client_for(alice), f"/v1/agents/{agent.pk}"
     before = client.get(path).json()
@@ -186,7 +186,7 @@ def test_a_change_touches_the_named_field_only(client_for, alice, field):
 
 
 @pytest.mark.parametrize("field", [name for name in CHANGES if name != "description"])
-def test_null_means_no_change(client_for, alice, field):
+def test_update_with_null_changes_nothing(client_for, alice, field):
     agent = make_agent(alice, labels=["human"], **CHANGES)
     client, path = client_for(alice), f"/v1/agents/{agent.pk}"
     before = client.get(path).json()
@@ -196,7 +196,7 @@ def test_null_means_no_change(client_for, alice, field):
     assert changed == {**before, "updated_at": changed["updated_at"]}
 
 
-def test_a_description_is_cleared_by_null(client_for, alice):
+def test_update_with_null_clears_description(client_for, alice):
     agent = make_agent(alice, description="what for")
 
     reply = client_for(alice).patch(f"/v1/agents/{agent.pk}", {"description": None})
@@ -204,7 +204,7 @@ def test_a_description_is_cleared_by_null(client_for, alice):
     assert reply.json()["description"] is None
 
 
-def test_blocks_tags_and_tools_are_replaced_as_a_whole(client_for, alice):
+def test_update_replaces_lists(client_for, alice):
     agent = make_agent(alice, labels=["human", "persona"], tags=["old"])
     kept = agent.blocks.get(label="persona")
     new = make_block(alice, label="human", value="new")
@@ -230,7 +230,7 @@ def test_blocks_tags_and_tools_are_replaced_as_a_whole(client_for, alice):
     assert text.index("<human>") < text.index("<persona>")
 
 
-def test_blocks_and_tags_are_cleared_by_empty_lists(client_for, alice):
+def test_update_with_empty_lists_clears_them(client_for, alice):
     agent = make_agent(alice, labels=["human"], tags=["old"])
 
     reply = client_for(alice).patch(f"/v1/agents/{agent.pk}", {"block_ids": [], "tags": []})
@@ -239,7 +239,7 @@ def test_blocks_and_tags_are_cleared_by_empty_lists(client_for, alice):
     assert "<memory_blocks>" not in agent.conversations.get().messages.get().text
 
 
-def test_deleting_an_agent_hides_conversations_and_keeps_shared_blocks(client_for, alice):
+def test_delete_agent_hides_conversations_keeps_blocks(client_for, alice):
     """V1 kept the isolated blocks for everybody to see."""
     agent = make_agent(alice, labels=["human"])
     conversation = make_conversation(agent, isolated=["human"])
@@ -260,7 +260,7 @@ def test_deleting_an_agent_hides_conversations_and_keeps_shared_blocks(client_fo
 
 
 @pytest.mark.parametrize("path", ["recompile", "system-prompt/recompile"])
-def test_recompiling_an_agent_answers_what_it_stores(client_for, alice, path):
+def test_recompile_returns_stored_prompt(client_for, alice, path):
     """V1 answered with the text before."""
     agent = make_agent(alice, labels=["human"])
     system = agent.conversations.get().messages.get()

@@ -24,7 +24,7 @@ def get_agents(authorization: str | None):
     return client.get("/v1/agents/")
 
 
-def test_without_a_key_every_path_is_unauthorized(db):
+def test_every_path_without_key_is_401(db):
     client = APIClient(raise_request_exception=False)
 
     replies = [client.get(path) for path in ("/v1/agents/", "/v1/nowhere", "/v1/agents", "/v1/")]
@@ -40,7 +40,7 @@ def test_probes_need_no_key(db, path):
     assert (reply.status_code, reply.json()["status"]) == (200, "ok")
 
 
-def test_the_word_bearer_may_be_in_any_case(alice):
+def test_bearer_scheme_ignores_case(alice):
     _, secret = issue_key(alice)
 
     replies = [get_agents(f"{word} {secret}") for word in ("Bearer", "bearer", "BEARER")]
@@ -62,7 +62,7 @@ def test_the_word_bearer_may_be_in_any_case(alice):
     ],
     ids=["empty", "no-scheme", "basic", "short", "altered", "not-ascii", "twice", "unknown"],
 )
-def test_a_damaged_secret_is_unauthorized(alice, damage):
+def test_damaged_secret_is_401(alice, damage):
     _, secret = issue_key(alice)
 
     reply = get_agents(damage(secret))
@@ -70,7 +70,7 @@ def test_a_damaged_secret_is_unauthorized(alice, damage):
     assert (reply.status_code, reply.json()) == (401, UNAUTHORIZED)
 
 
-def test_the_parts_of_two_keys_do_not_make_one(alice, mallory):
+def test_parts_of_two_keys_are_401(alice, mallory):
     _, first = issue_key(alice)
     _, second = issue_key(mallory)
 
@@ -79,7 +79,7 @@ def test_the_parts_of_two_keys_do_not_make_one(alice, mallory):
     assert reply.status_code == 401
 
 
-def test_an_expired_key_is_unauthorized(client_for, alice):
+def test_expired_key_is_401(client_for, alice):
     past, future = (timezone.now() + timedelta(seconds=s) for s in (-1, 60))
 
     replies = [client_for(alice, expires_at=at).get("/v1/agents/") for at in (past, future)]
@@ -87,7 +87,7 @@ def test_an_expired_key_is_unauthorized(client_for, alice):
     assert [reply.status_code for reply in replies] == [401, 200]
 
 
-def test_a_revoked_key_is_unauthorized(client_for, alice):
+def test_revoked_key_is_401(client_for, alice):
     client = client_for(alice)
     assert client.get("/v1/agents/").status_code == 200
 
@@ -113,7 +113,7 @@ def test_key_of_inactive_member_is_unauthorized(client_for, alice):
 
 
 @pytest.mark.parametrize("route", [*ROUTES, *ROUTES_WITH_PRECONDITIONS, *ATTACH_ROUTES], ids=str)
-def test_a_read_key_only_reads(client_for, alice, route):
+def test_read_key_cannot_write(client_for, alice, route):
     agent = make_agent(alice, labels=["human"])
     conversation = make_conversation(agent)
     ids = {
@@ -136,7 +136,7 @@ def test_a_read_key_only_reads(client_for, alice, route):
 
 
 @pytest.mark.parametrize("path", ["conversations/", "blocks/", "agents/"])
-def test_a_read_key_makes_nothing(client_for, alice, path):
+def test_read_key_cannot_create(client_for, alice, path):
     before = stored()
 
     reply = client_for(alice, scope="read").post(f"/v1/{path}", {"label": "human"})
@@ -148,14 +148,14 @@ def test_a_read_key_makes_nothing(client_for, alice, path):
     assert stored() == before
 
 
-def test_the_user_header_may_repeat_whose_key_it_is(client_for, alice):
+def test_user_header_may_name_member_of_key(client_for, alice):
     reply = client_for(alice).get("/v1/agents/", HTTP_USER_ID=alice.pk)
 
     assert reply.status_code == 200
 
 
 @pytest.mark.parametrize("claimed", ["bob", "nobody", "malformed", "empty"])
-def test_the_user_header_cannot_make_a_caller_somebody_else(client_for, alice, bob, claimed):
+def test_user_header_naming_another_member_is_403(client_for, alice, bob, claimed):
     """V1 took any well-formed one, and an unknown one for the default user."""
     header = {
         "bob": bob.pk,
@@ -172,7 +172,7 @@ def test_the_user_header_cannot_make_a_caller_somebody_else(client_for, alice, b
     }
 
 
-def test_what_a_caller_makes_is_recorded_as_theirs(client_for, alice, bob):
+def test_created_rows_record_the_caller(client_for, alice, bob):
     block = client_for(alice).post("/v1/blocks/", {"label": "human"}).json()
 
     changed = client_for(bob).patch(f"/v1/blocks/{block['id']}", {"value": "changed"}).json()
@@ -180,7 +180,7 @@ def test_what_a_caller_makes_is_recorded_as_theirs(client_for, alice, bob):
     assert (changed["created_by_id"], changed["last_updated_by_id"]) == (alice.pk, bob.pk)
 
 
-def test_the_last_use_of_a_key_is_noted_to_the_minute(client_for, alice):
+def test_last_use_of_key_is_stored_to_the_minute(client_for, alice):
     client = client_for(alice)
     client.get("/v1/agents/")
     first = ApiKey.objects.get().last_used_at

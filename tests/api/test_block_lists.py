@@ -51,7 +51,7 @@ ALL = ["plain", "form", "attached", "shared"]
         ("unknown=ignored", ALL),
     ],
 )
-def test_the_list_and_the_count_agree(client_for, alice, blocks, query, labels):
+def test_list_and_count_agree(client_for, alice, blocks, query, labels):
     """V1 counted hidden blocks, and ordered by id when it filtered by agents."""
     client = client_for(alice)
 
@@ -61,7 +61,7 @@ def test_the_list_and_the_count_agree(client_for, alice, blocks, query, labels):
     assert client.get(f"/v1/blocks/count?{query}").json() == len(labels)
 
 
-def test_deleted_agents_do_not_count(client_for, alice, blocks):
+def test_agent_count_excludes_deleted_agents(client_for, alice, blocks):
     client = client_for(alice)
     for agent in client.get("/v1/agents/").json():
         client.delete(f"/v1/agents/{agent['id']}")
@@ -71,7 +71,7 @@ def test_deleted_agents_do_not_count(client_for, alice, blocks):
     assert reply.json() == 4
 
 
-def test_the_agents_of_a_block_are_listed_newest_first(client_for, alice):
+def test_agents_of_block_are_listed_newest_first(client_for, alice):
     block = make_block(alice)
     first, second = (make_agent(alice, blocks=[block]) for _ in range(2))
     make_agent(alice)

@@ -6,7 +6,7 @@ from ..factories import make_agent, make_block, make_conversation
 from .stored_rows import stored
 
 
-def test_a_block_is_made_with_its_defaults(client_for, alice):
+def test_create_block_with_defaults(client_for, alice):
     """V1 answered a stock description for `human` that it had not stored."""
     reply = client_for(alice).post("/v1/blocks/", {"label": "human"})
 
@@ -52,7 +52,7 @@ FIELDS = {
 }
 
 
-def test_a_block_keeps_every_field_it_is_made_with(client_for, alice):
+def test_create_block_stores_every_field(client_for, alice):
     made = client_for(alice).post("/v1/blocks/", FIELDS).json()
 
     read = client_for(alice).get(f"/v1/blocks/{made['id']}").json()
@@ -61,7 +61,7 @@ def test_a_block_keeps_every_field_it_is_made_with(client_for, alice):
 
 
 @pytest.mark.parametrize("field", FIELDS)
-def test_a_change_touches_the_named_field_only(client_for, alice, field):
+def test_update_changes_only_given_fields(client_for, alice, field):
     block = make_block(alice, label="human", value="old")
     client, path = client_for(alice), f"/v1/blocks/{block.pk}"
     before = client.get(path).json()
@@ -72,7 +72,7 @@ def test_a_change_touches_the_named_field_only(client_for, alice, field):
 
 
 @pytest.mark.parametrize("field", [name for name in FIELDS if name != "description"])
-def test_null_means_no_change(client_for, alice, field):
+def test_update_with_null_changes_nothing(client_for, alice, field):
     client = client_for(alice)
     made = client.post("/v1/blocks/", FIELDS).json()
 
@@ -81,7 +81,7 @@ def test_null_means_no_change(client_for, alice, field):
     assert changed == made
 
 
-def test_a_description_is_cleared_by_null(client_for, alice):
+def test_update_with_null_clears_description(client_for, alice):
     """V1 ignored it."""
     block = make_block(alice, description="what for")
 
@@ -90,7 +90,7 @@ def test_a_description_is_cleared_by_null(client_for, alice):
     assert (changed["description"], changed["version"]) == (None, 2)
 
 
-def test_tags_are_replaced_as_a_whole(client_for, alice):
+def test_update_replaces_tags(client_for, alice):
     block = make_block(alice, tags=["a", "b"])
     client, path = client_for(alice), f"/v1/blocks/{block.pk}"
 
@@ -129,7 +129,7 @@ def paths(alice) -> dict[str, str]:
     ],
 )
 @pytest.mark.parametrize("name", ["block", "isolated block", "core memory"])
-def test_a_limit_holds_on_every_path(client_for, alice, paths, name, body, says):
+def test_limit_is_enforced_on_every_path(client_for, alice, paths, name, body, says):
     """V1 enforced it on none."""
     before = stored()
 
@@ -139,7 +139,7 @@ def test_a_limit_holds_on_every_path(client_for, alice, paths, name, body, says)
     assert stored() == before
 
 
-def test_a_new_block_is_within_its_limit(client_for, alice):
+def test_create_block_over_limit_is_rejected(client_for, alice):
     before = stored()
 
     reply = client_for(alice).post("/v1/blocks/", {"label": "a", "value": "茶茶茶", "limit": 2})
@@ -149,14 +149,14 @@ def test_a_new_block_is_within_its_limit(client_for, alice):
     assert stored() == before
 
 
-def test_a_limit_counts_characters_not_bytes(client_for, alice):
+def test_limit_counts_characters(client_for, alice):
     reply = client_for(alice).post("/v1/blocks/", {"label": "a", "value": "茶🍵", "limit": 2})
 
     assert reply.status_code == 200
 
 
 @pytest.mark.parametrize("label", ["", "with space", "é", "a" * 51, "a\n", "a.b"])
-def test_a_label_that_no_agent_could_use_is_refused(client_for, alice, label):
+def test_invalid_label_is_rejected(client_for, alice, label):
     reply = client_for(alice).post("/v1/blocks/", {"label": label})
 
     assert reply.status_code == 422
@@ -164,7 +164,7 @@ def test_a_label_that_no_agent_could_use_is_refused(client_for, alice, label):
     assert Block.objects.count() == 0
 
 
-def test_renaming_into_a_label_the_agent_has_is_a_conflict(client_for, alice):
+def test_rename_to_label_of_agent_conflicts(client_for, alice):
     """V1 answered with the SQL."""
     agent = make_agent(alice, labels=["human", "persona"])
     before = stored()
@@ -181,7 +181,7 @@ def test_renaming_into_a_label_the_agent_has_is_a_conflict(client_for, alice):
     assert stored() == before
 
 
-def test_renaming_an_attached_block_renames_it_for_its_agents(client_for, alice):
+def test_rename_changes_label_for_every_agent(client_for, alice):
     agent = make_agent(alice, labels=["human"])
     client = client_for(alice)
 
@@ -191,7 +191,7 @@ def test_renaming_an_attached_block_renames_it_for_its_agents(client_for, alice)
     assert "<user>" in agent.conversations.get().messages.get().text
 
 
-def test_deleting_a_block_takes_it_from_its_agents(client_for, alice):
+def test_delete_block_detaches_it(client_for, alice):
     agent = make_agent(alice, labels=["human"])
     conversation = make_conversation(agent, isolated=["human"])
     client, path = client_for(alice), f"/v1/blocks/{agent.blocks.get().pk}"
@@ -206,7 +206,7 @@ def test_deleting_a_block_takes_it_from_its_agents(client_for, alice):
     assert (kept["block"]["value"], kept["drift"]) == ("about human", "shared_gone")
 
 
-def test_an_isolated_block_carries_all_that_the_shared_one_says(client_for, alice):
+def test_isolated_block_copies_shared_fields(client_for, alice):
     """V1 dropped the tags."""
     client = client_for(alice)
     agent = make_agent(alice)
@@ -228,7 +228,7 @@ def isolated(alice) -> Block:
     return make_conversation(agent, isolated=["human"]).isolated_blocks.get()
 
 
-def test_an_isolated_block_is_not_among_ordinary_blocks(client_for, alice, isolated):
+def test_list_excludes_isolated_blocks(client_for, alice, isolated):
     """V1 listed and counted it, also as one that no agent has."""
     client = client_for(alice)
     queries = ["", "?connected_to_agents_count_eq=0", "?include_isolated=true"]
@@ -241,7 +241,7 @@ def test_an_isolated_block_is_not_among_ordinary_blocks(client_for, alice, isola
     assert counts == [1, 0, 2]
 
 
-def test_an_isolated_block_cannot_be_attached(client_for, alice, isolated):
+def test_isolated_block_cannot_be_attached(client_for, alice, isolated):
     """V1 made it a shared one."""
     agent = make_agent(alice)
     before = stored()
@@ -261,7 +261,7 @@ def test_an_isolated_block_cannot_be_attached(client_for, alice, isolated):
     assert stored() == before
 
 
-def test_an_isolated_block_keeps_its_label(client_for, alice, isolated):
+def test_isolated_block_cannot_be_renamed(client_for, alice, isolated):
     """V1 renamed it, and the conversation silently stopped reading it."""
     before = stored()
 
@@ -275,7 +275,7 @@ def test_an_isolated_block_keeps_its_label(client_for, alice, isolated):
     assert stored() == before
 
 
-def test_an_isolated_block_is_not_deleted_on_its_own(client_for, alice, isolated):
+def test_isolated_block_cannot_be_deleted(client_for, alice, isolated):
     """V1 did, and the conversation silently read the shared one again."""
     before = stored()
 
@@ -289,7 +289,7 @@ def test_an_isolated_block_is_not_deleted_on_its_own(client_for, alice, isolated
     assert stored() == before
 
 
-def test_an_isolated_block_is_of_no_agent(client_for, alice, isolated):
+def test_isolated_block_has_no_agents(client_for, alice, isolated):
     reply = client_for(alice).get(f"/v1/blocks/{isolated.pk}/agents")
 
     assert (reply.status_code, reply.json()) == (200, [])

@@ -26,7 +26,7 @@ def url_of(agent, verb="rebase", label="system/human"):
     return f"/v1/agents/{agent.pk}/isolated-blocks/{label}/{verb}"
 
 
-def test_rebasing_all_conversations_of_an_agent(client, agent):
+def test_rebase_all_conversations_of_agent(client, agent):
     own = agent.conversations.get(summary="mine")
 
     report = client.post(url_of(agent)).json()
@@ -37,7 +37,7 @@ def test_rebasing_all_conversations_of_an_agent(client, agent):
     assert conflict["conversation_id"] == own.pk
 
 
-def test_resetting_those_of_a_drift_first_dry(client, agent):
+def test_reset_by_drift_with_dry_run(client, agent):
     body = {"drift": "diverged", "dry_run": True}
 
     dry = client.post(url_of(agent, "reset"), body).json()
@@ -58,14 +58,14 @@ def test_resetting_those_of_a_drift_first_dry(client, agent):
         ("system/human", {"dry_run": 2}, 422, "dry_run: "),
     ],
 )
-def test_what_is_wrong_is_named(client, agent, label, body, status, detail):
+def test_invalid_bulk_request_is_rejected(client, agent, label, body, status, detail):
     reply = client.post(url_of(agent, label=label), body)
 
     assert reply.status_code == status
     assert detail in reply.json()["detail"]
 
 
-def test_a_key_that_only_reads_cannot_write_in_bulk(client_for, alice, agent):
+def test_read_key_cannot_write_in_bulk(client_for, alice, agent):
     assert client_for(alice, scope="read").post(url_of(agent)).status_code == 403
 
 
@@ -83,7 +83,7 @@ def test_a_key_that_only_reads_cannot_write_in_bulk(client_for, alice, agent):
         ("drift=in_sync", []),
     ],
 )
-def test_conversations_are_filtered_by_label_and_drift(client, agent, query, summaries):
+def test_conversations_filter_by_label_and_drift(client, agent, query, summaries):
     make_conversation(agent, summary="nothing isolated")
 
     found = client.get(f"/v1/conversations/?order=asc&{query}").json()
@@ -91,7 +91,7 @@ def test_conversations_are_filtered_by_label_and_drift(client, agent, query, sum
     assert [conversation["summary"] for conversation in found] == summaries
 
 
-def test_an_unknown_drift_is_named_with_those_there_are(client):
+def test_unknown_drift_lists_valid_ones(client):
     reply = client.get("/v1/conversations/?drift=lost")
 
     assert reply.status_code == 422

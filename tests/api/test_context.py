@@ -24,7 +24,7 @@ def says(text: str) -> str:
     return text.partition("<human>")[2].partition("<value>\n")[2].partition("\n</value>")[0]
 
 
-def test_each_conversation_shows_what_it_reads(world):
+def test_context_shows_effective_blocks(world):
     """V1 showed the agent's values to all of them."""
     agent, own, other, client = world
     path = f"/v1/agents/{agent.pk}/context"
@@ -50,7 +50,7 @@ def test_each_conversation_shows_what_it_reads(world):
     assert named == [own.pk, other.pk, "default", "default"]
 
 
-def test_the_tokens_add_up(world):
+def test_context_tokens_add_up(world):
     agent, own, _, client = world
     make_messages(own, "question", "answer")
 
@@ -65,7 +65,7 @@ def test_the_tokens_add_up(world):
     assert all(window[f"num_tokens_{name}"] > 0 for name in named)
 
 
-def test_the_limit_of_a_conversation_stands_in_for_the_agents(world):
+def test_conversation_limit_overrides_agent_limit(world):
     agent, own, _, client = world
     client.patch(f"/v1/conversations/{own.pk}", {"context_window_limit": 4000})
 
@@ -74,7 +74,7 @@ def test_the_limit_of_a_conversation_stands_in_for_the_agents(world):
     assert window["context_window_size_max"] == 4000
 
 
-def test_looking_stores_nothing(world):
+def test_context_stores_nothing(world):
     agent, own, _, client = world
     before = stored()
 
@@ -84,7 +84,7 @@ def test_looking_stores_nothing(world):
 
 
 @pytest.mark.parametrize("where", ["context", "messages"])
-def test_the_conversation_of_another_agent_is_not_found(world, alice, where):
+def test_context_of_other_agents_conversation_is_404(world, alice, where):
     """V1 put its messages into this agent's context."""
     agent, _, _, client = world
     foreign = make_conversation(make_agent(alice))
@@ -98,7 +98,7 @@ def test_the_conversation_of_another_agent_is_not_found(world, alice, where):
 
 
 @pytest.mark.parametrize("where", ["context", "messages"])
-def test_a_conversation_id_of_the_wrong_shape_is_a_422(world, where):
+def test_malformed_conversation_id_is_422(world, where):
     """V1 took any."""
     agent, _, _, client = world
 
@@ -108,7 +108,7 @@ def test_a_conversation_id_of_the_wrong_shape_is_a_422(world, where):
     assert reply.json()["detail"].startswith("conversation_id: expected conv-<uuid4>")
 
 
-def test_recompiling_stores_what_the_conversation_reads(world):
+def test_recompile_stores_effective_blocks(world):
     """V1 stored the agent's values, under the name of the default conversation."""
     _, own, _, client = world
     system = own.messages.get()
@@ -123,7 +123,7 @@ def test_recompiling_stores_what_the_conversation_reads(world):
     assert client.get(f"/v1/conversations/{own.pk}").json()["stale"] is False
 
 
-def test_a_dry_run_of_recompiling_stores_nothing(world):
+def test_recompile_dry_run_stores_nothing(world):
     _, own, _, client = world
     before = stored()
 
@@ -134,7 +134,7 @@ def test_a_dry_run_of_recompiling_stores_nothing(world):
 
 
 @pytest.mark.parametrize("spelling", ["query", "body", "path"])
-def test_an_agents_own_thread_is_recompiled_under_each_of_its_names(world, spelling):
+def test_default_conversation_recompiles_by_each_name(world, spelling):
     agent, _, _, client = world
     path = "/v1/conversations/default/recompile"
 
@@ -149,7 +149,7 @@ def test_an_agents_own_thread_is_recompiled_under_each_of_its_names(world, spell
 
 
 @pytest.mark.parametrize("agent_id", ["agent-1", 5, ["a"]])
-def test_a_wrong_agent_in_the_body_is_a_422(world, agent_id):
+def test_malformed_agent_id_in_body_is_422(world, agent_id):
     _, own, _, client = world
 
     reply = client.post(f"/v1/conversations/{own.pk}/recompile", {"agent_id": agent_id})

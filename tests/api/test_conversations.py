@@ -9,7 +9,7 @@ from ..factories import actor, make_agent, make_conversation, make_messages
 from .stored_rows import stored
 
 
-def test_creating_a_conversation_answers_it_whole(client_for, alice):
+def test_create_returns_whole_conversation(client_for, alice):
     agent = make_agent(alice, labels=["human", "persona"])
 
     reply = client_for(alice).post(
@@ -53,7 +53,7 @@ def test_creating_a_conversation_answers_it_whole(client_for, alice):
     assert (persona.label, human.label) == ("persona", "human")
 
 
-def test_a_conversation_needs_no_body(client_for, alice):
+def test_create_without_body(client_for, alice):
     agent = make_agent(alice, labels=["human"])
 
     reply = client_for(alice).post(f"/v1/conversations/?agent_id={agent.pk}")
@@ -62,7 +62,7 @@ def test_a_conversation_needs_no_body(client_for, alice):
     assert (reply.json()["summary"], reply.json()["isolated_block_ids"]) == (None, [])
 
 
-def test_every_answer_names_the_messages_in_context(client_for, alice):
+def test_responses_list_messages_in_context(client_for, alice):
     """V1 filled them for retrieve only."""
     agent = make_agent(alice)
     client = client_for(alice)
@@ -91,7 +91,7 @@ def test_every_answer_names_the_messages_in_context(client_for, alice):
         (["human", "human"], "Labels named more than once: 'human'"),
     ],
 )  # fmt: skip
-def test_wrong_labels_leave_nothing_behind(client_for, alice, labels, says):
+def test_create_with_invalid_labels_stores_nothing(client_for, alice, labels, says):
     """V1 left a conversation without messages, and blocks that nothing referred to."""
     agent = make_agent(alice, labels=["human", "persona"])
     before = stored()
@@ -112,19 +112,19 @@ def test_wrong_labels_leave_nothing_behind(client_for, alice, labels, says):
         ("", "Agent not found: agent_id '', expected agent-<uuid4>"),
     ],
 )
-def test_a_conversation_needs_an_agent_that_exists(client_for, alice, agent_id, says):
+def test_create_for_unknown_agent_is_404(client_for, alice, agent_id, says):
     reply = client_for(alice).post(f"/v1/conversations/?agent_id={agent_id}")
 
     assert (reply.status_code, reply.json()) == (404, {"detail": says})
 
 
-def test_a_conversation_needs_an_agent_named_in_the_query(client_for, alice):
+def test_create_without_agent_id_is_422(client_for, alice):
     reply = client_for(alice).post("/v1/conversations/", {"agent_id": make_agent(alice).pk})
 
     assert (reply.status_code, reply.json()) == (422, {"detail": "agent_id: field required"})
 
 
-def test_the_policy_of_an_agent_isolates_labels_in_every_new_conversation(client_for, alice):
+def test_create_isolates_labels_of_agent_policy(client_for, alice):
     agent = make_agent(alice, labels=["human", "persona", "todo"], isolated_labels=["todo"])
 
     reply = client_for(alice).post(
@@ -146,7 +146,7 @@ def test_the_policy_of_an_agent_isolates_labels_in_every_new_conversation(client
         ("last_message_at", "2026-01-02T03:04:05.000006Z"),
     ],
 )
-def test_a_field_is_set_then_kept_and_cleared_by_null(client_for, alice, field, value):
+def test_update_sets_keeps_and_clears_field(client_for, alice, field, value):
     """V1 ignored null."""
     conversation = make_conversation(make_agent(alice))
     client, path = client_for(alice), f"/v1/conversations/{conversation.pk}"
@@ -158,7 +158,7 @@ def test_a_field_is_set_then_kept_and_cleared_by_null(client_for, alice, field, 
     assert [a["updated_at"] for a in answers] == sorted({a["updated_at"] for a in answers})
 
 
-def test_null_for_a_flag_means_no_change(client_for, alice):
+def test_update_flag_with_null_changes_nothing(client_for, alice):
     conversation = make_conversation(make_agent(alice), hidden=True)
 
     reply = client_for(alice).patch(
@@ -168,7 +168,7 @@ def test_null_for_a_flag_means_no_change(client_for, alice):
     assert (reply.json()["hidden"], reply.json()["archived"]) == (True, False)
 
 
-def test_a_conversation_is_archived_and_brought_back(client_for, alice):
+def test_archive_and_unarchive(client_for, alice):
     conversation = make_conversation(make_agent(alice))
     client, path = client_for(alice), f"/v1/conversations/{conversation.pk}"
     listed = {}
@@ -183,7 +183,7 @@ def test_a_conversation_is_archived_and_brought_back(client_for, alice):
     assert (back["archived"], back["archived_at"]) == (False, None)
 
 
-def test_unknown_fields_of_a_change_are_ignored(client_for, alice):
+def test_update_ignores_unknown_fields(client_for, alice):
     conversation = make_conversation(make_agent(alice), summary="kept")
     before = client_for(alice).get(f"/v1/conversations/{conversation.pk}").json()
 
@@ -195,7 +195,7 @@ def test_unknown_fields_of_a_change_are_ignored(client_for, alice):
 
 
 @pytest.mark.parametrize("model", ["", "gpt-4o", "/gpt-4o", "openai/"])
-def test_a_model_that_is_no_handle_is_refused(client_for, alice, model):
+def test_malformed_model_handle_is_rejected(client_for, alice, model):
     """V1 stored an empty one."""
     conversation = make_conversation(make_agent(alice))
     before = stored()
@@ -210,7 +210,7 @@ def test_a_model_that_is_no_handle_is_refused(client_for, alice, model):
     assert stored() == before
 
 
-def test_deleting_hides_a_conversation_with_its_isolated_blocks(client_for, alice):
+def test_delete_hides_isolated_blocks(client_for, alice):
     agent = make_agent(alice, labels=["human"])
     conversation = make_conversation(agent, isolated=["human"])
     [message] = make_messages(conversation, "hello")
@@ -228,7 +228,7 @@ def test_deleting_hides_a_conversation_with_its_isolated_blocks(client_for, alic
     assert client.get("/v1/blocks/count?include_isolated=true").json() == 1
 
 
-def test_a_deleted_conversation_comes_back_with_its_isolated_blocks(client_for, alice):
+def test_restore_returns_isolated_blocks(client_for, alice):
     agent = make_agent(alice, labels=["human"])
     conversation = make_conversation(agent, isolated=["human"])
     own = conversation.isolated_blocks.get().pk
@@ -242,7 +242,7 @@ def test_a_deleted_conversation_comes_back_with_its_isolated_blocks(client_for, 
     assert client.get(f"/v1/blocks/{own}").json()["value"] == "about human"
 
 
-def test_a_conversation_is_not_restored_before_its_agent(client_for, alice):
+def test_restore_conflicts_when_agent_is_deleted(client_for, alice):
     agent = make_agent(alice)
     conversation = make_conversation(agent)
     delete_conversation(conversation, by=actor(alice))
@@ -257,7 +257,7 @@ def test_a_conversation_is_not_restored_before_its_agent(client_for, alice):
     }
 
 
-def test_the_effective_blocks_of_a_conversation(client_for, alice):
+def test_effective_blocks_of_conversation(client_for, alice):
     agent = make_agent(alice, labels=["human", "persona"])
     conversation = make_conversation(agent, isolated=["human"])
     own = write_block(conversation.isolated_blocks.get(), by=actor(alice), value="Bob")
@@ -286,7 +286,7 @@ def test_the_effective_blocks_of_a_conversation(client_for, alice):
     ]
 
 
-def test_an_isolated_block_outlives_the_label_of_its_agent(client_for, alice):
+def test_isolated_block_survives_detached_label(client_for, alice):
     """V1 left it out of the prompt when the agent detached the label."""
     agent = make_agent(alice, labels=["human"])
     conversation = make_conversation(agent, isolated=["human"])
@@ -302,7 +302,7 @@ def test_an_isolated_block_outlives_the_label_of_its_agent(client_for, alice):
     assert "my own Bob" in client.post(f"{path}/recompile").json()
 
 
-def test_listing_filters_by_agent_and_hides_what_is_hidden(client_for, alice):
+def test_list_filters_by_agent_and_excludes_hidden(client_for, alice):
     agent, other = make_agent(alice), make_agent(alice)
     shown = make_conversation(agent)
     hidden = make_conversation(agent, hidden=True)
@@ -320,7 +320,7 @@ def test_listing_filters_by_agent_and_hides_what_is_hidden(client_for, alice):
     ("words", "found"),
     [("tea", 1), ("TEA", 1), ("%", 1), ("_", 1), ("100%", 1), ("a_b", 1), ("axb", 0), ("\\", 1)],
 )
-def test_summary_search_takes_words_as_they_are_in_any_case(client_for, alice, words, found):
+def test_summary_search_is_literal_and_ignores_case(client_for, alice, words, found):
     r"""V1 respected case, and took % and _ for wildcards."""
     agent = make_agent(alice)
     make_conversation(agent, summary=r"Tea, 100% and a_b or a\b")

@@ -6,7 +6,7 @@ from ..factories import make_agent, make_block, make_conversation
 from .stored_rows import stored
 
 
-def test_core_memory_holds_the_shared_blocks_in_prompt_order(client_for, alice):
+def test_core_memory_lists_shared_blocks_in_prompt_order(client_for, alice):
     agent = make_agent(alice, labels=["persona", "human"])
 
     reply = client_for(alice).get(f"/v1/agents/{agent.pk}/core-memory").json()
@@ -21,7 +21,7 @@ def test_core_memory_holds_the_shared_blocks_in_prompt_order(client_for, alice):
 
 
 @pytest.mark.parametrize("label", ["human", "system/human", "a/b/c-d_1"])
-def test_a_block_is_found_and_changed_by_its_label(client_for, alice, label):
+def test_block_is_read_and_updated_by_label(client_for, alice, label):
     agent = make_agent(alice, labels=[label])
     client, path = client_for(alice), f"/v1/agents/{agent.pk}/core-memory/blocks/{label}"
 
@@ -35,7 +35,7 @@ def test_a_block_is_found_and_changed_by_its_label(client_for, alice, label):
 
 @pytest.mark.parametrize("label", ["persona", "HUMAN", "%00", "%ED%A0%80", "é", "a%20b", "x/"])
 @pytest.mark.parametrize("method", ["get", "patch"])
-def test_an_unknown_label_is_a_404(client_for, alice, label, method):
+def test_unknown_label_is_404(client_for, alice, label, method):
     agent = make_agent(alice, labels=["human"])
     before = stored()
 
@@ -48,7 +48,7 @@ def test_an_unknown_label_is_a_404(client_for, alice, label, method):
     assert stored() == before
 
 
-def test_attaching_shows_a_block_to_the_agent_at_once(client_for, alice):
+def test_attach_recompiles_default_conversation(client_for, alice):
     """V1's prompt kept silent about it until a recompile."""
     agent, block = make_agent(alice, labels=["human"]), make_block(alice, label="todo", value="tea")
 
@@ -59,7 +59,7 @@ def test_attaching_shows_a_block_to_the_agent_at_once(client_for, alice):
     assert "<value>\ntea\n</value>" in agent.conversations.get().messages.get().text
 
 
-def test_attaching_again_changes_nothing(client_for, alice):
+def test_attach_twice_changes_nothing(client_for, alice):
     agent = make_agent(alice, labels=["human"])
     before = stored()
 
@@ -71,7 +71,7 @@ def test_attaching_again_changes_nothing(client_for, alice):
     assert stored() == before
 
 
-def test_attaching_a_label_that_the_agent_has_is_a_conflict(client_for, alice):
+def test_attach_conflicts_when_label_is_taken(client_for, alice):
     agent, block = make_agent(alice, labels=["human"]), make_block(alice, label="human")
     before = stored()
 
@@ -85,7 +85,7 @@ def test_attaching_a_label_that_the_agent_has_is_a_conflict(client_for, alice):
     assert stored() == before
 
 
-def test_one_block_is_shared_by_many_agents(client_for, alice):
+def test_block_is_shared_by_many_agents(client_for, alice):
     block = make_block(alice, label="policy")
     agents = [make_agent(alice, blocks=[block]) for _ in range(2)]
 
@@ -97,7 +97,7 @@ def test_one_block_is_shared_by_many_agents(client_for, alice):
     assert ["<value>\nbe kind\n</value>" in prompt for prompt in prompts] == [True, True]
 
 
-def test_detaching_takes_a_block_from_the_agent_and_keeps_it(client_for, alice):
+def test_detach_keeps_block(client_for, alice):
     agent = make_agent(alice, labels=["human", "persona"])
     block = agent.blocks.get(label="human")
     client, path = client_for(alice), f"/v1/agents/{agent.pk}/core-memory/blocks/detach/{block.pk}"
@@ -112,7 +112,7 @@ def test_detaching_takes_a_block_from_the_agent_and_keeps_it(client_for, alice):
     assert again.json() == {"detail": f"No block with id '{block.pk}' found for agent '{agent.pk}'"}
 
 
-def test_core_memory_never_shows_an_isolated_block(client_for, alice):
+def test_core_memory_excludes_isolated_blocks(client_for, alice):
     agent = make_agent(alice, labels=["human"])
     own = make_conversation(agent, isolated=["human"]).isolated_blocks.get()
     client = client_for(alice)

@@ -9,7 +9,7 @@ from ..factories import actor, make_agent, make_block, make_conversation
 from .stored_rows import stored
 
 
-def test_the_default_conversation_is_made_with_the_agent_and_not_listed(client_for, alice):
+def test_default_conversation_is_created_and_not_listed(client_for, alice):
     agent = make_agent(alice)
 
     reply = client_for(alice).get("/v1/conversations/?archive_status=all&show_hidden=true")
@@ -18,7 +18,7 @@ def test_the_default_conversation_is_made_with_the_agent_and_not_listed(client_f
     assert agent.conversations.get().is_default
 
 
-def test_the_default_conversation_lives_as_long_as_its_agent(client_for, alice):
+def test_default_conversation_cannot_be_deleted(client_for, alice):
     default = make_agent(alice).conversations.get()
     before = stored()
 
@@ -51,7 +51,7 @@ def detach(agent, user):
 @pytest.mark.parametrize(
     "change", [change_a_shared_block, change_the_tags_of_a_shared_block, attach, detach]
 )
-def test_a_change_of_memory_makes_all_but_the_default_conversation_stale(client_for, alice, change):
+def test_block_edit_makes_other_conversations_stale(client_for, alice, change):
     agent = make_agent(alice, labels=["human"])
     other = make_conversation(agent)
     default = agent.conversations.get(is_default=True)
@@ -68,7 +68,7 @@ def test_a_change_of_memory_makes_all_but_the_default_conversation_stale(client_
     assert client.get(f"/v1/conversations/{other.pk}").json()["stale"] is False
 
 
-def test_a_new_system_prompt_makes_all_but_the_default_conversation_stale(client_for, alice):
+def test_new_system_prompt_makes_other_conversations_stale(client_for, alice):
     """V1 changed no stored prompt at all until a recompile."""
     agent = make_agent(alice)
     other = make_conversation(agent)

@@ -30,7 +30,7 @@ def own(conversation):
     return conversation.isolations.get().block
 
 
-def test_a_blocks_tag_is_its_version(client, conversation, shared):
+def test_etag_of_block_is_its_version(client, conversation, shared):
     path = f"/v1/agents/{conversation.agent_id}/core-memory/blocks/human"
 
     read = client.get(f"/v1/blocks/{shared.pk}")
@@ -40,7 +40,7 @@ def test_a_blocks_tag_is_its_version(client, conversation, shared):
 
 
 @pytest.mark.parametrize("known", ['"1"', 'W/"1"', '"7", "1"', "*"])
-def test_a_read_of_what_the_caller_has_is_304_without_a_body(client, shared, known):
+def test_read_with_current_etag_is_304(client, shared, known):
     reply = client.get(f"/v1/blocks/{shared.pk}", headers={"If-None-Match": known})
 
     assert (reply.status_code, reply.content, reply["ETag"]) == (304, b"", '"1"')
@@ -50,7 +50,7 @@ def test_a_read_of_what_the_caller_has_is_304_without_a_body(client, shared, kno
         assert (reply.status_code, reply.json()["value"]) == (200, "new")
 
 
-def test_a_write_based_on_an_older_version_is_refused_with_the_present_text(client, shared):
+def test_write_with_older_version_is_412_with_current_text(client, shared):
     write_block(shared, by=actor(), value="somebody else's")
 
     reply = client.patch(f"/v1/blocks/{shared.pk}", {"value": "mine"}, headers={"If-Match": '"1"'})
@@ -66,7 +66,7 @@ def test_a_write_based_on_an_older_version_is_refused_with_the_present_text(clie
     assert (shared.value, shared.revisions.count()) == ("somebody else's", 2)
 
 
-def test_a_write_of_what_is_stored_already_is_accepted_whatever_it_was_based_on(client, shared):
+def test_write_without_change_accepts_any_version(client, shared):
     write_block(shared, by=actor(), value="the same")
 
     reply = client.patch(
@@ -78,15 +78,13 @@ def test_a_write_of_what_is_stored_already_is_accepted_whatever_it_was_based_on(
 
 
 @pytest.mark.parametrize(("headers", "unconditional"), [({}, True), ({"If-Match": '"1"'}, False)])
-def test_the_revision_says_whether_the_write_named_its_version(
-    client, shared, headers, unconditional
-):
+def test_revision_records_unconditional_writes(client, shared, headers, unconditional):
     client.patch(f"/v1/blocks/{shared.pk}", {"value": "new"}, headers=headers)
 
     assert shared.revisions.get(number=2).unconditional is unconditional
 
 
-def test_deleting_a_block_that_has_moved_on_is_refused(client, shared):
+def test_delete_with_older_version_is_412(client, shared):
     write_block(shared, by=actor(), value="new")
 
     refused = client.delete(f"/v1/blocks/{shared.pk}", headers={"If-Match": '"1"'})
@@ -96,7 +94,7 @@ def test_deleting_a_block_that_has_moved_on_is_refused(client, shared):
 
 
 @pytest.mark.parametrize("tag", ["1", 'W/"1"', '"1", "2"', '"abc"', ""])
-def test_a_tag_that_is_none_of_ours_is_named(client, shared, tag):
+def test_malformed_etag_is_422(client, shared, tag):
     reply = client.patch(f"/v1/blocks/{shared.pk}", {"value": "x"}, headers={"If-Match": tag})
 
     assert reply.status_code == 422
@@ -118,9 +116,7 @@ def test_a_tag_that_is_none_of_ours_is_named(client, shared, tag):
         ("post", "/rebase", {"resolution": "resolved"}),
     ],
 )
-def test_every_verb_of_an_isolated_block_takes_the_version_it_is_based_on(
-    client, conversation, shared, own, method, path, body
-):
+def test_isolated_block_verbs_check_version(client, conversation, shared, own, method, path, body):
     write_block(own, by=actor(), value="meanwhile")
     url = f"/v1/conversations/{conversation.pk}/isolated-blocks/human"
     headers = {"If-Match": '"1"'}
@@ -136,7 +132,7 @@ def test_every_verb_of_an_isolated_block_takes_the_version_it_is_based_on(
     assert accepted.status_code == 200
 
 
-def test_the_tag_of_an_isolated_block_changes_with_its_drift(client, conversation, shared):
+def test_etag_of_isolated_block_changes_with_drift(client, conversation, shared):
     url = f"/v1/conversations/{conversation.pk}/isolated-blocks/human"
     before = client.get(url)
     again = client.get(url, headers={"If-None-Match": before["ETag"]})
@@ -149,7 +145,7 @@ def test_the_tag_of_an_isolated_block_changes_with_its_drift(client, conversatio
     assert after.json()["drift"] == "shared_changed"
 
 
-def test_isolating_only_when_nothing_is_isolated_yet(client, conversation):
+def test_isolate_if_none_match_is_412_when_isolated(client, conversation):
     url = f"/v1/conversations/{conversation.pk}/isolated-blocks/human"
 
     refused = client.put(url, headers={"If-None-Match": "*"})
@@ -164,7 +160,7 @@ def test_isolating_only_when_nothing_is_isolated_yet(client, conversation):
 # Conversations
 
 
-def test_a_conversation_that_has_moved_on_is_not_changed(client, conversation):
+def test_conversation_update_with_older_version_is_412(client, conversation):
     url = f"/v1/conversations/{conversation.pk}"
     tag = client.get(url)["ETag"]
     client.patch(url, {"summary": "theirs"})
@@ -181,7 +177,7 @@ def test_a_conversation_that_has_moved_on_is_not_changed(client, conversation):
     assert Conversation.objects.live().get(pk=conversation.pk).summary == "theirs"
 
 
-def test_a_new_message_is_never_hidden_by_a_304(client, conversation):
+def test_new_message_changes_etag(client, conversation):
     url = f"/v1/conversations/{conversation.pk}"
     tag = client.get(url)["ETag"]
     assert client.get(url, headers={"If-None-Match": tag}).status_code == 304
@@ -194,7 +190,7 @@ def test_a_new_message_is_never_hidden_by_a_304(client, conversation):
     assert client.patch(url, {"summary": "s"}, headers={"If-Match": tag}).status_code == 200
 
 
-def test_a_change_that_changes_nothing_keeps_the_version(client, conversation):
+def test_update_without_change_keeps_version(client, conversation):
     url = f"/v1/conversations/{conversation.pk}"
     client.patch(url, {"summary": "s"})
 
@@ -207,7 +203,7 @@ def test_a_change_that_changes_nothing_keeps_the_version(client, conversation):
 
 
 @pytest.mark.parametrize(("verb", "body"), [("undo", {}), ("redo", {}), ("restore", {"number": 1})])
-def test_undo_redo_and_restore_take_the_version_they_are_based_on(client, shared, verb, body):
+def test_undo_redo_and_restore_check_version(client, shared, verb, body):
     for value in ("b", "c"):
         write_block(shared, by=actor(), value=value)
     client.post(f"/v1/blocks/{shared.pk}/undo")
@@ -221,7 +217,7 @@ def test_undo_redo_and_restore_take_the_version_they_are_based_on(client, shared
 
 
 @pytest.mark.parametrize("verb", ["promote", "rebase", "reset"])
-def test_a_dry_run_checks_the_version_too(client, conversation, own, verb):
+def test_dry_run_checks_version(client, conversation, own, verb):
     write_block(own, by=actor(), value="meanwhile")
     url = f"/v1/conversations/{conversation.pk}/isolated-blocks/human/{verb}"
 
@@ -230,13 +226,13 @@ def test_a_dry_run_checks_the_version_too(client, conversation, own, verb):
     assert reply.status_code == 412
 
 
-def test_a_reset_to_what_the_copy_says_is_accepted_whatever_it_was_based_on(client, conversation):
+def test_reset_without_change_accepts_any_version(client, conversation):
     url = f"/v1/conversations/{conversation.pk}/isolated-blocks/human/reset"
 
     assert client.post(url, headers={"If-Match": '"9"'}).status_code == 200
 
 
-def test_isolating_takes_no_version(client, conversation):
+def test_isolate_rejects_if_match(client, conversation):
     url = f"/v1/conversations/{conversation.pk}/isolated-blocks/human"
 
     reply = client.put(url, headers={"If-Match": '"77"'})
@@ -245,7 +241,7 @@ def test_isolating_takes_no_version(client, conversation):
     assert reply.json()["detail"].startswith("If-Match: this request creates a row")
 
 
-def test_releasing_answers_the_shared_block_without_its_tag(client, conversation):
+def test_release_returns_shared_block_without_etag(client, conversation):
     reply = client.delete(f"/v1/conversations/{conversation.pk}/isolated-blocks/human")
 
     assert reply.json()["origin"] == "shared"
@@ -259,7 +255,7 @@ def test_releasing_answers_the_shared_block_without_its_tag(client, conversation
         *(("post", "/reset"), ("post", "/rebase"), ("post", "/promote"), ("post", "/restore")),
     ],
 )
-def test_a_label_with_a_nul_is_no_server_error(client, conversation, method, ending):
+def test_label_with_nul_is_client_error(client, conversation, method, ending):
     url = f"/v1/conversations/{conversation.pk}/isolated-blocks/a%00b{ending}"
 
     reply = getattr(client, method)(url, None if method in ("get", "delete") else {})

@@ -16,7 +16,7 @@ def source(alice):
     return make_conversation(make_agent(alice, labels=["human"]), isolated=["human"])
 
 
-def test_a_fork_does_with_its_labels_as_it_is_told(client, source):
+def test_fork_follows_choice_for_each_label(client, source):
     write_block(source.isolations.get().block, by=actor(), value="mine")
     [message, _] = make_messages(source, "hello", "hi")
 
@@ -50,7 +50,7 @@ def test_a_fork_does_with_its_labels_as_it_is_told(client, source):
         (["human"], 422, "isolated_blocks: "),
     ],
 )
-def test_a_wrong_choice_is_named_and_nothing_is_made(client, source, choices, status, detail):
+def test_fork_with_invalid_choice_stores_nothing(client, source, choices, status, detail):
     reply = client.post(f"/v1/conversations/{source.pk}/fork", {"isolated_blocks": choices})
 
     assert reply.status_code == status
@@ -58,7 +58,7 @@ def test_a_wrong_choice_is_named_and_nothing_is_made(client, source, choices, st
     assert not Conversation.objects.filter(forked_from=source).exists()
 
 
-def test_copy_on_write_makes_the_copy_at_the_first_edit_of_the_conversation(client, source):
+def test_copy_on_write_isolates_at_first_edit(client, source):
     shared = source.agent.blocks.get()
     url = f"/v1/conversations/{make_conversation(source.agent).pk}/isolated-blocks/human"
     refused = client.patch(url, {"value": "mine"})
@@ -72,7 +72,7 @@ def test_copy_on_write_makes_the_copy_at_the_first_edit_of_the_conversation(clie
     assert shared.value == "about human"
 
 
-def test_a_released_copy_is_listed_and_brought_back(client, source):
+def test_released_block_is_listed_and_restored(client, source):
     url = f"/v1/conversations/{source.pk}/isolated-blocks/human"
     client.patch(url, {"value": "mine"})
     client.delete(url)

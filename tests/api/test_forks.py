@@ -18,7 +18,7 @@ def value_of(client, conversation_id: str) -> str:
     return block["block"]["value"]
 
 
-def test_a_fork_carries_isolated_blocks_and_shares_messages(client_for, alice):
+def test_fork_copies_isolated_blocks_and_shares_messages(client_for, alice):
     """V1 dropped the isolated blocks."""
     agent = make_agent(alice, labels=["human"])
     source = make_conversation(agent, isolated=["human"], summary="about tea", model="a/b")
@@ -47,7 +47,7 @@ def test_a_fork_carries_isolated_blocks_and_shares_messages(client_for, alice):
     ]
 
 
-def test_editing_the_copy_of_a_fork_leaves_the_source_alone(client_for, alice):
+def test_edit_in_fork_leaves_original_unchanged(client_for, alice):
     source = make_conversation(make_agent(alice, labels=["human"]), isolated=["human"])
     client = client_for(alice)
     fork = client.post(f"/v1/conversations/{source.pk}/fork").json()
@@ -58,7 +58,7 @@ def test_editing_the_copy_of_a_fork_leaves_the_source_alone(client_for, alice):
     assert value_of(client, source.pk) == "about human"
 
 
-def test_a_fork_at_a_message_ends_there(client_for, alice):
+def test_fork_at_message_ends_there(client_for, alice):
     source = make_conversation(make_agent(alice))
     [_, second, _] = make_messages(source, "one", "two", "three")
     client = client_for(alice)
@@ -72,7 +72,7 @@ def test_a_fork_at_a_message_ends_there(client_for, alice):
     assert fork["forked_from"] == {"conversation_id": source.pk, "message_id": second.pk}
 
 
-def test_a_fork_at_a_message_of_another_conversation_is_not_found(client_for, alice):
+def test_fork_at_message_of_other_conversation_is_404(client_for, alice):
     agent = make_agent(alice)
     source, other = make_conversation(agent), make_conversation(agent)
     [message] = make_messages(other, "elsewhere")
@@ -87,7 +87,7 @@ def test_a_fork_at_a_message_of_another_conversation_is_not_found(client_for, al
     assert stored() == before
 
 
-def test_three_generations_share_messages_and_keep_their_own_memory(client_for, alice):
+def test_forks_of_forks_share_messages_not_memory(client_for, alice):
     source = make_conversation(make_agent(alice, labels=["human"]), isolated=["human"])
     make_messages(source, "one")
     client = client_for(alice)
@@ -102,7 +102,7 @@ def test_three_generations_share_messages_and_keep_their_own_memory(client_for, 
     assert [value_of(client, pk) for pk in generations] == ["about human", "child", "child"]
 
 
-def test_messages_shared_with_a_fork_outlive_the_source(client_for, alice):
+def test_shared_messages_survive_deleted_original(client_for, alice):
     source = make_conversation(make_agent(alice))
     [message] = make_messages(source, "kept")
     client = client_for(alice)
@@ -119,7 +119,7 @@ def test_messages_shared_with_a_fork_outlive_the_source(client_for, alice):
 
 
 @pytest.mark.parametrize("spelling", ["default?agent_id={agent}", "{agent}"])
-def test_an_agents_own_thread_is_forked_into_an_ordinary_conversation(client_for, alice, spelling):
+def test_fork_of_default_conversation_is_not_default(client_for, alice, spelling):
     agent = make_agent(alice)
     make_messages(agent.conversations.get(), "hello")
     client = client_for(alice)
@@ -131,7 +131,7 @@ def test_an_agents_own_thread_is_forked_into_an_ordinary_conversation(client_for
     assert [c["id"] for c in client.get("/v1/conversations/").json()] == [fork["id"]]
 
 
-def test_the_default_of_no_agent_is_not_found(client_for, alice):
+def test_default_without_agent_id_is_404(client_for, alice):
     reply = client_for(alice).post("/v1/conversations/default/fork")
 
     assert reply.status_code == 404

@@ -18,7 +18,7 @@ def block(alice, bob):
     return write_block(block, by=actor(alice), value="C", expected_version=2)
 
 
-def test_a_blocks_history_is_listed_newest_first(client, alice, bob, block):
+def test_revisions_are_listed_newest_first(client, alice, bob, block):
     revisions = client.get(f"/v1/blocks/{block.pk}/revisions").json()
 
     assert [(r["number"], r["value"], r["unconditional"]) for r in revisions] == [
@@ -45,7 +45,7 @@ def test_a_blocks_history_is_listed_newest_first(client, alice, bob, block):
         ("written_by_id={bob}", [2]),
     ],
 )
-def test_history_is_paged_by_number_and_filtered(client, bob, block, query, numbers):
+def test_revisions_are_paged_by_number_and_filtered(client, bob, block, query, numbers):
     revisions = client.get(f"/v1/blocks/{block.pk}/revisions?{query.format(bob=bob.pk)}").json()
 
     assert [revision["number"] for revision in revisions] == numbers
@@ -59,7 +59,7 @@ def test_history_is_paged_by_number_and_filtered(client, bob, block, query, numb
         ("after=0", "after: expected at least 1, got 0"),
     ],
 )
-def test_a_wrong_filter_is_named(client, block, query, detail):
+def test_invalid_filter_is_422(client, block, query, detail):
     reply = client.get(f"/v1/blocks/{block.pk}/revisions?{query}")
 
     assert reply.status_code == 422
@@ -93,7 +93,7 @@ def test_undo_redo_and_restore(client, block):
         ("restore", {"number": "x"}, 422, 'number: expected an integer, got "x"'),
     ],
 )
-def test_a_wrong_wish_is_named_and_writes_nothing(client, block, verb, body, status, detail):
+def test_invalid_history_request_stores_nothing(client, block, verb, body, status, detail):
     reply = client.post(f"/v1/blocks/{block.pk}/{verb}", body)
 
     assert reply.status_code == status
@@ -101,7 +101,7 @@ def test_a_wrong_wish_is_named_and_writes_nothing(client, block, verb, body, sta
     assert block.revisions.count() == 3
 
 
-def test_what_changed_between_two_revisions(client, block):
+def test_diff_between_two_revisions(client, block):
     change = client.get(f"/v1/blocks/{block.pk}/diff?older=1&newer=3").json()
     newest = client.get(f"/v1/blocks/{block.pk}/diff").json()
 
@@ -113,7 +113,7 @@ def test_what_changed_between_two_revisions(client, block):
     assert (newest["older"]["number"], newest["newer"]["number"]) == (2, 3)
 
 
-def test_an_isolated_block_has_a_history_while_it_is_in_force(client, alice):
+def test_isolated_block_has_revisions_until_release(client, alice):
     conversation = make_conversation(make_agent(alice, labels=["human"]), isolated=["human"])
     own = conversation.isolations.get().block
     client.patch(f"/v1/blocks/{own.pk}", {"value": "mine"})
@@ -131,7 +131,7 @@ def test_an_isolated_block_has_a_history_while_it_is_in_force(client, alice):
     assert client.get(f"/v1/blocks/{own.pk}/revisions").status_code == 404
 
 
-def test_effective_blocks_as_of_a_message_and_of_a_time(client, alice):
+def test_effective_blocks_at_message_and_at_time(client, alice):
     conversation = make_conversation(make_agent(alice, labels=["human"]), isolated=["human"])
     own = conversation.isolations.get().block
     first = make_messages(conversation, "hello")[0]
@@ -168,7 +168,7 @@ def test_effective_blocks_as_of_a_message_and_of_a_time(client, alice):
         ("{message}", 404, "Message '{message}' is not in conversation '{conversation}'"),
     ],
 )
-def test_a_moment_that_cannot_be_asked_about_is_named(client, alice, mallory, at, status, detail):
+def test_effective_blocks_at_invalid_time_is_rejected(client, alice, mallory, at, status, detail):
     conversation = make_conversation(make_agent(alice))
     message = make_messages(make_conversation(make_agent(mallory)), "secret")[0]
     names = {"conversation": conversation.pk, "message": message.pk}

@@ -28,7 +28,7 @@ def own_of(conversation):
     return conversation.isolations.get(label="system/human").block
 
 
-def test_effective_blocks_tell_origin_and_drift(client_for, alice, conversation):
+def test_effective_blocks_have_origin_and_drift(client_for, alice, conversation):
     write_block(own_of(conversation), by=actor(), value="mine")
 
     reply = client_for(alice).get(f"/v1/conversations/{conversation.pk}/blocks")
@@ -44,7 +44,7 @@ def test_effective_blocks_tell_origin_and_drift(client_for, alice, conversation)
     assert reply.json()[0]["shared_block_id"] == shared_of(conversation).pk
 
 
-def test_a_label_is_isolated_edited_and_released(client_for, alice, agent):
+def test_label_is_isolated_edited_and_released(client_for, alice, agent):
     client = client_for(alice)
     conversation = make_conversation(agent)
 
@@ -62,7 +62,7 @@ def test_a_label_is_isolated_edited_and_released(client_for, alice, agent):
     assert client.get(f"/v1/blocks/{isolated['block']['id']}").status_code == 404
 
 
-def test_isolating_anew_with_another_text_is_a_conflict(client_for, alice, conversation):
+def test_isolate_again_with_other_value_conflicts(client_for, alice, conversation):
     reply = client_for(alice).put(path_to(conversation), {"value": "other"})
 
     assert reply.status_code == 409
@@ -70,7 +70,7 @@ def test_isolating_anew_with_another_text_is_a_conflict(client_for, alice, conve
     assert own_of(conversation).value == "one\ntwo"
 
 
-def test_releasing_a_label_the_agent_lost_answers_null(client_for, alice, conversation):
+def test_release_returns_null_when_shared_is_gone(client_for, alice, conversation):
     conversation.agent.block_links.get(label="system/human").delete()
 
     reply = client_for(alice).delete(path_to(conversation))
@@ -78,7 +78,7 @@ def test_releasing_a_label_the_agent_lost_answers_null(client_for, alice, conver
     assert (reply.status_code, reply.json()) == (200, None)
 
 
-def test_a_diff_has_base_shared_and_isolated(client_for, alice, conversation):
+def test_diff_has_base_shared_and_isolated(client_for, alice, conversation):
     write_block(shared_of(conversation), by=actor(), value="one\ntwo\nthree")
     write_block(own_of(conversation), by=actor(), value="zero\ntwo")
 
@@ -109,7 +109,7 @@ def test_a_diff_has_base_shared_and_isolated(client_for, alice, conversation):
     }
 
 
-def test_promoting_is_previewed_refused_and_forced(client_for, alice, conversation):
+def test_promote_with_dry_run_conflict_and_force(client_for, alice, conversation):
     client = client_for(alice)
     write_block(shared_of(conversation), by=actor(), value="theirs")
     write_block(own_of(conversation), by=actor(), value="mine")
@@ -134,7 +134,7 @@ def test_promoting_is_previewed_refused_and_forced(client_for, alice, conversati
     assert shared_of(conversation).value == "mine"
 
 
-def test_resetting_takes_the_shared_text(client_for, alice, conversation):
+def test_reset_takes_shared_text(client_for, alice, conversation):
     client = client_for(alice)
     write_block(own_of(conversation), by=actor(), value="mine")
 
@@ -146,7 +146,7 @@ def test_resetting_takes_the_shared_text(client_for, alice, conversation):
     assert (done["block"]["value"], done["drift"]) == ("one\ntwo", "in_sync")
 
 
-def test_rebasing_answers_conflicts_as_values(client_for, alice, conversation):
+def test_rebase_conflict_lists_hunks(client_for, alice, conversation):
     client = client_for(alice)
     write_block(shared_of(conversation), by=actor(), value="one\nzwei")
     write_block(own_of(conversation), by=actor(), value="one\ndeux")
@@ -173,7 +173,9 @@ def test_rebasing_answers_conflicts_as_values(client_for, alice, conversation):
         ("post", "/rebase"),
     ],
 )
-def test_a_strangers_conversation_is_not_found(client_for, mallory, conversation, method, ending):
+def test_conversation_of_other_organization_is_404(
+    client_for, mallory, conversation, method, ending
+):
     reply = getattr(client_for(mallory), method)(path_to(conversation, ending), {"value": "hers"})
 
     assert reply.status_code == 404
@@ -182,9 +184,7 @@ def test_a_strangers_conversation_is_not_found(client_for, mallory, conversation
 
 
 @pytest.mark.parametrize(("method", "status"), [("put", 400), ("patch", 404), ("delete", 404)])
-def test_a_label_the_agent_does_not_have_is_refused(
-    client_for, alice, conversation, method, status
-):
+def test_isolate_unknown_label_is_rejected(client_for, alice, conversation, method, status):
     client = client_for(alice)
 
     reply = getattr(client, method)(path_to(conversation, label="nolabel"), {"value": "x"})

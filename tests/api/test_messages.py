@@ -45,7 +45,7 @@ def kinds(messages: list[dict]) -> list[str]:
     return [message["message_type"].removesuffix("_message") for message in messages]
 
 
-def test_each_kind_of_message_on_the_wire(client_for, alice, thread):
+def test_each_message_type_on_the_wire(client_for, alice, thread):
     client = client_for(alice)
 
     messages = client.get(f"/v1/conversations/{thread.pk}/messages?order=asc").json()
@@ -88,7 +88,7 @@ def test_each_kind_of_message_on_the_wire(client_for, alice, thread):
     assert messages[1]["date"] == f"{rows[1].created_at:%Y-%m-%dT%H:%M:%S}+00:00"
 
 
-def test_one_message_answers_all_it_says(client_for, alice, thread):
+def test_retrieve_returns_every_part_of_message(client_for, alice, thread):
     """V1 answered with the reasoning only."""
     message = thread.messages.get(content__has_part="reasoning")
 
@@ -110,7 +110,7 @@ def test_one_message_answers_all_it_says(client_for, alice, thread):
     ],
 )
 @pytest.mark.parametrize("path", ["conversations/{conv}/messages", "agents/{agent}/messages"])
-def test_types_are_filtered_before_the_limit(client_for, alice, thread, path, types, found):
+def test_type_filter_applies_before_limit(client_for, alice, thread, path, types, found):
     """V1 filtered a page after it was cut: it could be empty while there were more."""
     client = client_for(alice)
     # A thread without a system message of its own.
@@ -134,9 +134,7 @@ def test_types_are_filtered_before_the_limit(client_for, alice, thread, path, ty
         ("", ["failed", "question"]),
     ],
 )
-def test_messages_of_failed_steps_are_left_out_on_request(
-    client_for, alice, thread, query, contents
-):
+def test_messages_of_failed_steps_can_be_excluded(client_for, alice, thread, query, contents):
     path = f"/v1/conversations/{thread.pk}/messages?include_return_message_types=user_message"
 
     reply = client_for(alice).get(f"{path}&{query}")
@@ -144,13 +142,13 @@ def test_messages_of_failed_steps_are_left_out_on_request(
     assert [message["content"] for message in reply.json()] == contents
 
 
-def test_messages_are_filtered_by_group(client_for, alice, thread):
+def test_messages_filter_by_group(client_for, alice, thread):
     reply = client_for(alice).get(f"/v1/conversations/{thread.pk}/messages?group_id=g")
 
     assert [message["content"] for message in reply.json()] == ["answer"]
 
 
-def test_history_includes_what_is_out_of_context(client_for, alice):
+def test_list_includes_compacted_messages(client_for, alice):
     conversation = make_conversation(make_agent(alice))
     [old, new] = make_messages(conversation, "old", "new")
     conversation.message_links.filter(message=old).update(in_context=False)
@@ -163,7 +161,7 @@ def test_history_includes_what_is_out_of_context(client_for, alice):
     assert now[1:] == [new.pk]
 
 
-def test_the_messages_of_an_agent_are_those_of_all_its_conversations(client_for, alice):
+def test_agent_messages_cover_all_conversations(client_for, alice):
     agent, other = make_agent(alice), make_agent(alice)
     for conversation, text in [
         (agent.conversations.get(), "own"),
@@ -196,7 +194,7 @@ def test_the_messages_of_an_agent_are_those_of_all_its_conversations(client_for,
     ]
 
 
-def test_a_message_shared_by_a_fork_is_listed_once_for_the_agent(client_for, alice):
+def test_message_shared_by_fork_is_listed_once(client_for, alice):
     conversation = make_conversation(make_agent(alice))
     make_messages(conversation, "shared")
     client = client_for(alice)
@@ -209,7 +207,7 @@ def test_a_message_shared_by_a_fork_is_listed_once_for_the_agent(client_for, ali
     assert [message["content"] for message in reply.json()] == ["shared"]
 
 
-def test_a_message_names_its_run(client_for, alice):
+def test_message_has_run_id(client_for, alice):
     conversation = make_conversation(make_agent(alice))
     run = make_run(conversation)
     append_messages(

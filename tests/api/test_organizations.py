@@ -50,7 +50,7 @@ def ids_of_everything(user) -> dict[str, str]:
     }
 
 
-def test_every_route_with_an_id_is_tried_by_strangers():
+def test_every_route_with_id_is_tested():
     served = {
         (method, re.sub(r"<\w+:(\w+)>", lambda parameter: VALUES[parameter[1]], str(route.pattern)))
         for route in urlpatterns
@@ -64,7 +64,7 @@ def test_every_route_with_an_id_is_tried_by_strangers():
 
 
 @pytest.mark.parametrize("route", [*ROUTES, *ROUTES_WITH_PRECONDITIONS], ids=str)
-def test_a_strangers_id_answers_like_an_unknown_one(client_for, alice, mallory, route):
+def test_id_of_other_organization_behaves_as_unknown(client_for, alice, mallory, route):
     ids = ids_of_everything(alice)
     unknown = {name: new_id(prefix) for name, prefix in PREFIXES.items()}
     before = stored()
@@ -79,14 +79,14 @@ def test_a_strangers_id_answers_like_an_unknown_one(client_for, alice, mallory, 
 
 
 @pytest.mark.parametrize("route", ROUTES, ids=str)
-def test_a_colleagues_id_is_found(client_for, alice, bob, route):
+def test_id_of_colleague_is_found(client_for, alice, bob, route):
     reply = route.send(client_for(bob), **ids_of_everything(alice))
 
     assert reply.status_code == 200
 
 
 @pytest.mark.parametrize("route", ATTACH_ROUTES, ids=str)
-def test_a_strangers_block_cannot_be_attached(client_for, alice, mallory, route):
+def test_block_of_other_organization_cannot_be_attached(client_for, alice, mallory, route):
     block, agent = make_block(alice), make_agent(mallory)
     before = stored()
 
@@ -98,7 +98,7 @@ def test_a_strangers_block_cannot_be_attached(client_for, alice, mallory, route)
 
 
 @pytest.mark.parametrize("route", ATTACH_ROUTES, ids=str)
-def test_a_block_cannot_be_attached_to_a_strangers_agent(client_for, alice, mallory, route):
+def test_attach_to_agent_of_other_organization_is_404(client_for, alice, mallory, route):
     agent, block = make_agent(alice), make_block(mallory)
     before = stored()
 
@@ -122,7 +122,7 @@ def test_a_block_cannot_be_attached_to_a_strangers_agent(client_for, alice, mall
         ("tags/", []),
     ],
 )
-def test_lists_show_nothing_of_other_organizations(client_for, alice, mallory, path, nothing):
+def test_lists_exclude_other_organizations(client_for, alice, mallory, path, nothing):
     ids_of_everything(alice)
 
     reply = client_for(mallory).get(f"/v1/{path}")
@@ -132,7 +132,7 @@ def test_lists_show_nothing_of_other_organizations(client_for, alice, mallory, p
 
 
 @pytest.mark.parametrize("name", ["agent_id", "conversation_id"])
-def test_filters_that_name_a_strangers_row_match_nothing(client_for, alice, mallory, name):
+def test_filter_by_id_of_other_organization_is_empty(client_for, alice, mallory, name):
     ids = ids_of_everything(alice)
 
     reply = client_for(mallory).get(f"/v1/runs/?{name}={ids[name]}")
@@ -142,7 +142,7 @@ def test_filters_that_name_a_strangers_row_match_nothing(client_for, alice, mall
 
 
 @pytest.mark.parametrize("path", ["conversations/", "blocks/", "agents/", "messages/", "runs/"])
-def test_a_strangers_row_is_no_cursor(client_for, alice, mallory, path):
+def test_cursor_of_other_organization_is_404(client_for, alice, mallory, path):
     ids = ids_of_everything(alice)
     kind = {"conversations/": "conversation_id"}.get(path, f"{path[:-2]}_id")
 
@@ -152,7 +152,7 @@ def test_a_strangers_row_is_no_cursor(client_for, alice, mallory, path):
     assert reply.json() == {"detail": f"after: no row with id '{ids[kind]}' to page from"}
 
 
-def test_an_agent_cannot_be_made_with_a_strangers_block(client_for, alice, mallory):
+def test_create_agent_with_foreign_block_is_404(client_for, alice, mallory):
     block = make_block(alice)
     before = stored()
 
@@ -165,7 +165,7 @@ def test_an_agent_cannot_be_made_with_a_strangers_block(client_for, alice, mallo
     assert stored() == before
 
 
-def test_an_agent_cannot_be_given_a_strangers_block(client_for, alice, mallory):
+def test_update_agent_with_foreign_block_is_404(client_for, alice, mallory):
     block, agent = make_block(alice), make_agent(mallory, labels=["human"])
     before = stored()
 
@@ -175,7 +175,7 @@ def test_an_agent_cannot_be_given_a_strangers_block(client_for, alice, mallory):
     assert stored() == before
 
 
-def test_a_conversation_with_a_strangers_agent_is_not_found(client_for, alice, mallory):
+def test_create_conversation_of_foreign_agent_is_404(client_for, alice, mallory):
     agent = make_agent(alice, labels=["human"])
     before = stored()
 
@@ -186,9 +186,7 @@ def test_a_conversation_with_a_strangers_agent_is_not_found(client_for, alice, m
 
 
 @pytest.mark.parametrize("where", ["messages?conversation_id=", "context?conversation_id="])
-def test_a_strangers_conversation_beside_an_own_agent_is_not_found(
-    client_for, alice, mallory, where
-):
+def test_foreign_conversation_with_own_agent_is_404(client_for, alice, mallory, where):
     ids, agent = ids_of_everything(alice), make_agent(mallory)
 
     reply = client_for(mallory).get(f"/v1/agents/{agent.pk}/{where}{ids['conversation_id']}")
@@ -197,7 +195,7 @@ def test_a_strangers_conversation_beside_an_own_agent_is_not_found(
     assert reply.json() == {"detail": f"Conversation not found with id='{ids['conversation_id']}'"}
 
 
-def test_a_fork_at_a_strangers_message_is_not_found(client_for, alice, mallory):
+def test_fork_at_foreign_message_is_404(client_for, alice, mallory):
     ids, conversation = ids_of_everything(alice), make_conversation(make_agent(mallory))
     before = stored()
 
@@ -209,7 +207,7 @@ def test_a_fork_at_a_strangers_message_is_not_found(client_for, alice, mallory):
     assert stored() == before
 
 
-def test_nothing_in_a_body_moves_a_row_to_another_organization(client_for, alice, mallory):
+def test_body_cannot_name_another_organization(client_for, alice, mallory):
     body = {
         "label": "human",
         "organization_id": alice.organization_id,

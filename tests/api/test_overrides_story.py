@@ -5,7 +5,7 @@ from conversations.domain.memory.blocks import write_block
 from ..factories import actor, make_agent, make_conversation
 
 
-def test_the_story_of_docs_overrides(client_for, alice):
+def test_story_of_docs_overrides(client_for, alice):
     client = client_for(alice)
     policy = {"label": "policy", "value": "Refunds: 24 hours\nCalls: 9 to 17\nTone: warm"}
     agent = make_agent(alice, memory_blocks=[policy])

@@ -75,7 +75,7 @@ def walk(client, path: str, cursor: str) -> list[str]:
 
 @pytest.mark.parametrize("order", ["asc", "desc"])
 @pytest.mark.parametrize("path", LISTS)
-def test_walking_forwards_gives_each_row_once(client_for, alice, world, path, order):
+def test_after_visits_each_row_once(client_for, alice, world, path, order):
     """V1 skipped rows of one time, conversations without messages, and started over in
     messages listed newest first."""
     client, path = client_for(alice), f"/v1/{path.format(**world)}&order={order}"
@@ -89,7 +89,7 @@ def test_walking_forwards_gives_each_row_once(client_for, alice, world, path, or
 
 @pytest.mark.parametrize("order", ["asc", "desc"])
 @pytest.mark.parametrize("path", LISTS)
-def test_walking_backwards_gives_the_pages_just_before(client_for, alice, world, path, order):
+def test_before_returns_preceding_pages(client_for, alice, world, path, order):
     client, path = client_for(alice), f"/v1/{path.format(**world)}&order={order}"
     every = [key(row) for row in client.get(path).json()]
 
@@ -99,7 +99,7 @@ def test_walking_backwards_gives_the_pages_just_before(client_for, alice, world,
 
 
 @pytest.mark.parametrize("path", [p for p in LISTS if "connected" not in p])
-def test_the_orders_are_each_others_reverse_but_for_nulls(client_for, alice, world, path):
+def test_orders_are_reversed_except_for_nulls(client_for, alice, world, path):
     client, path = client_for(alice), f"/v1/{path.format(**world)}"
 
     up, down = (
@@ -112,7 +112,7 @@ def test_the_orders_are_each_others_reverse_but_for_nulls(client_for, alice, wor
     assert up[dated:] == down[dated:][::-1]
 
 
-def test_nulls_come_last_in_both_directions(client_for, alice, world):
+def test_nulls_are_last_in_both_orders(client_for, alice, world):
     client = client_for(alice)
 
     for order in ("asc", "desc"):
@@ -122,7 +122,7 @@ def test_nulls_come_last_in_both_directions(client_for, alice, world):
 
 
 @pytest.mark.parametrize("path", ["conversations", "blocks", "agents"])
-def test_a_cursor_whose_row_was_deleted_still_works(client_for, alice, world, path):
+def test_deleted_row_remains_a_cursor(client_for, alice, world, path):
     client = client_for(alice)
     every = [row["id"] for row in client.get(f"/v1/{path}/").json()]
     client.delete(f"/v1/{path}/{every[1]}")
@@ -132,7 +132,7 @@ def test_a_cursor_whose_row_was_deleted_still_works(client_for, alice, world, pa
     assert rest == every[2:]
 
 
-def test_a_deleted_agent_is_still_a_cursor_among_the_agents_of_a_block(client_for, alice, world):
+def test_deleted_agent_remains_a_cursor_of_block(client_for, alice, world):
     client, path = client_for(alice), f"/v1/blocks/{world['block']}/agents"
     every = [row["id"] for row in client.get(path).json()]
     client.delete(f"/v1/agents/{every[1]}")
@@ -142,7 +142,7 @@ def test_a_deleted_agent_is_still_a_cursor_among_the_agents_of_a_block(client_fo
     assert rest == every[2:]
 
 
-def test_a_page_between_two_cursors(client_for, alice, world):
+def test_page_between_two_cursors(client_for, alice, world):
     client = client_for(alice)
     every = [row["id"] for row in client.get("/v1/blocks/").json()]
 
@@ -156,7 +156,7 @@ WITH_IDS = [path for path in LISTS if not path.startswith("tags")]
 
 @pytest.mark.parametrize("cursor", ["after", "before"])
 @pytest.mark.parametrize("path", WITH_IDS)
-def test_an_unknown_cursor_is_a_404(client_for, alice, world, path, cursor):
+def test_unknown_cursor_is_404(client_for, alice, world, path, cursor):
     """V1 ignored it here and there, and answered with all rows or none."""
     client, path = client_for(alice), f"/v1/{path.format(**world)}"
     known = key(client.get(path).json()[0])
@@ -170,7 +170,7 @@ def test_an_unknown_cursor_is_a_404(client_for, alice, world, path, cursor):
 
 @pytest.mark.parametrize("cursor", ["nonsense", "", "user-00000000-0000-4000-8000-000000000000"])
 @pytest.mark.parametrize("path", WITH_IDS)
-def test_a_malformed_cursor_is_a_422(client_for, alice, world, path, cursor):
+def test_malformed_cursor_is_422(client_for, alice, world, path, cursor):
     reply = client_for(alice).get(f"/v1/{path.format(**world)}&after={cursor}")
 
     assert reply.status_code == 422
@@ -192,7 +192,7 @@ def test_a_malformed_cursor_is_a_422(client_for, alice, world, path, cursor):
     ],
 )
 @pytest.mark.parametrize("path", LISTS)
-def test_a_limit_is_from_one_to_a_thousand(client_for, alice, world, path, limit, says):
+def test_limit_outside_1_to_1000_is_422(client_for, alice, world, path, limit, says):
     """V1 answered 500 for -1, and took 0 for nothing here and for everything there."""
     reply = client_for(alice).get(f"/v1/{path.format(**world)}&limit={limit}")
 
@@ -208,7 +208,7 @@ def test_a_limit_is_from_one_to_a_thousand(client_for, alice, world, path, limit
     ],
 )
 @pytest.mark.parametrize("path", LISTS)
-def test_other_wrong_parameters_are_named(client_for, alice, world, path, query, says):
+def test_other_invalid_parameters_are_422(client_for, alice, world, path, query, says):
     reply = client_for(alice).get(f"/v1/{path.format(**world)}&{query}")
 
     assert reply.status_code == 422

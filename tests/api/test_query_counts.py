@@ -91,7 +91,7 @@ def world(alice, request) -> dict[str, str]:
         ("tags/", KEY + 1),
     ],
 )
-def test_a_read_costs_the_same_queries_however_many_rows(
+def test_read_query_count_does_not_grow(
     client_for, alice, world, django_assert_num_queries, count, path, queries
 ):
     client, path = client_for(alice), f"/v1/{path.format(**world)}"
@@ -105,14 +105,14 @@ def test_a_read_costs_the_same_queries_however_many_rows(
 
 @pytest.mark.parametrize("count", [1, 5])
 @pytest.mark.parametrize("path", ["conversations/", "agents/", "blocks/{block}/agents", "runs/"])
-def test_these_lists_hold_a_row_for_each(client_for, alice, world, count, path):
+def test_lists_contain_a_row_for_each(client_for, alice, world, count, path):
     reply = client_for(alice).get(f"/v1/{path.format(**world)}")
 
     assert len(reply.json()) == count
 
 
 @pytest.mark.parametrize("count", [1, 5])
-def test_an_edit_costs_the_same_queries_however_many_agents_read_the_block(
+def test_edit_query_count_does_not_grow_with_agents(
     client_for, alice, django_assert_num_queries, count
 ):
     block = make_block(alice)

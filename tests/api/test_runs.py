@@ -5,7 +5,7 @@ import pytest
 from ..factories import make_agent, make_conversation, make_run
 
 
-def test_a_run_on_the_wire(client_for, alice):
+def test_run_on_the_wire(client_for, alice):
     conversation = make_conversation(make_agent(alice))
     run = make_run(
         conversation,
@@ -55,7 +55,7 @@ def test_a_run_on_the_wire(client_for, alice):
         ("order=asc", ["completed", "failed", "running"]),
     ],
 )
-def test_runs_are_filtered(client_for, alice, query, found):
+def test_runs_filter(client_for, alice, query, found):
     conversation, other = (make_conversation(make_agent(alice)) for _ in range(2))
     make_run(conversation, status="completed", stop_reason="end_turn")
     make_run(conversation, status="failed", background=True)
@@ -67,7 +67,7 @@ def test_runs_are_filtered(client_for, alice, query, found):
     assert [run["status"] for run in reply.json()] == found
 
 
-def test_the_runs_of_a_deleted_conversation_are_gone(client_for, alice):
+def test_runs_of_deleted_conversation_are_hidden(client_for, alice):
     conversation = make_conversation(make_agent(alice))
     run = make_run(conversation)
     client = client_for(alice)
@@ -79,7 +79,7 @@ def test_the_runs_of_a_deleted_conversation_are_gone(client_for, alice):
 
 
 @pytest.mark.parametrize("name", ["agent_id", "conversation_id", "agent_ids", "statuses"])
-def test_a_filter_of_the_wrong_shape_is_a_422(client_for, alice, name):
+def test_malformed_filter_is_422(client_for, alice, name):
     reply = client_for(alice).get(f"/v1/runs/?{name}=nonsense")
 
     assert reply.status_code == 422

@@ -29,7 +29,7 @@ def search(client, query: str, **fields) -> list[str]:
     return [found["content"] for found in reply.json()]
 
 
-def test_all_the_words_in_any_case_and_order_newest_first(client_for, alice, conversation):
+def test_search_matches_all_words_newest_first(client_for, alice, conversation):
     client = client_for(alice)
 
     assert search(client, "ada") == ["Ada eats grass_in the morning", "The zebra is called Ada"]
@@ -38,17 +38,17 @@ def test_all_the_words_in_any_case_and_order_newest_first(client_for, alice, con
     assert search(client, "") == search(client, "   ") == []
 
 
-def test_words_beyond_ascii(client_for, alice, conversation):
+def test_search_matches_non_ascii_words(client_for, alice, conversation):
     assert search(client_for(alice), "Übermut") == ["Übermut tut selten gut"]
 
 
 @pytest.mark.parametrize("query", ["%", "_", "\\", "' OR 1=1", "a & b | !c", '"', ":*"])
-def test_signs_mean_themselves(client_for, alice, conversation, query):
+def test_search_treats_punctuation_literally(client_for, alice, conversation, query):
     """None is a wildcard or an operator, and none is an error."""
     assert len(search(client_for(alice), query)) < 4
 
 
-def test_what_a_found_message_says(client_for, alice, conversation):
+def test_search_result_on_the_wire(client_for, alice, conversation):
     [found] = client_for(alice).post("/v1/messages/search", {"query": "called"}).json()
 
     message = conversation.message_links.get(position=1).message
@@ -58,7 +58,7 @@ def test_what_a_found_message_says(client_for, alice, conversation):
     assert found["conversation_id"] == conversation.pk
 
 
-def test_where_and_when_and_whose(client_for, alice, mallory, conversation):
+def test_search_filters_by_conversation_time_and_role(client_for, alice, mallory, conversation):
     other = make_conversation(make_agent(alice))
     make_messages(other, "The zebra is called Eve")
     client = client_for(alice)
@@ -76,14 +76,14 @@ def test_where_and_when_and_whose(client_for, alice, mallory, conversation):
     assert stranger.status_code == 404
 
 
-def test_a_deleted_conversation_is_not_searched(client_for, alice, conversation):
+def test_search_excludes_deleted_conversations(client_for, alice, conversation):
     delete_conversation(conversation, by=actor(alice))
 
     assert search(client_for(alice), "zebra") == []
 
 
 @pytest.mark.parametrize("words", [1, 200_000])
-def test_a_query_that_is_too_long_is_named(client_for, alice, conversation, words):
+def test_search_with_long_query_is_422(client_for, alice, conversation, words):
     reply = client_for(alice).post("/v1/messages/search", {"query": "zebra" * 200 + " a" * words})
 
     assert reply.status_code == 422
@@ -91,7 +91,7 @@ def test_a_query_that_is_too_long_is_named(client_for, alice, conversation, word
     assert search(client_for(alice), "called " * 142) == ["The zebra is called Ada"]
 
 
-def test_a_message_longer_than_any_index_takes_is_stored(client_for, alice, conversation):
+def test_message_too_long_for_index_is_stored(client_for, alice, conversation):
     """PostgreSQL's takes a megabyte of words of one row."""
     make_messages(conversation, " ".join(f"word{n}" for n in range(200_000)), "a giraffe")
 
@@ -100,7 +100,7 @@ def test_a_message_longer_than_any_index_takes_is_stored(client_for, alice, conv
 
 
 @pytest.mark.postgres_only
-def test_the_index_is_used(conversation):
+def test_search_uses_index(conversation):
     found = search_messages(Message.objects.all(), "zebra").order_by()
 
     with transaction.atomic(), connection.cursor() as cursor:
@@ -108,11 +108,11 @@ def test_the_index_is_used(conversation):
         assert "message_texts" in found.explain()
 
 
-def test_a_key_that_may_only_read_may_search(client_for, alice, conversation):
+def test_read_key_can_search(client_for, alice, conversation):
     assert search(client_for(alice, scope="read"), "called") == ["The zebra is called Ada"]
 
 
-def test_the_system_message_is_not_searched(client_for, alice):
+def test_search_excludes_system_message(client_for, alice):
     make_conversation(make_agent(alice, memory_blocks=[{"label": "human", "value": "a zebra"}]))
 
     assert search(client_for(alice), "zebra") == []

@@ -6,13 +6,13 @@ from ..factories import make_agent, make_conversation
 
 
 @pytest.mark.parametrize("path", ["health", "health/", "ready", "ready/"])
-def test_the_server_says_that_it_is_well(client, db, path):
+def test_health_and_ready_report_ok(client, db, path):
     replies = [client.get(f"/{base}/{path}") for base in ("v1", "latest")]
 
     assert [reply.json() for reply in replies] == [{"version": __version__, "status": "ok"}] * 2
 
 
-def test_the_models(client_for, alice):
+def test_models_without_provider(client_for, alice):
     [model] = client_for(alice).get("/v1/models/").json()
 
     assert model == {
@@ -41,7 +41,7 @@ def test_the_models(client_for, alice):
         ("limit=1&before=tea", ["milk"]),
     ],
 )
-def test_the_tags_of_live_agents(client_for, alice, query, tags):
+def test_tags_of_live_agents(client_for, alice, query, tags):
     make_agent(alice, tags=["tea", "milk"])
     make_agent(alice, tags=["tea", "Coffee"])
     gone = make_agent(alice, tags=["gone"])
@@ -61,15 +61,13 @@ def test_the_tags_of_live_agents(client_for, alice, query, tags):
     ],
 )
 @pytest.mark.parametrize("method", ["get", "post", "patch", "delete"])
-def test_the_other_spelling_of_a_route_redirects_with_method_and_body(
-    client_for, alice, asked, spelled, method
-):
+def test_other_slash_redirects_with_method_and_body(client_for, alice, asked, spelled, method):
     reply = getattr(client_for(alice), method)(asked)
 
     assert (reply.status_code, reply["Location"]) == (307, f"http://testserver{spelled}")
 
 
-def test_the_other_name_of_the_api_reaches_the_same_rows(client_for, alice):
+def test_latest_is_an_alias_of_v1(client_for, alice):
     conversation = make_conversation(make_agent(alice))
 
     replies = [
@@ -81,13 +79,13 @@ def test_the_other_name_of_the_api_reaches_the_same_rows(client_for, alice):
     assert replies[0].json()["id"] == conversation.pk
 
 
-def test_the_models_of_providers(client_for, alice, model):
+def test_models_of_providers(client_for, alice, model):
     handles = [each["handle"] for each in client_for(alice).get("/v1/models/").json()]
 
     assert handles == ["scripted/demo", "openai/gpt-4o-mini"]
 
 
-def test_a_provider_that_does_not_answer_lists_nothing(client_for, alice, configure):
+def test_unreachable_provider_lists_no_models(client_for, alice, configure):
     configure(PROVIDERS={"gone": {"base_url": "http://127.0.0.1:9/v1"}})
 
     handles = [each["handle"] for each in client_for(alice).get("/v1/models/").json()]

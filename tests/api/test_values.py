@@ -91,7 +91,7 @@ def refused(client_for, alice):
 
 
 @pytest.mark.parametrize("kind", WRONG)
-def test_a_value_of_the_wrong_type_is_named(refused, kind):
+def test_value_of_wrong_type_is_422(refused, kind):
     expected, values = WRONG[kind]
 
     for route, field in fields_of(kind):
@@ -100,7 +100,7 @@ def test_a_value_of_the_wrong_type_is_named(refused, kind):
 
 
 @pytest.mark.parametrize(("value", "says"), [("a\0b", NUL), ("a\ud800b", SURROGATE)])
-def test_text_that_no_database_holds_is_refused(refused, value, says):
+def test_unstorable_text_is_422(refused, value, says):
     for route, field in fields_of("text"):
         assert f"{field}: {says}" in refused(route, field, value), (route, field)
 
@@ -117,13 +117,13 @@ def test_text_that_no_database_holds_is_refused(refused, value, says):
         ),
     ],
 )
-def test_an_object_that_could_not_be_stored_or_answered_is_refused(refused, value, says):
+def test_unstorable_object_is_422(refused, value, says):
     for route, field in fields_of("object"):
         assert refused(route, field, value) == f"{field}: {says}", (route, field)
 
 
 @pytest.mark.parametrize("deep", [500, 900])
-def test_a_very_deep_object_is_refused(client_for, alice, deep):
+def test_deeply_nested_object_is_422(client_for, alice, deep):
     body = b'{"label": "a", "metadata": ' + b'{"a":' * deep + b"1" + b"}" * deep + b"}"
 
     reply = client_for(alice).generic("POST", "/v1/blocks/", body, "application/json")
@@ -131,7 +131,7 @@ def test_a_very_deep_object_is_refused(client_for, alice, deep):
     assert reply.status_code == 422
 
 
-def test_a_number_too_large_for_a_double_is_refused(client_for, alice):
+def test_number_beyond_double_is_422(client_for, alice):
     body = b'{"label": "a", "metadata": {"a": 1e999}}'
 
     reply = client_for(alice).generic("POST", "/v1/blocks/", body, "application/json")
@@ -142,7 +142,7 @@ def test_a_number_too_large_for_a_double_is_refused(client_for, alice):
     }
 
 
-def test_an_object_at_its_limits_comes_back_as_it_was(client_for, alice):
+def test_object_at_limits_round_trips(client_for, alice):
     value = {"deep": json.loads("[" * 99 + "]" * 99), "ends": [10**400, -(2**70), 5e-324]}
     client = client_for(alice)
 
@@ -152,7 +152,7 @@ def test_an_object_at_its_limits_comes_back_as_it_was(client_for, alice):
     assert client.get(f"/v1/blocks/{made['id']}").json() == made
 
 
-def test_numbers_of_any_size_have_a_tag(client_for, alice):
+def test_etag_of_large_numbers(client_for, alice):
     client = client_for(alice)
     conversation = make_conversation(make_agent(alice, labels=["human"]), isolated=["human"])
     path = f"/v1/conversations/{conversation.pk}"
@@ -165,7 +165,7 @@ def test_numbers_of_any_size_have_a_tag(client_for, alice):
     assert read.headers["ETag"] == client.get(f"{path}/isolated-blocks/human").headers["ETag"]
 
 
-def test_the_largest_double_comes_back_even_from_a_database_that_spells_it_out(client_for, alice):
+def test_largest_double_round_trips(client_for, alice):
     client = client_for(alice)
 
     made = client.post("/v1/blocks/", {"label": "a", "metadata": {"a": 1e308}}).json()
@@ -174,7 +174,7 @@ def test_the_largest_double_comes_back_even_from_a_database_that_spells_it_out(c
     assert float(read["metadata"]["a"]) == 1e308
 
 
-def test_large_numbers_leave_times_as_they_are(client_for, alice):
+def test_large_numbers_keep_time_format(client_for, alice):
     agent = make_agent(alice)
     client, path = client_for(alice), f"/v1/agents/{agent.pk}"
     before = client.get(path).json()
@@ -186,7 +186,7 @@ def test_large_numbers_leave_times_as_they_are(client_for, alice):
 
 @pytest.mark.parametrize(("value", "says"), [("\0", NUL), ("\ud800", SURROGATE)])
 @pytest.mark.parametrize("field", ["tags", "isolated_labels", "isolated_block_labels", "tools"])
-def test_text_that_no_database_holds_is_refused_inside_lists(refused, field, value, says):
+def test_unstorable_text_in_list_is_422(refused, field, value, says):
     for route, name in fields_of("array"):
         if name == field:
             assert f"{field}.0: {says}" in refused(route, field, [value]), route
@@ -194,7 +194,7 @@ def test_text_that_no_database_holds_is_refused_inside_lists(refused, field, val
 
 @pytest.mark.parametrize("value", [5, None, True, [], {}])
 @pytest.mark.parametrize("field", ["tags", "isolated_labels", "isolated_block_labels", "tools"])
-def test_a_list_of_anything_but_strings_is_refused(refused, field, value):
+def test_list_of_other_types_is_422(refused, field, value):
     for route, name in fields_of("array"):
         if name == field:
             assert refused(route, field, [value]).startswith(f"{field}.0: expected a string"), route
@@ -213,14 +213,14 @@ def test_a_list_of_anything_but_strings_is_refused(refused, field, value):
         ("patch blocks/{block}", "label", 50),
     ],
 )
-def test_text_longer_than_its_column_is_refused(refused, route, field, most):
+def test_text_longer_than_column_is_422(refused, route, field, most):
     says = refused(route, field, "a" * (most + 1))
 
     assert says == f"{field}: Ensure this field has no more than {most} characters."
 
 
 @pytest.mark.parametrize("kind", ["no-provider-of-ours", 5, ["openai"], None])
-def test_settings_are_for_a_provider_that_is_known(refused, kind):
+def test_model_settings_of_unknown_provider_are_422(refused, kind):
     for route, field in fields_of("object"):
         if field == "model_settings":
             says = refused(route, field, {"provider_type": kind})
@@ -241,7 +241,7 @@ def test_settings_are_for_a_provider_that_is_known(refused, kind):
         "tags/?name=%00",
     ],
 )
-def test_a_nul_in_a_query_is_refused(client_for, alice, path):
+def test_nul_in_query_is_422(client_for, alice, path):
     reply = client_for(alice).get(f"/v1/{path}")
 
     assert reply.status_code == 422
@@ -251,7 +251,7 @@ def test_a_nul_in_a_query_is_refused(client_for, alice, path):
 
 
 @pytest.mark.parametrize("path", ["agents/?name=%FF", "blocks/?value_search=%ED%A0%80"])
-def test_bytes_of_a_query_that_are_no_utf8_match_nothing(client_for, alice, path):
+def test_invalid_utf8_in_query_matches_nothing(client_for, alice, path):
     reply = client_for(alice).get(f"/v1/{path}")
 
     assert (reply.status_code, reply.json()) == (200, [])
