@@ -17,10 +17,11 @@ else:
 
 def member_of(request: HttpRequest) -> Member | None:
     """Return the operator's active member; one query per request."""
-    if not hasattr(request, "member"):
+    # The name is ours alone: middleware of the host may set others.
+    if not hasattr(request, "conversations_member"):
         linked = Member.objects.filter(user=request.user.pk, is_active=True)
-        setattr(request, "member", linked.select_related("organization").first())  # noqa: B010 (HttpRequest declares no such attribute)
-    member: Member | None = getattr(request, "member", None)
+        setattr(request, "conversations_member", linked.select_related("organization").first())  # noqa: B010 (HttpRequest declares no such attribute)
+    member: Member | None = getattr(request, "conversations_member", None)
     return member
 
 

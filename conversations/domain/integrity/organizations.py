@@ -35,7 +35,7 @@ REFERENCES: list[tuple[type[Model], str, list[str]]] = [
     (Step, "", ["run"]),
 ]
 
-# Members; a superuser's may act in every organization.
+# Members. A superuser's, and one without an organization, may act in every organization.
 MEMBERS: list[tuple[type[Model], str, list[str]]] = [
     (ApiKey, "", ["member"]),
     (BlockRevision, "block", ["written_by"]),
@@ -68,7 +68,7 @@ def _mixed(
     other = f"{target}__organization"
     rows = model._default_manager.exclude(**{target: None}).exclude(**{own: F(other)})
     if except_superusers:
-        rows = rows.exclude(**{f"{target}__user__is_superuser": True})
+        rows = rows.exclude(Q(**{f"{target}__user__is_superuser": True}) | Q(**{other: None}))
     if organization:
         rows = rows.filter(Q(**{own: organization}) | Q(**{other: organization}))
     row = owner or "pk"

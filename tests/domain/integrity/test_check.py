@@ -13,6 +13,7 @@ from conversations.domain.memory.isolation import release_label
 from conversations.ids import UUID4
 from conversations.models import (
     Block,
+    Member,
     Message,
     Run,
 )
@@ -140,6 +141,11 @@ def test_verbs_cause_no_breach(world):
     write_block(world.shared, by=actor(world.alice), value="new for all", description="who")
     root = link_user(make_member(name="root"), is_superuser=True)
     write_block(world.shared, by=actor(root), value="by a superuser")
+    former = link_user(make_member(name="former"), is_superuser=True)
+    Member.objects.filter(pk=former.pk).update(organization=None)
+    write_block(world.shared, by=actor(former), value="by a superuser until today")
+    former.user.is_superuser = False
+    former.user.save()
     damage(world.agent, isolated_labels=["gone"])
     released = make_conversation(world.other_agent, isolated=["human"])
     release_label(released, "human", by=actor(world.alice))
