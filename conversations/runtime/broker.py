@@ -3,7 +3,7 @@
 import asyncio
 import threading
 from collections import defaultdict, deque
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncGenerator, Iterable
 from enum import Enum
 from typing import Final, Literal
 
@@ -142,7 +142,7 @@ class EventBroker:
 
     async def follow(
         self, run_id: str, *, after: int = 0, subscription: Subscription | None = None
-    ) -> AsyncIterator[StoredEvent | Literal[Idle.IDLE]]:
+    ) -> AsyncGenerator[StoredEvent | Literal[Idle.IDLE], None]:
         """Yield a run's events numbered beyond `after` until the run is over, and IDLE meanwhile.
 
         `subscription` is one from before the run's first event, which saves reading stored ones.

@@ -1,4 +1,6 @@
-"""What a caller sends to an agent, and in which form the answer is wanted."""
+"""The bodies of requests that start, follow, compact or cancel turns."""
+
+from typing import Any
 
 from rest_framework import serializers
 
@@ -7,6 +9,7 @@ from ..shapes.messages import MESSAGE_TYPES
 from .fields import (
     OPTIONAL,
     Id,
+    Input,
     StrictBoolean,
     StrictChoice,
     StrictInteger,
@@ -15,12 +18,12 @@ from .fields import (
     StrictString,
 )
 
-# Ours, so that one request can't be made to call the model for ever.
+# Bounds how often one request calls the model.
 MAX_STEPS = 200
 
 
-class ToolReturn(serializers.Serializer):
-    """The result of a tool that the client ran."""
+class ToolReturn(Input):
+    """The result of a client tool."""
 
     type = StrictChoice(["tool"], required=False)
     tool_call_id = StrictString(allow_blank=False, max_length=200)
@@ -29,30 +32,30 @@ class ToolReturn(serializers.Serializer):
     stdout = StrictList(child=StrictString(), **OPTIONAL)
     stderr = StrictList(child=StrictString(), **OPTIONAL)
 
-    def validate_tool_return(self, value):
+    def validate_tool_return(self, value: Any) -> str:
         return "".join(part["text"] for part in read_content(value) if part["type"] == "text")
 
 
-class Approval(serializers.Serializer):
-    """One answer to a request for approval: a decision, or what the client's tool returned."""
+class Approval(Input):
+    """One answer to an approval request: a decision, or the result of a client tool."""
 
     type = StrictChoice(["approval", "tool"], default="approval")
     tool_call_id = StrictString(allow_blank=False, max_length=200)
     approve = StrictBoolean(required=False)
     reason = StrictString(**OPTIONAL)
 
-    def to_internal_value(self, data):
+    def to_internal_value(self, data: Any) -> dict[str, Any]:
         if isinstance(data, dict) and data.get("type") == "tool":
             serializer = ToolReturn(data=data)
             serializer.is_valid(raise_exception=True)
             return {**serializer.validated_data, "type": "tool"}
-        answer = super().to_internal_value(data)
+        answer: dict[str, Any] = super().to_internal_value(data)
         if "approve" not in answer:
             raise serializers.ValidationError({"approve": "field required"})
         return answer
 
 
-class SentMessage(serializers.Serializer):
+class SentMessage(Input):
     """A message, the decision about tool calls (`type` approval), or their results (tool_return).
 
     `content` is a string or an array of parts: {"type": "text", "text"}, or
@@ -72,10 +75,10 @@ class SentMessage(serializers.Serializer):
     reason = StrictString(**OPTIONAL)
     tool_returns = StrictList(child=ToolReturn(), **OPTIONAL)
 
-    def validate_content(self, value):
+    def validate_content(self, value: Any) -> list[dict[str, Any]]:
         return read_content(value)
 
-    def validate(self, message):
+    def validate(self, message: dict[str, Any]) -> dict[str, Any]:
         kind = message.get("type") or "message"
         needed = {
             "message": ["role", "content"],
@@ -87,15 +90,15 @@ class SentMessage(serializers.Serializer):
         return {**message, "type": kind}
 
 
-def read_content(value) -> list[dict]:
-    """A message's content as parts."""
+def read_content(value: Any) -> list[dict[str, Any]]:
+    """Return a message's content as parts."""
     parts = [{"type": "text", "text": value}] if isinstance(value, str) else value
     if not isinstance(parts, list) or not all(isinstance(part, dict) for part in parts):
         raise serializers.ValidationError("expected a string or an array of content parts")
     return [_read_part(part) for part in parts]
 
 
-def _read_part(part: dict) -> dict:
+def _read_part(part: dict[str, Any]) -> dict[str, Any]:
     if part.get("type", "text") == "text":
         return {"type": "text", "text": StrictString().run_validation(part.get("text"))}
     source = part.get("source")
@@ -111,16 +114,16 @@ def _read_part(part: dict) -> dict:
     )
 
 
-class ClientTool(serializers.Serializer):
-    """A tool that the client runs: the turn ends with its call, and goes on with its result."""
+class ClientTool(Input):
+    """A client tool: its call ends the turn, its result starts the next one."""
 
     name = StrictString(allow_blank=False, max_length=64)
     description = StrictString(**OPTIONAL)
     parameters = StrictObject(**OPTIONAL, help_text="A JSON schema.")
 
 
-class SendBody(serializers.Serializer):
-    """The body of POST …/messages. What concerns other products of V1 is ignored."""
+class SendBody(Input):
+    """The body of POST …/messages. Fields of V1 that have no meaning here are ignored."""
 
     messages = StrictList(child=SentMessage(), **OPTIONAL)
     input = serializers.JSONField(**OPTIONAL, help_text="The content of one message of the user.")
@@ -139,7 +142,7 @@ class SendBody(serializers.Serializer):
         default=True, help_text="Show calls of send_message as assistant messages."
     )
 
-    def validate(self, body):
+    def validate(self, body: dict[str, Any]) -> dict[str, Any]:
         messages = body.get("messages") or []
         if body.get("input") is not None:
             if messages:
@@ -154,9 +157,11 @@ class SendBody(serializers.Serializer):
         return {**body, "messages": messages}
 
 
-def turn_request(body: dict) -> TurnRequest:
-    """What the domain is asked."""
-    sent, decisions, answered = [], [], []
+def turn_request(body: dict[str, Any]) -> TurnRequest:
+    """Return the request of a validated `SendBody`."""
+    sent: list[dict[str, Any]] = []
+    decisions: list[dict[str, Any]] = []
+    results: list[dict[str, Any]] = []
     for message in body["messages"]:
         if message["type"] == "message":
             sent.append(
@@ -166,13 +171,13 @@ def turn_request(body: dict) -> TurnRequest:
                 }
             )
             continue
-        answered += message.get("tool_returns") or []
+        results += message.get("tool_returns") or []
         for approval in message.get("approvals") or []:
-            (answered if approval["type"] == "tool" else decisions).append(approval)
+            (results if approval["type"] == "tool" else decisions).append(approval)
         if message.get("approve") is not None and not message.get("approvals"):
             decisions.append({**message, "tool_call_id": None})
     return TurnRequest(
-        input=[*(_tool_message(answer) for answer in answered), *sent],
+        input=[*(_tool_message(answer) for answer in results), *sent],
         decisions=[
             {name: decision.get(name) for name in ("tool_call_id", "approve", "reason")}
             for decision in decisions
@@ -185,7 +190,7 @@ def turn_request(body: dict) -> TurnRequest:
     )
 
 
-def _tool_message(answer: dict) -> dict:
+def _tool_message(answer: dict[str, Any]) -> dict[str, Any]:
     text = answer["tool_return"]
     returned = {
         "tool_call_id": answer["tool_call_id"],
@@ -202,20 +207,20 @@ def _tool_message(answer: dict) -> dict:
     }
 
 
-class StreamBody(serializers.Serializer):
-    """The body of POST …/stream, all of it optional. What tuned V1's polling is ignored."""
+class StreamBody(Input):
+    """The body of POST …/stream; every field is optional. V1's polling options are ignored."""
 
     agent_id = Id("agent", **OPTIONAL)
     run_id = Id("run", **OPTIONAL)
     otid = StrictString(**OPTIONAL)
     starting_after = StrictInteger(
-        default=0, min_value=0, help_text="The `seq_id` of the last event that was seen."
+        default=0, min_value=0, help_text="The `seq_id` of the last event that the client has seen."
     )
     include_pings = StrictBoolean(**OPTIONAL)
 
 
-class CompactBody(serializers.Serializer):
-    """The body of POST …/compact, all of it optional."""
+class CompactBody(Input):
+    """The body of POST …/compact; every field is optional."""
 
     agent_id = Id("agent", **OPTIONAL)
     compaction_settings = StrictObject(
@@ -223,7 +228,7 @@ class CompactBody(serializers.Serializer):
         help_text='{"mode": "all" | "sliding_window", "model", "prompt"}; the rest is ignored.',
     )
 
-    def validate_compaction_settings(self, value):
+    def validate_compaction_settings(self, value: Any) -> dict[str, Any]:
         value = value or {}
         kept = {}
         for name, field in (
@@ -239,13 +244,13 @@ class CompactBody(serializers.Serializer):
         return kept
 
 
-class CancelQuery(serializers.Serializer):
+class CancelQuery(Input):
     """The query of POST /v1/conversations/{id}/cancel."""
 
     agent_id = Id("agent", required=False)
 
 
-class CancelBody(serializers.Serializer):
+class CancelBody(Input):
     """The body of POST /v1/agents/{id}/messages/cancel."""
 
     run_ids = StrictList(child=Id("run"), **OPTIONAL)

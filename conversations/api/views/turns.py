@@ -228,10 +228,10 @@ class CancelAgent(ApiView):
         active = runs_of(request).filter(agent=find_agent(request, agent_id)).active()
         if body.get("run_ids"):
             active = active.filter(pk__in=body["run_ids"])
-        active = list(active)
-        if not active:
+        runs = list(active)
+        if not runs:
             raise Conflict(f"CONFLICT: No active runs to cancel for agent {agent_id}")
-        return Response(_cancelled(active))
+        return Response(_cancelled(runs))
 
 
 class CancelRun(ApiView):
