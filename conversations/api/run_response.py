@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import AbstractAsyncContextManager, aclosing, nullcontext
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -21,13 +21,9 @@ from ..models import Message, Run
 from ..runtime.broker import IDLE, Subscription
 from ..runtime.runtime import get_runtime
 from .http.renderers import dumped
-from .serializers.events import (
-    represent_compaction,
-    represent_event,
-    represent_failure,
-    represent_usage,
-)
+from .shapes.events import compaction_json, event_json, failure_json, usage_json
 from .shapes.messages import messages_json
+from .shapes.turns import LettaResponseJSON
 
 # Without events for this long, a stream sends a ping, so that proxies keep the connection. Seconds.
 PING_INTERVAL = 20.0
@@ -142,7 +138,7 @@ async def _lines(
                 continue
             last_sent = time.monotonic()
             name = b"event: error\n" if isinstance(stored.event, ErrorEvent) else b""
-            for item in represent_event(
+            for item in event_json(
                 stored, types=options.types, shows_sent_messages=options.shows_sent_messages
             ):
                 yield name + b"data: " + dumped(item) + b"\n\n"
@@ -169,7 +165,7 @@ class WholeAnswer(NamedTuple):
     """The status and the body of a response that is not streamed."""
 
     status: int
-    body: dict[str, Any]
+    body: Mapping[str, Any]
 
 
 def whole_answer(run_id: str, options: ResponseOptions) -> WholeAnswer:
@@ -181,20 +177,20 @@ def whole_answer(run_id: str, options: ResponseOptions) -> WholeAnswer:
     if run.status == Run.Status.FAILED:
         error = from_json(run.events.order_by("-seq")[0].data)
         assert isinstance(error, ErrorEvent)  # noqa: S101 (`finish_run` stores it last)
-        return WholeAnswer(*represent_failure(run, error))
+        return WholeAnswer(*failure_json(run, error))
     if run.metadata.get("run_type") == "compact":
         if run.status == Run.Status.CANCELLED:
             detail = "CONFLICT: The compaction was cancelled"
             return WholeAnswer(409, {"detail": detail, "run_id": run_id})
         summary = from_json(run.events.get(data__type="summary").data)
         assert isinstance(summary, SummaryEvent)  # noqa: S101 (by the query)
-        return WholeAnswer(200, represent_compaction(summary))
+        return WholeAnswer(200, compaction_json(summary))
     messages = [link.message for link in messages_of_run(run)]
     messages = [message for message in messages if _is_shown(message, options)]
-    answer = {
+    answer: LettaResponseJSON = {
         "messages": messages_json(messages, options.types, speech=options.shows_sent_messages),
         "stop_reason": {"message_type": "stop_reason", "stop_reason": run.stop_reason},
-        "usage": represent_usage(run.usage),
+        "usage": usage_json(run.usage),
         "logprobs": None,
         "turns": None,
     }

@@ -226,6 +226,11 @@ def _tool_return(message: Message) -> MessageContent:
             "stderr": None,
         }
     ]
+    return tool_return_content(returns)
+
+
+def tool_return_content(returns: list[ToolReturnJSON]) -> MessageContent:
+    """Return the content of a message with tool results; V1 repeats the first one beside them."""
     first = returns[0]
     return {
         "message_type": "tool_return_message",

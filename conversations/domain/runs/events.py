@@ -1,7 +1,7 @@
 """The events of a run: their types, their numbers and their storage.
 
 Events are stored as JSON: the fields of the class, and its `kind` under the key `type`. The API
-gives them the shapes of V1 (`api/serializers/events.py`).
+gives them the shapes of V1 (`api/shapes/events.py`).
 """
 
 from collections.abc import Iterable, Sequence

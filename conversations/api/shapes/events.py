@@ -1,6 +1,8 @@
-"""The events of a run in V1's shapes."""
+"""JSON of a run's events, and of its outcome."""
 
-from typing import Any, cast
+from typing import Any, Literal, TypeAlias, cast
+
+from typing_extensions import TypedDict
 
 from ...domain.runs.events import (
     ApprovalRequestEvent,
@@ -18,13 +20,36 @@ from ...domain.runs.events import (
 from ...domain.turns.reply import SEND_MESSAGE_TOOL
 from ...llm.errors import MODEL_ERRORS, ModelErrorType
 from ...models import Run
-from ..shapes.messages import otid_of, speech_of
+from .messages import (
+    MessageContent,
+    MessageJSON,
+    ToolCallJSON,
+    ToolReturnJSON,
+    otid_of,
+    speech_of,
+    tool_return_content,
+)
+from .turns import CompactionJSON, StopReasonJSON, UsageJSON
 
 
-def represent_event(
+class ErrorEventJSON(TypedDict):
+    """Why a streamed turn failed."""
+
+    message_type: Literal["error_message"]
+    run_id: str
+    error_type: str
+    message: str
+    detail: str | None
+    seq_id: int
+
+
+EventJSON: TypeAlias = MessageJSON | StopReasonJSON | UsageJSON | ErrorEventJSON
+
+
+def event_json(
     stored: StoredEvent, *, types: list[str] | None = None, shows_sent_messages: bool = True
-) -> list[dict[str, Any]]:
-    """Return a stored event: one object, rarely two, none if `types` excludes it.
+) -> list[EventJSON]:
+    """Return the JSON of a stored event: one object, rarely two, none if `types` excludes it.
 
     `shows_sent_messages` turns calls of `send_message` into assistant messages.
     """
@@ -32,10 +57,10 @@ def represent_event(
     if isinstance(event, StopEvent):
         return [{"message_type": "stop_reason", "stop_reason": event.reason}]
     if isinstance(event, UsageEvent):
-        return [represent_usage(event.usage)]
+        return [usage_json(event.usage)]
     if isinstance(event, ErrorEvent):
-        return [represent_error(stored.run_id, event, stored.seq)]
-    items = [
+        return [_error_json(stored.run_id, event, stored.seq)]
+    items: list[MessageJSON] = [
         {
             "id": event.message,
             "date": event.at,
@@ -61,7 +86,7 @@ def _items(
     | ToolReturnEvent
     | SummaryEvent,
     shows_sent_messages: bool,
-) -> list[dict[str, Any]]:
+) -> list[MessageContent]:
     if isinstance(event, TextEvent):
         return [{"message_type": "assistant_message", "content": event.text}]
     if isinstance(event, ReasoningEvent):
@@ -76,25 +101,26 @@ def _items(
     if isinstance(event, SummaryEvent):
         return [{"message_type": "summary_message", "summary": event.text}]
     if isinstance(event, ToolReturnEvent):
-        returned = {
+        returned: ToolReturnJSON = {
+            "type": "tool",
             "tool_return": event.text,
             "status": event.status,
             "tool_call_id": event.call_id,
             "stdout": None,
             "stderr": None,
         }
-        tool_returns = [{"type": "tool", **returned}]
-        return [{"message_type": "tool_return_message", **returned, "tool_returns": tool_returns}]
+        return [tool_return_content([returned])]
     return _call_items(event, shows_sent_messages)
 
 
 def _call_items(
     event: ToolCallEvent | ApprovalRequestEvent, shows_sent_messages: bool
-) -> list[dict[str, Any]]:
-    calls = [
+) -> list[MessageContent]:
+    calls: list[ToolCallJSON] = [
         {"name": call["name"], "arguments": call["arguments"], "tool_call_id": call["id"]}
         for call in event.calls
     ]
+    message_type: Literal["approval_request_message", "tool_call_message"]
     if isinstance(event, ApprovalRequestEvent):
         message_type = "approval_request_message"
     else:
@@ -102,10 +128,11 @@ def _call_items(
     if event.is_piece:
         # V1's shape of a chunk: only the first one has a name, and `tool_calls` is no array.
         chunk = {**calls[0], "name": calls[0]["name"] or None}
-        return [{"message_type": message_type, "tool_call": chunk, "tool_calls": chunk}]
+        content = {"message_type": message_type, "tool_call": chunk, "tool_calls": chunk}
+        return [cast(MessageContent, content)]
     sent = [call for call in calls if shows_sent_messages and call["name"] == SEND_MESSAGE_TOOL]
     others = [call for call in calls if call not in sent]
-    items: list[dict[str, Any]] = []
+    items: list[MessageContent] = []
     if others:
         items.append({"message_type": message_type, "tool_call": others[0], "tool_calls": others})
     items += [
@@ -115,8 +142,8 @@ def _call_items(
     return items
 
 
-def represent_usage(usage: RunUsage) -> dict[str, Any]:
-    """Return a run's usage; zeros if no model was called."""
+def usage_json(usage: RunUsage) -> UsageJSON:
+    """Return the JSON of a run's usage: zeros if no model was called."""
     return {
         "message_type": "usage_statistics",
         "completion_tokens": usage.get("completion_tokens") or 0,
@@ -131,8 +158,8 @@ def represent_usage(usage: RunUsage) -> dict[str, Any]:
     }
 
 
-def represent_error(run_id: str, event: ErrorEvent, seq: int) -> dict[str, Any]:
-    """Return the error of a stream. V1 has one type for all errors of providers."""
+def _error_json(run_id: str, event: ErrorEvent, seq: int) -> ErrorEventJSON:
+    # V1 has one type for all errors of providers.
     is_model_error = event.error_type in MODEL_ERRORS
     return {
         "message_type": "error_message",
@@ -144,8 +171,8 @@ def represent_error(run_id: str, event: ErrorEvent, seq: int) -> dict[str, Any]:
     }
 
 
-def represent_compaction(event: SummaryEvent) -> dict[str, Any]:
-    """Return the result of a compaction."""
+def compaction_json(event: SummaryEvent) -> CompactionJSON:
+    """Return the JSON of a compaction."""
     return {
         "summary": event.text,
         "num_messages_before": event.before,
@@ -153,7 +180,7 @@ def represent_compaction(event: SummaryEvent) -> dict[str, Any]:
     }
 
 
-def represent_failure(run: Run, event: ErrorEvent) -> tuple[int, dict[str, Any]]:
+def failure_json(run: Run, event: ErrorEvent) -> tuple[int, dict[str, Any]]:
     """Return the status and the body for a run that failed."""
     if run.error_type == "invalid_argument":
         return 400, {"detail": event.text}
