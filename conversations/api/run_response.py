@@ -178,7 +178,7 @@ def whole_answer(run_id: str, options: ResponseOptions) -> WholeAnswer:
         error = from_json(run.events.order_by("-seq")[0].data)
         assert isinstance(error, ErrorEvent)  # noqa: S101 (`finish_run` stores it last)
         return WholeAnswer(*failure_json(run, error))
-    if run.metadata.get("run_type") == "compact":
+    if run.is_compaction:
         if run.status == Run.Status.CANCELLED:
             detail = "CONFLICT: The compaction was cancelled"
             return WholeAnswer(409, {"detail": detail, "run_id": run_id})

@@ -124,6 +124,11 @@ class Run(OrganizationModel):
             ),
         ]
 
+    @property
+    def is_compaction(self) -> bool:
+        """Return whether the run only compacts its conversation."""
+        return bool(self.metadata.get("run_type") == "compact")
+
     def __str__(self) -> str:
         return self.id
 

@@ -57,7 +57,7 @@ class Runtime:
         otid: str | None = None,
         idempotency_key: str | None = None,
         request_config: dict[str, Any] | None = None,
-        kind: str = "send_conversation_message",
+        kind: str,
     ) -> StartedTurn:
         """Store a run, subscribe to its events and hand it to this process's worker.
 

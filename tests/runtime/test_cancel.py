@@ -75,6 +75,7 @@ def test_before_its_task_has_begun(alice, conversation, model):
         by=Actor(alice, Source.API),
         request=TurnRequest(input=[said]),
         worker=worker.name,
+        kind="test",
     )
     worker._loop.call_soon_threadsafe(time.sleep, 0.3)
     worker.execute(run)

@@ -77,14 +77,15 @@ def start_run(
     otid: str | None = None,
     idempotency_key: str | None = None,
     request_config: dict[str, Any] | None = None,
-    kind: str = "send_conversation_message",
+    kind: str,
 ) -> StartedRun:
     """Store a new run, or return the run that the same `otid` or key has started before.
 
     The run belongs to `worker` from the start; without one it waits until a worker claims it.
-    `kind` is the `run_type` in its metadata. Raises Busy while another run of the conversation is
-    active, AwaitsClient for messages while tool calls await the client, InvalidArgument if the
-    otid or key belongs to a different request.
+    `kind` is stored as `run_type` in its metadata, where the API uses V1's names.
+
+    Raises Busy while another run of the conversation is active, AwaitsClient for messages while
+    tool calls await the client, InvalidArgument if the otid or key belongs to another request.
     """
     digest = request.digest
     if repeated := _repeated(conversation, digest, otid, idempotency_key):
