@@ -187,7 +187,7 @@ SPECTACULAR_SETTINGS = {
         "run_id": str,
         "step_id": str,
     },
-    "PREPROCESSING_HOOKS": ["conversations.api.schema.without_aliases"],
+    "PREPROCESSING_HOOKS": ["project.openapi.without_aliases"],
     "COMPONENT_SPLIT_REQUEST": True,
     "ENUM_NAME_OVERRIDES": {
         "RoleEnum": ["user", "assistant", "system"],

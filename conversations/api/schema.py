@@ -83,8 +83,3 @@ class ApiSchema(AutoSchema):
 
 def _is_shape(value: Any) -> bool:
     return is_typeddict(value) or isinstance(value, GenericAlias | UnionType)
-
-
-def without_aliases(endpoints: list[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
-    """Leave out `/latest/…`, V1's other name for every route."""
-    return [endpoint for endpoint in endpoints if not endpoint[0].startswith("/latest/")]
