@@ -11,7 +11,7 @@ patch()
 
 @pytest.fixture
 def client_for(client_for, settings):
-    """As everywhere; and reading one relation row by row is an error, so the answer is a 500."""
+    """The client of the other tests; here an N+1 query is an error, so the response is 500."""
     # Twice from one line is a verb that calls another; three times is a loop.
     settings.ZEAL_NPLUSONE_THRESHOLD = 3
 

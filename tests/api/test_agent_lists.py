@@ -1,4 +1,4 @@
-"""Agents as they are listed, and the relations that a client asks for."""
+"""Lists of agents, and the relations that a client requests."""
 
 import pytest
 

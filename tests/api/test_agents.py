@@ -123,7 +123,7 @@ def test_create_agent_accepts_llm_config(client_for, alice, config, model):
     ],
 )  # fmt: skip
 def test_create_invalid_agent_stores_nothing(client_for, alice, body, status, says):
-    """V1 dropped a block here, ignored a missing one there, and answered 500 to a bad name."""
+    """V1 dropped a block here, ignored a missing one there, and returned 500 to a bad name."""
     before = stored()
 
     reply = client_for(alice).post("/v1/agents/", body)
@@ -261,7 +261,7 @@ def test_delete_agent_hides_conversations_keeps_blocks(client_for, alice):
 
 @pytest.mark.parametrize("path", ["recompile", "system-prompt/recompile"])
 def test_recompile_returns_stored_prompt(client_for, alice, path):
-    """V1 answered with the text before."""
+    """V1 returned the text before."""
     agent = make_agent(alice, labels=["human"])
     system = agent.conversations.get().messages.get()
     type(system).objects.update(content=[{"type": "text", "text": "old"}])

@@ -1,4 +1,4 @@
-"""Who is calling, and what the key may do."""
+"""Authentication by API key, and what a key may do."""
 
 from datetime import timedelta
 

@@ -7,7 +7,7 @@ from .stored_rows import stored
 
 
 def test_create_block_with_defaults(client_for, alice):
-    """V1 answered a stock description for `human` that it had not stored."""
+    """V1 returned a stock description for `human` that it had not stored."""
     reply = client_for(alice).post("/v1/blocks/", {"label": "human"})
 
     expected = {
@@ -165,7 +165,7 @@ def test_invalid_label_is_rejected(client_for, alice, label):
 
 
 def test_rename_to_label_of_agent_conflicts(client_for, alice):
-    """V1 answered with the SQL."""
+    """V1 returned the SQL."""
     agent = make_agent(alice, labels=["human", "persona"])
     before = stored()
 

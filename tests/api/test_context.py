@@ -1,4 +1,4 @@
-"""What the model would read: straight after an edit, and of the right conversation."""
+"""The context window shows the current blocks of the right conversation."""
 
 import pytest
 

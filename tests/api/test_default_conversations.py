@@ -1,4 +1,4 @@
-"""An agent's own thread, and what makes a conversation's prompt stale."""
+"""Default conversations, and what makes the prompt of another one stale."""
 
 import pytest
 

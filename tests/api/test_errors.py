@@ -1,4 +1,4 @@
-"""What is wrong with a request is said in words, and changes nothing."""
+"""Invalid requests get an error that names the problem, and store nothing."""
 
 import pytest
 from django.conf import settings
@@ -65,7 +65,7 @@ def test_malformed_run_id_is_400(client_for, alice, kind):
 
 @pytest.mark.parametrize("route", EVERY_ROUTE, ids=str)
 def test_unknown_id_is_404_without_details(client_for, alice, route):
-    """V1 printed the whole user, or the SQL."""
+    """V1 returned the whole user, or SQL."""
     unknown = route.unknown_id()
 
     reply = route.send(client_for(alice), **{route.parameter: unknown})
@@ -104,7 +104,7 @@ WRITES = [
 
 @pytest.fixture
 def send_raw(client_for, alice):
-    """Sends a body as it is to a route, and says that nothing was changed by it."""
+    """Send a raw body to a route, and check that it stores nothing."""
     agent = make_agent(alice, labels=["human"])
     ids = {
         "agent_id": agent.pk,
@@ -266,7 +266,7 @@ def test_ten_thousand_parameters_are_422(client_for, alice):
 
 
 def test_unexpected_error_is_500_without_details(client_for, alice):
-    """The row holds a time zone that no verb would have taken."""
+    """The row has a time zone that no verb accepts."""
     agent = make_agent(alice)
     type(agent).objects.update(timezone="Nowhere/Land")
 

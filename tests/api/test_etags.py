@@ -1,4 +1,4 @@
-"""No lost update over HTTP: a write may say which version it is based on."""
+"""Conditional requests: a write may name the version that it is based on."""
 
 import re
 

@@ -8,7 +8,7 @@ from .stored_rows import stored
 
 
 def texts(client, conversation_id: str) -> list[str]:
-    """What a conversation says after its system message, oldest first."""
+    """Return the messages after the system message, oldest first."""
     messages = client.get(f"/v1/conversations/{conversation_id}/messages?order=asc").json()
     return [message["content"] for message in messages[1:]]
 

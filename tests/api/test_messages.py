@@ -89,7 +89,7 @@ def test_each_message_type_on_the_wire(client_for, alice, thread):
 
 
 def test_retrieve_returns_every_part_of_message(client_for, alice, thread):
-    """V1 answered with the reasoning only."""
+    """V1 returned the reasoning only."""
     message = thread.messages.get(content__has_part="reasoning")
 
     reply = client_for(alice).get(f"/v1/messages/{message.pk}")

@@ -1,4 +1,4 @@
-"""Organizations never mix: a stranger's id answers like one that never existed."""
+"""Organizations never mix: an id of another one behaves as one that does not exist."""
 
 import re
 
@@ -29,7 +29,7 @@ VALUES = {name: f"{{{name}}}" for name in PREFIXES} | {
 
 
 def ids_of_everything(user) -> dict[str, str]:
-    """The ids of an agent of this user, and of all that belongs to it."""
+    """Return the ids of a new agent of this member and of its rows."""
     agent = make_agent(user, labels=["human"], tags=["secret"])
     conversation = make_conversation(agent, isolated=["human"], summary="secret plans")
     # Some edits and an undo, so that there is something to undo and to redo.

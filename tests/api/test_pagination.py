@@ -1,4 +1,4 @@
-"""Every list has a total order: walking it by cursors gives each row once."""
+"""Every list has a total order: paging by cursors returns each row once."""
 
 from datetime import timedelta
 
@@ -157,7 +157,7 @@ WITH_IDS = [path for path in LISTS if not path.startswith("tags")]
 @pytest.mark.parametrize("cursor", ["after", "before"])
 @pytest.mark.parametrize("path", WITH_IDS)
 def test_unknown_cursor_is_404(client_for, alice, world, path, cursor):
-    """V1 ignored it here and there, and answered with all rows or none."""
+    """V1 ignored it here and there, and returned with all rows or none."""
     client, path = client_for(alice), f"/v1/{path.format(**world)}"
     known = key(client.get(path).json()[0])
     unknown = f"{known.partition('-')[0]}-00000000-0000-4000-8000-000000000000"
@@ -193,7 +193,7 @@ def test_malformed_cursor_is_422(client_for, alice, world, path, cursor):
 )
 @pytest.mark.parametrize("path", LISTS)
 def test_limit_outside_1_to_1000_is_422(client_for, alice, world, path, limit, says):
-    """V1 answered 500 for -1, and took 0 for nothing here and for everything there."""
+    """V1 returned 500 for -1, and took 0 for nothing here and for everything there."""
     reply = client_for(alice).get(f"/v1/{path.format(**world)}&limit={limit}")
 
     assert (reply.status_code, reply.json()) == (422, {"detail": f"limit: {says}"})

@@ -1,4 +1,4 @@
-"""POST /v1/messages/search, by the database's own text search."""
+"""POST /v1/messages/search uses the text search of the database."""
 
 import pytest
 from django.db import connection, transaction

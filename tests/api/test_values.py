@@ -1,4 +1,4 @@
-"""Values that a field can't hold are named, and nothing is stored of the rest of the body."""
+"""Values that a field cannot hold are named, and nothing of the body is stored."""
 
 import json
 
