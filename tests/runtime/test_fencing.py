@@ -2,7 +2,6 @@
 
 import asyncio
 import threading
-import time
 
 import pytest
 from django.db import connection, transaction
@@ -12,6 +11,7 @@ from conversations.domain.runs.finish import WORKER_LOST, finish_and_append, for
 from conversations.models import Conversation, Run, RunEvent
 from conversations.runtime.broker import EventBroker
 from conversations.runtime.event_writer import EventWriter
+from conversations.runtime.runtime import get_runtime
 
 from ..factories import make_agent, make_conversation, make_run
 from .processes import until
@@ -25,6 +25,15 @@ def conversation(alice) -> Conversation:
 
 def chunk(run: Run, seq: int, text="x") -> StoredEvent:
     return StoredEvent(run.pk, seq, TextEvent(message="m", text=text))
+
+
+def is_lock_awaited() -> bool:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT count(*) FROM pg_stat_activity"
+            " WHERE datname = current_database() AND wait_event_type = 'Lock'"
+        )
+        return cursor.fetchone()[0] > 0
 
 
 def told(run: Run) -> list[str]:
@@ -43,7 +52,7 @@ def test_a_process_that_was_thought_dead_writes_nothing_more(
         finish_and_append(Run.objects.select_for_update().get(pk=run.pk), WORKER_LOST)
     # The conversation is free at once; meanwhile the first process goes on.
     assert send(client_for(alice), conversation, "SAY next").status_code == 200
-    time.sleep(1.5)
+    until(lambda: not get_runtime().worker.active_runs, seconds=60, what="the worker gives up")
 
     assert types(answer())[-2:] == ["stop_reason", "error_message"]
     again = events_of(client_for(alice).post(f"/v1/runs/{run.pk}/stream"))
@@ -63,7 +72,7 @@ def test_an_ending_is_not_lost_to_a_piece_that_is_stored_at_the_same_time(conver
         with transaction.atomic():
             insert_events([chunk(run, 2)])
             is_in_between.set()
-            time.sleep(0.5)
+            until(is_lock_awaited, seconds=60, what="the cancellation waits")
         connection.close()
 
     thread = threading.Thread(target=write_slowly)

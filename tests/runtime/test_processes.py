@@ -4,7 +4,6 @@ import contextlib
 import json
 import signal
 import threading
-import time
 
 import httpx
 import pytest
@@ -81,15 +80,12 @@ def test_a_web_process_is_killed_in_the_middle_of_twenty_turns(model, secret, co
         threads = start_all(url, secret, conversations)
         until(in_the_middle, seconds=60, what="the turns are under way")
         kill(running)
-        died = time.monotonic()
     for thread in threads:
         thread.join()
     assert Run.objects.active().exists()
 
     with web_server(model, STALLED_RUN_TIMEOUT=SILENCE) as (_, url):
         until(lambda: not Run.objects.active().exists(), seconds=15, what="the runs are failed")
-        # Silent for five seconds, looked for every second, and the start of a process.
-        assert time.monotonic() - died < 20
         check_everything(conversations)
         failed = Run.objects.filter(error_type="worker_died").first()
         stream = post(url, secret, f"runs/{failed.pk}/stream")
@@ -144,13 +140,11 @@ def test_a_turn_in_a_worker_is_cancelled_from_the_web(model, secret, conversatio
         thread = threading.Thread(target=post, args=(url, secret, path, body))
         thread.start()
         until(lambda: Run.objects.filter(status="running").exists(), seconds=60, what="it runs")
-        began = time.monotonic()
         cancelled = post(url, secret, f"conversations/{conversation.pk}/cancel")
         thread.join()
 
     assert set(cancelled.json().values()) == {"cancelled"}
-    # Not by force, after waiting for it: then what was asked would be lost.
-    assert time.monotonic() - began < 10
+    # Cancelled by its worker, which stores what was asked; by force, it would be lost.
     assert texts(conversation) == [("user", "SLEEP 20\nSAY late")]
 
 
@@ -169,7 +163,11 @@ def test_a_process_that_is_told_to_stop_ends_its_turns_first(model, secret, conv
         until(lambda: Run.objects.filter(status="running").exists(), seconds=60, what="it runs")
         stopped = web if kind == "web" else working
         stopped.send_signal(signal.SIGTERM)
-        time.sleep(1)
+        until(
+            lambda: any("Shutting down" in line for line in stopped.lines),
+            seconds=60,
+            what="the process is shutting down",
+        )
         assert stopped.poll() is None
         model.go_on()
         thread.join()

@@ -1,7 +1,13 @@
 """A message is sent, and the agent answers."""
 
-import pytest
+import asyncio
+import json
+from importlib import import_module
 
+import pytest
+from django.core.asgi import get_asgi_application
+
+from conversations.domain.conversations.accounts import issue_key
 from conversations.domain.tools.definitions import BASE_TOOLS
 from conversations.models import Conversation, Run
 
@@ -240,3 +246,112 @@ def test_a_preview_is_what_is_then_sent(client_for, alice, conversation, model):
     assert preview["messages"][1:] == sent["messages"][1:]
     assert preview["model"] == sent["model"]
     assert Run.objects.count() == 1
+
+
+def asgi_scope(path: str, secret: str) -> dict:
+    headers = [
+        (b"host", b"localhost"),
+        (b"authorization", f"Bearer {secret}".encode()),
+        (b"content-type", b"application/json"),
+    ]
+    return {
+        "type": "http",
+        "method": "POST",
+        "path": path,
+        "query_string": b"",
+        "headers": headers,
+    }
+
+
+async def call_asgi(application, scope: dict, body: bytes, on_chunk) -> tuple[int, bytes]:
+    """Call an ASGI application like a server; `on_chunk` sees each part of the body."""
+    requests = [{"type": "http.request", "body": body, "more_body": False}]
+    status, chunks, never = 0, [], asyncio.Event()
+
+    async def receive():
+        if not requests:
+            await never.wait()
+        return requests.pop()
+
+    async def send(message):
+        nonlocal status
+        status = message.get("status", status)
+        if chunk := message.get("body"):
+            chunks.append(chunk)
+            on_chunk(chunk)
+
+    scope["headers"].append((b"content-length", str(len(body)).encode()))
+    await application(scope, receive, send)
+    return status, b"".join(chunks)
+
+
+@pytest.fixture(params=["django", "project"])
+def asgi_application(request):
+    """Django's own ASGI application, and the server's."""
+    if request.param == "django":
+        return get_asgi_application()
+    return import_module("project.asgi").application
+
+
+def test_asgi_stream_arrives_while_model_replies(asgi_application, alice, conversation, model):
+    held = 'CALL memory_insert {"label": "human", "new_string": "x"}\nHOLD\nSAY done'
+    scope = asgi_scope(f"/v1/conversations/{conversation.pk}/messages", issue_key(alice)[1])
+
+    def on_chunk(chunk: bytes) -> None:
+        if b"tool_return_message" in chunk:  # The model answers only after it has arrived.
+            model.go_on()
+
+    status, body = asyncio.run(
+        call_asgi(asgi_application, scope, json.dumps({"input": held}).encode(), on_chunk)
+    )
+
+    assert status == 200
+    assert body.endswith(b"data: [DONE]\n\n")
+    assert b'"content":"done"' in body
+
+
+def test_asgi_whole_answer(asgi_application, alice, conversation):
+    scope = asgi_scope(f"/v1/conversations/{conversation.pk}/messages", issue_key(alice)[1])
+    body = json.dumps({"input": "SAY hi", "streaming": False}).encode()
+
+    status, answer = asyncio.run(call_asgi(asgi_application, scope, body, lambda _: None))
+
+    assert status == 200
+    assert said(json.loads(answer)["messages"]) == "hi"
+
+
+def test_wsgi_stream_arrives_while_model_replies(client_for, alice, conversation, model):
+    held = 'CALL memory_insert {"label": "human", "new_string": "x"}\nHOLD\nSAY done'
+    path = f"/v1/conversations/{conversation.pk}/messages"
+    lines = iter(client_for(alice).post(path, {"input": held}))
+
+    next(line for line in lines if b"tool_return_message" in line)
+    model.go_on()
+
+    assert b'"content":"done"' in b"".join(lines)
+
+
+def test_middleware_sees_the_whole_answer(client_for, alice, conversation, settings):
+    name = f"{__name__}.record_response"
+    settings.MIDDLEWARE = [name, *settings.MIDDLEWARE]
+    RECORDED.clear()
+
+    send(client_for(alice), conversation, "FAIL 429")
+    client_for(alice).post(f"/v1/conversations/{conversation.pk}/messages", {"input": "SAY a"})
+
+    assert [(each.status_code, each.streaming) for each in RECORDED] == [(429, False), (200, True)]
+    assert b"llm_rate_limit" in RECORDED[0].content
+
+
+RECORDED: list = []
+
+
+def record_response(get_response):
+    """Middleware that keeps responses."""
+
+    def middleware(request):
+        response = get_response(request)
+        RECORDED.append(response)
+        return response
+
+    return middleware

@@ -2,7 +2,6 @@
 
 import asyncio
 import threading
-import time
 from contextlib import aclosing
 
 import pytest
@@ -102,7 +101,7 @@ def test_a_second_watcher_and_one_who_comes_back(
     run = running_run()
     path = f"/v1/conversations/{conversation.pk}/stream"
     second = in_thread(post, client_for(alice), path)
-    time.sleep(0.4)
+    until(lambda: run.events.count() > 3, seconds=60, what="the third event is stored")
     third = in_thread(post, client_for(alice), path, {"run_id": run.pk, "starting_after": 3})
 
     assert said(first()) == "a b c d e f"
@@ -217,11 +216,11 @@ def test_cancel(client_for, alice, conversation, in_thread, running_run, by):
 
 
 def test_cancel_before_the_model_says_anything(
-    client_for, alice, conversation, in_thread, running_run
+    client_for, alice, conversation, in_thread, running_run, model
 ):
     answer = in_thread(send, client_for(alice), conversation, "HOLD\nSAY slow")
     running_run()
-    time.sleep(0.2)
+    until(lambda: model.requests, seconds=60, what="the model is called")
 
     client_for(alice).post(f"/v1/conversations/{conversation.pk}/cancel")
 
