@@ -49,7 +49,9 @@ def slow(monkeypatch):
         ("end_run", []),
     ],
 )
-def test_in_the_middle_of_a_verb(client_for, alice, conversation, in_thread, slow, verb, kept):
+def test_cancel_during_each_verb_keeps_input(
+    client_for, alice, conversation, in_thread, slow, verb, kept
+):
     entered = slow(verb)
     text = "FAIL 400" if verb == "end_run" else "SAY hello"
     answer = in_thread(send, client_for(alice), conversation, text)
@@ -64,7 +66,7 @@ def test_in_the_middle_of_a_verb(client_for, alice, conversation, in_thread, slo
     assert send(client_for(alice), conversation, "SAY on").status_code == 200
 
 
-def test_before_its_task_has_begun(alice, conversation, model):
+def test_cancel_before_task_starts(alice, conversation, model):
     """The loop may be busy with others when a turn is started and cancelled."""
     worker = get_runtime().worker
     said = {"role": "user", "content": [{"type": "text", "text": "SAY hello"}]}
@@ -86,7 +88,7 @@ def test_before_its_task_has_begun(alice, conversation, model):
     assert model.requests == []
 
 
-def test_while_old_messages_are_summed_up(client_for, alice, in_thread, running_run, model):
+def test_cancel_during_compaction(client_for, alice, in_thread, running_run, model):
     agent = make_agent(alice, context_window_limit=3000, model="openai/SLOW-MODEL")
     conversation = make_conversation(agent)
     make_messages(conversation, *(f"{n} {'word ' * 400}" for n in range(6)))
@@ -100,7 +102,7 @@ def test_while_old_messages_are_summed_up(client_for, alice, in_thread, running_
     assert list(find_breaches()) == []
 
 
-def test_a_call_that_was_half_said_is_not_made(client_for, alice, conversation, in_thread, model):
+def test_cancel_drops_incomplete_call(client_for, alice, conversation, in_thread, model):
     text = 'PAUSE 0.3\nCALL memory_insert {"label": "human", "new_string": "x"}'
     answer = in_thread(send, client_for(alice), conversation, text, stream_tokens=True)
     until(RunEvent.objects.exists, seconds=60, what="a part of the call has arrived")
@@ -114,7 +116,7 @@ def test_a_call_that_was_half_said_is_not_made(client_for, alice, conversation, 
     assert [m["role"] for m in model.requests[-1]["messages"]] == ["system", "user", "user"]
 
 
-def test_an_attempt_that_left_nothing_can_be_made_again(client_for, alice, conversation, configure):
+def test_cancelled_unclaimed_run_frees_its_otid(client_for, alice, conversation, configure):
     """Nobody had taken it yet."""
     configure(RUN_TURNS_IN_WEB=False)
     client = client_for(alice)

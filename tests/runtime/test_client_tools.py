@@ -27,9 +27,7 @@ def reply(client, conversation, *messages: dict, **fields):
     return client.post(f"/v1/conversations/{conversation.pk}/messages", body)
 
 
-def test_a_call_goes_to_the_client_and_the_turn_goes_on_with_its_result(
-    client_for, alice, conversation, model
-):
+def test_client_tool_result_continues_turn(client_for, alice, conversation, model):
     client = client_for(alice)
 
     asked = send(client, conversation, CALL, client_tools=[WEATHER]).json()
@@ -59,7 +57,7 @@ def test_a_call_goes_to_the_client_and_the_turn_goes_on_with_its_result(
     ]
 
 
-def test_the_older_way_to_send_a_result(client_for, alice, conversation):
+def test_client_tool_result_in_approval_message(client_for, alice, conversation):
     client = client_for(alice)
     asked = send(client, conversation, CALL, client_tools=[WEATHER]).json()
     call_id = asked["messages"][0]["tool_call"]["tool_call_id"]
@@ -71,7 +69,7 @@ def test_the_older_way_to_send_a_result(client_for, alice, conversation):
 
 
 @pytest.mark.parametrize("stream_tokens", [True, False])
-def test_in_a_stream(client_for, alice, conversation, stream_tokens):
+def test_client_tool_call_in_stream(client_for, alice, conversation, stream_tokens):
     events = stream(
         client_for(alice),
         conversation,
@@ -87,7 +85,7 @@ def test_in_a_stream(client_for, alice, conversation, stream_tokens):
     assert isinstance(requests[0]["tool_calls"], dict) == stream_tokens
 
 
-def test_tools_of_the_server_in_the_same_step_are_run_at_once(client_for, alice, conversation):
+def test_server_tools_run_beside_client_tool(client_for, alice, conversation):
     text = f'CALL+ memory_insert {{"label": "human", "new_string": "x"}}\n{CALL}'
 
     asked = send(client_for(alice), conversation, text, client_tools=[WEATHER]).json()
@@ -100,7 +98,7 @@ def test_tools_of_the_server_in_the_same_step_are_run_at_once(client_for, alice,
     assert conversation.agent.blocks.get().value == "about human\nx"
 
 
-def test_a_message_instead_of_the_result_is_refused(client_for, alice, conversation):
+def test_message_conflicts_while_call_awaits_client(client_for, alice, conversation):
     client = client_for(alice)
     send(client, conversation, CALL, client_tools=[WEATHER])
 
@@ -112,7 +110,7 @@ def test_a_message_instead_of_the_result_is_refused(client_for, alice, conversat
 
 
 @pytest.mark.parametrize("call_id", ["other", ""])
-def test_a_result_of_another_call_is_refused(client_for, alice, conversation, call_id):
+def test_result_of_unknown_call_is_rejected(client_for, alice, conversation, call_id):
     client = client_for(alice)
     send(client, conversation, CALL, client_tools=[WEATHER])
     result = {"tool_call_id": call_id, "tool_return": "rain", "status": "success"}
@@ -123,7 +121,7 @@ def test_a_result_of_another_call_is_refused(client_for, alice, conversation, ca
     assert "tool_call_id" in refused.json()["detail"]
 
 
-def test_a_result_that_nothing_waits_for_is_refused(client_for, alice, conversation):
+def test_result_without_awaiting_call_is_rejected(client_for, alice, conversation):
     result = {"tool_call_id": "call_0", "tool_return": "rain", "status": "success"}
 
     refused = reply(
@@ -146,7 +144,7 @@ def careful(client_for, alice, conversation) -> Conversation:
     return conversation
 
 
-def test_what_needs_approval_waits_for_it(client_for, alice, careful):
+def test_call_awaits_approval(client_for, alice, careful):
     client = client_for(alice)
 
     asked = send(client, careful, INSERT).json()
@@ -159,7 +157,7 @@ def test_what_needs_approval_waits_for_it(client_for, alice, careful):
     assert careful.agent.blocks.get().value == "about human\nx"
 
 
-def test_what_is_declined_is_not_done_and_the_model_is_told_why(client_for, alice, careful, model):
+def test_declined_call_reports_reason_to_model(client_for, alice, careful, model):
     client = client_for(alice)
     send(client, careful, INSERT)
     decision = {"tool_call_id": "call_0", "approve": False, "reason": "not that"}
@@ -171,7 +169,7 @@ def test_what_is_declined_is_not_done_and_the_model_is_told_why(client_for, alic
     assert said(answer["messages"]) == "I see"
 
 
-def test_one_decision_for_all_the_calls(client_for, alice, careful):
+def test_decision_without_id_applies_to_all_calls(client_for, alice, careful):
     client = client_for(alice)
     send(client, careful, INSERT)
 
@@ -180,7 +178,7 @@ def test_one_decision_for_all_the_calls(client_for, alice, careful):
     assert careful.agent.blocks.get().value == "about human\nx"
 
 
-def test_approval_is_asked_no_more(client_for, alice, careful):
+def test_removed_approval_lets_tool_run(client_for, alice, careful):
     client = client_for(alice)
     path = f"/v1/agents/{careful.agent_id}/tools/approval/memory_insert"
     assert client.patch(path, {"requires_approval": False}).json()["tool_rules"] == []
@@ -191,9 +189,7 @@ def test_approval_is_asked_no_more(client_for, alice, careful):
     assert client.patch(f"{path}x", {"requires_approval": True}).status_code == 404
 
 
-def test_a_clients_tool_stands_in_for_the_servers_of_that_name(
-    client_for, alice, conversation, model
-):
+def test_client_tool_replaces_server_tool_of_same_name(client_for, alice, conversation, model):
     """A provider that is told two functions of one name refuses both."""
     tools = [{"name": "memory_insert", "description": "Mine."}]
 
@@ -206,9 +202,7 @@ def test_a_clients_tool_stands_in_for_the_servers_of_that_name(
     assert conversation.agent.blocks.get().value == "about human"
 
 
-def test_some_answers_to_several_calls_are_refused_and_all_are_taken(
-    client_for, alice, careful, model
-):
+def test_answers_must_cover_all_awaiting_calls(client_for, alice, careful, model):
     """One call is the client's to run, the other is the server's and needs approval."""
     client = client_for(alice)
     text = f"CALL+ weather {{}}\n{INSERT}"
@@ -233,9 +227,7 @@ def test_some_answers_to_several_calls_are_refused_and_all_are_taken(
     assert list(find_breaches()) == []
 
 
-def test_results_that_came_with_a_decision_are_kept_when_the_model_then_fails(
-    client_for, alice, careful, model
-):
+def test_client_results_survive_model_failure(client_for, alice, careful, model):
     client = client_for(alice)
     text = 'CALL+ weather {}\nCALL memory_insert {"label": "human", "new_string": "x"}\nFAIL 400 x1'
     send(client, careful, text, client_tools=[WEATHER])
@@ -250,7 +242,7 @@ def test_results_that_came_with_a_decision_are_kept_when_the_model_then_fails(
     assert shown == {"call_0": "rain", "call_1": "about human\nx"}
 
 
-def test_deleting_while_a_call_waits(client_for, alice, conversation):
+def test_delete_conversation_while_call_awaits_client(client_for, alice, conversation):
     client = client_for(alice)
     send(client, conversation, CALL, client_tools=[WEATHER])
     path = f"/v1/conversations/{conversation.pk}"
@@ -267,7 +259,7 @@ def test_deleting_while_a_call_waits(client_for, alice, conversation):
     assert said(answer.json()["messages"]) == "It rains"
 
 
-def test_the_same_result_twice_at_once_is_one_turn(client_for, alice, conversation, in_thread):
+def test_concurrent_same_results_start_one_turn(client_for, alice, conversation, in_thread):
     send(client_for(alice), conversation, f"{CALL}", client_tools=[WEATHER])
     result = {"tool_call_id": "call_0", "tool_return": "rain"}
     body = {"type": "tool_return", "tool_returns": [result]}

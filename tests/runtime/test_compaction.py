@@ -51,7 +51,7 @@ def test_compact_all(client_for, alice, conversation, model):
     assert list(find_breaches()) == []
 
 
-def test_a_window_keeps_the_latest_after_the_summary(client_for, alice, model):
+def test_sliding_window_keeps_newest_messages(client_for, alice, model):
     agent = make_agent(alice, context_window_limit=4000)
     conversation = make_conversation(agent)
     make_messages(conversation, *(f"note {n} {LONG}" for n in range(6)))
@@ -67,7 +67,7 @@ def test_a_window_keeps_the_latest_after_the_summary(client_for, alice, model):
     ]
 
 
-def test_a_turn_makes_room_for_itself(client_for, alice, model):
+def test_turn_compacts_full_conversation(client_for, alice, model):
     agent = make_agent(alice, context_window_limit=3000)
     conversation = make_conversation(agent)
     make_messages(conversation, *(f"note {n} {LONG}" for n in range(6)))
@@ -91,7 +91,7 @@ def test_a_turn_makes_room_for_itself(client_for, alice, model):
     assert list(find_breaches()) == []
 
 
-def test_what_is_summed_up_fits_the_window_too(client_for, alice, model):
+def test_transcript_fits_context_window(client_for, alice, model):
     """A conversation may have outgrown it many times: by an import, or with a smaller model."""
     conversation = make_conversation(make_agent(alice, context_window_limit=2000))
     make_messages(conversation, "the first", *[LONG] * 20)
@@ -106,7 +106,7 @@ def test_what_is_summed_up_fits_the_window_too(client_for, alice, model):
     assert "\n[…]\n" in summed_up
 
 
-def test_a_provider_that_says_it_is_too_much(client_for, alice, conversation, model):
+def test_context_overflow_compacts_and_retries(client_for, alice, conversation, model):
     make_messages(conversation, *(f"note {n}" for n in range(8)))
 
     answer = send(client_for(alice), conversation, "OVERFLOW x1\nSAY fits")
@@ -116,7 +116,7 @@ def test_a_provider_that_says_it_is_too_much(client_for, alice, conversation, mo
     assert in_context(conversation)[1][0] == "summary"
 
 
-def test_a_second_summary_takes_in_the_first(client_for, alice, conversation, model):
+def test_second_summary_includes_first(client_for, alice, conversation, model):
     client = client_for(alice)
     make_messages(conversation, "note 1", "note 2")
     first = compact(client, conversation, mode="all").json()["summary"]
@@ -129,7 +129,7 @@ def test_a_second_summary_takes_in_the_first(client_for, alice, conversation, mo
     assert conversation.message_links.filter(message__role="summary").count() == 2
 
 
-def test_too_few_messages(client_for, alice, conversation, model):
+def test_compact_rejects_too_few_messages(client_for, alice, conversation, model):
     make_messages(conversation, "hello")
 
     answer = compact(client_for(alice), conversation, mode="all")
@@ -139,7 +139,7 @@ def test_too_few_messages(client_for, alice, conversation, model):
     assert model.requests == []
 
 
-def test_a_summary_that_fails_leaves_all_as_it_was(client_for, alice, conversation):
+def test_failed_compaction_changes_nothing(client_for, alice, conversation):
     make_messages(conversation, "one", "two", "three", "four")
     before = in_context(conversation)
 
@@ -151,7 +151,9 @@ def test_a_summary_that_fails_leaves_all_as_it_was(client_for, alice, conversati
     assert Run.objects.get().status == "failed"
 
 
-def test_only_one_at_a_time(client_for, alice, conversation, in_thread, running_run, model):
+def test_compaction_conflicts_with_active_run(
+    client_for, alice, conversation, in_thread, running_run, model
+):
     make_messages(conversation, "one", "two", "three", "four")
     answer = in_thread(send, client_for(alice), conversation, "HOLD\nSAY slow")
     running_run()
@@ -161,14 +163,14 @@ def test_only_one_at_a_time(client_for, alice, conversation, in_thread, running_
     assert answer().status_code == 200
 
 
-def test_wrong_settings_are_named(client_for, alice, conversation):
+def test_compact_names_wrong_settings(client_for, alice, conversation):
     answer = compact(client_for(alice), conversation, mode="everything")
 
     assert answer.status_code == 422
     assert "'everything'" in answer.json()["detail"]
 
 
-def test_the_agents_own_conversation(client_for, alice):
+def test_agent_route_compacts_default_conversation(client_for, alice):
     agent = make_agent(alice)
     make_messages(agent.conversations.get(), "one", "two", "three")
 
@@ -179,7 +181,7 @@ def test_the_agents_own_conversation(client_for, alice):
     assert answer.json()["num_messages_after"] == 2
 
 
-def test_a_fork_goes_on_from_the_summary(client_for, alice):
+def test_fork_continues_from_summary(client_for, alice):
     agent = make_agent(alice, context_window_limit=2000)
     conversation = make_conversation(agent)
     make_messages(conversation, *(f"note {n} {LONG}" for n in range(6)))
@@ -191,7 +193,7 @@ def test_a_fork_goes_on_from_the_summary(client_for, alice):
     assert list(find_breaches()) == []
 
 
-def test_one_that_is_cancelled_says_so(client_for, alice, conversation, in_thread, model):
+def test_cancelled_compaction_conflicts(client_for, alice, conversation, in_thread, model):
     make_messages(conversation, "one", "two", "three", "four")
     before = in_context(conversation)
     answer = in_thread(
@@ -211,7 +213,7 @@ def test_one_that_is_cancelled_says_so(client_for, alice, conversation, in_threa
     ("handle", "status", "expected"),
     [("nobody/x", 404, "Handle nobody/x not found"), ("nobody", 400, "provider/model-name")],
 )
-def test_an_unknown_model_is_refused(client_for, alice, conversation, handle, status, expected):
+def test_compact_rejects_unknown_model(client_for, alice, conversation, handle, status, expected):
     make_messages(conversation, "one", "two", "three", "four")
 
     answer = compact(client_for(alice), conversation, mode="all", model=handle)
@@ -222,7 +224,7 @@ def test_an_unknown_model_is_refused(client_for, alice, conversation, handle, st
 
 
 @pytest.mark.parametrize("mode", ["all", "sliding_window"])
-def test_a_call_that_waits_for_the_client_still_waits(client_for, alice, conversation, model, mode):
+def test_compaction_keeps_call_awaiting_client(client_for, alice, conversation, model, mode):
     client = client_for(alice)
     make_messages(conversation, "one", "two", "three", "four")
     tools = [{"name": "weather"}]
@@ -244,7 +246,7 @@ def test_a_call_that_waits_for_the_client_still_waits(client_for, alice, convers
     assert list(find_breaches()) == []
 
 
-def test_making_room_for_a_result_keeps_its_call(client_for, alice, model):
+def test_compaction_keeps_call_of_new_result(client_for, alice, model):
     client = client_for(alice)
     conversation = make_conversation(make_agent(alice, context_window_limit=2000))
     tools = [{"name": "weather"}]

@@ -33,7 +33,7 @@ FAILURES = [
 
 
 @pytest.mark.parametrize(("text", "status", "kind"), FAILURES)
-def test_a_failed_turn_says_why_and_leaves_nothing(
+def test_failed_turn_reports_error_and_stores_nothing(
     client_for, alice, conversation, text, status, kind
 ):
     client = client_for(alice)
@@ -58,7 +58,7 @@ def test_a_failed_turn_says_why_and_leaves_nothing(
 
 @pytest.mark.parametrize("text", ["FAIL 400", "CUT half a sen", "BROKEN half a sen"])
 @pytest.mark.parametrize("stream_tokens", [False, True])
-def test_a_failure_in_a_stream(client_for, alice, conversation, text, stream_tokens):
+def test_failed_turn_in_stream(client_for, alice, conversation, text, stream_tokens):
     events = stream(client_for(alice), conversation, text, stream_tokens=stream_tokens)
 
     assert types(events)[-2:] == ["stop_reason", "error_message"]
@@ -68,7 +68,7 @@ def test_a_failure_in_a_stream(client_for, alice, conversation, text, stream_tok
     assert texts(conversation) == []
 
 
-def test_a_provider_that_recovers_is_asked_again(client_for, alice, conversation, model):
+def test_provider_error_is_retried(client_for, alice, conversation, model):
     response = send(client_for(alice), conversation, "FAIL 503 x2\nSAY there")
 
     assert response.status_code == 200
@@ -76,13 +76,13 @@ def test_a_provider_that_recovers_is_asked_again(client_for, alice, conversation
     assert Run.objects.get().steps.count() == 1
 
 
-def test_one_that_does_not_is_not_asked_for_ever(client_for, alice, conversation, model):
+def test_retries_are_bounded(client_for, alice, conversation, model):
     send(client_for(alice), conversation, "FAIL 503")
 
     assert len(model.requests) == 3
 
 
-def test_a_provider_that_falls_silent(client_for, alice, conversation, configure, model):
+def test_silent_provider_times_out(client_for, alice, conversation, configure, model):
     configure(MODEL_TIMEOUT=0.3)
 
     response = send(client_for(alice), conversation, "PAUSE 5\nSAY one two")
@@ -94,7 +94,7 @@ def test_a_provider_that_falls_silent(client_for, alice, conversation, configure
 
 
 @pytest.mark.parametrize("path", ["messages", "compact"])
-def test_an_answer_that_goes_on_and_on(client_for, alice, conversation, monkeypatch, model, path):
+def test_endless_reply_times_out(client_for, alice, conversation, monkeypatch, model, path):
     make_messages(conversation, "one", "two", "three", "four")
     monkeypatch.setattr("conversations.runtime.turn_loop.REPLY_TIMEOUT", 0.5)
     settings = {"mode": "all", "model": "openai/SLOW-MODEL"}
@@ -109,7 +109,7 @@ def test_an_answer_that_goes_on_and_on(client_for, alice, conversation, monkeypa
     assert len(texts(conversation)) == 4
 
 
-def test_a_provider_that_is_not_there(client_for, alice, conversation, configure):
+def test_unreachable_provider_fails_turn(client_for, alice, conversation, configure):
     configure(PROVIDERS={"openai": {"base_url": "http://127.0.0.1:9/v1"}})
 
     response = send(client_for(alice), conversation, "hello")
@@ -118,7 +118,7 @@ def test_a_provider_that_is_not_there(client_for, alice, conversation, configure
     assert response.json()["error"]["type"] == "llm_connection_error"
 
 
-def test_a_provider_that_was_taken_away_meanwhile(
+def test_provider_removed_after_start_fails_turn(
     client_for, alice, conversation, configure, model, in_thread, running_run
 ):
     configured = conf.PROVIDERS
@@ -139,7 +139,7 @@ def test_a_provider_that_was_taken_away_meanwhile(
     assert conversation.agent.blocks.get().value == "about human\ntall"
 
 
-def test_steps_that_were_finished_are_kept(client_for, alice, conversation):
+def test_failed_turn_keeps_finished_steps(client_for, alice, conversation):
     text = 'CALL memory_insert {"label": "human", "new_string": "tall"}\nFAIL 400'
 
     response = send(client_for(alice), conversation, text)
@@ -151,7 +151,7 @@ def test_steps_that_were_finished_are_kept(client_for, alice, conversation):
     assert send(client_for(alice), conversation, "SAY on").status_code == 200
 
 
-def test_a_conversation_deleted_during_its_turn_stays_as_it_was(
+def test_turn_adds_nothing_to_deleted_conversation(
     client_for, alice, conversation, in_thread, running_run
 ):
     client = client_for(alice)
@@ -166,7 +166,7 @@ def test_a_conversation_deleted_during_its_turn_stays_as_it_was(
     assert run.status == "cancelled"
 
 
-def test_a_bug_of_ours_fails_the_turn_and_frees_the_conversation(
+def test_internal_error_fails_turn_and_frees_conversation(
     client_for, alice, conversation, monkeypatch
 ):
     def broken(*args, **kwargs):

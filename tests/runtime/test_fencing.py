@@ -40,9 +40,7 @@ def told(run: Run) -> list[str]:
     return [data["type"] for data in run.events.order_by("seq").values_list("data", flat=True)]
 
 
-def test_a_process_that_was_thought_dead_writes_nothing_more(
-    client_for, alice, conversation, in_thread, running_run, model
-):
+def test_lost_worker_cannot_write(client_for, alice, conversation, in_thread, running_run, model):
     text = "PAUSE 0.1\nSAY a b c d e f g h i j k l"
     answer = in_thread(stream, client_for(alice), conversation, text, stream_tokens=True)
     run = running_run()
@@ -63,7 +61,7 @@ def test_a_process_that_was_thought_dead_writes_nothing_more(
 
 
 @pytest.mark.postgres_only
-def test_an_ending_is_not_lost_to_a_piece_that_is_stored_at_the_same_time(conversation):
+def test_concurrent_chunk_does_not_lose_last_events(conversation):
     run = make_run(conversation, status="running", worker="slow")
     insert_events([chunk(run, 1)])
     is_in_between = threading.Event()
@@ -84,7 +82,7 @@ def test_an_ending_is_not_lost_to_a_piece_that_is_stored_at_the_same_time(conver
     assert told(run) == ["text", "text", "stop"]
 
 
-def test_events_that_cannot_be_stored_take_no_others_with_them(conversation):
+def test_unstorable_event_fails_only_its_run(conversation):
     good = make_run(conversation, status="running")
     bad = make_run(make_conversation(conversation.agent), status="running")
 

@@ -31,7 +31,7 @@ def conversation(alice) -> Conversation:
     ],
     ids=["array", "object", "deep", "nan", "null", "surrogate"],
 )
-def test_arguments_of_any_shape_are_refused_in_words(
+def test_malformed_arguments_are_explained_to_model(
     client_for, alice, conversation, arguments, expected
 ):
     client = client_for(alice)
@@ -47,9 +47,7 @@ def test_arguments_of_any_shape_are_refused_in_words(
     assert client.get(f"/v1/conversations/{conversation.pk}/messages").status_code == 200
 
 
-def test_what_the_client_is_to_run_may_be_nested_as_deep_as_it_likes(
-    client_for, alice, conversation
-):
+def test_client_tool_arguments_may_nest_deeply(client_for, alice, conversation):
     tools = [{"name": "weather"}]
     client = client_for(alice)
     asked = send(client, conversation, f"CALL weather {DEEP}", client_tools=tools).json()
@@ -74,7 +72,7 @@ INSERT = {"label": "human", "new_string": "x"}
 
 
 @pytest.mark.parametrize("stream_tokens", [True, False])
-def test_text_that_no_database_holds_is_replaced(client_for, alice, conversation, stream_tokens):
+def test_unstorable_text_of_model_is_replaced(client_for, alice, conversation, stream_tokens):
     client = client_for(alice)
     said = chunk(content="a\0b\ud800c", reasoning_content="d\0")
     text = f"{said}\nSAY e"
@@ -99,7 +97,7 @@ def test_text_that_no_database_holds_is_replaced(client_for, alice, conversation
         "memory_insert",
     ],
 )
-def test_calls_of_any_shape(client_for, alice, conversation, wrong):
+def test_malformed_calls_do_not_fail_turn(client_for, alice, conversation, wrong):
     client = client_for(alice)
     text = f"{chunk(tool_calls=[call_of(function=wrong)])}\nSAY ok"
 
@@ -117,7 +115,7 @@ def test_calls_of_any_shape(client_for, alice, conversation, wrong):
     "fields",
     [{"index": "0"}, {"index": None}, {"index": -5}, {"index": [1]}, {"id": 5}, {"id": {}}],
 )
-def test_numbers_and_ids_of_calls_of_any_shape(client_for, alice, conversation, fields):
+def test_malformed_call_indexes_and_ids(client_for, alice, conversation, fields):
     function = {"name": "memory_insert", "arguments": json.dumps(INSERT)}
     text = f"{chunk(tool_calls=[call_of(function=function, **fields)])}\nSAY ok"
 
@@ -127,7 +125,7 @@ def test_numbers_and_ids_of_calls_of_any_shape(client_for, alice, conversation, 
     assert conversation.agent.blocks.get().value == "about human\nx"
 
 
-def test_arguments_that_come_as_an_object(client_for, alice, conversation):
+def test_object_arguments_are_accepted(client_for, alice, conversation):
     """As some servers send them."""
     function = {"name": "memory_insert", "arguments": INSERT}
     text = f"{chunk(tool_calls=[call_of(function=function)])}\nSAY ok"
@@ -136,7 +134,7 @@ def test_arguments_that_come_as_an_object(client_for, alice, conversation):
     assert conversation.agent.blocks.get().value == "about human\nx"
 
 
-def test_a_call_id_longer_than_any(client_for, alice, conversation):
+def test_overlong_call_id_is_replaced(client_for, alice, conversation):
     function = {"name": "memory_insert", "arguments": json.dumps(INSERT)}
     text = f"{chunk(tool_calls=[call_of(function=function, id='c' * 1000)])}\nSAY ok"
 
@@ -154,7 +152,7 @@ def test_a_call_id_longer_than_any(client_for, alice, conversation):
         {"prompt_tokens": 1, "prompt_tokens_details": 5, "completion_tokens_details": [1]},
     ],
 )
-def test_usage_of_any_shape_costs_nothing_but_the_count(client_for, alice, conversation, usage):
+def test_malformed_usage_is_ignored(client_for, alice, conversation, usage):
     choice = {"delta": {"content": "ok"}, "finish_reason": "stop"}
     last = json.dumps({"choices": [choice], "usage": usage})
 
@@ -182,9 +180,7 @@ def test_usage_of_any_shape_costs_nothing_but_the_count(client_for, alice, conve
         '{"error": {"message": ["x"]}}',
     ],
 )
-def test_pieces_of_any_shape_are_passed_over_or_the_providers_failure(
-    client_for, alice, conversation, raw
-):
+def test_malformed_chunks_are_ignored_or_fail_turn(client_for, alice, conversation, raw):
     client = client_for(alice)
 
     answer = send(client, conversation, f"CHUNK {raw}\nSAY ok")
@@ -194,7 +190,7 @@ def test_pieces_of_any_shape_are_passed_over_or_the_providers_failure(
     assert send(client, conversation, "SAY on").status_code == 200
 
 
-def test_an_answer_without_end(client_for, alice, conversation):
+def test_overlong_reply_fails_turn(client_for, alice, conversation):
     client = client_for(alice)
     text = chunk(content="x" * 2_000_001)
 
@@ -206,7 +202,7 @@ def test_an_answer_without_end(client_for, alice, conversation):
     assert send(client, conversation, "SAY on").status_code == 200
 
 
-def test_an_answer_of_nothing(client_for, alice, conversation):
+def test_empty_reply_completes_turn(client_for, alice, conversation):
     client = client_for(alice)
 
     answer = send(client, conversation, "CHUNK {}\nSAY ")

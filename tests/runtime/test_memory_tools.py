@@ -40,7 +40,7 @@ def shared(agent):
     return make_conversation(agent)
 
 
-def test_the_model_reads_the_isolated_text_in_one_conversation_and_the_shared_in_the_other(
+def test_model_reads_effective_blocks_of_each_conversation(
     client_for, alice, agent, isolated, shared, model
 ):
     client = client_for(alice)
@@ -56,9 +56,7 @@ def test_the_model_reads_the_isolated_text_in_one_conversation_and_the_shared_in
     assert "I am Bob" not in system_text(model)
 
 
-def test_an_edit_by_the_api_reaches_both_at_the_next_turn(
-    client_for, alice, agent, isolated, shared, model
-):
+def test_api_edit_reaches_model_at_next_turn(client_for, alice, agent, isolated, shared, model):
     client = client_for(alice)
     for conversation in (isolated, shared):
         send(client, conversation, "SAY before")
@@ -73,7 +71,7 @@ def test_an_edit_by_the_api_reaches_both_at_the_next_turn(
     assert "new shared human" in system_text(model)
 
 
-def test_an_edit_in_the_admin_reaches_the_model(client_for, alice, agent, shared, model):
+def test_console_edit_reaches_model(client_for, alice, agent, shared, model):
     alice.user.is_staff = True
     alice.user.save()
     alice.user.user_permissions.set(Permission.objects.all())
@@ -88,9 +86,7 @@ def test_an_edit_in_the_admin_reaches_the_model(client_for, alice, agent, shared
     assert "edited by an operator" in system_text(model)
 
 
-def test_the_timeline_shows_a_change_between_the_call_and_its_result(
-    client_for, alice, agent, isolated
-):
+def test_timeline_places_edit_between_call_and_result(client_for, alice, agent, isolated):
     text = f"{call('memory_insert', label='human', new_string='likes tea')}\nSAY noted"
     send(client_for(alice), isolated, text)
     send(client_for(alice), isolated, "SAY again")
@@ -102,7 +98,7 @@ def test_the_timeline_shows_a_change_between_the_call_and_its_result(
     assert shown.changes == []
 
 
-def test_a_tool_of_another_conversation_edits_what_is_shared_and_nothing_else(
+def test_tool_without_isolation_edits_shared_block(
     client_for, alice, agent, isolated, shared, model
 ):
     client = client_for(alice)
@@ -122,7 +118,7 @@ def test_a_tool_of_another_conversation_edits_what_is_shared_and_nothing_else(
     assert isolated.isolations.get().block.version == 2
 
 
-def test_an_edit_is_recorded_with_its_run_and_conversation(client_for, alice, isolated):
+def test_tool_edit_records_run_and_conversation(client_for, alice, isolated):
     text = f"{call('memory_replace', label='human', old_string='human', new_string='Bob')}\nSAY ok"
 
     answer = send(client_for(alice), isolated, text).json()
@@ -140,7 +136,7 @@ def test_an_edit_is_recorded_with_its_run_and_conversation(client_for, alice, is
     assert list(find_breaches()) == []
 
 
-def test_each_step_records_what_the_model_was_shown(client_for, alice, agent, isolated):
+def test_step_records_blocks_seen(client_for, alice, agent, isolated):
     client = client_for(alice)
     send(client, isolated, f"{call('memory_insert', label='human', new_string='x')}\nSAY ok")
     send(client, isolated, "SAY ok")
@@ -156,7 +152,7 @@ def test_each_step_records_what_the_model_was_shown(client_for, alice, agent, is
     assert seen == [before, before, after]
 
 
-def test_a_prompt_that_follows_by_hand_only(client_for, alice, agent, shared, model, configure):
+def test_manual_refresh_keeps_stale_prompt(client_for, alice, agent, shared, model, configure):
     configure(PROMPT_REFRESH="manual")
     client = client_for(alice)
     human = agent.blocks.get(label="human")
@@ -191,7 +187,7 @@ TOOLS = [
 
 
 @pytest.mark.parametrize(("text", "expected"), EDITS)
-def test_what_the_memory_tools_do(client_for, alice, text, expected):
+def test_memory_tools_edit_blocks(client_for, alice, text, expected):
     agent = make_agent(alice, memory_blocks=[{"label": "human", "value": "a\nz"}], tools=TOOLS)
     conversation = make_conversation(agent, isolated=["human"])
 
@@ -225,9 +221,7 @@ REFUSED = [
 
 
 @pytest.mark.parametrize(("text", "expected"), REFUSED)
-def test_what_a_tool_refuses_is_told_to_the_model_and_changes_nothing(
-    client_for, alice, model, text, expected
-):
+def test_tool_refusal_is_told_to_model(client_for, alice, model, text, expected):
     blocks = [
         {"label": "human", "value": "a\na", "limit": 50},
         {"label": "fixed", "value": "stays", "read_only": True},
@@ -248,7 +242,7 @@ def test_what_a_tool_refuses_is_told_to_the_model_and_changes_nothing(
     assert isinstance(json.loads(sent["tool_calls"][0]["function"]["arguments"]), dict)
 
 
-def test_several_calls_in_one_step(client_for, alice, agent, shared):
+def test_step_runs_several_calls(client_for, alice, agent, shared):
     text = "\n".join(
         [
             call("memory_insert", label="persona", new_string="kind").replace("CALL", "CALL+"),
@@ -270,7 +264,7 @@ def test_several_calls_in_one_step(client_for, alice, agent, shared):
     assert agent.blocks.get(label="human").value == "about human\ntall"
 
 
-def test_copy_on_write_isolates_the_label_first(client_for, alice):
+def test_tool_edit_of_copy_on_write_block_isolates(client_for, alice):
     blocks = [{"label": "human", "value": "a"}]
     agent = make_agent(alice, memory_blocks=blocks, tools=BASE_TOOLS)
     write_block(agent.blocks.get(), by=actor(alice), copy_on_write=True)
@@ -282,7 +276,7 @@ def test_copy_on_write_isolates_the_label_first(client_for, alice):
     assert conversation.isolations.get().block.value == "a\nb"
 
 
-def test_searching_the_conversation(client_for, alice, agent, shared):
+def test_conversation_search_finds_messages(client_for, alice, agent, shared):
     client = client_for(alice)
     other = make_conversation(agent)
     send(client, shared, "SAY The zebra is called Ada")
@@ -295,7 +289,7 @@ def test_searching_the_conversation(client_for, alice, agent, shared):
     assert "Eve" not in returned
 
 
-def test_what_a_search_finds_fits_beside_everything_else(client_for, alice, agent, shared):
+def test_search_results_are_shortened(client_for, alice, agent, shared):
     make_messages(shared, *(f"zebra {n} {'ö' * 50_000} the end" for n in range(3)))
 
     answer = send(
@@ -307,7 +301,7 @@ def test_what_a_search_finds_fits_beside_everything_else(client_for, alice, agen
     assert returned.count("the end") == 3
 
 
-def test_an_older_agent_speaks_by_a_tool(client_for, alice):
+def test_send_message_call_is_assistant_message(client_for, alice):
     agent = make_agent(alice, agent_type="memgpt_agent", tools=["send_message"])
     text = call("send_message", message="Hello!")
     client = client_for(alice)

@@ -75,7 +75,7 @@ def check_everything(conversations) -> None:
     assert list(find_breaches()) == []
 
 
-def test_a_web_process_is_killed_in_the_middle_of_twenty_turns(model, secret, conversations):
+def test_killed_web_process_fails_runs_and_keeps_steps(model, secret, conversations):
     with web_server(model, STALLED_RUN_TIMEOUT=SILENCE) as (running, url):
         threads = start_all(url, secret, conversations)
         until(in_the_middle, seconds=60, what="the turns are under way")
@@ -96,7 +96,7 @@ def test_a_web_process_is_killed_in_the_middle_of_twenty_turns(model, secret, co
         assert again.json()["messages"][0]["content"] == "here again"
 
 
-def test_a_worker_is_killed_and_another_goes_on(model, secret, conversations):
+def test_killed_worker_is_replaced_by_another(model, secret, conversations):
     with web_server(model, RUN_TURNS_IN_WEB="false") as (_, url):
         with worker(model, STALLED_RUN_TIMEOUT=SILENCE) as running:
             threads = start_all(url, secret, conversations)
@@ -111,7 +111,7 @@ def test_a_worker_is_killed_and_another_goes_on(model, secret, conversations):
     assert Run.objects.filter(error_type="worker_died").exists()
 
 
-def test_turns_wait_for_a_worker_and_are_watched_from_the_web_process(model, secret, conversations):
+def test_web_process_streams_turn_of_worker(model, secret, conversations):
     path = f"conversations/{conversations[0].pk}/messages"
     answers = []
 
@@ -132,7 +132,7 @@ def test_turns_wait_for_a_worker_and_are_watched_from_the_web_process(model, sec
     assert events[-1]["message_type"] == "usage_statistics"
 
 
-def test_a_turn_in_a_worker_is_cancelled_from_the_web(model, secret, conversations):
+def test_web_process_cancels_turn_of_worker(model, secret, conversations):
     conversation = conversations[0]
     with web_server(model, RUN_TURNS_IN_WEB="false") as (_, url), worker(model):
         body = {"input": "SLEEP 20\nSAY late"}
@@ -149,7 +149,7 @@ def test_a_turn_in_a_worker_is_cancelled_from_the_web(model, secret, conversatio
 
 
 @pytest.mark.parametrize("kind", ["web", "worker"])
-def test_a_process_that_is_told_to_stop_ends_its_turns_first(model, secret, conversations, kind):
+def test_sigterm_lets_active_turns_end(model, secret, conversations, kind):
     takes = "true" if kind == "web" else "false"
     answers = []
     path = f"conversations/{conversations[0].pk}/messages"

@@ -24,9 +24,7 @@ def reset(client, agent):
     return client.patch(f"/v1/agents/{agent.pk}/reset-messages")
 
 
-def test_the_model_and_its_search_no_longer_find_what_was_said(
-    client_for, alice, agent, thread, model
-):
+def test_reset_hides_messages_from_model_and_search(client_for, alice, agent, thread, model):
     client = client_for(alice)
     send(client, thread, "SAY the code is 4711")
 
@@ -43,7 +41,7 @@ def test_the_model_and_its_search_no_longer_find_what_was_said(
     assert list(find_breaches()) == []
 
 
-def test_it_can_be_brought_back_with_what_it_read(client_for, alice, agent, thread):
+def test_reset_conversation_can_be_restored(client_for, alice, agent, thread):
     client = client_for(alice)
     client.put(f"/v1/conversations/{thread.pk}/isolated-blocks/human", {"value": "here only"})
     send(client, thread, "SAY remember me")
@@ -62,7 +60,7 @@ def test_it_can_be_brought_back_with_what_it_read(client_for, alice, agent, thre
     assert list(find_breaches()) == []
 
 
-def test_what_was_sent_before_may_be_sent_again(client_for, alice, agent, thread):
+def test_reset_frees_otids(client_for, alice, agent, thread):
     client = client_for(alice)
     message = {"role": "user", "content": "SAY hello", "otid": "first"}
     path = f"/v1/conversations/{thread.pk}/messages"
@@ -75,7 +73,9 @@ def test_what_was_sent_before_may_be_sent_again(client_for, alice, agent, thread
     assert texts(thread) == [("user", "SAY hello"), ("assistant", "hello")]
 
 
-def test_not_during_a_turn(client_for, alice, agent, thread, in_thread, running_run, model):
+def test_reset_conflicts_with_active_run(
+    client_for, alice, agent, thread, in_thread, running_run, model
+):
     client = client_for(alice)
     answer = in_thread(send, client_for(alice), thread, "HOLD\nSAY slow")
     run = running_run()

@@ -20,7 +20,7 @@ def conversation(alice) -> Conversation:
     return make_conversation(make_agent(alice, labels=["human"], tools=BASE_TOOLS))
 
 
-def test_a_whole_answer(client_for, alice, conversation):
+def test_whole_answer_stores_messages_and_run(client_for, alice, conversation):
     response = send(client_for(alice), conversation, "SAY hello there")
 
     assert response.status_code == 200, response.content
@@ -36,14 +36,14 @@ def test_a_whole_answer(client_for, alice, conversation):
     assert message["step_id"] == run.steps.get().pk
 
 
-def test_a_stream_of_messages(client_for, alice, conversation):
+def test_stream_of_messages(client_for, alice, conversation):
     events = stream(client_for(alice), conversation, "SAY hello there")
 
     assert types(events) == ["assistant_message", "stop_reason", "usage_statistics"]
     assert said(events) == "hello there"
 
 
-def test_a_stream_of_tokens(client_for, alice, conversation):
+def test_stream_of_tokens(client_for, alice, conversation):
     events = stream(client_for(alice), conversation, "SAY one two three", stream_tokens=True)
 
     assert [event["content"] for event in events[:3]] == ["one ", "two ", "three"]
@@ -53,7 +53,7 @@ def test_a_stream_of_tokens(client_for, alice, conversation):
     assert {event["id"] for event in events[:3]} == {stored.message_id}
 
 
-def test_a_stream_opens_with_a_ping_unless_told_not_to(client_for, alice, conversation):
+def test_include_pings_controls_first_ping(client_for, alice, conversation):
     client = client_for(alice)
     with_ping = send(client, conversation, "SAY a", streaming=True)
     without = send(client, conversation, "SAY a", streaming=True, include_pings=False)
@@ -62,7 +62,7 @@ def test_a_stream_opens_with_a_ping_unless_told_not_to(client_for, alice, conver
     assert b'"message_type":"ping"' not in body_of(without)
 
 
-def test_reasoning_is_passed_on_and_kept(client_for, alice, conversation):
+def test_reasoning_is_streamed_and_stored(client_for, alice, conversation):
     events = stream(client_for(alice), conversation, "THINK hm, well\nSAY yes", stream_tokens=True)
 
     reasoning = [e["reasoning"] for e in events if e["message_type"] == "reasoning_message"]
@@ -71,7 +71,7 @@ def test_reasoning_is_passed_on_and_kept(client_for, alice, conversation):
     assert types(listed) == ["reasoning_message", "assistant_message"]
 
 
-def test_the_conversation_goes_on(client_for, alice, conversation, model):
+def test_second_turn_sends_earlier_messages(client_for, alice, conversation, model):
     send(client_for(alice), conversation, "SAY hello")
     send(client_for(alice), conversation, "SAY again")
 
@@ -79,7 +79,7 @@ def test_the_conversation_goes_on(client_for, alice, conversation, model):
     assert roles == ["system", "user", "assistant", "user"]
 
 
-def test_only_the_types_asked_for(client_for, alice, conversation):
+def test_include_return_message_types_filters(client_for, alice, conversation):
     wanted = ["tool_return_message"]
     text = 'CALL memory_insert {"label": "human", "new_string": "x"}\nSAY ok'
     answer = send(client_for(alice), conversation, text, include_return_message_types=wanted)
@@ -89,7 +89,7 @@ def test_only_the_types_asked_for(client_for, alice, conversation):
     assert types(events) == [*wanted, "stop_reason", "usage_statistics"]
 
 
-def test_what_a_request_overrides(client_for, alice, conversation, model):
+def test_overrides_apply_to_one_request(client_for, alice, conversation, model):
     send(
         client_for(alice),
         conversation,
@@ -117,14 +117,14 @@ def test_model_settings_of_agent_and_conversation(client_for, alice, model):
 
 
 @pytest.mark.parametrize("wrong", ["json", ["x"], {"type": ["x"]}, 7])
-def test_settings_of_any_shape_are_the_providers_to_judge(client_for, alice, model, wrong):
+def test_malformed_model_settings_reach_provider(client_for, alice, model, wrong):
     agent = make_agent(alice, model_settings={"response_format": wrong, "reasoning": wrong})
 
     assert send(client_for(alice), make_conversation(agent), "SAY ok").status_code == 200
     assert model.requests[-1]["response_format"] == wrong
 
 
-def test_an_unknown_model_is_refused_before_anything_is_stored(client_for, alice, conversation):
+def test_unknown_model_is_rejected_and_stores_nothing(client_for, alice, conversation):
     response = send(client_for(alice), conversation, "hello", override_model="nobody/x")
 
     assert response.status_code == 404
@@ -132,7 +132,7 @@ def test_an_unknown_model_is_refused_before_anything_is_stored(client_for, alice
     assert not Run.objects.exists()
 
 
-def test_the_scripted_model_says_what_it_is(client_for, alice, conversation, configure, model):
+def test_scripted_model_replies_without_provider(client_for, alice, conversation, configure, model):
     configure(PROVIDERS={})
 
     answer = send(client_for(alice), conversation, "hello").json()
@@ -145,7 +145,7 @@ def test_the_scripted_model_says_what_it_is(client_for, alice, conversation, con
 
 
 @pytest.mark.parametrize("path", ["messages", "messages/stream", "messages/async"])
-def test_the_agents_own_conversation(client_for, alice, path):
+def test_agent_routes_use_default_conversation(client_for, alice, path):
     agent = make_agent(alice)
     body = {"messages": [{"role": "user", "content": "SAY own"}]}
 
@@ -163,7 +163,7 @@ def test_the_agents_own_conversation(client_for, alice, path):
 
 
 @pytest.mark.parametrize("name", ["default", "agent"])
-def test_other_names_of_the_agents_own_conversation(client_for, alice, name):
+def test_default_conversation_has_two_other_names(client_for, alice, name):
     agent = make_agent(alice)
     path = "default" if name == "default" else agent.pk
     body = {"input": "SAY own", "streaming": False, "agent_id": agent.pk}
@@ -173,7 +173,7 @@ def test_other_names_of_the_agents_own_conversation(client_for, alice, name):
     assert said(answer["messages"]) == "own"
 
 
-def test_images_reach_the_model(client_for, alice, conversation, model):
+def test_image_parts_reach_model(client_for, alice, conversation, model):
     image = {"type": "image", "source": {"type": "url", "url": "https://example.org/cat.png"}}
     body = {"input": [{"type": "text", "text": "SAY a cat"}, image], "streaming": False}
 
@@ -207,7 +207,7 @@ def test_images_reach_the_model(client_for, alice, conversation, model):
         ({"messages": [{"type": "approval", "approvals": [{"approve": True}]}]}, "tool_call_id"),
     ],
 )
-def test_a_wrong_body_is_named_and_starts_nothing(client_for, alice, conversation, body, expected):
+def test_wrong_body_is_rejected_and_starts_no_run(client_for, alice, conversation, body, expected):
     response = client_for(alice).post(f"/v1/conversations/{conversation.pk}/messages", body)
 
     assert response.status_code == 422
@@ -215,7 +215,7 @@ def test_a_wrong_body_is_named_and_starts_nothing(client_for, alice, conversatio
     assert not Run.objects.exists()
 
 
-def test_max_steps(client_for, alice, conversation):
+def test_max_steps_ends_turn(client_for, alice, conversation):
     text = "\n".join(
         f'CALL memory_insert {{"label": "human", "new_string": "{n}"}}' for n in range(5)
     )
@@ -227,14 +227,14 @@ def test_max_steps(client_for, alice, conversation):
     assert conversation.agent.blocks.get().value == "about human\n0\n1"
 
 
-def test_running_out_of_room(client_for, alice, conversation):
+def test_length_finish_reason_ends_turn(client_for, alice, conversation):
     answer = send(client_for(alice), conversation, "LENGTH half of it").json()
 
     assert answer["stop_reason"]["stop_reason"] == "max_tokens_exceeded"
     assert said(answer["messages"]) == "half of it"
 
 
-def test_a_preview_is_what_is_then_sent(client_for, alice, conversation, model):
+def test_preview_equals_sent_request(client_for, alice, conversation, model):
     body = {"input": "SAY hello", "streaming": False}
     path = f"/v1/conversations/{conversation.pk}/messages"
 

@@ -24,7 +24,7 @@ def conversation(alice) -> Conversation:
 
 @pytest.mark.parametrize("first", [True, False])
 @pytest.mark.parametrize("second", [True, False])
-def test_one_turn_at_a_time_in_every_mode(
+def test_second_turn_conflicts_in_every_mode(
     client_for, alice, conversation, in_thread, running_run, model, first, second
 ):
     answer = in_thread(send, client_for(alice), conversation, "HOLD\nSAY slow", streaming=first)
@@ -40,7 +40,7 @@ def test_one_turn_at_a_time_in_every_mode(
     assert texts(conversation) == [("user", "HOLD\nSAY slow"), ("assistant", "slow")]
 
 
-def test_another_conversation_of_the_agent_is_free(
+def test_other_conversation_is_not_blocked(
     client_for, alice, conversation, in_thread, running_run, model
 ):
     answer = in_thread(send, client_for(alice), conversation, "HOLD\nSAY slow")
@@ -53,7 +53,7 @@ def test_another_conversation_of_the_agent_is_free(
     assert answer().status_code == 200
 
 
-def test_many_at_once_are_one_turn_and_refusals(client_for, alice, conversation, model):
+def test_concurrent_messages_start_one_turn(client_for, alice, conversation, model):
     """V1 answered all six, interleaved, and lost five of them to the model."""
     clients = [client_for(alice) for _ in range(6)]
     barrier, statuses = threading.Barrier(6), []
@@ -79,7 +79,7 @@ def test_many_at_once_are_one_turn_and_refusals(client_for, alice, conversation,
     assert sorted(positions) == [(0, True), (1, True), (2, True)]
 
 
-def test_a_run_that_is_over_is_told_again(client_for, alice, conversation):
+def test_finished_run_streams_again(client_for, alice, conversation):
     client = client_for(alice)
     events = stream(client, conversation, "SAY one two three", stream_tokens=True)
     run = Run.objects.get()
@@ -91,7 +91,7 @@ def test_a_run_that_is_over_is_told_again(client_for, alice, conversation):
     assert rest == events[2:]
 
 
-def test_a_second_watcher_and_one_who_comes_back(
+def test_second_and_returning_follower_get_same_events(
     client_for, alice, conversation, in_thread, running_run
 ):
     text = "PAUSE 0.15\nSAY a b c d e f"
@@ -109,7 +109,7 @@ def test_a_second_watcher_and_one_who_comes_back(
     assert events_of(third()) == first()[3:]
 
 
-def test_a_stream_is_found_by_its_otid(client_for, alice, conversation):
+def test_stream_by_otid(client_for, alice, conversation):
     client = client_for(alice)
     body = {"messages": [{"role": "user", "content": "SAY hi", "otid": "my-1"}]}
     events = events_of(client.post(f"/v1/conversations/{conversation.pk}/messages", body))
@@ -122,7 +122,7 @@ def test_a_stream_is_found_by_its_otid(client_for, alice, conversation):
     assert nothing.json()["detail"].startswith("INVALID_ARGUMENT: No active runs found")
 
 
-def test_a_stream_ends_when_nobody_reads_it_and_the_turn_goes_on(client_for, alice, conversation):
+def test_turn_completes_after_client_disconnects(client_for, alice, conversation):
     path = f"/v1/conversations/{conversation.pk}/messages"
     client_for(alice).post(path, {"input": "SAY hi"}).close()
 
@@ -131,7 +131,7 @@ def test_a_stream_ends_when_nobody_reads_it_and_the_turn_goes_on(client_for, ali
 
 
 @pytest.mark.parametrize("streaming", [True, False])
-def test_the_same_message_sent_again_is_no_new_turn(client_for, alice, conversation, streaming):
+def test_same_otid_returns_same_run(client_for, alice, conversation, streaming):
     client = client_for(alice)
     message = {"role": "user", "content": "SAY hi", "otid": "my-1"}
     path = f"/v1/conversations/{conversation.pk}/messages"
@@ -147,7 +147,7 @@ def test_the_same_message_sent_again_is_no_new_turn(client_for, alice, conversat
     assert texts(conversation) == [("user", "SAY hi"), ("assistant", "hi")]
 
 
-def test_sent_again_while_it_runs_both_get_the_answer(client_for, alice, conversation, in_thread):
+def test_same_otid_during_run_returns_same_answer(client_for, alice, conversation, in_thread):
     message = {"role": "user", "content": "SLEEP 0.5\nSAY hi", "otid": "my-1"}
     path = f"/v1/conversations/{conversation.pk}/messages"
     body = {"messages": [message], "streaming": False}
@@ -160,7 +160,7 @@ def test_sent_again_while_it_runs_both_get_the_answer(client_for, alice, convers
     assert Run.objects.count() == 1
 
 
-def test_an_idempotency_key_does_the_same(client_for, alice, conversation):
+def test_same_idempotency_key_returns_same_run(client_for, alice, conversation):
     client = client_for(alice)
     path = f"/v1/conversations/{conversation.pk}/messages"
     body = {"input": "SAY hi", "streaming": False}
@@ -175,7 +175,7 @@ def test_an_idempotency_key_does_the_same(client_for, alice, conversation):
     assert "was a different request" in other.json()["detail"]
 
 
-def test_what_failed_and_left_nothing_can_be_sent_again(client_for, alice, conversation, model):
+def test_failed_run_without_messages_frees_its_otid(client_for, alice, conversation, model):
     client = client_for(alice)
     message = {"role": "user", "content": "FAIL 400 x1\nSAY hi", "otid": "my-1"}
     path = f"/v1/conversations/{conversation.pk}/messages"
@@ -189,7 +189,9 @@ def test_what_failed_and_left_nothing_can_be_sent_again(client_for, alice, conve
 
 
 @pytest.mark.parametrize("by", ["conversation", "agent", "run"])
-def test_cancel(client_for, alice, conversation, in_thread, running_run, by):
+def test_cancel_keeps_what_the_model_said(
+    client_for, alice, conversation, in_thread, running_run, by
+):
     text = "PAUSE 0.2\nSAY one two three four five six seven eight nine ten"
     answer = in_thread(stream, client_for(alice), conversation, text, stream_tokens=True)
     run = running_run()
@@ -215,9 +217,7 @@ def test_cancel(client_for, alice, conversation, in_thread, running_run, by):
     assert refused.status_code == 409
 
 
-def test_cancel_before_the_model_says_anything(
-    client_for, alice, conversation, in_thread, running_run, model
-):
+def test_cancel_before_first_token(client_for, alice, conversation, in_thread, running_run, model):
     answer = in_thread(send, client_for(alice), conversation, "HOLD\nSAY slow")
     running_run()
     until(lambda: model.requests, seconds=60, what="the model is called")
@@ -228,9 +228,7 @@ def test_cancel_before_the_model_says_anything(
     assert texts(conversation) == [("user", "HOLD\nSAY slow")]
 
 
-def test_a_dead_processs_run_is_failed_and_the_conversation_free(
-    client_for, alice, conversation, configure
-):
+def test_stalled_run_is_failed_by_next_message(client_for, alice, conversation, configure):
     configure(STALLED_RUN_TIMEOUT=1.0)
     long_ago = timezone.now() - timezone.timedelta(seconds=5)
     dead = make_run(conversation, status="running", worker="gone", heartbeat_at=long_ago)
@@ -244,7 +242,7 @@ def test_a_dead_processs_run_is_failed_and_the_conversation_free(
     assert types(events) == ["stop_reason", "error_message"]
 
 
-def test_only_the_silent_are_freed(conversation, configure):
+def test_expire_ignores_live_and_waiting_runs(conversation, configure):
     configure(STALLED_RUN_TIMEOUT=1.0)
     alive = make_run(conversation, status="running", worker="w", heartbeat_at=timezone.now())
     waiting = make_run(make_conversation(conversation.agent))
@@ -256,7 +254,7 @@ def test_only_the_silent_are_freed(conversation, configure):
         assert run.status == status
 
 
-def test_the_records_of_a_run(client_for, alice, conversation, mallory):
+def test_run_lists_messages_steps_and_usage(client_for, alice, conversation, mallory):
     client = client_for(alice)
     text = 'CALL memory_insert {"label": "human", "new_string": "x"}\nSAY ok'
     send(client, conversation, text)
@@ -287,7 +285,7 @@ def test_the_records_of_a_run(client_for, alice, conversation, mallory):
     assert stranger.post(f"/v1/runs/{run.pk}/stream").status_code == 404
 
 
-def test_a_record_can_be_deleted_when_the_turn_is_over(
+def test_delete_run_conflicts_while_active(
     client_for, alice, conversation, in_thread, running_run, model
 ):
     client = client_for(alice)
@@ -303,7 +301,7 @@ def test_a_record_can_be_deleted_when_the_turn_is_over(
     assert len(texts(conversation)) == 2
 
 
-def test_runs_of_whole_answers_end(client_for, alice, conversation):
+def test_run_of_whole_answer_completes(client_for, alice, conversation):
     """V1 left them `created` for ever, without a conversation."""
     client = client_for(alice)
     send(client, conversation, "SAY hi")
@@ -318,9 +316,7 @@ def test_runs_of_whole_answers_end(client_for, alice, conversation):
     assert client.get(by_run).json()[0]["id"] == conversation.pk
 
 
-def test_a_watcher_who_leaves_while_old_events_are_told_is_forgotten(
-    client_for, alice, conversation
-):
+def test_leaving_follower_is_unsubscribed(client_for, alice, conversation):
     stream(client_for(alice), conversation, "SAY one two three", stream_tokens=True)
     run = Run.objects.get()
 
@@ -336,7 +332,7 @@ def test_a_watcher_who_leaves_while_old_events_are_told_is_forgotten(
     assert not broker.has_subscribers(run.pk)
 
 
-def test_watching_from_beyond_the_end(
+def test_follow_beyond_last_event_is_empty(
     client_for, alice, conversation, in_thread, running_run, model
 ):
     answer = in_thread(stream, client_for(alice), conversation, "HOLD\nSAY a b")
@@ -350,7 +346,7 @@ def test_watching_from_beyond_the_end(
     assert events_of(client_for(alice).post(path, {"starting_after": 2**31 - 1})) == []
 
 
-def test_pings_while_nothing_is_said(client_for, alice, conversation, monkeypatch):
+def test_idle_stream_sends_pings(client_for, alice, conversation, monkeypatch):
     monkeypatch.setattr("conversations.api.run_response.PING_INTERVAL", 0.2)
     monkeypatch.setattr("conversations.runtime.broker.IDLE_INTERVAL", 0.1)
     text = "SLEEP 0.7\nSAY hi"
@@ -364,7 +360,7 @@ def test_pings_while_nothing_is_said(client_for, alice, conversation, monkeypatc
 
 @pytest.mark.parametrize("background", [True, False])
 @pytest.mark.parametrize("path", ["messages", "messages/stream", "messages/async", "summarize"])
-def test_one_turn_at_a_time_at_the_agents_routes_too(
+def test_agent_routes_conflict_with_active_run(
     client_for, alice, in_thread, running_run, model, path, background
 ):
     agent = make_agent(alice)
@@ -380,7 +376,7 @@ def test_one_turn_at_a_time_at_the_agents_routes_too(
     assert answer().status_code == 200
 
 
-def test_the_same_key_at_the_same_time_for_other_words(client_for, alice, conversation, in_thread):
+def test_concurrent_different_requests_with_one_key(client_for, alice, conversation, in_thread):
     path = f"/v1/conversations/{conversation.pk}/messages"
     posts = [
         in_thread(
@@ -399,7 +395,7 @@ def test_the_same_key_at_the_same_time_for_other_words(client_for, alice, conver
     assert len(texts(conversation)) == 2
 
 
-def test_otids_and_keys_are_each_conversations_own(client_for, alice, mallory, conversation):
+def test_otids_and_keys_belong_to_one_conversation(client_for, alice, mallory, conversation):
     """What a stranger has sent under the same words is neither answered nor found."""
     others = [make_conversation(conversation.agent), make_conversation(make_agent(mallory))]
     message = {"role": "user", "content": "SAY hi", "otid": "my-1"}

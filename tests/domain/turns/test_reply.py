@@ -36,11 +36,11 @@ def calls_of(*pieces: CallChunk) -> list[tuple[str, str]]:
         [(5, "a", "", ""), (5, "", "f", ""), (5, "", "", '{"x":1}'), (2, "b", "g", "{}")],
     ],
 )
-def test_two_calls(pieces):
+def test_chunks_of_two_calls_are_assembled(pieces):
     assert calls_of(*(CallChunk(*piece) for piece in pieces)) == [("f", '{"x":1}'), ("g", "{}")]
 
 
-def test_an_id_that_no_message_holds_is_replaced():
+def test_overlong_id_is_replaced():
     reply = ModelReply("step")
     reply.add(CallChunk(0, "i" * 1000, "n" * 1000, "{}"))
 
