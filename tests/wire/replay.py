@@ -118,7 +118,7 @@ class Replay:
 
     def _compare_streams(self, exchange: Exchange, response) -> None:
         """Compare the types and order of events; of a cut recording, only complete events."""
-        got = events_in(response.getvalue().decode())
+        got = events_in(b"".join(response).decode())
         if not isinstance(exchange.answer, str):
             self._report(exchange, "got a stream")
             return
@@ -246,4 +246,4 @@ def kind_of(value: Any) -> str:
 
 
 def _text(response) -> str:
-    return response.getvalue().decode()[:300]
+    return b"".join(response).decode()[:300]
