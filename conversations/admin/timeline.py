@@ -6,7 +6,7 @@ from django.http import HttpRequest, HttpResponse
 from django.utils.safestring import SafeString
 
 from ..domain.conversations.timeline import Entry, timeline_page
-from ..domain.memory.prompt import context_window
+from ..domain.turns.context_window import context_window
 from ..models import BlockRevision, Conversation, Message
 from .display import diff, format_json
 from .row_views import RowViews, number_in, row_view

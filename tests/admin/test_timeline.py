@@ -4,7 +4,7 @@ import pytest
 from django.urls import reverse
 
 from conversations.domain.memory.blocks import write_block
-from conversations.domain.memory.prompt import context_window
+from conversations.domain.turns.context_window import context_window
 from conversations.models import Conversation, Run
 
 from ..factories import actor, make_agent, make_conversation, make_messages, make_run

@@ -2,7 +2,7 @@
 
 from typing_extensions import TypedDict
 
-from ...domain.memory.prompt import ContextWindow
+from ...domain.turns.context_window import ContextWindow
 from .fields import JSONObject
 from .messages import StoredMessageJSON, stored_message_json
 

@@ -9,8 +9,9 @@ from ...domain.conversations.agents import create_agent, delete_agent, update_ag
 from ...domain.conversations.conversations import clear_conversation
 from ...domain.conversations.messages import text_message
 from ...domain.errors import NotFound
-from ...domain.memory.prompt import context_window, preview_prompt, recompile
+from ...domain.memory.prompt import preview_prompt, recompile
 from ...domain.tools import definitions as tools
+from ...domain.turns.context_window import context_window
 from ...models import Agent
 from ..auth import actor_of, key_of
 from ..http.errors import InvalidRequest

@@ -11,10 +11,8 @@ from django.db import transaction
 from django.db.models import Count
 from django.utils import timezone
 
-from ...llm.tokens import count_tokens
 from ...models import Agent, Conversation, ConversationMessage, Message
 from ..errors import Conflict
-from ..tools import definitions as tools
 from .effective import BlockVersion, EffectiveBlock, effective_blocks, effective_blocks_of
 
 DEFAULT_SYSTEM_PROMPT = """\
@@ -185,73 +183,12 @@ def recompile_all(conversation_ids: Iterable[str]) -> dict[str, str]:
 
 def preview_prompt(conversation: Conversation) -> Prompt:
     """Return what `recompile` would store now. Writes nothing."""
-    return _compile_now(conversation)[0]
+    return compile_now(conversation)[0]
 
 
-def _compile_now(conversation: Conversation) -> tuple[Prompt, list[EffectiveBlock]]:
+def compile_now(conversation: Conversation) -> tuple[Prompt, list[EffectiveBlock]]:
+    """Compile the prompt; return it with the effective blocks. Writes nothing."""
     blocks = effective_blocks(conversation)
     count = conversation.message_links.filter(position__gt=0).count()
     prompt = compile_prompt(conversation, blocks, compiled_at=timezone.now(), message_count=count)
     return prompt, blocks
-
-
-@dataclass(frozen=True)
-class ContextWindow:
-    """What the model would read now, and the number of tokens of each part."""
-
-    prompt: Prompt
-    labels: list[str]
-    functions: list[dict[str, Any]]
-    messages: list[Message]
-    size_max: int
-    message_total: int
-    tokens_system: int
-    tokens_memory: int
-    tokens_metadata: int
-    tokens_functions: int
-    tokens_messages: int
-
-    @property
-    def size_current(self) -> int:
-        """The number of tokens of all parts."""
-        return (
-            self.tokens_system
-            + self.tokens_memory
-            + self.tokens_metadata
-            + self.tokens_functions
-            + self.tokens_messages
-        )
-
-
-def context_window(conversation: Conversation) -> ContextWindow:
-    """Return what the model would read if the next turn began now. Writes nothing."""
-    agent = conversation.agent
-    prompt, blocks = _compile_now(conversation)
-    labels = [effective.label for effective in blocks]
-    links = conversation.message_links.in_context().select_related("message")
-    messages = [link.message for link in links]
-    if messages:
-        # The stored prompt may be stale; a turn recompiles it first.
-        messages[0].content = [{"type": "text", "text": prompt.text}]
-    functions = tools.tool_definitions(agent.tools, labels)
-    return ContextWindow(
-        prompt=prompt,
-        labels=labels,
-        functions=functions,
-        messages=messages,
-        size_max=conversation.context_window_limit or agent.context_window_limit,
-        message_total=conversation.message_links.count(),
-        tokens_system=count_tokens(prompt.system),
-        tokens_memory=count_tokens(prompt.memory),
-        tokens_metadata=count_tokens(prompt.metadata),
-        tokens_functions=sum(count_tokens(str(function)) for function in functions),
-        tokens_messages=sum(message_tokens(message) for message in messages[1:]),
-    )
-
-
-def message_tokens(message: Message) -> int:
-    """Count the tokens of a message: its text, tool calls and tool returns."""
-    parts = [message.text]
-    parts += [str(call) for call in message.tool_calls]
-    parts += [str(result) for result in message.tool_returns]
-    return sum(count_tokens(part) for part in parts if part)

@@ -13,9 +13,9 @@ from ...llm.tokens import shorten
 from ...models import ConversationMessage, Message
 from ..conversations.messages import append_messages
 from ..errors import InvalidArgument
-from ..memory.prompt import message_tokens
 from ..runs.events import StoredEvent, SummaryEvent, insert_events
 from ..runs.leases import lock_run
+from .context_window import message_tokens
 from .model_request import chat_messages
 from .steps import Turn
 

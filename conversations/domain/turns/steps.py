@@ -18,13 +18,14 @@ from ..actor import Actor, Source
 from ..conversations.messages import append_messages
 from ..errors import UnknownId
 from ..memory.effective import block_versions_of
-from ..memory.prompt import BlockSeen, blocks_seen, context_window, is_stale, recompile
+from ..memory.prompt import BlockSeen, blocks_seen, is_stale, recompile
 from ..model_handles import check_model_handle
 from ..runs.events import Event, EventSequence, StoredEvent, insert_events
 from ..runs.finish import CANCELLED, Outcome, finish_and_append, finish_run
 from ..runs.leases import lock_run
 from ..runs.start import TurnRequest, calls_awaiting_client, check_answers
 from ..tools.execution import ToolResult, call_tool, lock_named_blocks
+from .context_window import context_window
 from .messages import assistant_message, input_message, result_event, result_message
 from .model_request import model_request, request_tokens
 from .reply import ModelReply

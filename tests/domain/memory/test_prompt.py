@@ -4,7 +4,8 @@ import pytest
 
 from conversations.domain.memory.blocks import write_block
 from conversations.domain.memory.effective import effective_blocks
-from conversations.domain.memory.prompt import compile_prompt, context_window, is_stale, recompile
+from conversations.domain.memory.prompt import compile_prompt, is_stale, recompile
+from conversations.domain.turns.context_window import context_window
 
 from ...factories import actor, make_agent, make_block, make_conversation, make_messages
 

@@ -3,7 +3,7 @@
 import pytest
 
 from conversations.domain.integrity.check import find_breaches
-from conversations.domain.memory.prompt import context_window
+from conversations.domain.turns.context_window import context_window
 from conversations.models import BlockRevision, Conversation
 from conversations.transfer.agent_files.parse import parse_agent_file
 
