@@ -10,8 +10,10 @@ from django.core.asgi import get_asgi_application
 from conversations.domain.conversations.accounts import issue_key
 from conversations.domain.tools.definitions import BASE_TOOLS
 from conversations.models import Conversation, Run
+from conversations.runtime.runtime import get_runtime
 
 from ..factories import make_agent, make_conversation
+from .processes import until
 from .streams import body_of, events_of, said, send, stream, texts, types
 
 
@@ -355,3 +357,32 @@ def record_response(get_response):
         return response
 
     return middleware
+
+
+@pytest.mark.parametrize("streaming", [True, False])
+def test_disconnect_ends_response_and_not_the_turn(alice, conversation, model, streaming):
+    application = import_module("project.asgi").application
+    scope = asgi_scope(f"/v1/conversations/{conversation.pk}/messages", issue_key(alice)[1])
+    body = json.dumps({"input": "HOLD\nSAY done", "streaming": streaming}).encode()
+    scope["headers"].append((b"content-length", str(len(body)).encode()))
+    requests = [{"type": "http.request", "body": body, "more_body": False}]
+
+    async def receive():
+        if requests:
+            return requests.pop()
+        while not model.requests:
+            await asyncio.sleep(0.01)
+        return {"type": "http.disconnect"}
+
+    async def send(message):
+        pass
+
+    # Returns although the model waits for the test.
+    asyncio.run(asyncio.wait_for(application(scope, receive, send), 60))
+
+    run = Run.objects.get()
+    assert run.status == "running"
+    assert not get_runtime().broker.has_subscribers(run.pk)
+    model.go_on()
+    until(lambda: not Run.objects.active().exists(), seconds=60, what="the turn is over")
+    assert texts(conversation)[-1] == ("assistant", "done")
