@@ -4,14 +4,13 @@ from typing import Any
 
 from django.contrib import admin, messages
 from django.contrib.auth import get_user_model
-from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from ..domain.conversations.accounts import create_organization, issue_key, revoke_key
 from ..models import ApiKey, Member, Organization
-from .base import ConsoleAdmin
+from .base import ConsoleAdmin, bulk_action
 from .display import badge
 from .filters import titled
 from .forms import VerbForm
@@ -47,10 +46,7 @@ class OrganizationAdmin(SuperusersOnly, ConsoleAdmin):
     ids = {"pk": "org"}
     list_display = ["name", "id", "created_at"]
     search_fields = ["name"]
-    fieldsets = [(None, {"fields": ["name"]})]
-
-    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
-        return []
+    fields = ["name"]
 
     def write(self, request: HttpRequest, form: Any) -> Organization:
         organization: Organization = form.instance
@@ -65,7 +61,6 @@ class MemberAdmin(SuperusersOnly, ConsoleAdmin):
     """Members, who are deactivated and not deleted: revisions name them."""
 
     form = CheckedForm
-    asks_organization = False
     ids = {"pk": "user", "organization": "org"}
     list_display = ["name", "user", "is_active", "created_at"]
     list_filter = [
@@ -74,16 +69,13 @@ class MemberAdmin(SuperusersOnly, ConsoleAdmin):
     ]
     list_select_related = ["user"]
     search_fields = ["name"]
+    fields = ["name", "user", "is_active"]
     autocomplete_fields = ["organization"]
     raw_id_fields = ["user"]
 
     def get_autocomplete_fields(self, request: HttpRequest) -> list[str]:
         users = self.admin_site._registry.get(get_user_model())
         return ["organization", *(["user"] if users and users.search_fields else [])]
-
-    def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
-        organization = ["organization"] if request.user.is_superuser else []
-        return [(None, {"fields": [*organization, "name", "user", "is_active"]})]
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
         # Its keys and its changes belong to the organization.
@@ -106,16 +98,9 @@ class ApiKeyAdmin(ConsoleAdmin):
     list_select_related = ["member"]
     search_fields = ["prefix", "name", "member__name"]
     add_fieldsets = [(None, {"fields": ["member", "name", "scope", "expires_at"]})]
-    fieldsets = [
-        (
-            None,
-            {
-                "fields": [
-                    *("member", "name", "scope", "state", "prefix", "expires_at"),
-                    *("last_used_at", "revoked_at", "created_at", "created_by"),
-                ]
-            },
-        )
+    fields = [
+        *("member", "name", "scope", "state", "prefix", "expires_at"),
+        *("last_used_at", "revoked_at", "created_at", "created_by"),
     ]
     readonly_fields = ["state"]
     autocomplete_fields = ["member"]
@@ -150,19 +135,13 @@ class ApiKeyAdmin(ConsoleAdmin):
     def state(self, key: ApiKey) -> SafeString:
         return badge("deleted", "revoked") if key.revoked_at else badge("live", "active")
 
-    @admin.action(description="Revoke selected API keys…", permissions=["revoke"])
-    def revoke_selected(
-        self, request: HttpRequest, queryset: QuerySet[ApiKey]
-    ) -> HttpResponse | None:
-        """Revoke API keys."""
-        return self.apply_to_all(
-            request,
-            queryset,
-            lambda key, by: revoke_key(key, revoked_by=by.member),
-            title="Revoke these API keys?",
-            explanation="Requests with these keys will be rejected. This cannot be undone.",
-            done="Revoked",
-        )
+    revoke_selected = bulk_action(
+        lambda key, by: revoke_key(key, revoked_by=by.member),
+        "Revoke",
+        "Revoked",
+        "Requests with these keys will be rejected. This cannot be undone.",
+        permission="revoke",
+    )
 
     def has_revoke_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         """Return whether the operator may change keys and this one is not revoked yet."""
@@ -171,16 +150,5 @@ class ApiKeyAdmin(ConsoleAdmin):
     @row_view("revoke", "POST")
     def revoke(self, request: HttpRequest, key: ApiKey) -> HttpResponse:
         """Revoke the key."""
-        return self.apply(
-            request,
-            key,
-            lambda: revoke_key(key, revoked_by=actor(request).member),
-            "Revoked. Requests with this key are rejected.",
-        )
-
-    def render_change_form(
-        self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
-    ) -> HttpResponse:
-        if key := kwargs.get("obj"):
-            context |= self.view_context(request, key)
-        return super().render_change_form(request, context, *args, **kwargs)
+        revoke_key(key, revoked_by=actor(request).member)
+        return self.succeed(request, key, "Revoked. Requests with this key are rejected.")

@@ -6,7 +6,7 @@ from functools import partial
 from typing import Any, ClassVar, NamedTuple
 
 from django import forms
-from django.contrib import admin, messages
+from django.contrib import admin
 from django.contrib.admin.widgets import AutocompleteSelect
 from django.db.models import Count, Prefetch, Q, QuerySet
 from django.http import HttpRequest, HttpResponse
@@ -24,14 +24,14 @@ from ..domain.conversations.agents import (
     restore_agent,
     update_agent,
 )
-from ..domain.errors import DomainError
+from ..domain.errors import InvalidArgument
 from ..domain.memory.bulk import isolations_of
 from ..domain.memory.prompt import DEFAULT_SYSTEM_PROMPT
 from ..domain.tools.definitions import BASE_TOOLS
 from ..models import Agent, AgentBlock, Block, Drift, IsolatedBlock
-from .base import ConsoleAdmin, ReadOnly
+from .base import ConsoleAdmin, ReadOnly, bulk_action
 from .bulk import VERBS, apply_in_bulk
-from .display import link, link_to, list_url
+from .display import link_to, list_url
 from .fields import ObjectField, WordsField
 from .forms import VerbForm
 from .row_views import row_view
@@ -145,20 +145,12 @@ class AgentAdmin(ConsoleAdmin):
     def delete_model(self, request: HttpRequest, obj: Agent) -> None:
         delete_agent(obj, by=actor(request))
 
-    @admin.action(description="Restore selected agents…", permissions=["change"])
-    def restore_selected(
-        self, request: HttpRequest, queryset: QuerySet[Agent]
-    ) -> HttpResponse | None:
-        """Restore deleted agents."""
-        return self.apply_to_all(
-            request,
-            queryset,
-            lambda agent, by: restore_agent(agent, by=by),
-            title="Restore these agents?",
-            explanation="Their conversations are restored too, except those that were deleted "
-            "separately.",
-            done="Restored",
-        )
+    restore_selected = bulk_action(
+        restore_agent,
+        "Restore",
+        "Restored",
+        "Their conversations are restored too, except those that were deleted separately.",
+    )
 
     # The attached blocks
 
@@ -194,16 +186,10 @@ class AgentAdmin(ConsoleAdmin):
     ) -> HttpResponse:
         """Apply a verb to the block that a form names; the message takes its label."""
         if not form.is_valid():
-            errors = " ".join(map(str, form.errors.get("block", [])))
-            self.message_user(request, errors, messages.ERROR)
-            return self.redirect_to(agent)
+            raise InvalidArgument(" ".join(map(str, form.errors["block"])))
         block: Block = form.cleaned_data["block"]
-        return self.apply(
-            request,
-            agent,
-            lambda: verb(agent, block, by=actor(request)),
-            message.format(block.label),
-        )
+        verb(agent, block, by=actor(request))
+        return self.succeed(request, agent, message.format(block.label))
 
     # The isolated blocks of its conversations
 
@@ -223,13 +209,8 @@ class AgentAdmin(ConsoleAdmin):
         """Preview resetting or rebasing a label in all conversations, then do it."""
         verb, label = request.GET.get("verb", ""), request.GET.get("label", "")
         if verb not in VERBS:
-            self.message_user(request, f"Expected reset or rebase, got {verb!r}.", messages.ERROR)
-            return self.redirect_to(agent)
-        try:
-            isolations = isolations_of(agent, label)
-        except DomainError as error:
-            self.message_user(request, str(error), messages.ERROR)
-            return self.redirect_to(agent)
+            raise InvalidArgument(f"Expected reset or rebase, got {verb!r}.")
+        isolations = isolations_of(agent, label)
         drift = request.GET.get("drift", "")
         if drift in Drift.values:
             isolations = isolations.of_drifts([drift])
@@ -241,20 +222,16 @@ class AgentAdmin(ConsoleAdmin):
         context = {"title": title, "verb": verb, "report": report, "is_done": is_done}
         return self.render_page(request, "bulk", agent, context)
 
-    def render_change_form(
-        self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
-    ) -> HttpResponse:
-        if agent := kwargs.get("obj"):
-            attach_form = AttachForm(agent, self.admin_site)
-            context |= {
-                "attach_form": attach_form,
-                "block_links": agent.block_links.in_prompt_order().select_related("block"),
-                "conversation_count": agent.conversations.live().count(),
-                "conversations_url": conversations_url(agent),
-                "media": context["media"] + attach_form.media,
-                **self.view_context(request, agent),
-            }
-        return super().render_change_form(request, context, *args, **kwargs)
+    def form_context(self, request: HttpRequest, row: Agent, context: Any) -> dict[str, Any]:
+        attach_form = AttachForm(row, self.admin_site)
+        return {
+            "attach_form": attach_form,
+            "block_links": row.block_links.in_prompt_order().select_related("block"),
+            "conversation_count": row.conversations.live().count(),
+            "conversations_url": conversations_url(row),
+            "media": context["media"] + attach_form.media,
+            **self.view_context(request, row),
+        }
 
 
 @admin.register(AgentBlock)
@@ -276,10 +253,7 @@ class AgentBlockAdmin(ReadOnly, ConsoleAdmin):
     ordering = ["-id"]
 
     agent_link = link_to("agent")
-
-    @admin.display(description="block")
-    def block_link(self, attached: AgentBlock) -> SafeString | str:
-        return link(attached.block, attached.block_id)
+    block_link = link_to("block", text="block_id")
 
 
 def conversations_url(agent: Agent) -> str:

@@ -13,13 +13,12 @@ from django.db.models import Q, QuerySet
 from django.forms import Script, SplitDateTimeField
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import redirect
-from django.template.response import TemplateResponse
 from django.utils.functional import cached_property
 
-from ..domain.actor import Actor
 from ..domain.errors import DomainError, InvalidArgument
 from ..ids import is_id
 from ..models import Organization
+from .bulk import Report
 from .fields import DateTimeWidget, PlainTextField
 from .filters import StateFilter
 from .forms import VerbForm
@@ -79,6 +78,28 @@ class IdSearch(ModelAdmin):
         return prefix is not None and is_id(prefix, request.GET.get("q", "").strip())
 
 
+def bulk_action(
+    verb: Callable[..., object], name: str, done: str, explanation: str, permission: str = "change"
+) -> Callable[..., HttpResponse | None]:
+    """Return an action that asks first, then applies a verb to all selected rows or to none."""
+
+    @admin.action(description=f"{name} selected %(verbose_name_plural)s…", permissions=[permission])
+    def action(
+        model_admin: "ConsoleAdmin", request: HttpRequest, queryset: QuerySet[Any]
+    ) -> HttpResponse | None:
+        title = f"{name} these {model_admin.opts.verbose_name_plural}?"
+        if page := model_admin.confirm(request, queryset, title=title, explanation=explanation):
+            return page
+        with transaction.atomic():
+            for row in queryset:
+                verb(row, by=actor(request))
+                model_admin.log_change(request, row, f"{done}.")
+        model_admin.message_user(request, f"{done} {len(queryset):,}.", messages.SUCCESS)
+        return None
+
+    return action
+
+
 class ConsoleAdmin(IdSearch, OrganizationScope, RowViews):
     """The pages of one model. Domain verbs do all writes."""
 
@@ -133,9 +154,7 @@ class ConsoleAdmin(IdSearch, OrganizationScope, RowViews):
         """Return whether pages have an organization column and field."""
         return bool(request.user.is_superuser) and self.organization_path == "organization"
 
-    def changelist_view(
-        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
-    ) -> HttpResponse:
+    def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
         self.keep_order(request)
         try:
             return super().changelist_view(request, extra_context)
@@ -160,48 +179,22 @@ class ConsoleAdmin(IdSearch, OrganizationScope, RowViews):
         *,
         title: str,
         explanation: str,
-        context: dict[str, Any] | None = None,
+        report: Report | None = None,
     ) -> HttpResponse | None:
         """Return a confirmation page for an action, or None once it is confirmed."""
         if "confirmed" in request.POST:
             return None
-        return TemplateResponse(
-            request,
-            "admin/conversations/confirm.html",
-            {
-                **self.admin_site.each_context(request),
-                "media": self.media,
-                "opts": self.opts,
-                "title": title,
-                "explanation": explanation,
-                "rows": [self.describe(row) for row in queryset[:MAX_NAMED]],
-                "count": queryset.count(),
-                "selected": request.POST.getlist(ACTION_CHECKBOX_NAME),
-                "action": request.POST["action"],
-                "select_across": request.POST.get("select_across", "0"),
-                **(context or {}),
-            },
-        )
-
-    def apply_to_all(
-        self,
-        request: HttpRequest,
-        queryset: QuerySet[Any],
-        verb: Callable[[Any, Actor], object],
-        *,
-        title: str,
-        explanation: str,
-        done: str,
-    ) -> HttpResponse | None:
-        """Confirm an action, then apply a verb to all of the rows or to none."""
-        if page := self.confirm(request, queryset, title=title, explanation=explanation):
-            return page
-        with transaction.atomic():
-            for row in queryset:
-                verb(row, actor(request))
-                self.log_change(request, row, f"{done}.")
-        self.message_user(request, f"{done} {len(queryset):,}.", messages.SUCCESS)
-        return None
+        about_rows = {
+            "title": title,
+            "explanation": explanation,
+            "rows": [self.describe(row) for row in queryset[:MAX_NAMED]],
+            "count": queryset.count(),
+            "selected": request.POST.getlist(ACTION_CHECKBOX_NAME),
+            "action": request.POST["action"],
+            "select_across": request.POST.get("select_across", "0"),
+            "report": report,
+        }
+        return self.render(request, "confirm", about_rows)
 
     # Adding and changing
 
@@ -209,10 +202,8 @@ class ConsoleAdmin(IdSearch, OrganizationScope, RowViews):
         """Save a valid form with a domain verb and return the saved row."""
         raise NotImplementedError
 
-    def get_form(
-        self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any
-    ) -> Any:
-        form: Any = super().get_form(request, obj, change=change, **kwargs)
+    def get_form(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+        form: Any = super().get_form(request, *args, **kwargs)
         form.write = staticmethod(lambda form: self.write(request, form))
         return form
 
@@ -281,9 +272,7 @@ class ConsoleAdmin(IdSearch, OrganizationScope, RowViews):
         refused = [obj for obj in objs if not self.has_delete_permission(request, obj)]
         return self.describe_some(objs), {}, set(), self.describe_some(refused)
 
-    def delete_view(
-        self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None
-    ) -> HttpResponse:
+    def delete_view(self, request: HttpRequest, object_id: str, extra_context: Any = None) -> Any:
         context = {"consequence": self.consequence, **(extra_context or {})}
         try:
             return super().delete_view(request, object_id, context)

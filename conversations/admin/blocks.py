@@ -3,13 +3,12 @@
 from typing import Any, ClassVar
 
 from django import forms
-from django.contrib import admin, messages
-from django.db.models import Q, QuerySet
+from django.contrib import admin
+from django.db.models import Q
 from django.db.models.functions import Left, Length
 from django.http import HttpRequest, HttpResponse
 from django.utils.safestring import SafeString
 
-from ..domain.errors import DomainError
 from ..domain.memory.audience import find_audience
 from ..domain.memory.blocks import BlockFields, create_block, delete_block, write_block
 from ..domain.memory.revisions import edit_moves, find_revision, redo, restore_revision, undo
@@ -76,12 +75,9 @@ class BlockAdmin(ConsoleAdmin):
         ("Details", {"classes": ["collapse"], "fields": readonly_fields}),
     ]
 
-    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+    def get_queryset(self, request: HttpRequest) -> Any:
         rows: Any = super().get_queryset(request)
-        annotated: QuerySet[Any] = rows.with_agent_count().annotate(
-            start=Left("value", 80), characters=Length("value")
-        )
-        return annotated
+        return rows.with_agent_count().annotate(start=Left("value", 80), characters=Length("value"))
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         readonly = super().get_readonly_fields(request, obj)
@@ -113,9 +109,8 @@ class BlockAdmin(ConsoleAdmin):
         return link(block.conversation) if block.is_isolated else badge("shared")
 
     @admin.display(description="agents", ordering="agent_count")
-    def agent_count(self, block: Any) -> int:
-        count: int = block.agent_count
-        return count
+    def agent_count(self, block: Any) -> Any:
+        return block.agent_count
 
     # Writing
 
@@ -134,43 +129,23 @@ class BlockAdmin(ConsoleAdmin):
     @row_view("change", "POST")
     def undo(self, request: HttpRequest, block: Block) -> HttpResponse:
         """Undo the last edit."""
-        version = number_in(request.POST, "version")
-        return self.apply(
-            request,
-            block,
-            lambda: undo(block, by=actor(request), expected_version=version),
-            "Undid the last edit.",
-        )
+        undo(block, by=actor(request), expected_version=number_in(request.POST, "version"))
+        return self.succeed(request, block, "Undid the last edit.")
 
     @row_view("change", "POST")
     def redo(self, request: HttpRequest, block: Block) -> HttpResponse:
         """Redo the edit that was undone last."""
-        version = number_in(request.POST, "version")
-        return self.apply(
-            request,
-            block,
-            lambda: redo(block, by=actor(request), expected_version=version),
-            "Redid the edit.",
-        )
+        redo(block, by=actor(request), expected_version=number_in(request.POST, "version"))
+        return self.succeed(request, block, "Redid the edit.")
 
     @row_view("change", "GET", "POST")
     def restore(self, request: HttpRequest, block: Block) -> HttpResponse:
         """Show what restoring a revision changes and who reads the block, then restore it."""
-        try:
-            revision = find_revision(block, number_in(request.GET, "number") or 0)
-        except DomainError as error:
-            self.message_user(request, str(error), messages.ERROR)
-            return self.redirect_to(block)
+        revision = find_revision(block, number_in(request.GET, "number") or 0)
         if request.method == "POST":
             version = number_in(request.POST, "version")
-            return self.apply(
-                request,
-                block,
-                lambda: restore_revision(
-                    block, revision.number, by=actor(request), expected_version=version
-                ),
-                f"Restored revision {revision.number}.",
-            )
+            restore_revision(block, revision.number, by=actor(request), expected_version=version)
+            return self.succeed(request, block, f"Restored revision {revision.number}.")
         context = {
             "title": f"Restore revision {revision.number}?",
             "revision": revision,
@@ -204,20 +179,16 @@ class BlockAdmin(ConsoleAdmin):
         context = {"title": "Revisions", **history(block, number_in(request.GET, "before"))}
         return self.render_page(request, "revisions", block, context)
 
-    def render_change_form(
-        self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
-    ) -> HttpResponse:
-        if block := kwargs.get("obj"):
-            links = block.agent_links.filter(agent__deleted_at=None).select_related("agent")
-            context |= {
-                **history(block),
-                "audience": find_audience(block),
-                "moves": edit_moves([block])[block.pk],
-                "agents": [link.agent for link in links.order_by("id")[:MAX_AGENTS]],
-                "agents_url": list_url("agentblock", f"?block__id__exact={block.pk}"),
-                **self.view_context(request, block),
-            }
-        return super().render_change_form(request, context, *args, **kwargs)
+    def form_context(self, request: HttpRequest, row: Block, context: Any) -> dict[str, Any]:
+        links = row.agent_links.filter(agent__deleted_at=None).select_related("agent")
+        return {
+            **history(row),
+            "audience": find_audience(row),
+            "moves": edit_moves([row])[row.pk],
+            "agents": [link.agent for link in links.order_by("id")[:MAX_AGENTS]],
+            "agents_url": list_url("agentblock", f"?block__id__exact={row.pk}"),
+            **self.view_context(request, row),
+        }
 
 
 def history(block: Block, before: int | None = None) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from typing import Any, ClassVar
 
 from django import forms
-from django.contrib import admin, messages
+from django.contrib import admin
 from django.db.models import Prefetch, Q, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
@@ -25,8 +25,8 @@ from ..domain.memory.forks import ForkChoice
 from ..domain.memory.prompt import is_stale, recompile
 from ..ids import is_id
 from ..models import Conversation, IsolatedBlock, Message, Run
-from .base import ConsoleAdmin
-from .display import badge, format_tokens, link, list_url
+from .base import ConsoleAdmin, bulk_action
+from .display import badge, format_tokens, link_to, list_url
 from .fields import ObjectField, WordsField
 from .filters import titled
 from .forms import VersionedForm
@@ -85,6 +85,16 @@ class ForkForm(forms.Form):
     def choices(self) -> dict[str, ForkChoice]:
         """Return the choice for each label."""
         return {label: ForkChoice(choice) for label, choice in self.cleaned_data.items()}
+
+
+def archive(conversation: Conversation, *, by: Actor) -> None:
+    """Archive a conversation."""
+    update_conversation(conversation, by=by, archived_at=timezone.now())
+
+
+def unarchive(conversation: Conversation, *, by: Actor) -> None:
+    """Unarchive a conversation."""
+    update_conversation(conversation, by=by, archived_at=None)
 
 
 @admin.register(Conversation)
@@ -157,9 +167,7 @@ class ConversationAdmin(MemoryViews, TimelineViews, ConsoleAdmin):
     def describe(self, conversation: Conversation) -> str:
         return self.title(conversation)
 
-    @admin.display(description="agent", ordering="agent__name")
-    def agent_link(self, conversation: Conversation) -> SafeString | str:
-        return link(conversation.agent)
+    agent_link = link_to("agent", ordering="agent__name")
 
     @admin.display(description="isolated labels")
     def isolated(self, conversation: Conversation) -> str:
@@ -201,47 +209,21 @@ class ConversationAdmin(MemoryViews, TimelineViews, ConsoleAdmin):
     def delete_model(self, request: HttpRequest, obj: Conversation) -> None:
         delete_conversation(obj, by=actor(request))
 
-    @admin.action(description="Restore selected conversations…", permissions=["change"])
-    def restore_selected(
-        self, request: HttpRequest, queryset: QuerySet[Conversation]
-    ) -> HttpResponse | None:
-        """Restore deleted conversations."""
-        return self.apply_to_all(
-            request,
-            queryset,
-            lambda conversation, by: restore_conversation(conversation, by=by),
-            title="Restore these conversations?",
-            explanation="Their isolated blocks and messages are restored with them.",
-            done="Restored",
-        )
-
-    @admin.action(description="Archive selected conversations…", permissions=["change"])
-    def archive_selected(
-        self, request: HttpRequest, queryset: QuerySet[Conversation]
-    ) -> HttpResponse | None:
-        """Archive conversations."""
-        return self.apply_to_all(
-            request,
-            queryset,
-            lambda conversation, by: set_archived(conversation, True, by),
-            title="Archive these conversations?",
-            explanation="Archived conversations are left out of most lists. They stay readable.",
-            done="Archived",
-        )
-
-    @admin.action(description="Unarchive selected conversations…", permissions=["change"])
-    def unarchive_selected(
-        self, request: HttpRequest, queryset: QuerySet[Conversation]
-    ) -> HttpResponse | None:
-        """Unarchive conversations."""
-        return self.apply_to_all(
-            request,
-            queryset,
-            lambda conversation, by: set_archived(conversation, False, by),
-            title="Unarchive these conversations?",
-            explanation="They appear in lists again.",
-            done="Unarchived",
-        )
+    restore_selected = bulk_action(
+        restore_conversation,
+        "Restore",
+        "Restored",
+        "Their isolated blocks and messages are restored with them.",
+    )
+    archive_selected = bulk_action(
+        archive,
+        "Archive",
+        "Archived",
+        "Archived conversations are left out of most lists. They stay readable.",
+    )
+    unarchive_selected = bulk_action(
+        unarchive, "Unarchive", "Unarchived", "They appear in lists again."
+    )
 
     # Views of one conversation
 
@@ -257,38 +239,29 @@ class ConversationAdmin(MemoryViews, TimelineViews, ConsoleAdmin):
     @row_view("change", "POST")
     def recompile(self, request: HttpRequest, conversation: Conversation) -> HttpResponse:
         """Recompile the stored prompt."""
-        message = "The prompt was recompiled."
-        return self.apply(request, conversation, lambda: recompile(conversation), message)
+        recompile(conversation)
+        return self.succeed(request, conversation, "The prompt was recompiled.")
 
     @row_view("change", "POST")
     def archive(self, request: HttpRequest, conversation: Conversation) -> HttpResponse:
         """Archive the conversation, or unarchive an archived one."""
-        archives = conversation.archived_at is None
-        return self.apply(
-            request,
-            conversation,
-            lambda: set_archived(conversation, archives, actor(request)),
-            "Archived." if archives else "Unarchived.",
-        )
+        if conversation.archived_at:
+            unarchive(conversation, by=actor(request))
+            return self.succeed(request, conversation, "Unarchived.")
+        archive(conversation, by=actor(request))
+        return self.succeed(request, conversation, "Archived.")
 
     @row_view("restore", "POST")
     def restore(self, request: HttpRequest, conversation: Conversation) -> HttpResponse:
         """Restore the deleted conversation."""
-        return self.apply(
-            request,
-            conversation,
-            lambda: restore_conversation(conversation, by=actor(request)),
-            "Restored, with its isolated blocks and messages.",
-        )
+        restore_conversation(conversation, by=actor(request))
+        message = "Restored, with its isolated blocks and messages."
+        return self.succeed(request, conversation, message)
 
     @row_view("fork", "GET", "POST")
     def fork(self, request: HttpRequest, conversation: Conversation) -> HttpResponse:
         """Ask what the fork does with each isolated label, then create it."""
-        try:
-            at = find_message(conversation, request.GET.get("at", ""))
-        except DomainError as error:
-            self.message_user(request, str(error), messages.ERROR)
-            return self.redirect_to(conversation)
+        at = find_message(conversation, request.GET.get("at", ""))
         labels = [isolated.label for isolated in conversation.isolations.all()]
         form = ForkForm(labels, request.POST if request.method == "POST" else None)
         if form.is_valid():
@@ -299,47 +272,35 @@ class ConversationAdmin(MemoryViews, TimelineViews, ConsoleAdmin):
             except DomainError as error:
                 form.add_error(None, str(error))
             else:
-                self.report_success(request, fork, f"Forked from {conversation}.")
-                return self.redirect_to(fork)
+                return self.succeed(request, fork, f"Forked from {conversation}.")
         context = {"title": "Fork", "form": form, "at": at}
         return self.render_page(request, "fork", conversation, context)
 
-    def render_change_form(
-        self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
-    ) -> HttpResponse:
-        if conversation := kwargs.get("obj"):
-            blocks = effective_blocks(conversation)
-            memory = context["adminform"].form.memory
-            runs = list(conversation.runs.all()[:MAX_RUNS])
-            context |= {
-                "memory": memory,
-                "memory_rows": memory_rows(conversation, blocks, memory),
-                "is_stale": is_stale(conversation, blocks),
-                "show_delete": False,  # among the buttons above
-                "window_size": conversation.context_window_limit
-                or conversation.agent.context_window_limit,
-                "state": self.state(conversation),
-                "runs": [(run, format_tokens(run.usage)) for run in runs],
-                "runs_url": list_url("run", f"?conversation__id__exact={conversation.pk}"),
-                "active_run": next((run for run in runs if run.status in Run.ACTIVE), None),
-                **self.view_context(request, conversation),
-                **timeline_context(conversation),
-            }
-        return super().render_change_form(request, context, *args, **kwargs)
-
-
-def set_archived(conversation: Conversation, archived: bool, by: Actor) -> None:
-    """Archive or unarchive a conversation."""
-    update_conversation(conversation, by=by, archived_at=timezone.now() if archived else None)
+    def form_context(self, request: HttpRequest, row: Conversation, context: Any) -> dict[str, Any]:
+        blocks = effective_blocks(row)
+        memory = context["adminform"].form.memory
+        runs = list(row.runs.all()[:MAX_RUNS])
+        return {
+            "memory": memory,
+            "memory_rows": memory_rows(row, blocks, memory),
+            "is_stale": is_stale(row, blocks),
+            "show_delete": False,  # among the buttons above
+            "window_size": row.context_window_limit or row.agent.context_window_limit,
+            "state": self.state(row),
+            "runs": [(run, format_tokens(run.usage)) for run in runs],
+            "runs_url": list_url("run", f"?conversation__id__exact={row.pk}"),
+            "active_run": next((run for run in runs if run.status in Run.ACTIVE), None),
+            **self.view_context(request, row),
+            **timeline_context(row),
+        }
 
 
 def find_message(conversation: Conversation, message_id: str) -> Message | None:
     """Return a message of the conversation, None for an empty id; raise NotFound."""
     if not message_id:
         return None
-    found: Message | None = None
-    if is_id("message", message_id):
-        found = conversation.messages.filter(pk=message_id).first()
+    known = is_id("message", message_id)
+    found = conversation.messages.filter(pk=message_id).first() if known else None
     if found is None:
         raise NotFound(f"Conversation '{conversation.pk}' has no message {message_id!r}")
     return found

@@ -14,6 +14,9 @@ from django.utils.safestring import SafeString
 
 from ..domain.diffs import DiffPart, text_diff
 
+# A display function of a model admin: it takes the admin and a row.
+Column = Callable[[Any, Any], SafeString | str]
+
 MAX_CONTEXT = 40  # characters of unchanged text shown on each side of a change
 
 
@@ -30,14 +33,27 @@ def link(row: Model | None, text: str = "") -> SafeString | str:
     return format_html('<a href="{}">{}</a>', url, text or str(row))
 
 
-def link_to(path: str) -> Callable[[Any, Any], SafeString | str]:
-    """Return a column that links to a related row, such as "conversation.agent"."""
+def link_to(path: str, *, text: str = "", ordering: str | None = None) -> Column:
+    """Return a column that links to a related row, such as "conversation.agent".
 
-    @admin.display(description=path.rpartition(".")[2])
+    `text` is the path of the link's text if that is not the related row's name.
+    """
+
+    @admin.display(description=path.rpartition(".")[2], ordering=ordering)
     def column(model_admin: Any, row: Any) -> SafeString | str:
-        return link(attrgetter(path)(row))
+        return link(attrgetter(path)(row), attrgetter(text)(row) if text else "")
 
     return column
+
+
+def json_panel(field: str, description: str) -> Column:
+    """Return a read-only field that shows a JSON value."""
+
+    @admin.display(description=description)
+    def panel(model_admin: Any, row: Any) -> SafeString:
+        return preformatted(format_json(getattr(row, field)))
+
+    return panel
 
 
 def badge(kind: str, text: str = "") -> SafeString:

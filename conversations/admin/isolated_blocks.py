@@ -3,7 +3,7 @@
 from typing import Any
 
 from django.contrib import admin, messages
-from django.db.models import Q, QuerySet
+from django.db.models import Q
 from django.db.models.functions import Length
 from django.http import HttpRequest, HttpResponse
 from django.utils.safestring import SafeString
@@ -11,7 +11,7 @@ from django.utils.safestring import SafeString
 from ..models import Drift, IsolatedBlock
 from .base import ConsoleAdmin, ReadOnly
 from .bulk import apply_in_bulk
-from .display import badge, link, link_to
+from .display import badge, link_to
 from .filters import DriftFilter
 
 
@@ -71,22 +71,18 @@ class IsolatedBlockAdmin(ReadOnly, ConsoleAdmin):
                 queryset,
                 title=f"{verb.capitalize()} these isolated blocks?",
                 explanation="Preview: nothing has been changed yet.",
-                context={"report": report},
+                report=report,
             )
         self.message_user(request, f"{verb.capitalize()}: {report}.", messages.SUCCESS)
         return None
 
-    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+    def get_queryset(self, request: HttpRequest) -> Any:
         rows: Any = super().get_queryset(request)
-        annotated: QuerySet[Any] = rows.with_drift().annotate(characters=Length("block__value"))
-        return annotated
+        return rows.with_drift().annotate(characters=Length("block__value"))
 
     conversation_link = link_to("conversation")
     agent_link = link_to("conversation.agent")
-
-    @admin.display(description="block")
-    def block_link(self, isolated: IsolatedBlock) -> SafeString | str:
-        return link(isolated.block, isolated.block_id)
+    block_link = link_to("block", text="block_id")
 
     @admin.display(description="drift", ordering="drift")
     def drift_badge(self, isolated: Any) -> SafeString:
@@ -101,6 +97,5 @@ class IsolatedBlockAdmin(ReadOnly, ConsoleAdmin):
         return isolated.block.value
 
     @admin.display(description="shared text")
-    def shared_value(self, isolated: Any) -> str:
-        value: str = isolated.shared_value
-        return value
+    def shared_value(self, isolated: Any) -> Any:
+        return isolated.shared_value

@@ -7,7 +7,7 @@ from django.utils.safestring import SafeString
 
 from ..models import ConversationMessage, Message
 from .base import ConsoleAdmin, ReadOnly
-from .display import badge, excerpt, format_json, link, link_to, preformatted
+from .display import badge, excerpt, format_json, json_panel, link, link_to, preformatted
 from .filters import titled
 
 
@@ -48,13 +48,8 @@ class MessageAdmin(ReadOnly, ConsoleAdmin):
     def text(self, message: Message) -> SafeString:
         return preformatted(message.text)
 
-    @admin.display(description="tool calls")
-    def calls(self, message: Message) -> SafeString:
-        return preformatted(format_json(message.tool_calls))
-
-    @admin.display(description="tool results")
-    def returns(self, message: Message) -> SafeString:
-        return preformatted(format_json(message.tool_returns))
+    calls = json_panel("tool_calls", "tool calls")
+    returns = json_panel("tool_returns", "tool results")
 
     @admin.display(description="error", boolean=True)
     def error(self, message: Message) -> bool | None:

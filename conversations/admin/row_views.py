@@ -28,23 +28,28 @@ class RowView(Protocol):
 def row_view(permission: str, *methods: str) -> Callable[[Callable[..., HttpResponse]], RowView]:
     """Pass a view the row that its URL names, if the operator has this permission for the row.
 
-    A row of another organization is not found. Only a POST may change anything.
+    A row of another organization is not found. Only a POST may change anything. If a verb refuses,
+    the operator sees why on the confirmation page, or on the row's page if there is none.
     """
 
     def decorate(view: Callable[..., HttpResponse]) -> RowView:
         @wraps(view)
-        def wrapped(self: Any, request: HttpRequest, object_id: str) -> HttpResponse:
+        def wrapped(self: Any, request: HttpRequest, object_id: str) -> Any:
             if request.method not in methods:
                 return HttpResponseNotAllowed(methods)
             row = self.get_object(request, unquote(object_id))
             if row is None:
-                missing: HttpResponse = self._get_obj_does_not_exist_redirect(
-                    request, self.opts, object_id
-                )
-                return missing
+                return self._get_obj_does_not_exist_redirect(request, self.opts, object_id)
             if not getattr(self, f"has_{permission}_permission")(request, row):
                 raise PermissionDenied
-            return view(self, request, row)
+            try:
+                return view(self, request, row)
+            except DomainError as error:
+                if request.method == "POST" and "GET" in methods:
+                    self.message_user(request, f"Not saved. {error}", messages.ERROR)
+                    return redirect(request.get_full_path())
+                self.message_user(request, str(error), messages.ERROR)
+                return self.redirect_to(row)
 
         made = cast(RowView, wrapped)
         made.permission = permission
@@ -88,22 +93,11 @@ class RowViews(ModelAdmin):
         prefix = f"admin:{self.opts.app_label}_{self.opts.model_name}"
         return {name: reverse(f"{prefix}_{name}", args=[quote(row.pk)]) for name in self.row_views}
 
-    def apply(
-        self, request: HttpRequest, row: Model, verb: Callable[[], object], message: str
-    ) -> HttpResponse:
-        """Apply a verb, show the message or the refusal, and redirect to the row's page."""
-        try:
-            verb()
-        except DomainError as error:
-            self.message_user(request, str(error), messages.ERROR)
-        else:
-            self.report_success(request, row, message)
-        return self.redirect_to(row)
-
-    def report_success(self, request: HttpRequest, row: Model, message: str) -> None:
-        """Log a change of the row and tell the operator."""
+    def succeed(self, request: HttpRequest, row: Model, message: str) -> HttpResponse:
+        """Log a change of the row, tell the operator and redirect to the row's page."""
         self.log_change(request, row, message)
         self.message_user(request, message, messages.SUCCESS)
+        return self.redirect_to(row)
 
     def redirect_to(self, row: Model) -> HttpResponse:
         """Redirect to the row's page."""
@@ -112,22 +106,29 @@ class RowViews(ModelAdmin):
 
     def render_page(
         self, request: HttpRequest, name: str, row: Model, context: dict[str, Any]
-    ) -> TemplateResponse:
+    ) -> HttpResponse:
         """Render the template `name` of this model as a page about one row."""
-        return TemplateResponse(
-            request,
-            f"admin/conversations/{self.opts.model_name}/{name}.html",
-            {
-                **self.admin_site.each_context(request),
-                "media": self.media,
-                "opts": self.opts,
-                "original": row,
-                "subtitle": str(row),
-                **self.view_context(request, row),
-                **context,
-            },
-        )
+        about_row = {"original": row, "subtitle": str(row), **self.view_context(request, row)}
+        name = f"{self.opts.model_name}/{name}"
+        return self.render(request, name, {**about_row, **context})
+
+    def render(self, request: HttpRequest, name: str, context: dict[str, Any]) -> HttpResponse:
+        """Render the template `name` as a page of this model."""
+        of_model = {**self.admin_site.each_context(request), "media": self.media, "opts": self.opts}
+        name = f"admin/conversations/{name}.html"
+        return TemplateResponse(request, name, {**of_model, **context})
 
     def view_context(self, request: HttpRequest, row: Model) -> dict[str, Any]:
         """Return what templates need to link to the row's views."""
         return {"may": self.permitted_views(request, row), "urls": self.view_urls(row)}
+
+    def form_context(self, request: HttpRequest, row: Any, context: Any) -> dict[str, Any]:
+        """Return what the template of the row's form needs besides Django's context."""
+        return self.view_context(request, row)
+
+    def render_change_form(
+        self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
+    ) -> HttpResponse:
+        if row := kwargs.get("obj"):
+            context |= self.form_context(request, row, context)
+        return super().render_change_form(request, context, *args, **kwargs)

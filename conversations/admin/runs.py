@@ -9,15 +9,7 @@ from django.utils.safestring import SafeString
 
 from ..models import Run, RunEvent, Step
 from .base import ConsoleAdmin, ReadOnly
-from .display import (
-    badge,
-    excerpt,
-    format_json,
-    format_tokens,
-    link_to,
-    list_url,
-    preformatted,
-)
+from .display import badge, excerpt, format_json, format_tokens, json_panel, link_to, list_url
 
 
 @admin.display(description="tokens")
@@ -30,8 +22,7 @@ class StepInline(ReadOnly, admin.TabularInline):  # type: ignore[type-arg]  # no
 
     model = Step
     fields = ["number", "model", "stop_reason", "tokens", "error"]
-    readonly_fields = ["number", "model", "stop_reason", "tokens", "error"]
-    extra = 0
+    readonly_fields = ["tokens"]
     show_change_link = True
 
     tokens = _tokens
@@ -69,7 +60,6 @@ class RunAdmin(ReadOnly, ConsoleAdmin):
 
     agent_link = link_to("agent")
     conversation_link = link_to("conversation")
-
     tokens = _tokens
 
     @admin.display(description="duration", ordering="total_duration_ns")
@@ -100,12 +90,8 @@ class StepAdmin(ReadOnly, ConsoleAdmin):
     readonly_fields = ["run_link", "tokens", "blocks"]
 
     run_link = link_to("run")
-
     tokens = _tokens
-
-    @admin.display(description="blocks sent")
-    def blocks(self, step: Step) -> SafeString:
-        return preformatted(format_json(step.blocks_seen))
+    blocks = json_panel("blocks_seen", "blocks sent")
 
 
 @admin.register(RunEvent)
@@ -123,11 +109,8 @@ class RunEventAdmin(ReadOnly, ConsoleAdmin):
     readonly_fields = ["run_link", "event"]
 
     run_link = link_to("run")
+    event = json_panel("data", "event")
 
     @admin.display(description="event")
     def beginning(self, event: RunEvent) -> str:
         return excerpt(format_json(event.data))
-
-    @admin.display(description="event")
-    def event(self, event: RunEvent) -> SafeString:
-        return preformatted(format_json(event.data))
