@@ -8,7 +8,7 @@ from django.db.models import Model
 from ...domain.actor import Actor, Source
 from ...domain.memory.blocks import write_block
 from ...models import Block, BlockRevision, Conversation
-from .rows import BlockRow, ConversationRow, Row, RunRow, StepRow, columns, stored_values_of
+from .rows import BlockRow, ConversationRow, Row, RunRow, StepRow, model_fields, stored_values_of
 
 IMPORT = Actor(None, Source.IMPORT)
 
@@ -18,7 +18,7 @@ def apply_changes(rows: Sequence[Row]) -> None:
     row_class = type(rows[0])
     changeable = BlockRow | ConversationRow | RunRow | StepRow
     by_id = {row.id: row for row in rows if isinstance(row, changeable)}
-    get_values = stored_values_of(row_class, columns(row_class))
+    get_values = stored_values_of(row_class, tuple(model_fields(row_class)))
     for row_id, stored in row_class.django_model._default_manager.in_bulk(list(by_id)).items():
         values = get_values(by_id[row_id])
         if isinstance(stored, Block):

@@ -1,42 +1,38 @@
 """Send the rows of a V1 database to a sink, each after the rows it refers to."""
 
 from collections import defaultdict
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
 
 from django.db import IntegrityError
-from django.db.models import Model
 
-from ...models import Member, Organization
 from . import queries
 from .convert import (
-    UNKNOWN_TIME,
     Converter,
-    check_id,
+    check_columns,
     convert_revisions,
     default_conversation_row,
     derived_id,
     parse_json,
     parse_tool,
-    run_status,
-    stored_limit,
-    text,
 )
 from .order import OrderRequest, set_message_order
-from .queries import V1Agent, V1AttachedBlock, V1Block, V1BlockHistory, V1Organization, V1User
+from .queries import V1BlockHistory
 from .rows import (
     AgentRow,
     AttachedBlockRow,
+    BlockRow,
     IsolatedBlockRow,
     MemberRow,
     OrganizationRow,
+    OwnedRow,
     PeriodRow,
     RevisionRow,
 )
 from .sinks import DryRunSink, InsertSink, Report, Sink, VerifySink
 from .v1_database import V1Database, V1DatabaseError, batches
 
+OwnedRowT = TypeVar("OwnedRowT", bound=OwnedRow)
 Advance = Callable[[int], Any]
 AGENT_BATCH_SIZE = 20
 # Smaller than FETCH_SIZE, since each block brings its history of texts.
@@ -89,14 +85,6 @@ def _ignore(line: str) -> None:
     pass
 
 
-@dataclass
-class _BlockToImport:
-    row: V1Block
-    id: str
-    label: str
-    conversation_id: str | None = None
-
-
 class _Importer:
     def __init__(self, v1: V1Database, sink: Sink, report: Report, advance: Advance):
         self.v1 = v1
@@ -116,23 +104,17 @@ class _Importer:
 
     def _import_accounts(self) -> list[str]:
         """Import organizations and members; return the ids of the organizations."""
-        organizations = []
+        organizations = self.v1.all(queries.ORGANIZATIONS)
         taken: set[tuple[str, ...]] = set()
-        for organization in self.v1.all(queries.ORGANIZATIONS):
-            check_id(organization, "org")
-            text(organization, "name", 200)
-            name = self._free_name(Organization, organization, taken)
-            created_at = organization.created_at or UNKNOWN_TIME
-            organizations.append(OrganizationRow(organization.id, name, created_at))
+        check_columns(organizations)
+        for organization in organizations:
+            organization.name = self._free_name(organization, taken)
         ids = [row.id for row in organizations]
-        members = []
+        members = self.v1.all(queries.USERS, found=ids)
+        check_columns(members)
         taken = set()
-        for user in self.v1.all(queries.USERS, found=ids):
-            check_id(user, "user")
-            text(user, "name", 150)
-            organization_id, created_at = user.organization_id, user.created_at or UNKNOWN_TIME
-            name = self._free_name(Member, user, taken, organization_id=organization_id)
-            members.append(MemberRow(user.id, organization_id, name, created_at))
+        for member in members:
+            member.name = self._free_name(member, taken, organization_id=member.organization_id)
         with self.sink.atomic():
             self.sink.insert(organizations)
             self.sink.insert(members)
@@ -140,14 +122,10 @@ class _Importer:
         return ids
 
     def _free_name(
-        self,
-        model: type[Model],
-        row: V1Organization | V1User,
-        taken: set[tuple[str, ...]],
-        **scope: str,
+        self, row: OrganizationRow | MemberRow, taken: set[tuple[str, ...]], **scope: str
     ) -> str:
         """Return a name that is unique here within `scope`, since V1 allows duplicates."""
-        manager = model._default_manager
+        manager = row.django_model._default_manager
         stored: str | None = manager.filter(pk=row.id).values_list("name", flat=True).first()
         if stored is not None:
             return stored
@@ -158,7 +136,7 @@ class _Importer:
         taken.add((name, *scope.values()))
         return name
 
-    def _import_shared_blocks(self, batch: list[V1Block]) -> None:
+    def _import_shared_blocks(self, batch: list[BlockRow]) -> None:
         for row in batch:
             if row.is_orphan:
                 self.report(
@@ -166,63 +144,58 @@ class _Importer:
                     "imported as hidden"
                 )
         with self.sink.atomic():
-            self._import_blocks([_BlockToImport(row, row.id, row.label) for row in batch])
+            self._import_blocks(batch)
 
-    def _import_blocks(self, blocks: list[_BlockToImport]) -> None:
+    def _import_blocks(self, blocks: Sequence[BlockRow]) -> None:
         """Import blocks with a revision for each text that V1 kept."""
         history: dict[str, list[V1BlockHistory]] = defaultdict(list)
-        block_ids = [block.row.id for block in blocks]
-        for entry in self.v1.all(queries.BLOCK_HISTORY, batch=block_ids):
+        for entry in self.v1.all(queries.BLOCK_HISTORY, batch=[row.v1_id for row in blocks]):
             history[entry.block_id].append(entry)
-        rows = []
         revisions: dict[str, list[RevisionRow]] = {}
-        for block in blocks:
-            row, limit = block.row, stored_limit(block.row)
-            if limit != row.limit:
-                self.report(f"{row.id}: the limit {row.limit} is raised to {limit}")
-            revisions[block.id] = convert_revisions(
-                row,
-                history[row.id],
-                block_id=block.id,
-                conversation_id=block.conversation_id,
-            )
-            rows.append(
-                self.convert.block(
-                    row,
-                    block_id=block.id,
-                    label=block.label,
-                    conversation_id=block.conversation_id,
-                    version=len(revisions[block.id]),
-                )
-            )
-        new = self.sink.insert(rows)
+        for row in blocks:
+            v1_limit = row.limit
+            self.convert.block(row)
+            if row.limit != v1_limit:
+                self.report(f"{row.v1_id}: the limit {v1_limit} is raised to {row.limit}")
+            revisions[row.id] = convert_revisions(row, history[row.v1_id])
+            row.version = len(revisions[row.id])
+        self.convert.check_owned(blocks)
+        new = self.sink.insert(blocks)
         self.sink.insert([revision for row in new for revision in revisions[row.id]])
 
-    def _import_agents(self, batch: list[V1Agent]) -> None:
-        ids = [row.id for row in batch]
+    def _import_agents(self, agents: list[AgentRow]) -> None:
+        ids = [row.id for row in agents]
         tools: dict[str, list[dict[str, Any]]] = defaultdict(list)
         for link in self.v1.all(queries.TOOLS, batch=ids):
             tools[link.agent_id].append(parse_tool(link))
-        agents = [self.convert.agent(row, tools[row.id]) for row in batch]
+        for agent in agents:
+            self.convert.agent(agent, tools[agent.id])
+        self.convert.check_owned(agents)
         self.sink.insert(agents)
         self._attach_blocks(ids)
-        without_system_message = self._import_conversations(batch, agents)
+        without_system_message = self._import_conversations(agents)
         for runs in batches(self.v1.rows(queries.RUNS, batch=ids)):
-            self.sink.insert([self.convert.run(row) for row in runs])
-            self.advance(len(runs))
+            self._import(runs, self.convert.run)
             for run in runs:
-                if (status := run_status(run)) != run.status:
-                    self.report(f"{run.id}: V1 left it {run.status!r}; imported as {status!r}")
+                if run.status != run.v1_status:
+                    self.report(
+                        f"{run.id}: V1 left it {run.v1_status!r}; imported as {run.status!r}"
+                    )
         for steps in batches(self.v1.rows(queries.STEPS, batch=ids)):
-            self.sink.insert([self.convert.step(row) for row in steps])
-            self.advance(len(steps))
+            self._import(steps, self.convert.step)
         for messages in batches(self.v1.rows(queries.MESSAGES, batch=ids)):
-            self.sink.insert([self.convert.message(row) for row in messages])
-            self.advance(len(messages))
+            self._import(messages, self.convert.message)
         self.sink.finish(ids, without_system_message)
 
+    def _import(self, rows: list[OwnedRowT], convert: Callable[[OwnedRowT], None]) -> None:
+        for row in rows:
+            convert(row)
+        self.convert.check_owned(rows)
+        self.sink.insert(rows)
+        self.advance(len(rows))
+
     def _attach_blocks(self, agent_ids: list[str]) -> None:
-        attached: dict[tuple[str, str], V1AttachedBlock] = {}
+        attached: dict[tuple[str, str], AttachedBlockRow] = {}
         for link in self.v1.all(queries.ATTACHED_BLOCKS, batch=agent_ids):
             if link.is_own:
                 attached[link.agent_id, link.block_id] = link
@@ -231,90 +204,74 @@ class _Importer:
                     f"{link.block_id}: belongs to {link.organization_id}; not attached to "
                     f"{link.agent_id}"
                 )
-        new = self.sink.insert(
-            [
-                AttachedBlockRow(link.agent_id, link.block_id, link.label, link.position)
-                for link in attached.values()
-            ]
-        )
         self.sink.insert(
             [
                 PeriodRow(
-                    agent_id=row.agent_id,
-                    conversation_id=None,
-                    block_id=row.block_id,
-                    label=row.label,
-                    position=row.position,
-                    since=attached[row.agent_id, row.block_id].attached_at or UNKNOWN_TIME,
+                    row.agent_id, None, row.block_id, row.label, row.position, row.attached_at
                 )
-                for row in new
+                for row in self.sink.insert(list(attached.values()))
             ]
         )
 
-    def _import_conversations(self, batch: list[V1Agent], agents: list[AgentRow]) -> list[str]:
+    def _import_conversations(self, agents: list[AgentRow]) -> list[str]:
         """Import conversations, isolated blocks and the order of messages.
 
         Returns the ids of conversations without a system message in V1.
         """
-        agent_ids = [row.id for row in batch]
         without_system_message: list[str] = []
-        conversations = self.v1.rows(queries.CONVERSATIONS, batch=agent_ids)
+        conversations = self.v1.rows(queries.CONVERSATIONS, batch=[row.id for row in agents])
         for rows in batches(conversations, CONVERSATION_BATCH_SIZE):
-            converted = [self.convert.conversation(row) for row in rows]
-            self.sink.insert(converted)
+            for row in rows:
+                self.convert.conversation(row)
+            self.convert.check_owned(rows)
+            self.sink.insert(rows)
             self._isolate_blocks([row.id for row in rows])
-            requests = {row.id: OrderRequest(row) for row in converted}
+            requests = {row.id: OrderRequest(row) for row in rows}
             without_system_message += set_message_order(
                 self.v1, self.sink, self.report, queries.CONVERSATION_ORDER, requests
             )
-        default = {agent.id: default_conversation_row(agent) for agent in agents}
-        self.sink.insert(list(default.values()))
         requests = {
-            row.id: OrderRequest(default[row.id], parse_json(row, "message_ids", list) or [])
-            for row in batch
+            agent.id: OrderRequest(
+                default_conversation_row(agent), parse_json(agent, "message_ids", list)
+            )
+            for agent in agents
         }
+        self.sink.insert([request.conversation for request in requests.values()])
         return without_system_message + set_message_order(
             self.v1, self.sink, self.report, queries.AGENT_ORDER, requests
         )
 
     def _isolate_blocks(self, conversation_ids: list[str]) -> None:
-        blocks = []
-        isolated = []
-        for row in self.v1.all(queries.ISOLATED_BLOCKS, batch=conversation_ids):
-            block_id, label, conversation_id = row.id, row.block_label, row.conversation_id
+        blocks = self.v1.all(queries.ISOLATED_BLOCKS, batch=conversation_ids)
+        for row in blocks:
             if row.is_used_elsewhere:
-                block_id = derived_id("block", conversation_id, row.id)
+                row.id = derived_id("block", row.conversation_id, row.v1_id)
                 self.report(
-                    f"{row.id}: isolated in {conversation_id} and used elsewhere; "
-                    f"{conversation_id} gets a copy, {block_id}"
+                    f"{row.v1_id}: isolated in {row.conversation_id} and used elsewhere; "
+                    f"{row.conversation_id} gets a copy, {row.id}"
                 )
-            if row.label != label:
-                self.report(f"{row.id}: renamed to {row.label!r} in V1; imported as {label!r}")
+            if row.v1_label != row.label:
+                self.report(
+                    f"{row.v1_id}: renamed to {row.v1_label!r} in V1; imported as {row.label!r}"
+                )
             if not row.is_base:
-                self.report(f"{block_id}: V1 has no base for {label!r} in {conversation_id}")
-            blocks.append(_BlockToImport(row, block_id, label, conversation_id))
-            isolated.append(
-                IsolatedBlockRow(
-                    conversation_id=conversation_id,
-                    block_id=block_id,
-                    label=label,
-                    source_block_id=row.shared_block_id,
-                    base_value=(row.shared_value or "") if row.is_base else "",
-                    base_version=1 if row.is_base else 0,
-                    created_at=row.isolated_at or UNKNOWN_TIME,
-                )
-            )
+                self.report(f"{row.id}: V1 has no base for {row.label!r} in {row.conversation_id}")
         self._import_blocks(blocks)
+        isolated = [
+            IsolatedBlockRow(
+                conversation_id=row.conversation_id,
+                block_id=row.id,
+                label=row.label,
+                source_block_id=row.shared_block_id,
+                base_value=(row.shared_value or "") if row.is_base else "",
+                base_version=1 if row.is_base else 0,
+                created_at=row.isolated_at,
+            )
+            for row in blocks
+        ]
         self.sink.insert(
             [
-                PeriodRow(
-                    agent_id=None,
-                    conversation_id=row.conversation_id,
-                    block_id=row.block_id,
-                    label=row.label,
-                    position=0,
-                    since=row.created_at,
-                )
+                PeriodRow(None, row.conversation_id, row.block_id, row.label, 0, row.created_at)
                 for row in self.sink.insert(isolated)
             ]
         )

@@ -1,93 +1,78 @@
-"""The rows read from a V1 database, each with its query.
+"""The queries of the import: each selects the rows of one class from a V1 database.
 
-Field names of a row class are column names of its query. Every query keeps to the scope; rows that
-belong to an agent are imported into the agent's organization, whatever their own row says.
+Every query keeps to the scope; rows that belong to an agent are imported into the agent's
+organization, whatever their own row says.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from datetime import datetime
 from typing import Any, Generic, TypeVar
 
-RowT = TypeVar("RowT")
+from django.db.models import JSONField
+
+from .rows import (
+    AgentRow,
+    AttachedBlockRow,
+    BlockRow,
+    ConversationRow,
+    MemberRow,
+    MessageRow,
+    OrganizationRow,
+    OwnedRow,
+    Row,
+    RunRow,
+    StepRow,
+    V1IsolatedBlock,
+    model_fields,
+)
+
+T = TypeVar("T")
+
+# The time of V1 rows that have none.
+UNKNOWN_TIME = "timestamptz '2023-01-01 00:00Z'"
+UPDATED = f"coalesce(t.updated_at, t.created_at, {UNKNOWN_TIME})"
+# V1's columns that have another name here, or a value that is to be completed.
+OWNED = {
+    "created_at": f"coalesce(t.created_at, t.updated_at, {UNKNOWN_TIME})",
+    "updated_at": UPDATED,
+    "created_by_id": "t._created_by_id",
+    "last_updated_by_id": "t._last_updated_by_id",
+    "deleted_at": f"CASE WHEN t.is_deleted THEN {UPDATED} END",
+}
 
 
 @dataclass(frozen=True)
-class Query(Generic[RowT]):
+class Query(Generic[T]):
     """A SELECT statement and the class of its rows."""
 
-    row: Callable[..., RowT]
+    row: Callable[..., T]
     sql: str
 
 
-def select(
-    row: type[RowT], body: str, json: tuple[str, ...] = (), **expressions: str
-) -> Query[RowT]:
+def json_text(column: str, default: str = "NULL") -> str:
+    """Return the expression for the text of a JSON column, or the default for null."""
+    return f"coalesce(nullif({column}::text, 'null'), {default})"
+
+
+def select(row: type[T], body: str, **expressions: str) -> Query[T]:
     """Build a query that selects the fields of a dataclass from the table `t` of `body`.
 
-    `expressions` compute fields that are no columns of `t`; `json` names columns to read as text.
+    `expressions` compute fields that are not simply a column of `t`.
     """
-    known = {
-        "created_by": "t._created_by_id",
-        "updated_by": "t._last_updated_by_id",
-        "metadata": "t.metadata_::text",
-        **{name: f"t.{name}::text" for name in json},
-        **expressions,
-    }
-    names = [field.name for field in fields(row)]  # type: ignore[arg-type]  # a dataclass
+    known = {}
+    if issubclass(row, OwnedRow):
+        known = dict(OWNED)
+    if issubclass(row, Row):
+        for name, model_field in model_fields(row).items():
+            if isinstance(model_field, JSONField):
+                column = "metadata_" if name == "metadata" else name
+                default = "NULL" if model_field.null else f"'{model_field.get_default()}'"
+                known[name] = json_text(f"t.{column}", default)
+    known |= expressions
+    names = [each.name for each in fields(row) if not each.kw_only]  # type: ignore[arg-type]  # a dataclass
     columns = ", ".join(f"""{known.get(name, f't."{name}"')} AS "{name}\"""" for name in names)
     return Query(row, f"SELECT {columns} {body}")  # only constants
-
-
-@dataclass(slots=True)
-class V1Organization:
-    """An organization."""
-
-    id: str
-    name: str
-    created_at: datetime | None
-
-
-@dataclass(slots=True)
-class V1User:
-    """A user of one organization."""
-
-    id: str
-    name: str
-    created_at: datetime | None
-    organization_id: str
-
-
-@dataclass(slots=True)
-class V1Owned:
-    """The columns that all rows of an organization share."""
-
-    id: str
-    organization_id: str
-    created_at: datetime | None
-    updated_at: datetime | None
-    created_by: str | None
-    updated_by: str | None
-
-
-@dataclass(slots=True)
-class V1Agent(V1Owned):
-    """An agent; `tags` and all other JSON columns are JSON text."""
-
-    name: str | None
-    description: str | None
-    system: str | None
-    agent_type: str | None
-    llm_config: str | None
-    embedding_config: str | None
-    metadata: str | None
-    tool_rules: str | None
-    timezone: str | None
-    hidden: bool | None
-    last_run_completion: datetime | None
-    is_deleted: bool
-    message_ids: str | None
-    tags: str | None
 
 
 @dataclass(slots=True)
@@ -99,136 +84,14 @@ class V1AgentTool:
 
 
 @dataclass(slots=True)
-class V1Block(V1Owned):
-    """A block. `is_orphan`: an isolated copy whose conversation is gone."""
-
-    label: str
-    value: str
-    limit: int
-    description: str | None
-    metadata: str | None
-    read_only: bool
-    hidden: bool | None
-    is_template: bool
-    template_name: str | None
-    project_id: str | None
-    is_deleted: bool
-    tags: str | None
-    is_orphan: bool
-
-
-@dataclass(slots=True)
-class V1IsolatedBlock(V1Block):
-    """A block isolated in a conversation, with the agent's block for the same label.
-
-    `is_used_elsewhere`: an agent or a second conversation reads the block too. `is_base`: the
-    agent's block has not changed since the block was isolated.
-    """
-
-    conversation_id: str
-    block_label: str
-    isolated_at: datetime | None
-    is_used_elsewhere: bool
-    shared_block_id: str | None
-    shared_value: str | None
-    is_base: bool | None
-
-
-@dataclass(slots=True)
 class V1BlockHistory:
-    """An earlier text of a block."""
+    """An earlier text of a block, equal to the same text of another time."""
 
     block_id: str
     value: str
     limit: int
     description: str | None
-    created_at: datetime | None
-
-
-@dataclass(slots=True)
-class V1AttachedBlock:
-    """A block attached to an agent."""
-
-    agent_id: str
-    block_id: str
-    label: str
-    position: int
-    attached_at: datetime | None
-    organization_id: str
-    is_own: bool
-
-
-@dataclass(slots=True)
-class V1Conversation(V1Owned):
-    """A conversation."""
-
-    agent_id: str
-    summary: str | None
-    model: str | None
-    model_settings: str | None
-    last_message_at: datetime | None
-    is_deleted: bool
-
-
-@dataclass(slots=True)
-class V1Run(V1Owned):
-    """A run with the totals of its steps."""
-
-    agent_id: str
-    conversation_id: str | None
-    status: str
-    stop_reason: str | None
-    background: bool | None
-    metadata: str | None
-    request_config: str | None
-    completed_at: datetime | None
-    ttft_ns: int | None
-    total_duration_ns: int | None
-    step_count: int
-    last_step_at: datetime | None
-    prompt_tokens: int | None
-    completion_tokens: int | None
-    total_tokens: int | None
-
-
-@dataclass(slots=True)
-class V1Step(V1Owned):
-    """A step with its number in the run."""
-
-    run_id: str
-    number: int
-    model: str | None
-    model_handle: str | None
-    provider_name: str | None
-    stop_reason: str | None
-    error_type: str | None
-    error_data: str | None
-    prompt_tokens: int | None
-    completion_tokens: int | None
-    total_tokens: int | None
-    cached_input_tokens: int | None
-    reasoning_tokens: int | None
-
-
-@dataclass(slots=True)
-class V1Message(V1Owned):
-    """A message."""
-
-    agent_id: str
-    role: str
-    content: str | None
-    text: str | None
-    tool_calls: str | None
-    tool_call_id: str | None
-    tool_returns: str | None
-    name: str | None
-    otid: str | None
-    sender_id: str | None
-    group_id: str | None
-    model: str | None
-    run_id: str | None
-    step_id: str | None
-    is_err: bool | None
+    written_at: datetime = field(compare=False)
 
 
 @dataclass(slots=True)
@@ -243,30 +106,45 @@ class V1MessagePosition:
     sequence_id: int
 
 
-ALL_ORGANIZATIONS = select(V1Organization, "FROM organizations t ORDER BY created_at, id")
+# Of rows without `updated_at`.
+_CREATED = f"coalesce(t.created_at, {UNKNOWN_TIME})"
+ALL_ORGANIZATIONS = select(
+    OrganizationRow, "FROM organizations t ORDER BY t.created_at, id", created_at=_CREATED
+)
 ORGANIZATIONS = select(
-    V1Organization,
+    OrganizationRow,
     """FROM organizations t
     WHERE (%(deleted)s OR NOT is_deleted)
     AND (%(organizations)s::text[] IS NULL OR id = ANY(%(organizations)s))
     AND (%(agents)s::text[] IS NULL
          OR id IN (SELECT organization_id FROM agents WHERE id = ANY(%(agents)s)))
-    ORDER BY created_at, id""",
+    ORDER BY t.created_at, id""",
+    created_at=_CREATED,
 )
 USERS = select(
-    V1User,
+    MemberRow,
     """FROM users t
     WHERE (%(deleted)s OR NOT is_deleted) AND organization_id = ANY(%(found)s)
-    ORDER BY created_at, id""",
+    ORDER BY t.created_at, id""",
+    created_at=_CREATED,
 )
 AGENTS = select(
-    V1Agent,
+    AgentRow,
     """FROM agents t
     WHERE t.organization_id = ANY(%(found)s) AND (%(deleted)s OR NOT t.is_deleted)
     AND (%(agents)s::text[] IS NULL OR t.id = ANY(%(agents)s))
     ORDER BY t.id""",
-    json=("llm_config", "embedding_config", "tool_rules", "message_ids"),
-    tags="(SELECT json_agg(tag ORDER BY tag)::text FROM agents_tags x WHERE x.agent_id = t.id)",
+    name="coalesce(nullif(t.name, ''), t.id)",
+    system="coalesce(t.system, '')",
+    agent_type="coalesce(nullif(t.agent_type, ''), 'letta_v1_agent')",
+    timezone="coalesce(nullif(t.timezone, ''), 'UTC')",
+    tags="""coalesce((SELECT json_agg(tag ORDER BY tag)::text
+        FROM agents_tags x WHERE x.agent_id = t.id), '[]')""",
+    last_run_completed_at="t.last_run_completion",
+    llm_config=json_text("t.llm_config", "'{}'"),
+    embedding_config=json_text("t.embedding_config", "'{}'"),
+    tool_rules=json_text("t.tool_rules", "'[]'"),
+    message_ids=json_text("t.message_ids", "'[]'"),
 )
 TOOLS = select(
     V1AgentTool,
@@ -290,10 +168,10 @@ _ORPHAN = """(
     AND NOT EXISTS (SELECT FROM identities_blocks x WHERE x.block_id = t.id)
     AND coalesce(first.created_at < t.created_at, false)
 )"""
-_BLOCK_TAGS = """(SELECT json_agg(tag ORDER BY tag)::text FROM blocks_tags x
-    WHERE x.block_id = t.id AND NOT x.is_deleted)"""
+_BLOCK_TAGS = """coalesce((SELECT json_agg(tag ORDER BY tag)::text FROM blocks_tags x
+    WHERE x.block_id = t.id AND NOT x.is_deleted), '[]')"""
 BLOCKS = select(
-    V1Block,
+    BlockRow,
     f"""FROM block t LEFT JOIN (
         SELECT b.organization_id, link.block_label AS label, b."limit",
             '=' || b.description AS description, min(b.created_at) AS created_at
@@ -308,6 +186,9 @@ BLOCKS = select(
         OR NOT EXISTS (SELECT FROM blocks_conversations x WHERE x.block_id = t.id))
     ORDER BY t.id""",  # noqa: S608  # only constants
     tags=_BLOCK_TAGS,
+    hidden=f"CASE WHEN {_ORPHAN} THEN true ELSE nullif(t.hidden, false) END",
+    conversation_id="NULL",
+    v1_id="t.id",
     is_orphan=_ORPHAN,
 )
 ISOLATED_BLOCKS = select(
@@ -323,11 +204,14 @@ ISOLATED_BLOCKS = select(
     WHERE x.conversation_id = ANY(%(batch)s) AND NOT t.is_deleted
     ORDER BY x.conversation_id, t.created_at, t.id""",
     organization_id="a.organization_id",
+    label="x.block_label",
     tags=_BLOCK_TAGS,
-    is_orphan="false",
+    hidden="nullif(t.hidden, false)",
     conversation_id="x.conversation_id",
-    block_label="x.block_label",
-    isolated_at="c.created_at",
+    v1_id="t.id",
+    is_orphan="false",
+    v1_label="t.label",
+    isolated_at=f"coalesce(c.created_at, {UNKNOWN_TIME})",
     is_used_elsewhere=_USED_ELSEWHERE,
     shared_block_id="shared.id",
     shared_value="shared.value",
@@ -336,28 +220,32 @@ ISOLATED_BLOCKS = select(
 BLOCK_HISTORY = select(
     V1BlockHistory,
     "FROM block_history t WHERE block_id = ANY(%(batch)s) ORDER BY block_id, sequence_number",
+    written_at=_CREATED,
 )
 ATTACHED_BLOCKS = select(
-    V1AttachedBlock,
+    AttachedBlockRow,
     """FROM blocks_agents t JOIN block b ON b.id = t.block_id JOIN agents a ON a.id = t.agent_id
     WHERE t.agent_id = ANY(%(batch)s) AND NOT b.is_deleted
     ORDER BY t.agent_id, position""",
     label="t.block_label",
     position="row_number() OVER (PARTITION BY t.agent_id ORDER BY b.created_at, b.id) - 1",
-    attached_at="greatest(a.created_at, b.created_at)",
+    attached_at=f"coalesce(greatest(a.created_at, b.created_at), {UNKNOWN_TIME})",
     organization_id="b.organization_id",
     is_own="b.organization_id = a.organization_id",
 )
 CONVERSATIONS = select(
-    V1Conversation,
+    ConversationRow,
     """FROM conversations t JOIN agents a ON a.id = t.agent_id
     WHERE t.agent_id = ANY(%(batch)s) AND (%(deleted)s OR NOT t.is_deleted) ORDER BY t.id""",
-    json=("model_settings",),
     organization_id="a.organization_id",
+    model="nullif(t.model, '')",
 )
-# The run of a plain turn names no conversation; its messages do.
+# The run of a plain turn names no conversation, its messages do; it stays `created` in V1, its
+# steps tell that it ended.
+_ENDED = "t.status IN ('completed', 'failed', 'cancelled')"
+_RAN = "s.step_count > 0"
 RUNS = select(
-    V1Run,
+    RunRow,
     """FROM runs t JOIN agents a ON a.id = t.agent_id
     LEFT JOIN conversations c ON c.id = t.conversation_id AND c.agent_id = t.agent_id
     LEFT JOIN LATERAL (
@@ -369,22 +257,26 @@ RUNS = select(
     WHERE t.agent_id = ANY(%(batch)s) AND (%(deleted)s OR NOT t.is_deleted)
     AND (%(deleted)s OR c.id IS NULL OR NOT c.is_deleted)
     ORDER BY t.id""",
-    json=("request_config",),
     organization_id="a.organization_id",
-    completed_at="t.completed_at AT TIME ZONE 'UTC'",
     conversation_id="""coalesce(c.id, (SELECT min(mc.id) FROM messages m
         JOIN conversations mc ON mc.id = m.conversation_id AND mc.agent_id = t.agent_id
             AND (%(deleted)s OR NOT mc.is_deleted)
         WHERE m.run_id = t.id))""",
-    step_count="s.step_count",
-    last_step_at="s.last_step_at",
-    prompt_tokens="s.prompt_tokens",
-    completion_tokens="s.completion_tokens",
-    total_tokens="s.total_tokens",
+    status=f"CASE WHEN {_ENDED} THEN t.status WHEN {_RAN} THEN 'completed' ELSE 'failed' END",
+    v1_status="t.status",
+    stop_reason=f"""CASE WHEN {_ENDED} OR t.stop_reason > '' THEN t.stop_reason
+        WHEN {_RAN} THEN 'end_turn' ELSE 'error' END""",
+    error=f"CASE WHEN {_ENDED} OR {_RAN} THEN '' ELSE 'V1 never finished this run' END",
+    usage="""json_build_object('prompt_tokens', coalesce(s.prompt_tokens, 0),
+        'completion_tokens', coalesce(s.completion_tokens, 0),
+        'total_tokens', coalesce(s.total_tokens, 0), 'step_count', s.step_count)::text""",
+    background="coalesce(t.background, false)",
+    started_at="t.created_at",
+    completed_at="coalesce(t.completed_at AT TIME ZONE 'UTC', s.last_step_at, t.updated_at)",
 )
 # Numbers include the steps outside the scope, so that a later import with --deleted can add them.
 STEPS = select(
-    V1Step,
+    StepRow,
     """FROM (
         SELECT *, row_number() OVER (PARTITION BY run_id ORDER BY created_at, id) AS number
         FROM steps WHERE run_id IN (SELECT id FROM runs WHERE agent_id = ANY(%(batch)s))
@@ -393,13 +285,20 @@ STEPS = select(
     WHERE r.agent_id = ANY(%(batch)s) AND (%(deleted)s OR NOT (r.is_deleted OR t.is_deleted))
     AND (%(deleted)s OR c.id IS NULL OR NOT c.is_deleted)
     ORDER BY t.id""",
-    json=("error_data",),
     organization_id="a.organization_id",
+    model="""left(coalesce(nullif(t.model_handle, ''),
+        concat_ws('/', nullif(t.provider_name, ''), nullif(t.model, ''))), 200)""",
+    usage="""json_strip_nulls(json_build_object('prompt_tokens', t.prompt_tokens,
+        'completion_tokens', t.completion_tokens, 'total_tokens', t.total_tokens,
+        'cached_input_tokens', t.cached_input_tokens,
+        'reasoning_tokens', t.reasoning_tokens))::text""",
+    error="coalesce(t.error_type, '')",
+    error_data=json_text("t.error_data", "'{}'"),
 )
 # A message is imported if it is the agent's own, is listed in an imported conversation, or names
 # an imported conversation that has lost it.
 MESSAGES = select(
-    V1Message,
+    MessageRow,
     """FROM messages t JOIN agents a ON a.id = t.agent_id
     LEFT JOIN runs r ON r.id = t.run_id AND r.agent_id = t.agent_id
         AND (%(deleted)s OR NOT r.is_deleted)
@@ -415,8 +314,12 @@ MESSAGES = select(
             SELECT FROM conversations c WHERE c.id = t.conversation_id AND c.agent_id = t.agent_id
             AND (%(deleted)s OR NOT (c.is_deleted OR t.is_deleted)))
     )""",
-    json=("content", "tool_calls", "tool_returns"),
     organization_id="a.organization_id",
+    content=json_text(
+        "t.content",
+        """CASE WHEN t.text > '' THEN
+        json_build_array(json_build_object('type', 'text', 'text', t.text))::text ELSE '[]' END""",
+    ),
     run_id="CASE WHEN rc.is_deleted AND NOT %(deleted)s THEN NULL ELSE r.id END",
     step_id="CASE WHEN rc.is_deleted AND NOT %(deleted)s THEN NULL ELSE s.id END",
 )

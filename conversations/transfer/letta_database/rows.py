@@ -1,12 +1,13 @@
-"""The rows that an import writes: one class per table, one field per column.
+"""The rows that an import reads from V1 and writes: one class per table, one field per column.
 
-Values are as the database driver takes them, JSON as text. Defaults are the values of columns that
-V1 has no counterpart for.
+Queries select the fields; the converter checks them and sets the keyword-only ones, which V1 has
+no columns for. Fields that are no columns of the model are not stored. Values are as the database
+driver takes them, JSON as text.
 """
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass, fields
+from dataclasses import KW_ONLY, dataclass, fields
 from datetime import datetime
 from operator import attrgetter
 from typing import Any, ClassVar, TypeVar
@@ -80,6 +81,7 @@ class MemberRow(Row):
     organization_id: str
     name: str
     created_at: datetime
+    _: KW_ONLY
     is_active: bool = True
 
 
@@ -95,25 +97,33 @@ class AgentRow(OwnedRow):
     description: str | None
     system: str
     agent_type: str
-    model: str
-    model_settings: str | None
-    embedding: str | None
-    context_window_limit: int
     timezone: str
-    tools: str
-    approval_tools: str
-    tool_definitions: str
     tags: str
     metadata: str
     hidden: bool | None
     last_run_completed_at: datetime | None
     deleted_at: datetime | None
+    llm_config: str
+    embedding_config: str
+    tool_rules: str
+    message_ids: str
+    _: KW_ONLY
+    model: str = ""
+    model_settings: str | None = None
+    embedding: str | None = None
+    context_window_limit: int = Agent.DEFAULT_CONTEXT_WINDOW
+    tools: str = "[]"
+    approval_tools: str = "[]"
+    tool_definitions: str = "[]"
     isolated_labels: str = "[]"
 
 
 @dataclass(slots=True)
 class BlockRow(OwnedRow):
-    """A block, isolated if it names a conversation."""
+    """A block, isolated if it names a conversation.
+
+    V1 knows it as `v1_id`. `is_orphan`: an isolated copy whose conversation is gone.
+    """
 
     django_model = Block
     unverified = frozenset({"updated_at", "last_updated_by_id", "version", "copy_on_write"})
@@ -125,13 +135,33 @@ class BlockRow(OwnedRow):
     read_only: bool
     hidden: bool | None
     tags: str
-    version: int
     is_template: bool
     template_name: str | None
     project_id: str | None
     conversation_id: str | None
     deleted_at: datetime | None
+    v1_id: str
+    is_orphan: bool
+    _: KW_ONLY
+    version: int = 1
     copy_on_write: bool = False
+
+
+@dataclass(slots=True)
+class V1IsolatedBlock(BlockRow):
+    """A block isolated in a conversation, with the agent's block for the same label.
+
+    `is_used_elsewhere`: an agent or a second conversation reads the block too. `is_base`: the
+    agent's block has not changed since the block was isolated.
+    """
+
+    conversation_id: str
+    v1_label: str
+    isolated_at: datetime
+    is_used_elsewhere: bool
+    shared_block_id: str | None
+    shared_value: str | None
+    is_base: bool | None
 
 
 @dataclass(slots=True)
@@ -157,7 +187,7 @@ class RevisionRow(Row):
 
 @dataclass(slots=True)
 class AttachedBlockRow(Row):
-    """A block attached to an agent."""
+    """A block attached to an agent. `is_own`: both have the same organization."""
 
     django_model = AgentBlock
     key = ("agent_id", "block_id")
@@ -165,6 +195,9 @@ class AttachedBlockRow(Row):
     block_id: str
     label: str
     position: int
+    attached_at: datetime
+    organization_id: str
+    is_own: bool
 
 
 @dataclass(slots=True)
@@ -186,22 +219,17 @@ class ConversationRow(OwnedRow):
     """A conversation."""
 
     django_model = Conversation
-    unverified = frozenset(
-        {
-            "updated_at",
-            "last_updated_by_id",
-            "version",
-            "compiled_from",
-            "last_run_completed_at",
-        }
-    )
+    unverified = frozenset({"updated_at", "last_updated_by_id", "version", "compiled_from"}) | {
+        "last_run_completed_at"
+    }
     agent_id: str
-    is_default: bool
     summary: str | None = None
     model: str | None = None
     model_settings: str | None = None
     last_message_at: datetime | None = None
     deleted_at: datetime | None = None
+    _: KW_ONLY
+    is_default: bool = False
     hidden: bool = False
     version: int = 1
     compiled_from: str = UNKNOWN_PROMPT
@@ -226,13 +254,14 @@ class IsolatedBlockRow(Row):
 
 @dataclass(slots=True)
 class RunRow(OwnedRow):
-    """A run."""
+    """A run; `v1_status` is not stored."""
 
     django_model = Run
     unverified = frozenset({"updated_at"})
     agent_id: str
-    conversation_id: str
+    conversation_id: str | None
     status: str
+    v1_status: str
     stop_reason: str | None
     background: bool
     metadata: str
@@ -243,6 +272,7 @@ class RunRow(OwnedRow):
     completed_at: datetime | None
     ttft_ns: int | None
     total_duration_ns: int | None
+    _: KW_ONLY
     request: str = "{}"
     request_digest: str = ""
     error_type: str = ""
@@ -251,7 +281,7 @@ class RunRow(OwnedRow):
 
 @dataclass(slots=True)
 class StepRow(OwnedRow):
-    """A step of a run."""
+    """A step of a run; the converter turns `error_data` into the error."""
 
     django_model = Step
     unverified = frozenset({"updated_at"})
@@ -261,6 +291,8 @@ class StepRow(OwnedRow):
     stop_reason: str | None
     usage: str
     error: str
+    error_data: str
+    _: KW_ONLY
     blocks_seen: str = "[]"
 
 
@@ -303,15 +335,11 @@ def table_name(row_class: type[Row]) -> str:
     return str(row_class.django_model._meta.verbose_name_plural)
 
 
-def columns(row_class: type[Row]) -> tuple[str, ...]:
-    """Return the columns of a row class, in order."""
-    return tuple(field.name for field in fields(row_class))  # type: ignore[arg-type]  # a dataclass
-
-
 def model_fields(row_class: type[Row]) -> "dict[str, Field[Any, Any]]":
-    """Return the model field of each column."""
+    """Return the model field of each column that is stored."""
     by_column = {field.attname: field for field in row_class.django_model._meta.concrete_fields}
-    return {name: by_column[name] for name in columns(row_class)}
+    names = [field.name for field in fields(row_class)]  # type: ignore[arg-type]  # a dataclass
+    return {name: by_column[name] for name in names if name in by_column}
 
 
 def values_of(names: tuple[str, ...]) -> Callable[[Row], tuple[Any, ...]]:
@@ -324,12 +352,8 @@ def stored_values_of(
     row_class: type[Row], names: tuple[str, ...]
 ) -> Callable[[Row], dict[str, Any]]:
     """Return a function that returns these columns as Django reads them, with JSON parsed."""
-    get = values_of(names)
-    json_names = [
-        name
-        for name, field in model_fields(row_class).items()
-        if isinstance(field, JSONField) and name in names
-    ]
+    get, by_column = values_of(names), model_fields(row_class)
+    json_names = [name for name in names if isinstance(by_column[name], JSONField)]
 
     def stored_values(row: Row) -> dict[str, Any]:
         values = dict(zip(names, get(row), strict=True))

@@ -24,7 +24,7 @@ from .rows import (
     RowT,
     RunRow,
     StepRow,
-    columns,
+    model_fields,
     stored_values_of,
     table_name,
     values_of,
@@ -53,7 +53,7 @@ class Sink:
         """Return a context in which all rows are stored, or none."""
         return nullcontext()
 
-    def insert(self, rows: list[RowT]) -> list[RowT]:
+    def insert(self, rows: Sequence[RowT]) -> Sequence[RowT]:
         """Take rows of one class; return those that are not stored yet."""
         if rows:
             self.counts[table_name(type(rows[0]))] += len(rows)
@@ -82,7 +82,7 @@ class InsertSink(Sink):
     def atomic(self) -> AbstractContextManager[Any]:
         return transaction.atomic()
 
-    def insert(self, rows: list[RowT]) -> list[RowT]:
+    def insert(self, rows: Sequence[RowT]) -> Sequence[RowT]:
         if not rows:
             return []
         key = rows[0].key
@@ -139,7 +139,7 @@ class VerifySink(Sink):
             lambda: (hashlib.sha256(), hashlib.sha256())
         )
 
-    def insert(self, rows: list[RowT]) -> list[RowT]:
+    def insert(self, rows: Sequence[RowT]) -> Sequence[RowT]:
         super().insert(rows)
         if not rows:
             return rows
@@ -152,7 +152,7 @@ class VerifySink(Sink):
             to_verify = [a for a, b in pairwise(revisions) if a.block_id == b.block_id]
         if not to_verify:
             return rows
-        names = tuple(name for name in columns(row_class) if name not in row_class.unverified)
+        names = tuple(name for name in model_fields(row_class) if name not in row_class.unverified)
         # System messages are compiled again, from the imported memory.
         system_names = tuple(name for name in names if name != "content")
         get_values = stored_values_of(row_class, names)

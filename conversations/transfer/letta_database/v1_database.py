@@ -12,7 +12,7 @@ from psycopg.rows import BaseRowFactory, args_row, scalar_row
 
 from ...domain.errors import DomainError
 from . import queries
-from .queries import Query, V1Organization
+from .queries import Query
 
 T = TypeVar("T")
 
@@ -175,7 +175,7 @@ def resolve_organizations(
 ) -> list[str]:
     """Return the ids of V1 organizations given by name or id."""
     with open_v1_database(url, Scope(), accept_revision=accept_revision) as v1:
-        organizations: list[V1Organization] = v1.all(queries.ALL_ORGANIZATIONS)
+        organizations = v1.all(queries.ALL_ORGANIZATIONS)
     found = []
     for wanted in names_or_ids:
         matches = [row.id for row in organizations if wanted in (row.id, row.name)]

@@ -1,30 +1,27 @@
-"""Rows of V1 are converted to literal, known rows."""
+"""Rows of V1 are selected and converted to literal, known rows."""
 
 import json
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from datetime import UTC, datetime
 
 import pytest
 from django.db.models import AutoField
 
-from conversations.transfer.letta_database import rows
+from conversations.transfer.letta_database import queries, rows
 from conversations.transfer.letta_database.convert import Converter, convert_revisions
-from conversations.transfer.letta_database.queries import (
-    V1Agent,
-    V1Block,
-    V1BlockHistory,
-    V1Conversation,
-    V1Message,
-    V1Run,
-    V1Step,
-)
+from conversations.transfer.letta_database.v1_database import Scope, open_v1_database
 
-ORGANIZATION = "org-00000000-0000-4000-8000-000000000000"
-USER = "user-00000000-0000-4000-8000-000000000000"
+from .v1 import ORGANIZATION, USER
+
 STRANGER = "user-11111111-0000-4000-8000-000000000001"
 CREATED = datetime(2026, 1, 1, tzinfo=UTC)
 UPDATED = datetime(2026, 2, 1, tzinfo=UTC)
-OWNED = (ORGANIZATION, CREATED, UPDATED, USER, STRANGER)
+OWNED = {
+    "created_at": CREATED,
+    "updated_at": UPDATED,
+    "_created_by_id": USER,
+    "_last_updated_by_id": STRANGER,
+}
 OWNED_HERE = {
     "organization_id": ORGANIZATION,
     "created_at": CREATED,
@@ -47,10 +44,27 @@ ROW_CLASSES = [
 ]
 
 
-def test_agent_is_converted():
-    row = V1Agent(
-        AGENT,
-        *OWNED,
+@pytest.fixture
+def selected(v1):
+    """Return a function that returns the only row of a query."""
+
+    def select(query, **parameters):
+        with open_v1_database(v1.url, Scope(deleted=True)) as database:
+            [row] = database.all(query, **parameters)
+        return row
+
+    return select
+
+
+def stored_columns(row) -> dict:
+    converter.check_owned([row])
+    return {name: asdict(row)[name] for name in rows.model_fields(type(row))}
+
+
+def test_agent_is_converted(v1, selected):
+    v1.agent(
+        **OWNED,
+        id=AGENT,
         name="Concierge",
         description="Front desk",
         system="You answer.",
@@ -58,21 +72,22 @@ def test_agent_is_converted():
         llm_config='{"handle": "openai/small", "context_window": 9000, "temperature": 0.5, '
         '"max_tokens": 100}',
         embedding_config='{"handle": "openai/embedding"}',
-        metadata='{"floor": 1.50}',
+        metadata_='{"floor": 1.50}',
         tool_rules='[{"type": "requires_approval", "tool_name": "look_up"}, {"type": "run_first"}]',
         timezone="Europe/Lisbon",
-        hidden=None,
         last_run_completion=UPDATED,
         is_deleted=True,
-        message_ids="[]",
-        tags='["desk"]',
     )
+    v1.insert("agents_tags", agent_id=AGENT, tag="desk")
     tools = [
         {"name": "look_up", "source_code": "pass", "organization_id": "org-1"},
         {"name": "send_message", "tool_type": "letta_core"},
     ]
+    row = selected(queries.AGENTS, found=[ORGANIZATION])
 
-    assert asdict(converter.agent(row, tools)) == {
+    converter.agent(row, tools)
+
+    assert stored_columns(row) == {
         "id": AGENT,
         **OWNED_HERE,
         "name": "Concierge",
@@ -96,31 +111,30 @@ def test_agent_is_converted():
     }
 
 
-def test_block_and_its_history_are_converted():
-    row = V1Block(
-        BLOCK,
-        *OWNED,
-        label="human",
-        value="Ada Lovelace",
+def test_block_and_its_history_are_converted(v1, selected):
+    agent = v1.agent()
+    v1.empty_conversation(agent, id=CONVERSATION)
+    v1.block(
+        "human",
+        "Ada Lovelace",
+        **OWNED,
+        id=BLOCK,
         limit=5,
         description="Who it is",
-        metadata=None,
         read_only=True,
-        hidden=None,
-        is_template=False,
         template_name="person",
-        project_id=None,
-        is_deleted=False,
-        tags=None,
-        is_orphan=True,
     )
-    history = [V1BlockHistory(BLOCK, "Ada", 5, "Who it is", CREATED)]
+    v1.link_isolated(CONVERSATION, BLOCK, "persona")
+    v1.insert(
+        "block_history", id="h1", block_id=BLOCK, sequence_number=1, value="Ada", limit=5,
+        description="Who it is", created_at=CREATED,
+    )  # fmt: skip
+    row = selected(queries.ISOLATED_BLOCKS, batch=[CONVERSATION])
+    history = selected(queries.BLOCK_HISTORY, batch=[BLOCK])
 
-    block = converter.block(
-        row, block_id=BLOCK, label="persona", conversation_id=CONVERSATION, version=2
-    )
+    converter.block(row)
 
-    assert asdict(block) == {
+    assert stored_columns(row) == {
         "id": BLOCK,
         **OWNED_HERE,
         "label": "persona",
@@ -129,9 +143,9 @@ def test_block_and_its_history_are_converted():
         "description": "Who it is",
         "metadata": "{}",
         "read_only": True,
-        "hidden": True,
+        "hidden": None,
         "tags": "[]",
-        "version": 2,
+        "version": 1,
         "is_template": False,
         "template_name": "person",
         "project_id": None,
@@ -139,33 +153,35 @@ def test_block_and_its_history_are_converted():
         "deleted_at": None,
         "copy_on_write": False,
     }
-    revisions = convert_revisions(row, history, block_id=BLOCK, conversation_id=CONVERSATION)
+    revisions = convert_revisions(row, [history])
     assert [(r.number, r.value, r.limit, r.written_at, r.source) for r in revisions] == [
         (1, "Ada", 5, CREATED, "import"),
         (2, "Ada Lovelace", 12, UPDATED, "import"),
     ]
 
 
-def test_conversation_is_converted():
-    row = V1Conversation(
-        CONVERSATION,
-        *OWNED,
-        agent_id=AGENT,
+def test_conversation_is_converted(v1, selected):
+    v1.empty_conversation(
+        v1.agent(id=AGENT),
+        **OWNED,
+        id=CONVERSATION,
         summary="A trip",
         model="openai/large",
-        model_settings='{"temperature": 1}',
+        model_settings='{"temperature": 1.0}',
         last_message_at=UPDATED,
-        is_deleted=False,
     )
+    row = selected(queries.CONVERSATIONS, batch=[AGENT])
 
-    assert asdict(converter.conversation(row)) == {
+    converter.conversation(row)
+
+    assert stored_columns(row) == {
         "id": CONVERSATION,
         **OWNED_HERE,
         "agent_id": AGENT,
         "is_default": False,
         "summary": "A trip",
         "model": "openai/large",
-        "model_settings": '{"temperature": 1}',
+        "model_settings": '{"temperature": 1.0}',
         "last_message_at": UPDATED,
         "deleted_at": None,
         "hidden": False,
@@ -175,15 +191,20 @@ def test_conversation_is_converted():
     }
 
 
-def test_message_is_converted():
+@pytest.mark.parametrize("content", [None, "null"])
+def test_message_is_converted(v1, selected, content):
     call = {"id": "call-1", "type": "function", "function": {"name": "f", "arguments": "{}"}}
-    row = V1Message(
-        MESSAGE,
-        *OWNED,
+    run = v1.run(v1.agent(id=AGENT), id=RUN)
+    v1.step(run, id=STEP)
+    v1.insert(
+        "messages",
+        **OWNED,
+        id=MESSAGE,
+        organization_id=ORGANIZATION,
         agent_id=AGENT,
         role="function",
-        content=None,
-        text="done",
+        content=content,
+        text='"done"',
         tool_calls=json.dumps([call]),
         tool_call_id="call-1",
         tool_returns='[{"status": "success", "cost": 0.10}]',
@@ -196,13 +217,17 @@ def test_message_is_converted():
         step_id=STEP,
         is_err=False,
     )
+    row = selected(queries.MESSAGES, batch=[AGENT])
 
-    assert asdict(converter.message(row)) == {
+    converter.message(row)
+
+    columns = stored_columns(row)
+    assert json.loads(columns.pop("content")) == [{"type": "text", "text": '"done"'}]
+    assert columns == {
         "id": MESSAGE,
         **OWNED_HERE,
         "agent_id": AGENT,
         "role": "tool",
-        "content": '[{"type":"text","text":"done"}]',
         "tool_calls": json.dumps([call]),
         "tool_call_id": "call-1",
         "tool_returns": '[{"status": "success", "cost": 0.10}]',
@@ -221,28 +246,33 @@ def test_message_is_converted():
     ("step_count", "status", "stop_reason", "error"),
     [(1, "completed", "end_turn", ""), (0, "failed", "error", "V1 never finished this run")],
 )
-def test_unfinished_run_is_converted_as_ended(step_count, status, stop_reason, error):
-    row = V1Run(
-        RUN,
-        *OWNED,
-        agent_id=AGENT,
+def test_unfinished_run_is_converted_as_ended(v1, selected, step_count, status, stop_reason, error):
+    agent = v1.agent(id=AGENT)
+    v1.empty_conversation(agent, id=CONVERSATION)
+    v1.run(
+        agent,
+        **OWNED,
+        id=RUN,
         conversation_id=CONVERSATION,
         status="created",
-        stop_reason=None,
-        background=None,
-        metadata='{"run_type": "send_message"}',
-        request_config=None,
-        completed_at=None,
+        metadata_='{"run_type": "send_message"}',
         ttft_ns=7,
         total_duration_ns=8,
-        step_count=step_count,
-        last_step_at=None,
-        prompt_tokens=3,
-        completion_tokens=2,
-        total_tokens=5,
     )
+    for _ in range(step_count):
+        v1.step(RUN, prompt_tokens=3, completion_tokens=2, total_tokens=5, updated_at=UPDATED)
+    row = selected(queries.RUNS, batch=[AGENT])
 
-    assert asdict(converter.run(row)) == {
+    converter.run(row)
+
+    columns = stored_columns(row)
+    assert json.loads(columns.pop("usage")) == {
+        "prompt_tokens": 3 * step_count,
+        "completion_tokens": 2 * step_count,
+        "total_tokens": 5 * step_count,
+        "step_count": step_count,
+    }
+    assert columns == {
         "id": RUN,
         **OWNED_HERE,
         "agent_id": AGENT,
@@ -252,8 +282,6 @@ def test_unfinished_run_is_converted_as_ended(step_count, status, stop_reason, e
         "background": False,
         "metadata": '{"run_type": "send_message"}',
         "request_config": "{}",
-        "usage": '{"prompt_tokens":3,"completion_tokens":2,"total_tokens":5,"step_count":'
-        f"{step_count}}}",
         "error": error,
         "started_at": CREATED,
         "completed_at": UPDATED,
@@ -266,12 +294,12 @@ def test_unfinished_run_is_converted_as_ended(step_count, status, stop_reason, e
     }
 
 
-def test_step_is_converted():
-    row = V1Step(
-        STEP,
-        *OWNED,
-        run_id=RUN,
-        number=2,
+def test_step_is_converted(v1, selected):
+    v1.run(v1.agent(id=AGENT), id=RUN)
+    v1.step(
+        RUN,
+        **OWNED,
+        id=STEP,
         model="small",
         model_handle=None,
         provider_name="openai",
@@ -281,18 +309,26 @@ def test_step_is_converted():
         prompt_tokens=3,
         completion_tokens=2,
         total_tokens=5,
-        cached_input_tokens=None,
         reasoning_tokens=1,
     )
+    row = selected(queries.STEPS, batch=[AGENT])
 
-    assert asdict(converter.step(row)) == {
+    converter.step(row)
+
+    columns = stored_columns(row)
+    assert json.loads(columns.pop("usage")) == {
+        "prompt_tokens": 3,
+        "completion_tokens": 2,
+        "total_tokens": 5,
+        "reasoning_tokens": 1,
+    }
+    assert columns == {
         "id": STEP,
         **OWNED_HERE,
         "run_id": RUN,
-        "number": 2,
+        "number": 1,
         "model": "openai/small",
         "stop_reason": "end_turn",
-        "usage": '{"prompt_tokens":3,"completion_tokens":2,"total_tokens":5,"reasoning_tokens":1}',
         "error": "too slow",
         "blocks_seen": "[]",
     }
@@ -306,8 +342,23 @@ def test_row_class_has_every_required_column_of_its_model(row_class):
         for field in row_class.django_model._meta.concrete_fields
         if not field.null and not isinstance(field, AutoField)
     }
-    columns = set(rows.columns(row_class))
+    columns = set(rows.model_fields(row_class))
 
-    assert set(rows.model_fields(row_class)) == columns
     assert required <= columns
     assert row_class.unverified | {*row_class.key} <= columns
+
+
+def test_only_fields_that_help_the_converter_are_not_stored():
+    names = {
+        field.name
+        for row_class in ROW_CLASSES
+        for field in fields(row_class)
+        if field.name not in rows.model_fields(row_class)
+    }
+
+    assert names == {
+        *("llm_config", "embedding_config", "tool_rules", "message_ids"),
+        *("v1_id", "is_orphan", "v1_label", "isolated_at", "is_used_elsewhere"),
+        *("shared_block_id", "shared_value", "is_base"),
+        *("attached_at", "organization_id", "is_own", "v1_status", "error_data"),
+    }
