@@ -103,9 +103,7 @@ class ApiKey(OrganizationModel):
     member = models.ForeignKey(Member, models.CASCADE, related_name="api_keys")
     name = models.CharField(max_length=200, blank=True)
     prefix = models.CharField(
-        max_length=16,
-        editable=False,
-        help_text="The first characters, which identify the key.",
+        max_length=16, editable=False, help_text="The first characters, which identify the key."
     )
     digest = models.CharField(max_length=64, editable=False)
     scope = models.CharField(max_length=5, choices=Scope.choices, default=Scope.WRITE)

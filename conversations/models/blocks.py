@@ -90,8 +90,7 @@ class Block(OrganizationModel):
     metadata = models.JSONField(default=dict, blank=True)
     read_only = models.BooleanField(default=False, help_text="Tools can't edit it.")
     copy_on_write = models.BooleanField(
-        default=False,
-        help_text="The first edit from a conversation isolates the label there.",
+        default=False, help_text="The first edit from a conversation isolates the label there."
     )
     hidden = models.BooleanField(null=True, blank=True, help_text="Omitted from lists.")
     tags = TagsField()
@@ -189,9 +188,7 @@ class BlockRevision(models.Model):
     description = models.TextField(null=True, blank=True)  # noqa: DJ001
     limit = models.PositiveIntegerField()
     attributes = models.JSONField(
-        null=True,
-        editable=False,
-        help_text="The block's other fields; null if not recorded.",
+        null=True, editable=False, help_text="The block's other fields; null if not recorded."
     )
     restored_number = models.PositiveIntegerField(
         null=True,

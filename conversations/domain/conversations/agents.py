@@ -76,10 +76,7 @@ def create_agent(
         raise ModelRequired
     _check(fields)
     agent = Agent.objects.create(
-        organization=organization,
-        created_by=by.member,
-        last_updated_by=by.member,
-        **fields,
+        organization=organization, created_by=by.member, last_updated_by=by.member, **fields
     )
     new = [
         Block(organization=organization, created_by=by.member, last_updated_by=by.member, **block)

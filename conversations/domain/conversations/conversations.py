@@ -13,13 +13,7 @@ from ...models import Agent, Conversation, ConversationMessage, Message, Run
 from ...signals import conversation_created, send_on_commit
 from ..actor import Actor
 from ..diffs import unified
-from ..errors import (
-    Conflict,
-    InvalidValue,
-    MessageNotInConversation,
-    StaleVersion,
-    UnknownId,
-)
+from ..errors import Conflict, InvalidValue, MessageNotInConversation, StaleVersion, UnknownId
 from ..memory.effective import effective_blocks
 from ..memory.forks import ForkChoice, fork_isolations
 from ..memory.isolation import blocks_to_isolate, isolate_blocks

@@ -12,13 +12,7 @@ from ...models import AgentBlock, Block, BlockRevision, Conversation, Organizati
 from ...signals import block_written, send_on_commit
 from ..actor import Actor
 from ..diffs import unified
-from ..errors import (
-    BlockTooLong,
-    InvalidValue,
-    LabelTaken,
-    StaleVersion,
-    UnknownId,
-)
+from ..errors import BlockTooLong, InvalidValue, LabelTaken, StaleVersion, UnknownId
 from .ownership import check_can_delete, check_can_rename
 from .periods import begin_periods, end_periods
 from .writes import mark_stale, memory_write
@@ -66,11 +60,7 @@ def create_block(
 
 @transaction.atomic
 def insert_blocks(
-    blocks: list[Block],
-    *,
-    by: Actor,
-    reason: str = "",
-    base_versions: Sequence[int | None] = (),
+    blocks: list[Block], *, by: Actor, reason: str = "", base_versions: Sequence[int | None] = ()
 ) -> None:
     """Insert new blocks with their first revisions, in two queries.
 

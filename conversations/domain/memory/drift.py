@@ -235,10 +235,7 @@ def merge(comparison: Comparison) -> str:
 
 
 def _lock(
-    conversation: Conversation,
-    label: str,
-    expected: int | None,
-    expected_shared: int | None = None,
+    conversation: Conversation, label: str, expected: int | None, expected_shared: int | None = None
 ) -> Comparison:
     """Lock both blocks and the IsolatedBlock row, and return their comparison."""
     comparison = compare(conversation, label)
@@ -282,11 +279,7 @@ def _write_isolated(
 ) -> EffectiveBlock:
     isolation, shared = comparison.isolation, _require_shared(comparison)
     isolation.block = write_block(
-        isolation.block,
-        by=by,
-        expected_version=expected,
-        base_version=shared.version,
-        **fields,
+        isolation.block, by=by, expected_version=expected, base_version=shared.version, **fields
     )
     _set_base(isolation, shared)
     return comparison.effective

@@ -70,9 +70,7 @@ def effective_blocks(conversation: Conversation) -> list[EffectiveBlock]:
     return effective_blocks_of([conversation])[conversation.pk]
 
 
-def effective_blocks_of(
-    conversations: Iterable[Conversation],
-) -> dict[str, list[EffectiveBlock]]:
+def effective_blocks_of(conversations: Iterable[Conversation]) -> dict[str, list[EffectiveBlock]]:
     """Return `effective_blocks` of many conversations, by conversation id. Two queries."""
     conversations = list(conversations)
     shared_links, isolations = _links(conversations)

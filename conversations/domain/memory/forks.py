@@ -24,11 +24,7 @@ class ForkChoice(StrEnum):
 
 
 def fork_isolations(
-    original: Conversation,
-    fork: Conversation,
-    choices: Mapping[str, ForkChoice],
-    *,
-    by: Actor,
+    original: Conversation, fork: Conversation, choices: Mapping[str, ForkChoice], *, by: Actor
 ) -> None:
     """Give a new fork its isolated blocks. Labels without a choice are copied."""
     isolations = list(original.isolations.in_order().select_related("block"))

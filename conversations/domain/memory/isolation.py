@@ -6,14 +6,7 @@ from datetime import datetime
 
 from django.db import IntegrityError, transaction
 
-from ...models import (
-    Agent,
-    Block,
-    BlockRevision,
-    Conversation,
-    IsolatedBlock,
-    ReadingPeriod,
-)
+from ...models import Agent, Block, BlockRevision, Conversation, IsolatedBlock, ReadingPeriod
 from ..actor import Actor
 from ..errors import Conflict, NotFound, NotIsolated, RepeatedLabels, UnknownLabels
 from .blocks import (

@@ -111,12 +111,7 @@ def redo(
 
 @memory_write
 def restore_revision(
-    block: Block,
-    number: int,
-    *,
-    by: Actor,
-    expected_version: int | None = None,
-    reason: str = "",
+    block: Block, number: int, *, by: Actor, expected_version: int | None = None, reason: str = ""
 ) -> Block:
     """Write the state of any revision again, as an edit that can be undone."""
     block = _lock(block, expected_version)
