@@ -22,8 +22,7 @@ from ..errors import (
     UnknownId,
     UnknownLabels,
 )
-from ..memory.blocks import BlockFields, insert_blocks, lock_blocks
-from ..memory.ownership import check_can_attach
+from ..memory.blocks import BlockFields, check_not_isolated, insert_blocks, lock_blocks
 from ..memory.periods import begin_periods, end_periods
 from ..memory.prompt import DEFAULT_SYSTEM_PROMPT, recompile
 from ..memory.writes import mark_stale, memory_write
@@ -200,7 +199,7 @@ def _attach(agent: Agent, blocks: list[Block], *, by: Actor, at: datetime | None
     for block in blocks:
         if block.organization_id != agent.organization_id:
             raise UnknownId(Block, block.pk)
-        check_can_attach(block, agent)
+        check_not_isolated(block, f"be attached to agent '{agent.pk}'")
     labels = Counter(block.label for block in blocks)
     if repeated := [label for label, count in labels.items() if count > 1]:
         raise RepeatedLabels(repeated)
@@ -265,4 +264,4 @@ def _save(agent: Agent, *fields: str, by: Actor) -> None:
     agent.last_updated_by = by.member
     agent.save(update_fields=[*fields, "last_updated_by", "updated_at"])
     if PROMPT_FIELDS & set(fields):
-        mark_stale(agents=[agent.pk])
+        mark_stale(agent=agent)

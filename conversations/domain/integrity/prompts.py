@@ -6,8 +6,7 @@ from ...models import Conversation, ConversationMessage, Organization
 from ...models.conversations import ConversationQuerySet
 from ..batches import in_batches
 from ..memory.effective import effective_blocks_of
-from ..memory.prompt import is_stale
-from ..memory.staleness import stale_conversations
+from ..memory.prompt import is_stale, stale_conversations
 from .rows import BrokenRow
 
 # Smaller batches than elsewhere, because the texts are read.

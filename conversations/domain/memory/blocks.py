@@ -12,8 +12,14 @@ from ...models import AgentBlock, Block, BlockRevision, Conversation, Organizati
 from ...signals import block_written, send_on_commit
 from ..actor import Actor
 from ..diffs import unified
-from ..errors import BlockTooLong, InvalidValue, LabelTaken, StaleVersion, UnknownId
-from .ownership import check_can_delete, check_can_rename
+from ..errors import (
+    BelongsToConversation,
+    BlockTooLong,
+    InvalidValue,
+    LabelTaken,
+    StaleVersion,
+    UnknownId,
+)
 from .periods import begin_periods, end_periods
 from .writes import mark_stale, memory_write
 
@@ -58,7 +64,6 @@ def create_block(
     return block
 
 
-@transaction.atomic
 def insert_blocks(
     blocks: list[Block], *, by: Actor, reason: str = "", base_versions: Sequence[int | None] = ()
 ) -> None:
@@ -68,11 +73,13 @@ def insert_blocks(
     """
     for block in blocks:
         check_text(block, {})
-    Block.objects.bulk_create(blocks)
-    insert_revisions(
-        _new_revision(block, by=by, reason=reason, base_version=base_version)
-        for block, base_version in zip_longest(blocks, base_versions)
-    )
+    # Without a savepoint: if it fails, the caller's transaction fails.
+    with transaction.atomic(savepoint=False):
+        Block.objects.bulk_create(blocks)
+        insert_revisions(
+            _new_revision(block, by=by, reason=reason, base_version=base_version)
+            for block, base_version in zip_longest(blocks, base_versions)
+        )
 
 
 @memory_write
@@ -114,9 +121,9 @@ def write_block(
     insert_revisions([revision])
     # Even after an edit that no prompt shows: staleness compares versions.
     if block.conversation_id is None:
-        mark_stale(agents=block.agent_links.values_list("agent", flat=True))
+        mark_stale(agent__block_links__block=block)
     else:
-        mark_stale(conversations=[block.conversation_id])
+        mark_stale(pk=block.conversation_id)
     return block
 
 
@@ -145,7 +152,7 @@ def write_locked_blocks(
         )
         for block in changed
     )
-    mark_stale(conversations=[block.conversation_id for block in changed if block.conversation_id])
+    mark_stale(pk__in=[block.conversation_id for block in changed])
 
 
 @memory_write
@@ -156,7 +163,7 @@ def delete_block(block: Block, *, by: Actor, expected_version: int | None = None
     """
     block = lock_block(block)
     check_version(block, expected_version)
-    check_can_delete(block)
+    check_not_isolated(block, "be deleted; release its label there instead")
     end_periods(block.reading_periods.all(), by=by)
     block.agent_links.all().delete()
     block.deleted_at = timezone.now()
@@ -168,6 +175,12 @@ def check_version(block: Block, expected: int | None) -> None:
     """Raise StaleVersion unless the locked block is at this version; None accepts any."""
     if expected is not None and expected != block.version:
         raise stale_version(block, expected)
+
+
+def check_not_isolated(block: Block, action: str) -> None:
+    """Raise BelongsToConversation, with what it can't do, for an isolated block."""
+    if block.is_isolated:
+        raise BelongsToConversation(block.pk, block.conversation_id, action)
 
 
 def lock_block(block: Block) -> Block:
@@ -260,7 +273,7 @@ def stale_version(block: Block, expected: int | None) -> StaleVersion:
 
 
 def _rename(block: Block, label: str, *, by: Actor) -> None:
-    check_can_rename(block)
+    check_not_isolated(block, "take another label; it stands in for that one")
     links = AgentBlock.objects.filter(block=block)
     taken = AgentBlock.objects.filter(agent__in=links.values("agent"), label=label).first()
     if taken:

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import Generic, Literal, NamedTuple, Protocol, TypeVar, cast
 
 from django.db import connection
-from django.db.models import QuerySet
 
 from ...ids import PrefixedUUIDField
 from ...models import Agent, AgentBlock, Block, Conversation, IsolatedBlock
@@ -70,15 +69,21 @@ def effective_blocks(conversation: Conversation) -> list[EffectiveBlock]:
     return effective_blocks_of([conversation])[conversation.pk]
 
 
+def find_effective(conversation: Conversation, label: str) -> EffectiveBlock | None:
+    """Return what this conversation reads as one label."""
+    return next((e for e in effective_blocks(conversation) if e.label == label), None)
+
+
 def effective_blocks_of(conversations: Iterable[Conversation]) -> dict[str, list[EffectiveBlock]]:
     """Return `effective_blocks` of many conversations, by conversation id. Two queries."""
     conversations = list(conversations)
-    shared_links, isolations = _links(conversations)
+    links = AgentBlock.objects.filter(agent__in={c.agent_id for c in conversations})
     shared: dict[str, list[AgentBlock]] = defaultdict(list)
-    for link in shared_links.select_related("block"):
+    for link in links.in_prompt_order().select_related("block"):
         shared[link.agent_id].append(link)
+    isolations = IsolatedBlock.objects.filter(conversation__in=[c.pk for c in conversations])
     isolated: dict[str, list[IsolatedBlock]] = defaultdict(list)
-    for isolation in isolations.select_related("block"):
+    for isolation in isolations.in_order().select_related("block"):
         isolated[isolation.conversation_id].append(isolation)
     return {
         c.pk: [
@@ -147,15 +152,6 @@ def block_versions_of(conversations: Iterable[Conversation]) -> dict[str, list[B
     }
 
 
-def _links(
-    conversations: list[Conversation],
-) -> tuple[QuerySet[AgentBlock], QuerySet[IsolatedBlock]]:
-    """Return the shared and the isolated blocks' links of these conversations."""
-    shared = AgentBlock.objects.filter(agent__in={c.agent_id for c in conversations})
-    isolated = IsolatedBlock.objects.filter(conversation__in=[c.pk for c in conversations])
-    return shared.in_prompt_order(), isolated.in_order()
-
-
 class Overlay(NamedTuple, Generic[Shared, Isolated]):
     """What a conversation reads as one label, and what each layer has for it."""
 
@@ -171,10 +167,10 @@ def overlay(
 
     Isolated ones whose label the agent has lost come last.
     """
-    isolated_by_label = {each.label: each for each in isolated}
-    read: list[Overlay[Shared, Isolated]] = []
-    for common in shared:
-        override = isolated_by_label.pop(common.label, None)
-        read.append(Overlay(override or common, common, override))
-    read += [Overlay(each, None, each) for each in isolated_by_label.values()]
-    return read
+    by_label = {each.label: each for each in shared}
+    overrides = {each.label: each for each in isolated}
+    effective: dict[str, Shared | Isolated] = {**by_label, **overrides}
+    return [
+        Overlay(each, by_label.get(label), overrides.get(label))
+        for label, each in effective.items()
+    ]

@@ -17,7 +17,7 @@ from .blocks import (
     lock_blocks,
     stale_version,
 )
-from .effective import EffectiveBlock, effective_blocks
+from .effective import EffectiveBlock, find_effective
 from .periods import begin_periods, end_periods
 from .retry import LabelChanged, retry_on_label_change
 
@@ -140,7 +140,7 @@ def release_label(
         raise LabelChanged
     check_version(block, expected_version)
     end_periods(conversation.reading_periods.filter(label=label), by=by)
-    return next((e for e in effective_blocks(conversation) if e.label == label), None)
+    return find_effective(conversation, label)
 
 
 @retry_on_label_change
@@ -183,10 +183,10 @@ def restore_label(
 
 
 def _find_isolated(conversation: Conversation, label: str) -> EffectiveBlock:
-    for effective in effective_blocks(conversation):
-        if effective.label == label and effective.isolation:
-            return effective
-    raise LabelChanged
+    effective = find_effective(conversation, label)
+    if effective is None or effective.isolation is None:
+        raise LabelChanged
+    return effective
 
 
 def _find_last_base(block: Block) -> BlockRevision | None:

@@ -23,6 +23,14 @@ def begin_periods(
 ) -> None:
     """Record that these new links are in force from now on, or since `at`."""
     links = list(links)
+    _mark_readers(
+        agents={link.agent_id for link in links if isinstance(link, AgentBlock)},
+        conversations={
+            link.conversation_id
+            for link in links
+            if isinstance(link, IsolatedBlock) and link.conversation.is_default
+        },
+    )
     since = at or timezone.now()
     ReadingPeriod.objects.bulk_create(
         ReadingPeriod(
@@ -36,25 +44,24 @@ def begin_periods(
         )
         for link in links
     )
-    mark_stale(
-        agents={link.agent_id for link in links if isinstance(link, AgentBlock)},
-        conversations={
-            link.conversation_id
-            for link in links
-            if isinstance(link, IsolatedBlock) and link.conversation.is_default
-        },
-    )
 
 
 def end_periods(periods: QuerySet[ReadingPeriod], *, by: Actor, at: datetime | None = None) -> None:
     """Record that the open ones of these periods end now, or ended at `at`."""
     periods = periods.filter(until=None)
-    readers = list(periods.values_list("agent", "conversation"))
-    periods.update(until=at or timezone.now(), ended_by=by.member)
-    mark_stale(
-        agents={agent for agent, _ in readers if agent},
-        conversations={conversation for _, conversation in readers if conversation},
+    readers = list(periods.values_list("agent", "conversation", "conversation__is_default"))
+    _mark_readers(
+        agents={agent for agent, _, _ in readers if agent},
+        conversations={conversation for _, conversation, is_default in readers if is_default},
     )
+    periods.update(until=at or timezone.now(), ended_by=by.member)
+
+
+def _mark_readers(*, agents: set[str], conversations: set[str]) -> None:
+    if agents:
+        mark_stale(agent__in=agents)
+    if conversations:
+        mark_stale(pk__in=conversations)
 
 
 class PastBlock(NamedTuple):
@@ -108,7 +115,9 @@ def effective_blocks_at(conversation: Conversation, moment: datetime) -> list[Pa
     for revision in BlockRevision.objects.filter(block__in=blocks).as_of(moment):
         for block in blocks:
             if block.pk == revision.block_id:
-                _set_state(block, revision)
+                block.version = revision.number
+                for name, value in revision.state.items():
+                    setattr(block, name, value)
     shared = [period for period in periods if period.agent_id]
     isolated = [period for period in periods if period.conversation_id]
     return [
@@ -120,9 +129,3 @@ def effective_blocks_at(conversation: Conversation, moment: datetime) -> list[Pa
         )
         for read in overlay(shared, isolated)
     ]
-
-
-def _set_state(block: Block, revision: BlockRevision) -> None:
-    for name, value in revision.state.items():
-        setattr(block, name, value)
-    block.version = revision.number

@@ -1,7 +1,7 @@
 """The prompt: the system message compiled from memory, and the messages in context."""
 
 import hashlib
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal, TypedDict
@@ -12,8 +12,16 @@ from django.db.models import Count
 from django.utils import timezone
 
 from ...models import Agent, Conversation, ConversationMessage, Message
+from ...models.conversations import ConversationQuerySet
+from ..batches import in_batches
 from ..errors import Conflict
-from .effective import BlockVersion, EffectiveBlock, effective_blocks, effective_blocks_of
+from .effective import (
+    BlockVersion,
+    EffectiveBlock,
+    block_versions_of,
+    effective_blocks,
+    effective_blocks_of,
+)
 
 DEFAULT_SYSTEM_PROMPT = """\
 <base_instructions>
@@ -129,6 +137,14 @@ def blocks_seen(compiled_from: Fingerprint, isolated_ids: Collection[str]) -> li
 def is_stale(conversation: Conversation, blocks: Sequence[EffectiveBlock | BlockVersion]) -> bool:
     """Return whether the stored system message was compiled from something else."""
     return bool(conversation.compiled_from != fingerprint(conversation.agent, blocks))
+
+
+def stale_conversations(conversations: ConversationQuerySet) -> Iterator[list[Conversation]]:
+    """Yield the stale ones of `conversations` in batches. Reads versions, not texts."""
+    for batch in in_batches(conversations.select_related("agent")):
+        blocks = block_versions_of(batch)
+        if stale := [c for c in batch if is_stale(c, blocks[c.pk])]:
+            yield stale
 
 
 def recompile(conversation: Conversation) -> str:

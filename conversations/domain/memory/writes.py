@@ -1,17 +1,15 @@
 """The transaction of a memory write, which keeps the prompts of default conversations fresh.
 
-The stored prompt of a default conversation is recompiled in the transaction that changes what it
-is compiled from. The few functions that write such rows call `mark_stale`, which raises unless a
+The functions that change what a prompt is compiled from call `mark_stale`, which raises unless a
 `memory_write` is running; the recompilation follows at the end of the outermost one.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from contextvars import ContextVar
 from functools import wraps
-from typing import ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeVar
 
 from django.db import transaction
-from django.db.models import Q
 
 from ...models import Conversation
 from .prompt import recompile_all
@@ -32,31 +30,29 @@ def memory_write(verb: Callable[P, R]) -> Callable[P, R]:
 
     @wraps(verb)
     def write(*args: P.args, **kwargs: P.kwargs) -> R:
-        if _stale.get() is not None:
-            with transaction.atomic():
+        with transaction.atomic():
+            if _stale.get() is not None:
                 return verb(*args, **kwargs)
-        stale: set[str] = set()
-        token = _stale.set(stale)
-        try:
-            with transaction.atomic():
+            stale: set[str] = set()
+            token = _stale.set(stale)
+            try:
                 result = verb(*args, **kwargs)
-                if stale:
-                    recompile_all(stale)
-                return result
-        finally:
-            _stale.reset(token)
+            finally:
+                _stale.reset(token)
+            if stale:
+                recompile_all(stale)
+            return result
 
     return write
 
 
-def mark_stale(*, agents: Iterable[str] = (), conversations: Iterable[str] = ()) -> None:
-    """Have the default conversations of these agents, or among these ids, recompiled.
+def mark_stale(**conditions: Any) -> None:
+    """Have the default conversations that meet these conditions recompiled. One query.
 
-    One query. Raises RuntimeError outside of a memory write.
+    Raises RuntimeError outside of a memory write.
     """
     stale = _stale.get()
     if stale is None:
         raise RuntimeError("Memory was changed outside of a memory_write")
-    affected = Q(agent__in=agents) | Q(pk__in=conversations)
-    defaults = Conversation.objects.filter(affected, is_default=True, agent__deleted_at=None)
+    defaults = Conversation.objects.filter(is_default=True, agent__deleted_at=None, **conditions)
     stale.update(defaults.values_list("pk", flat=True))

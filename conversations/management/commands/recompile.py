@@ -5,8 +5,7 @@ from typing import Any
 
 from tqdm import tqdm
 
-from conversations.domain.memory.prompt import recompile_all
-from conversations.domain.memory.staleness import stale_conversations
+from conversations.domain.memory.prompt import recompile_all, stale_conversations
 from conversations.models import Agent, Conversation
 
 from ._arguments import find_organization, find_row

@@ -11,8 +11,7 @@ from typing import Any, NamedTuple
 import orjson
 from django.db import transaction
 
-from ...domain.memory.prompt import recompile_all
-from ...domain.memory.staleness import stale_conversations
+from ...domain.memory.prompt import recompile_all, stale_conversations
 from ...models import Conversation, ConversationMessage, Message
 from .changes import apply_changes
 from .insert import insert_rows, stored_rows
