@@ -19,13 +19,8 @@ class Command(OperatorCommand):
         verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
         history = verbs.add_parser("history", help="print the revisions, newest first")
         history.add_argument("block", metavar="ID")
-        history.add_argument(
-            "--limit",
-            type=positive,
-            default=20,
-            metavar="N",
-            help="print at most N revisions (default: 20)",
-        )
+        limit_help = "print at most N revisions (default: 20)"
+        history.add_argument("--limit", type=positive, default=20, metavar="N", help=limit_help)
         history.add_argument("--diff", action="store_true", help="print each change as a diff")
         restore = verbs.add_parser("restore", help="write an earlier revision as a new one")
         restore.add_argument("block", metavar="ID")
@@ -38,13 +33,14 @@ class Command(OperatorCommand):
     def handle(self, *, verb: str, block: str, **options: Any) -> None:
         row = find_row(Block.objects.filter(deleted_at=None), "block", block)
         if verb == "history":
-            self._history(row, limit=options["limit"], diff=options["diff"])
+            self._history(row, options["limit"], diff=options["diff"])
         elif options["dry_run"]:
-            self._preview(row, options["number"])
+            revision = find_revision(row, options["number"])
+            self._print_change(row.version, row.value, revision.number, revision.value)
         else:
             self._restore(row, options["number"], reason=options["reason"])
 
-    def _history(self, block: Block, *, limit: int, diff: bool) -> None:
+    def _history(self, block: Block, limit: int, *, diff: bool) -> None:
         # One more than printed: the diff of the oldest needs its predecessor.
         revisions = list(block.revisions.select_related("written_by")[: limit + 1])
         for revision, older in zip(revisions[:limit], [*revisions[1:], None], strict=False):
@@ -55,14 +51,11 @@ class Command(OperatorCommand):
             )
             self.result(line)
             if diff:
-                before = older.value if older else ""
-                names = (f"revision {revision.number - 1}", f"revision {revision.number}")
-                self.print_diff(unified(before, revision.value, *names))
+                before, number = older.value if older else "", revision.number
+                self._print_change(number - 1, before, number, revision.value)
 
-    def _preview(self, block: Block, number: int) -> None:
-        revision = find_revision(block, number)
-        names = (f"revision {block.version}", f"revision {number}")
-        self.print_diff(unified(block.value, revision.value, *names))
+    def _print_change(self, old_number: int, old: str, number: int, new: str) -> None:
+        self.print_diff(unified(old, new, f"revision {old_number}", f"revision {number}"))
 
     def _restore(self, block: Block, number: int, *, reason: str) -> None:
         before = block.version

@@ -26,60 +26,46 @@ class Command(OperatorCommand):
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument(
+        add = parser.add_argument
+        add(
             "--organization",
             required=True,
             metavar="NAME",
             type=text_for(Organization._meta.get_field("name")),
             help="the organization whose data the key reaches",
         )
-        parser.add_argument(
+        add(
             "--member",
             required=True,
             metavar="NAME",
             type=text_for(Member._meta.get_field("name")),
             help="the member that the key acts as; recorded on everything it changes",
         )
-        parser.add_argument(
+        add(
             "--scope",
             default=ApiKey.Scope.WRITE,
             choices=ApiKey.Scope.values,
             help=f"{'; '.join(ApiKey.Scope.labels)} (default: write)",
         )
-        parser.add_argument(
-            "--name",
-            default="",
-            metavar="LABEL",
-            help="what the key is for, as lists show it",
-        )
-        parser.add_argument(
+        add("--name", default="", metavar="LABEL", help="what the key is for, as lists show it")
+        add(
             "--expires-in-days",
             type=days(at_least=1),
             metavar="N",
             help="stop working N days from now (default: never)",
         )
-        parser.add_argument(
+        add(
             "--create",
             action="store_true",
             help="create the organization and the member if they do not exist",
         )
 
     @transaction.atomic
-    def handle(
-        self,
-        *,
-        organization: str,
-        member: str,
-        scope: str,
-        name: str,
-        expires_in_days: int | None,
-        create: bool,
-        **options: Any,
-    ) -> None:
+    def handle(self, *, organization: str, member: str, create: bool, **options: Any) -> None:
         found = self._member(self._organization(organization, create), member, create)
-        expires_at = None
-        if expires_in_days is not None:
-            expires_at = timezone.now() + timedelta(days=expires_in_days)
+        days = options["expires_in_days"]
+        expires_at = timezone.now() + timedelta(days) if days else None
+        scope, name = options["scope"], options["name"]
         _, secret = issue_key(found, scope=scope, name=name, expires_at=expires_at)
         self.stdout.write(secret)
 

@@ -19,24 +19,13 @@ class Command(OperatorCommand):
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("agent", metavar="AGENT", help="the agent's id")
-        parser.add_argument("--conversation", metavar="ID", help="export only this conversation")
-        parser.add_argument(
-            "--scrub-messages", action="store_true", help="leave out conversations and messages"
-        )
-        parser.add_argument(
-            "--revisions", action="store_true", help="include all revisions of the blocks"
-        )
+        add = parser.add_argument
+        add("agent", metavar="AGENT", help="the agent's id")
+        add("--conversation", metavar="ID", help="export only this conversation")
+        add("--scrub-messages", action="store_true", help="leave out conversations and messages")
+        add("--revisions", action="store_true", help="include all revisions of the blocks")
 
-    def handle(
-        self,
-        *,
-        agent: str,
-        conversation: str | None,
-        scrub_messages: bool,
-        revisions: bool,
-        **options: Any,
-    ) -> None:
+    def handle(self, *, agent: str, conversation: str | None, **options: Any) -> None:
         found = find_row(Agent.objects.live(), "agent", agent)
         only = None
         if conversation:
@@ -44,7 +33,7 @@ class Command(OperatorCommand):
         document = export_agent(
             found,
             conversation=only,
-            with_messages=not scrub_messages,
-            with_revisions=revisions,
+            with_messages=not options["scrub_messages"],
+            with_revisions=options["revisions"],
         )
         self.result(json.dumps(document, indent=2, ensure_ascii=False))

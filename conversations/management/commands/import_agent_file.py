@@ -23,30 +23,16 @@ class Command(OperatorCommand):
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("file", metavar="FILE", help="an agent file (.af) of any version")
-        parser.add_argument(
-            "--organization", required=True, metavar="NAME", help="the organization to import into"
-        )
-        parser.add_argument("--member", metavar="NAME", help="the member to record as the author")
-        parser.add_argument("--name", help="the agent's name, in place of the file's")
-        parser.add_argument("--model", metavar="HANDLE", help="the model, in place of the file's")
-        parser.add_argument("--strip-messages", action="store_true", help="leave out messages")
-        parser.add_argument(
-            "--dry-run", action="store_true", help="check the file and write nothing"
-        )
+        add = parser.add_argument
+        add("file", metavar="FILE", help="an agent file (.af) of any version")
+        add("--organization", required=True, metavar="NAME", help="the organization to import into")
+        add("--member", metavar="NAME", help="the member to record as the author")
+        add("--name", help="the agent's name, in place of the file's")
+        add("--model", metavar="HANDLE", help="the model, in place of the file's")
+        add("--strip-messages", action="store_true", help="leave out messages")
+        add("--dry-run", action="store_true", help="check the file and write nothing")
 
-    def handle(
-        self,
-        *,
-        file: str,
-        organization: str,
-        member: str | None,
-        name: str | None,
-        model: str | None,
-        strip_messages: bool,
-        dry_run: bool,
-        **options: Any,
-    ) -> None:
+    def handle(self, *, file: str, organization: str, member: str | None, **options: Any) -> None:
         tenant = find_organization(organization)
         author = Member.objects.filter(organization=tenant, name=member).first()
         if member and author is None:
@@ -54,11 +40,15 @@ class Command(OperatorCommand):
         parsed = parse_agent_file(self._read(Path(file)))
         for warning in parsed.warnings:
             self.remark(warning)
-        if dry_run:
+        if options["dry_run"]:
             names = ", ".join(repr(agent.fields["name"]) for agent in parsed.agents)
             self.remark(f"The file is valid. Agents: {names}. Dry run: nothing was written.")
             return
-        import_options = ImportOptions(name=name, model=model, with_messages=not strip_messages)
+        import_options = ImportOptions(
+            name=options["name"],
+            model=options["model"],
+            with_messages=not options["strip_messages"],
+        )
         by = Actor(author, Source.IMPORT)
         for agent in import_agent_file(tenant, parsed, by=by, options=import_options):
             self.result(agent.pk)

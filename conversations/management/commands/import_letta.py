@@ -33,53 +33,32 @@ class Command(OperatorCommand):
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument(
-            "--from", required=True, metavar="URL", dest="url", help="V1's postgresql://… URL"
-        )
-        parser.add_argument(
+        add = parser.add_argument
+        add("--from", required=True, metavar="URL", dest="url", help="V1's postgresql://… URL")
+        add(
             "--organization",
             action="append",
             metavar="NAME",
             help="import only this organization, by name or id; repeatable",
         )
-        parser.add_argument(
-            "--agent", action="append", metavar="ID", help="import only this agent; repeatable"
-        )
-        parser.add_argument(
-            "--deleted", action="store_true", help="import soft-deleted rows too, as deleted"
-        )
-        parser.add_argument(
-            "--dry-run", action="store_true", help="check and count every row, write nothing"
-        )
-        parser.add_argument(
-            "--sidecar", metavar="FILE", help="write the rows that can't be imported to JSON lines"
-        )
-        parser.add_argument(
-            "--accept-revision", metavar="REVISION", help="try an unsupported schema revision"
-        )
+        add("--agent", action="append", metavar="ID", help="import only this agent; repeatable")
+        add("--deleted", action="store_true", help="import soft-deleted rows too, as deleted")
+        add("--dry-run", action="store_true", help="check and count every row, write nothing")
+        add("--sidecar", metavar="FILE", help="write the rows that can't be imported to JSON lines")
+        add("--accept-revision", metavar="REVISION", help="try an unsupported schema revision")
 
-    def handle(
-        self,
-        *,
-        url: str,
-        organization: list[str] | None,
-        agent: list[str] | None,
-        deleted: bool,
-        dry_run: bool,
-        sidecar: str | None,
-        accept_revision: str | None,
-        **options: Any,
-    ) -> None:
+    def handle(self, *, url: str, agent: list[str] | None, **options: Any) -> None:
         for agent_id in agent or []:
             if not is_id("agent", agent_id):
                 raise CommandError(f"--agent: expected agent-<uuid>, got {agent_id!r}.")
-        chosen = resolve_organizations(url, organization, accept_revision) if organization else None
-        scope = Scope(chosen, agent, deleted)
-        with open_v1_database(url, scope, accept_revision=accept_revision) as v1:
+        names, revision = options["organization"], options["accept_revision"]
+        organizations = resolve_organizations(url, names, revision) if names else None
+        scope = Scope(organizations, agent, options["deleted"])
+        with open_v1_database(url, scope, accept_revision=revision) as v1:
             release = KNOWN_REVISIONS.get(v1.revision)
             name = f"Letta {release}" if release else "an unsupported revision"
             self.remark(f"The V1 database is at revision {v1.revision} ({name}).")
-            self._import(v1, dry_run=dry_run, sidecar=sidecar)
+            self._import(v1, dry_run=options["dry_run"], sidecar=options["sidecar"])
 
     def _import(self, v1: V1Database, *, dry_run: bool, sidecar: str | None) -> None:
         with self._progress("checking") as advance:

@@ -2,9 +2,9 @@
 
 from argparse import ArgumentParser
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from django.core.management.base import CommandError
 from django.db.models import QuerySet
@@ -38,17 +38,6 @@ VERBS = {
 }
 
 
-class Selection(NamedTuple):
-    """The isolated blocks that the arguments select, and how they do."""
-
-    rows: QuerySet[IsolatedBlock]
-    agent: Agent | None
-    label: str | None
-    drifts: list[str]
-    # Whether these are not all conversations of the agent.
-    is_partial: bool
-
-
 class Command(OperatorCommand):
     help = (
         "Compare isolated blocks with their shared blocks, and bring them in sync. Standard "
@@ -58,68 +47,81 @@ class Command(OperatorCommand):
     def add_arguments(self, parser: ArgumentParser) -> None:
         verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
         for name, help_text in VERBS.items():
-            verb = verbs.add_parser(name, help=help_text)
-            verb.add_argument("--organization", metavar="NAME", help="only of this organization")
-            verb.add_argument("--agent", metavar="ID", help="only of this agent")
-            verb.add_argument("--conversation", metavar="ID", help="only of this conversation")
-            verb.add_argument("--label", help="only of this label")
-            verb.add_argument(
-                "--drift",
-                action="append",
-                choices=Drift.values,
-                default=[],
-                help="only with this drift; repeatable",
-            )
+            add = verbs.add_parser(name, help=help_text).add_argument
+            add("--organization", metavar="NAME", help="only of this organization")
+            add("--agent", metavar="ID", help="only of this agent")
+            add("--conversation", metavar="ID", help="only of this conversation")
+            add("--label", help="only of this label")
+            drift_help = "only with this drift; repeatable"
+            add("--drift", action="append", choices=Drift.values, default=[], help=drift_help)
             if name in ("list", "diff"):
                 continue
-            verb.add_argument(
-                "--dry-run", action="store_true", help="print the results and write nothing"
-            )
+            add("--dry-run", action="store_true", help="print the results and write nothing")
             if name == "promote":
-                verb.add_argument(
-                    "--force", action="store_true", help="overwrite changes of the shared block"
-                )
+                add("--force", action="store_true", help="overwrite changes of the shared block")
             if name == "rebase":
-                verb.add_argument(
-                    "--resolution",
-                    metavar="FILE",
-                    help="use the text of this file as the result, for one conversation",
-                )
+                text = "use the text of this file as the result, for one conversation"
+                add("--resolution", metavar="FILE", help=text)
 
-    def handle(self, *, verb: str, **options: Any) -> None:
-        selection = self._select(**options)
+    def handle(self, *, verb: str, dry_run: bool = False, **options: Any) -> None:
+        agent, rows = self._select(**options)
         if verb == "list":
-            return self._list(selection)
+            return self._list(rows)
         if verb == "diff":
-            return self._diff(selection)
-        if not (options["label"] and (options["agent"] or options["conversation"])):
+            return self._diff(rows)
+        if not (options["label"] and agent):
             raise CommandError(
                 f"`{verb}` writes, so it needs --label, and --agent or --conversation."
             )
-        dry_run = options["dry_run"]
         if verb == "promote":
-            return self._promote(selection, force=options["force"], dry_run=dry_run)
-        if verb == "release":
-            return self._release(selection, dry_run=dry_run)
+            return self._promote(rows, force=options["force"], dry_run=dry_run)
         if verb == "rebase" and options["resolution"] is not None:
-            return self._resolve(selection, options["resolution"], dry_run=dry_run)
-        return self._run_bulk(
-            selection, rebase_all if verb == "rebase" else reset_all, dry_run=dry_run
+            return self._resolve(rows, options["resolution"], dry_run=dry_run)
+        if verb == "release":
+            return self._print_outcomes(_release(rows, dry_run=dry_run), dry_run=dry_run)
+        ids = None  # all conversations of the agent
+        if options["organization"] or options["conversation"]:
+            ids = list(rows.values_list("conversation", flat=True))
+        bulk_verb = rebase_all if verb == "rebase" else reset_all
+        label, drifts = options["label"], options["drift"]
+        outcomes = bulk_verb(
+            agent, label, by=BY, conversation_ids=ids, drifts=drifts, dry_run=dry_run
         )
+        return self._print_outcomes(outcomes, dry_run=dry_run)
 
-    def _list(self, selection: Selection) -> None:
-        for isolation in _each(selection):
+    def _select(self, **options: Any) -> tuple[Agent | None, QuerySet[IsolatedBlock]]:
+        """Return the agent that the options name, if any, and the isolated blocks they select."""
+        rows = IsolatedBlock.objects.filter(
+            conversation__deleted_at=None, conversation__agent__deleted_at=None
+        )
+        agent = None
+        if name := options["organization"]:
+            rows = rows.in_organization(find_organization(name))
+        if agent_id := options["agent"]:
+            agent = find_row(Agent.objects.live(), "agent", agent_id)
+            rows = rows.filter(conversation__agent=agent)
+        if conversation_id := options["conversation"]:
+            conversation = find_row(Conversation.objects.live(), "conv", conversation_id)
+            agent = conversation.agent
+            rows = rows.filter(conversation=conversation)
+        if label := options["label"]:
+            rows = rows.filter(label=label)
+        drifts = options["drift"] or Drift.values
+        return agent, rows.select_related("block", "conversation__agent").of_drifts(drifts)
+
+    def _list(self, rows: QuerySet[IsolatedBlock]) -> None:
+        for isolation in _each(rows):
             columns = [isolation.conversation_id, isolation.label, isolation.drift]
             self.result("\t".join([*columns, str(isolation.block.version)]))
 
-    def _diff(self, selection: Selection) -> None:
-        for isolation in _each(selection):
+    def _diff(self, rows: QuerySet[IsolatedBlock]) -> None:
+        for isolation in _each(rows):
             heading = f"{isolation.conversation_id}\t{isolation.label}\t{isolation.drift}"
             self.result(self.style.MIGRATE_HEADING(heading))
             self.print_diff(compare(isolation.conversation, isolation.label).unified)
 
-    def _promote(self, selection: Selection, *, force: bool, dry_run: bool) -> None:
-        conversation, label = _only(selection)
+    def _promote(self, rows: QuerySet[IsolatedBlock], *, force: bool, dry_run: bool) -> None:
+        conversation, label = _only(rows)
         if dry_run:
             promotion = preview_promotion(conversation, label, force=force)
         else:
@@ -135,8 +137,8 @@ class Command(OperatorCommand):
             f"conversations: {promotion.conversations}."
         )
 
-    def _resolve(self, selection: Selection, path: str, *, dry_run: bool) -> None:
-        conversation, label = _only(selection)
+    def _resolve(self, rows: QuerySet[IsolatedBlock], path: str, *, dry_run: bool) -> None:
+        conversation, label = _only(rows)
         try:
             text = Path(path).read_text(encoding="utf-8")
         except (OSError, UnicodeDecodeError) as error:
@@ -145,87 +147,38 @@ class Command(OperatorCommand):
             preview_rebase(conversation, label, resolution=text)
         else:
             rebase(conversation, label, by=BY, resolution=text)
-        self._print_outcome(Outcome(conversation.pk, "applied"))
+        self._print_outcomes([Outcome(conversation.pk, "applied")], dry_run=dry_run)
 
-    def _release(self, selection: Selection, *, dry_run: bool) -> None:
+    def _print_outcomes(self, outcomes: Iterable[Outcome], *, dry_run: bool) -> None:
         counts: Counter[str] = Counter()
-        for isolation in _each(selection):
-            outcome = Outcome(isolation.conversation_id, "applied")
-            if not dry_run:
-                try:
-                    release_label(isolation.conversation, isolation.label, by=BY)
-                except DomainError as error:  # Another process has released it since.
-                    outcome = Outcome(isolation.conversation_id, "skipped", str(error))
-            counts[outcome.outcome] += 1
-            self._print_outcome(outcome)
-        self._print_summary(counts, dry_run=dry_run)
-
-    def _run_bulk(
-        self, selection: Selection, verb: Callable[..., Iterator[Outcome]], *, dry_run: bool
-    ) -> None:
-        ids = None
-        if selection.is_partial:
-            ids = list(selection.rows.values_list("conversation", flat=True))
-        counts: Counter[str] = Counter()
-        outcomes = verb(
-            selection.agent,
-            selection.label,
-            by=BY,
-            conversation_ids=ids,
-            drifts=selection.drifts,
-            dry_run=dry_run,
-        )
         for outcome in tqdm(outcomes, unit=" conversations", disable=None, leave=False):
             counts[outcome.outcome] += 1
-            self._print_outcome(outcome)
-        self._print_summary(counts, dry_run=dry_run)
+            self.result("\t".join(outcome).rstrip("\t"))
+        totals = ", ".join(f"{n} {outcome}" for outcome, n in sorted(counts.items()))
+        self.remark(f"{totals or 'No isolated block found'}.")
+        if dry_run:
+            self.remark("Dry run: nothing was written.")
         if counts["conflict"]:
             self.remark(
                 "Conflicts were left as they are. Resolve each with --conversation ID "
                 "--resolution FILE, where FILE contains the text to keep."
             )
 
-    def _print_outcome(self, outcome: Outcome) -> None:
-        self.result("\t".join(outcome).rstrip("\t"))
 
-    def _print_summary(self, counts: Counter[str], *, dry_run: bool) -> None:
-        totals = ", ".join(f"{n} {outcome}" for outcome, n in sorted(counts.items()))
-        self.remark(f"{totals or 'No isolated block found'}.")
-        if dry_run:
-            self.remark("Dry run: nothing was written.")
-
-    def _select(
-        self,
-        *,
-        organization: str | None,
-        agent: str | None,
-        conversation: str | None,
-        label: str | None,
-        drift: list[str],
-        **options: Any,
-    ) -> Selection:
-        rows = IsolatedBlock.objects.filter(
-            conversation__deleted_at=None, conversation__agent__deleted_at=None
-        )
-        found_agent = None
-        if organization:
-            rows = rows.in_organization(find_organization(organization))
-        if agent:
-            found_agent = find_row(Agent.objects.live(), "agent", agent)
-            rows = rows.filter(conversation__agent=found_agent)
-        if conversation:
-            found = find_row(Conversation.objects.live(), "conv", conversation)
-            found_agent = found.agent
-            rows = rows.filter(conversation=found)
-        if label:
-            rows = rows.filter(label=label)
-        rows = rows.select_related("block", "conversation__agent").of_drifts(drift or Drift.values)
-        return Selection(rows, found_agent, label, drift, bool(organization or conversation))
+def _release(rows: QuerySet[IsolatedBlock], *, dry_run: bool) -> Iterator[Outcome]:
+    for isolation in _each(rows):
+        outcome = Outcome(isolation.conversation_id, "applied")
+        if not dry_run:
+            try:
+                release_label(isolation.conversation, isolation.label, by=BY)
+            except DomainError as error:  # Another process has released it since.
+                outcome = Outcome(isolation.conversation_id, "skipped", str(error))
+        yield outcome
 
 
-def _only(selection: Selection) -> tuple[Conversation, str]:
+def _only(rows: QuerySet[IsolatedBlock]) -> tuple[Conversation, str]:
     """Return the conversation and the label of the only row, or raise CommandError."""
-    found = list(selection.rows[:2])
+    found = list(rows[:2])
     if len(found) != 1:
         count = "several" if found else "none"
         raise CommandError(
@@ -234,7 +187,7 @@ def _only(selection: Selection) -> tuple[Conversation, str]:
     return found[0].conversation, found[0].label
 
 
-def _each(selection: Selection) -> Iterator[Any]:
+def _each(rows: QuerySet[IsolatedBlock]) -> Iterator[Any]:
     """Yield the isolated blocks, which have the annotation `drift`."""
-    for batch in in_batches(selection.rows):
+    for batch in in_batches(rows):
         yield from batch

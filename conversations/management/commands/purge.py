@@ -22,16 +22,15 @@ class Command(OperatorCommand):
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument(
+        add = parser.add_argument
+        add(
             "--older-than",
             default=30,
             metavar="DAYS",
             type=days(at_least=0),
             help="keep what was deleted within the last DAYS days (default: 30)",
         )
-        parser.add_argument(
-            "--dry-run", action="store_true", help="count the rows and remove nothing"
-        )
+        add("--dry-run", action="store_true", help="count the rows and remove nothing")
 
     def handle(self, *, older_than: int, dry_run: bool, **options: Any) -> None:
         deleted_before = timezone.now() - timedelta(days=older_than)

@@ -20,15 +20,12 @@ class Command(OperatorCommand):
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
+        add = parser.add_argument
         which = parser.add_mutually_exclusive_group(required=True)
         which.add_argument("--agent", metavar="ID", help="conversations of this agent")
         which.add_argument("--all", action="store_true", help="conversations of every agent")
-        parser.add_argument(
-            "--organization", metavar="NAME", help="only conversations of this organization"
-        )
-        parser.add_argument(
-            "--dry-run", action="store_true", help="print the ids and write nothing"
-        )
+        add("--organization", metavar="NAME", help="only conversations of this organization")
+        add("--dry-run", action="store_true", help="print the ids and write nothing")
 
     def handle(
         self, *, agent: str | None, organization: str | None, dry_run: bool, **options: Any
