@@ -3,7 +3,6 @@
 import io
 import signal
 import threading
-import time
 
 import pytest
 from django.core.management import call_command
@@ -130,13 +129,11 @@ def test_ctrl_c_cancels_a_reply_and_the_conversation_goes_on(chat, agent, model)
 
     def lines():
         threading.Timer(0, interrupt).start()
-        yield "SLEEP 20\nSAY late"
+        yield "HOLD\nSAY late"
         yield "SAY fine"
 
-    began = time.monotonic()
     printed, remarked = chat(agent.pk, lines=lines())
 
-    assert time.monotonic() - began < 15
     assert "(cancelled)" in remarked
     assert printed.strip() == "fine"
     assert [run.status for run in Run.objects.order_by("created_at")] == ["cancelled", "completed"]

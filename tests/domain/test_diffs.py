@@ -1,4 +1,3 @@
-import time
 from itertools import pairwise
 
 from hypothesis import given
@@ -43,21 +42,19 @@ def test_work_for_long_texts_is_bounded():
     old = "a b " * 25_000
     new = "b c " * 25_000
 
-    started = time.perf_counter()
     pieces = text_diff(old, new)
 
-    assert time.perf_counter() - started < 2
-    assert "".join(p.text for p in pieces if p.change != "added") == old
+    assert pieces == [("removed", old), ("added", new)]
 
 
 def test_work_for_many_long_lines_is_bounded():
     old = "".join("a " * 240 + f"{n}\nkept {n}\n" for n in range(200))
     new = "".join(" a" * 240 + f"{n}x\nkept {n}\n" for n in range(200))
 
-    started = time.perf_counter()
     pieces = text_diff(old, new)
 
-    assert time.perf_counter() - started < 1
+    # One changed line is compared by words, the others as a whole.
+    assert len(pieces) < 1_000
     assert "".join(p.text for p in pieces if p.change != "added") == old
     assert "".join(p.text for p in pieces if p.change != "removed") == new
 

@@ -2,6 +2,7 @@
 
 import json
 import os
+import time
 
 import letta_client
 
@@ -52,6 +53,15 @@ def refusal(kind: type[Exception], call, *arguments, **named):
             raise
         return error
     raise AssertionError(f"expected {kind.__name__}, got {answer!r}")
+
+
+def until(condition):
+    """Wait until a condition holds, a minute at the longest."""
+    deadline = time.monotonic() + 60
+    while not condition():
+        if time.monotonic() > deadline:
+            raise AssertionError("waited for a minute")
+        time.sleep(0.01)
 
 
 def arrived():

@@ -1,9 +1,8 @@
 """Sending: whole answers and streams, tools, resuming, cancelling, a busy conversation."""
 
 import threading
-import time
 
-from common import MODEL, arrived, connect, equal, isolating, refusal
+from common import MODEL, arrived, connect, equal, isolating, refusal, until
 from letta_client import ConflictError
 
 client = connect()
@@ -85,7 +84,7 @@ thread = threading.Thread(
     target=lambda: outcome.extend(messages.create(conversation.id, messages=user("SLEEP 1\nSAY x")))
 )
 thread.start()
-time.sleep(0.5)
+until(lambda: outcome)  # A stream begins with a ping.
 error = refusal(ConflictError, messages.create, conversation.id, messages=user("SAY y"))
 thread.join()
 equal(said(outcome), "x")
@@ -97,7 +96,7 @@ thread = threading.Thread(
 )
 outcome.clear()
 thread.start()
-time.sleep(0.5)
+until(lambda: outcome)
 cancelled = client.conversations.cancel(conversation.id)
 thread.join()
 equal(set(dict(cancelled).values()), {"cancelled"})
