@@ -161,6 +161,21 @@ class BelongsToConversation(Conflict):
         )
 
 
+class NoActiveRuns(Conflict):
+    """The agent or conversation has no run that could be canceled."""
+
+    def __init__(self, row: Model):
+        self.row = row
+        super().__init__(f"{row} has no active runs")
+
+
+class NothingToCompact(InvalidArgument):
+    """A compaction would not reduce the number of messages."""
+
+    def __init__(self, in_context: int, replaced: int):
+        super().__init__(f"{in_context} messages are in context, of which {replaced} would go")
+
+
 class StaleVersion(DomainError):
     """The row has changed since the version that the write was based on.
 

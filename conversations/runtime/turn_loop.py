@@ -7,7 +7,7 @@ import asyncio
 import logging
 import time
 
-from ..domain.errors import DomainError, InvalidArgument, NotFound
+from ..domain.errors import DomainError, NotFound, NothingToCompact
 from ..domain.runs.events import RunLost, StoredEvent
 from ..domain.runs.finish import CANCELLED, Outcome, end_run
 from ..domain.turns.compaction import (
@@ -86,6 +86,8 @@ class TurnLoop:
             return Outcome(Status.FAILED, "llm_api_error", error.type, error.message, error.detail)
         except NotFound:
             return CANCELLED  # The conversation was deleted.
+        except NothingToCompact as error:
+            return Outcome(Status.FAILED, "error", "nothing_to_compact", str(error))
         except DomainError as error:
             return Outcome(Status.FAILED, "error", "invalid_argument", str(error))
         except (RunLost, asyncio.CancelledError):
@@ -162,7 +164,7 @@ class TurnLoop:
     async def _try_to_compact(self, turn: Turn) -> bool:
         try:
             await self._compact(turn)
-        except InvalidArgument:
+        except NothingToCompact:
             return False
         return True
 

@@ -57,6 +57,7 @@ UNKNOWN_ID = {
 # Programs match these beginnings; V1 writes them before the texts of its own errors.
 INVALID_ARGUMENT = "INVALID_ARGUMENT: "
 CANNOT_SEND = "CONFLICT: Cannot send a new message: "
+NOTHING_TO_COMPACT = "Summarization failed to reduce the number of messages. "
 
 # An error is rendered by its own class, else by the nearest base class.
 RENDERINGS: dict[type[errors.DomainError], Rendering] = {
@@ -90,6 +91,12 @@ RENDERINGS: dict[type[errors.DomainError], Rendering] = {
         404, lambda error: f"No block with id '{error.block_id}' found for agent '{error.agent_id}'"
     ),
     errors.Conflict: Rendering(409),
+    errors.NoActiveRuns: Rendering(
+        409,
+        lambda error: (
+            f"CONFLICT: No active runs to cancel for {error.row._meta.model_name} {error.row.pk}"
+        ),
+    ),
     Busy: Rendering(
         409,
         lambda error: (

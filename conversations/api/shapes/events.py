@@ -20,6 +20,7 @@ from ...domain.runs.events import (
 from ...domain.turns.reply import SEND_MESSAGE_TOOL
 from ...llm.errors import MODEL_ERRORS, ModelErrorType
 from ...models import Run
+from ..http.errors import NOTHING_TO_COMPACT
 from .messages import (
     MessageContent,
     MessageJSON,
@@ -182,6 +183,8 @@ def compaction_json(event: SummaryEvent) -> CompactionJSON:
 
 def failure_json(run: Run, event: ErrorEvent) -> tuple[int, dict[str, Any]]:
     """Return the status and the body for a run that failed."""
+    if run.error_type == "nothing_to_compact":
+        return 400, {"detail": f"{NOTHING_TO_COMPACT}{event.text}"}
     if run.error_type == "invalid_argument":
         return 400, {"detail": event.text}
     error = {"type": run.error_type, "message": event.text, "detail": event.detail}

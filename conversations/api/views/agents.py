@@ -5,7 +5,12 @@ from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from ...domain.conversations.agents import create_agent, delete_agent, update_agent
+from ...domain.conversations.agents import (
+    create_agent,
+    delete_agent,
+    set_tool_approval,
+    update_agent,
+)
 from ...domain.conversations.conversations import clear_conversation
 from ...domain.conversations.messages import text_message
 from ...domain.errors import NotFound
@@ -145,17 +150,12 @@ class ToolApproval(ApiView):
         `requires_approval` is a query parameter or a field of the body.
         """
         agent = find_agent(request, agent_id)
-        wanted = read_query(request, ApprovalQuery) | read_body(
-            request, ApprovalBody, required=False
-        )
-        if "requires_approval" not in wanted:
+        body = read_body(request, ApprovalBody, required=False)
+        required = (read_query(request, ApprovalQuery) | body).get("requires_approval")
+        if required is None:
             raise InvalidRequest("requires_approval: field required")
-        if tool_name not in agent.tools:
-            raise NotFound(f"Tool {tool_name!r} not found on agent '{agent_id}'")
-        names = [name for name in agent.approval_tools if name != tool_name]
-        if wanted["requires_approval"]:
-            names.append(tool_name)
-        return respond(request, update_agent(agent, by=actor_of(request), approval_tools=names))
+        by = actor_of(request)
+        return respond(request, set_tool_approval(agent, tool_name, required, by=by))
 
 
 class ResetMessages(ApiView):

@@ -1,5 +1,6 @@
 """Sending messages to an agent, following its turns and cancelling them."""
 
+from collections.abc import Iterable
 from typing import Any
 
 from django.http.response import HttpResponseBase
@@ -8,7 +9,7 @@ from drf_spectacular.utils import OpenApiResponse, extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from ...domain.errors import Conflict, InvalidArgument, NotFound, UnknownId
+from ...domain.errors import Conflict, InvalidArgument, NoActiveRuns, NotFound, UnknownId
 from ...domain.runs.start import TurnRequest
 from ...domain.turns.steps import preview_request
 from ...llm.client import payload
@@ -210,10 +211,7 @@ class CancelConversation(ApiView):
         """Cancel the active run of a conversation."""
         query = read_query(request, CancelQuery)
         conversation = resolve_conversation(request, conversation_id, query.get("agent_id"))
-        active = list(conversation.runs.active())
-        if not active:
-            raise Conflict(f"CONFLICT: No active runs to cancel for conversation {conversation.pk}")
-        return Response(_cancelled(active))
+        return _cancel(conversation.runs.active(), NoActiveRuns(conversation))
 
 
 class CancelAgent(ApiView):
@@ -225,13 +223,11 @@ class CancelAgent(ApiView):
     def post(self, request: Request, agent_id: str) -> HttpResponseBase:
         """Cancel the given runs, or all active runs of an agent's conversations."""
         body = read_body(request, CancelBody, required=False)
-        active = runs_of(request).filter(agent=find_agent(request, agent_id)).active()
+        agent = find_agent(request, agent_id)
+        active = runs_of(request).filter(agent=agent).active()
         if body.get("run_ids"):
             active = active.filter(pk__in=body["run_ids"])
-        runs = list(active)
-        if not runs:
-            raise Conflict(f"CONFLICT: No active runs to cancel for agent {agent_id}")
-        return Response(_cancelled(runs))
+        return _cancel(active, NoActiveRuns(agent))
 
 
 class CancelRun(ApiView):
@@ -239,17 +235,20 @@ class CancelRun(ApiView):
     def post(self, request: Request, run_id: str) -> HttpResponseBase:
         """Cancel a run."""
         run = find_run(request, run_id)
-        if run.status not in Run.ACTIVE:
-            raise Conflict(f"Run '{run_id}' is {run.status} and can't be cancelled")
-        return Response(_cancelled([run]))
+        active = [run] if run.status in Run.ACTIVE else []
+        return _cancel(active, Conflict(f"Run '{run_id}' is {run.status} and can't be cancelled"))
 
 
-def _cancelled(runs: list[Run]) -> dict[str, str]:
+def _cancel(active: Iterable[Run], error: Conflict) -> Response:
+    """Cancel these runs; raise `error` if there are none."""
+    runs = list(active)
+    if not runs:
+        raise error
     for run in runs:
         get_runtime().cancel_run(run)
         # It may have completed just before.
         run.refresh_from_db(fields=["status"])
-    return {run.pk: run.status for run in runs}
+    return Response({run.pk: run.status for run in runs})
 
 
 class CompactConversation(ApiView):

@@ -18,6 +18,7 @@ from ..errors import (
     InvalidValue,
     LabelTaken,
     ModelRequired,
+    NotFound,
     RepeatedLabels,
     UnknownId,
     UnknownLabels,
@@ -114,6 +115,18 @@ def update_agent(
     if policy is not None:
         _set_policy(agent, policy)
     _save(agent, *changes, by=by)
+    return agent
+
+
+@memory_write
+def set_tool_approval(agent: Agent, tool: str, required: bool, *, by: Actor) -> Agent:
+    """Set whether each call of one of the agent's tools needs approval."""
+    agent = _lock(agent)
+    if tool not in agent.tools:
+        raise NotFound(f"Tool {tool!r} not found on agent '{agent.pk}'")
+    others = [name for name in agent.approval_tools if name != tool]
+    agent.approval_tools = [*others, tool] if required else others
+    _save(agent, "approval_tools", by=by)
     return agent
 
 

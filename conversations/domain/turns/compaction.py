@@ -12,7 +12,7 @@ from ...llm.requests import ModelRequest
 from ...llm.tokens import shorten
 from ...models import ConversationMessage, Message
 from ..conversations.messages import append_messages
-from ..errors import InvalidArgument
+from ..errors import NothingToCompact
 from ..runs.events import StoredEvent, SummaryEvent, insert_events
 from ..runs.leases import lock_run
 from .context_window import message_tokens
@@ -52,8 +52,8 @@ class CompactionPlan:
 def plan_compaction(turn: Turn, *, mode: Mode = "sliding_window") -> CompactionPlan:
     """Choose the messages to replace: all, or all but the newest (`sliding_window`).
 
-    Calls that await the client stay. Raises InvalidArgument if compaction would not reduce the
-    number of messages.
+    Calls that await the client stay. Raises NothingToCompact if compaction would not reduce
+    the number of messages.
     """
     links = list(turn.conversation.message_links.in_context().select_related("message"))
     messages = [link.message for link in links[1:]]
@@ -67,10 +67,7 @@ def plan_compaction(turn: Turn, *, mode: Mode = "sliding_window") -> CompactionP
     replaced = messages[:cut]
     # Replacing one message by a summary shortens nothing.
     if len(replaced) < 2:
-        raise InvalidArgument(
-            "Summarization failed to reduce the number of messages. "
-            f"{len(messages)} messages are in context, of which {len(replaced)} would go"
-        )
+        raise NothingToCompact(len(messages), len(replaced))
     settings = turn.request.compaction or {}
     conversation = turn.conversation
     handle = settings.get("model") or turn.request.model or conversation.model
