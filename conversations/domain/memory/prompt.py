@@ -22,6 +22,7 @@ from .effective import (
     effective_blocks,
     effective_blocks_of,
 )
+from .sections import Neutralizer, label_section, section
 
 DEFAULT_SYSTEM_PROMPT = """\
 <base_instructions>
@@ -65,30 +66,29 @@ def compile_prompt(
     name = "default" if conversation.is_default else conversation.pk
     memory = ""
     if blocks:
-        parts = "\n\n".join(_block_section(effective) for effective in blocks)
-        memory = f"<memory_blocks>\n{INTRODUCTION}\n\n{parts}\n\n</memory_blocks>"
+        neutralize = Neutralizer(agent.system, [effective.label for effective in blocks])
+        sections = "\n\n".join(_block_section(effective, neutralize) for effective in blocks)
+        memory = section("memory_blocks", f"{INTRODUCTION}\n\n{sections}\n")
     recall = f"{message_count} previous messages between you and the user"
-    metadata = (
-        "<memory_metadata>\n"
+    metadata = section(
+        "memory_metadata",
         f"- AGENT_ID: {agent.pk}\n"
         f"- CONVERSATION_ID: {name}\n"
         f"- System prompt last recompiled: {moment:%Y-%m-%d %I:%M:%S %p %Z%z}\n"
-        f"- {recall} are stored in recall memory\n"
-        "</memory_metadata>"
+        f"- {recall} are stored in recall memory",
     )
     return Prompt(agent.system, memory, metadata)
 
 
-def _block_section(effective: EffectiveBlock) -> str:
+def _block_section(effective: EffectiveBlock, neutralize: Neutralizer) -> str:
     block = effective.block
     read_only = "- read_only=true\n" if block.read_only else ""
-    return (
-        f"<{block.label}>\n"
-        f"<description>\n{block.description or ''}\n</description>\n"
-        f"<metadata>\n{read_only}"
-        f"- chars_current={len(block.value)}\n- chars_limit={block.limit}\n</metadata>\n"
-        f"<value>\n{block.value}\n</value>\n"
-        f"</{block.label}>"
+    metadata = f"{read_only}- chars_current={len(block.value)}\n- chars_limit={block.limit}"
+    return label_section(
+        block.label,
+        f"{section('description', neutralize(block.description or ''))}\n"
+        f"{section('metadata', metadata)}\n"
+        f"{section('value', neutralize(block.value))}",
     )
 
 
