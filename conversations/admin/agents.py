@@ -1,13 +1,12 @@
 """The pages of agents and of their attached blocks."""
 
 from collections import defaultdict
-from collections.abc import Callable
-from functools import partial
 from typing import Any, ClassVar, NamedTuple
 
 from django import forms
 from django.contrib import admin
 from django.contrib.admin.widgets import AutocompleteSelect
+from django.core.exceptions import ValidationError
 from django.db.models import Count, Prefetch, Q, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.utils.html import format_html
@@ -33,6 +32,7 @@ from .base import ConsoleAdmin, ReadOnly, bulk_action
 from .bulk import VERBS, apply_in_bulk
 from .display import link_to, list_url
 from .fields import ObjectField, WordsField
+from .filters import live_or_deleted
 from .forms import VerbForm
 from .row_views import row_view
 from .scope import actor
@@ -63,10 +63,10 @@ class AgentForm(VerbForm):
 class AttachForm(forms.Form):
     """Choose a shared block of the agent's organization."""
 
-    def __init__(self, agent: Agent, admin_site: admin.AdminSite, data: Any = None) -> None:
-        super().__init__(data)
+    def __init__(self, agent: Agent, admin_site: admin.AdminSite) -> None:
+        super().__init__()
         self.fields["block"] = forms.ModelChoiceField(
-            Block.objects.ordinary().in_organization(agent.organization_id),
+            attachable_blocks(agent),
             widget=AutocompleteSelect(
                 AgentBlock._meta.get_field("block"), admin_site, attrs={"form": "row-view"}
             ),
@@ -74,12 +74,18 @@ class AttachForm(forms.Form):
         )
 
 
-class AttachedForm(forms.Form):
-    """Choose one of the agent's attached blocks."""
+def attachable_blocks(agent: Agent) -> QuerySet[Block]:
+    """Return the shared blocks of the agent's organization."""
+    return Block.objects.ordinary().in_organization(agent.organization_id)
 
-    def __init__(self, agent: Agent, data: Any) -> None:
-        super().__init__(data)
-        self.fields["block"] = forms.ModelChoiceField(agent.blocks.all())
+
+def chosen_block(blocks: QuerySet[Block], pk: str | None) -> Block:
+    """Return the block that a form names, or raise InvalidArgument."""
+    try:
+        block: Block = forms.ModelChoiceField(blocks).clean(pk)
+    except ValidationError as error:
+        raise InvalidArgument(" ".join(error.messages)) from None
+    return block
 
 
 @admin.register(Agent)
@@ -157,39 +163,25 @@ class AgentAdmin(ConsoleAdmin):
     @row_view("change", "POST")
     def attach(self, request: HttpRequest, agent: Agent) -> HttpResponse:
         """Attach a block."""
-        form = AttachForm(agent, self.admin_site, request.POST)
-        return self.apply_to_chosen(request, agent, form, attach_block, "Attached the block {}.")
+        block = chosen_block(attachable_blocks(agent), request.POST.get("block"))
+        attach_block(agent, block, by=actor(request))
+        return self.succeed(request, agent, f"Attached the block {block.label}.")
 
     @row_view("change", "POST")
     def detach(self, request: HttpRequest, agent: Agent) -> HttpResponse:
         """Detach a block."""
-        form = AttachedForm(agent, request.POST)
-        message = "Detached the block {}. Isolated blocks of this label stay."
-        return self.apply_to_chosen(request, agent, form, detach_block, message)
+        block = chosen_block(agent.blocks.all(), request.POST.get("block"))
+        detach_block(agent, block, by=actor(request))
+        message = f"Detached the block {block.label}. Isolated blocks of this label stay."
+        return self.succeed(request, agent, message)
 
     @row_view("change", "POST")
     def move(self, request: HttpRequest, agent: Agent) -> HttpResponse:
         """Move the block that `up` or `down` names by one place in the prompt."""
         direction = "up" if "up" in request.POST else "down"
-        form = AttachedForm(agent, {"block": request.POST.get(direction)})
-        verb = partial(move_block, places=-1 if direction == "up" else 1)
-        message = f"Moved the block {{}} {direction}."
-        return self.apply_to_chosen(request, agent, form, verb, message)
-
-    def apply_to_chosen(
-        self,
-        request: HttpRequest,
-        agent: Agent,
-        form: forms.Form,
-        verb: Callable[..., object],
-        message: str,
-    ) -> HttpResponse:
-        """Apply a verb to the block that a form names; the message takes its label."""
-        if not form.is_valid():
-            raise InvalidArgument(" ".join(map(str, form.errors["block"])))
-        block: Block = form.cleaned_data["block"]
-        verb(agent, block, by=actor(request))
-        return self.succeed(request, agent, message.format(block.label))
+        block = chosen_block(agent.blocks.all(), request.POST.get(direction))
+        move_block(agent, block, places=-1 if direction == "up" else 1, by=actor(request))
+        return self.succeed(request, agent, f"Moved the block {block.label} {direction}.")
 
     # The isolated blocks of its conversations
 
@@ -243,10 +235,7 @@ class AgentBlockAdmin(ReadOnly, ConsoleAdmin):
     list_display = ["label", "agent_link", "block_link", "position"]
     list_select_related = ["agent", "block"]
     search_fields = ["label", "agent__name"]
-    states = {
-        "live": Q(agent__deleted_at=None),
-        "deleted": Q(agent__deleted_at__isnull=False),
-    }
+    states = live_or_deleted("agent")
     deferred = ("agent__system", "block__value")
     fields = ["agent_link", "block_link", "label", "position"]
     readonly_fields = ["agent_link", "block_link"]

@@ -3,7 +3,7 @@
 from typing import Any
 
 from django.contrib import admin
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from django.http import HttpRequest
 
 from ..models import Drift
@@ -21,6 +21,12 @@ def titled(
             self.title = title
 
     return (field, TitledFilter)
+
+
+def live_or_deleted(*paths: str) -> dict[str, Q]:
+    """Return the states of rows that are hidden when a row at one of these paths is deleted."""
+    live = Q(**{f"{path}__deleted_at": None for path in paths})
+    return {"live": live, "deleted": ~live}
 
 
 class StateFilter(admin.SimpleListFilter):

@@ -105,9 +105,7 @@ class VerbForm(RefusableForm):
     `saved` is the row that the verb returned, `secret` what it shows once (for an API key).
     """
 
-    write: ClassVar[
-        Any
-    ]  # a function from the form to the saved row, set for each request by ConsoleAdmin.get_form
+    write: ClassVar[Any]  # set by ConsoleAdmin.get_form
     saved: Any = None
     secret = ""
 

@@ -3,7 +3,6 @@
 from typing import Any
 
 from django.contrib import admin, messages
-from django.db.models import Q
 from django.db.models.functions import Length
 from django.http import HttpRequest, HttpResponse
 from django.utils.safestring import SafeString
@@ -12,7 +11,7 @@ from ..models import Drift, IsolatedBlock
 from .base import ConsoleAdmin, ReadOnly
 from .bulk import apply_in_bulk
 from .display import badge, link_to
-from .filters import DriftFilter
+from .filters import DriftFilter, live_or_deleted
 
 
 @admin.register(IsolatedBlock)
@@ -25,11 +24,7 @@ class IsolatedBlockAdmin(ReadOnly, ConsoleAdmin):
     list_filter = [DriftFilter, "created_at"]
     list_select_related = ["conversation__agent", "block"]
     search_fields = ["label", "conversation__summary", "conversation__agent__name"]
-    states = {
-        "live": Q(conversation__deleted_at=None, conversation__agent__deleted_at=None),
-        "deleted": Q(conversation__deleted_at__isnull=False)
-        | Q(conversation__agent__deleted_at__isnull=False),
-    }
+    states = live_or_deleted("conversation", "conversation__agent")
     deferred = ("base_value", "block__value", "block__description", "conversation__agent__system")
     ordering = ["-id"]
     fields = [

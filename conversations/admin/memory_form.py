@@ -64,12 +64,8 @@ class BaseMemoryFormSet(_FormSet):
                 continue
             data = form.cleaned_data
             try:
-                write_block(
-                    form.instance.block,
-                    by=by,
-                    expected_version=data["version"],
-                    value=data["value"],
-                )
+                block, version = form.instance.block, data["version"]
+                write_block(block, by=by, expected_version=version, value=data["value"])
             except DomainError as error:
                 form.refuse(error)
                 raise InvalidArgument(NOT_SAVED) from error
@@ -82,13 +78,7 @@ class BaseMemoryFormSet(_FormSet):
 
 
 MemoryFormSet: Any = forms.inlineformset_factory(
-    Conversation,
-    IsolatedBlock,
-    form=MemoryForm,
-    formset=BaseMemoryFormSet,
-    fields=[],
-    extra=0,
-    can_delete=False,
+    Conversation, IsolatedBlock, MemoryForm, BaseMemoryFormSet, fields=[], extra=0, can_delete=False
 )
 
 
@@ -97,35 +87,23 @@ class MemoryRow:
     """One label of the panel; `form` and `moves` if it is isolated."""
 
     effective: EffectiveBlock
+    base: str
     form: MemoryForm | None
     moves: EditMoves | None
     was_released: bool  # whether a released isolated block can be restored
-
-    @property
-    def nearly_full(self) -> int:
-        """The number of characters from which the meter warns."""
-        return int(NEARLY_FULL * self.effective.block.limit)
-
-    @property
-    def tokens(self) -> int:
-        """The tokens of the text, as estimated."""
-        return count_tokens(self.effective.block.value)
+    nearly_full: int  # characters from which the meter warns
+    tokens: int  # as estimated
 
     @property
     def shared_change(self) -> SafeString:
         """The shared text, marked where it differs from the base."""
         shared = self.effective.shared
-        return diff(self._base, shared.value if shared else "")
+        return diff(self.base, shared.value if shared else "")
 
     @property
     def isolated_change(self) -> SafeString:
         """The isolated text, marked where it differs from the base."""
-        return diff(self._base, self.effective.block.value)
-
-    @property
-    def _base(self) -> str:
-        isolation = self.effective.isolation
-        return isolation.base_value if isolation else ""
+        return diff(self.base, self.effective.block.value)
 
 
 def memory_rows(
@@ -138,9 +116,12 @@ def memory_rows(
     return [
         MemoryRow(
             effective,
-            forms_by_id.get(effective.isolation.pk) if effective.isolation else None,
-            moves.get(effective.block.pk),
-            effective.label in released,
+            base=effective.isolation.base_value if effective.isolation else "",
+            form=forms_by_id.get(effective.isolation.pk) if effective.isolation else None,
+            moves=moves.get(effective.block.pk),
+            was_released=effective.label in released,
+            nearly_full=int(NEARLY_FULL * effective.block.limit),
+            tokens=count_tokens(effective.block.value),
         )
         for effective in blocks
     ]

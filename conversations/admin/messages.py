@@ -1,14 +1,13 @@
 """The lists of messages and of their positions in conversations."""
 
 from django.contrib import admin
-from django.db.models import Q
 from django.utils.html import format_html_join
 from django.utils.safestring import SafeString
 
 from ..models import ConversationMessage, Message
 from .base import ConsoleAdmin, ReadOnly
 from .display import badge, excerpt, format_json, json_panel, link, link_to, preformatted
-from .filters import titled
+from .filters import live_or_deleted, titled
 
 
 @admin.register(Message)
@@ -70,11 +69,7 @@ class ConversationMessageAdmin(ReadOnly, ConsoleAdmin):
     list_filter = ["in_context"]
     list_select_related = ["conversation", "message"]
     search_fields = ["conversation__summary"]
-    states = {
-        "live": Q(conversation__deleted_at=None, conversation__agent__deleted_at=None),
-        "deleted": Q(conversation__deleted_at__isnull=False)
-        | Q(conversation__agent__deleted_at__isnull=False),
-    }
+    states = live_or_deleted("conversation", "conversation__agent")
     ordering = ["-id"]
     fields = ["conversation_link", "position", "role", "beginning", "in_context"]
     readonly_fields = ["conversation_link", "role", "beginning"]

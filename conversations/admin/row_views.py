@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from functools import wraps
-from typing import Any, Protocol, cast
+from typing import Any
 
 from django.contrib import messages
 from django.contrib.admin.utils import quote, unquote
@@ -17,22 +17,14 @@ from ..domain.errors import DomainError
 from .scope import ModelAdmin
 
 
-class RowView(Protocol):
-    """A view method that `row_view` made; `permission` is what it requires."""
-
-    permission: str
-
-    def __call__(self, model_admin: Any, request: HttpRequest, object_id: str) -> HttpResponse: ...
-
-
-def row_view(permission: str, *methods: str) -> Callable[[Callable[..., HttpResponse]], RowView]:
+def row_view(permission: str, *methods: str) -> Callable[[Callable[..., HttpResponse]], Any]:
     """Pass a view the row that its URL names, if the operator has this permission for the row.
 
     A row of another organization is not found. Only a POST may change anything. If a verb refuses,
     the operator sees why on the confirmation page, or on the row's page if there is none.
     """
 
-    def decorate(view: Callable[..., HttpResponse]) -> RowView:
+    def decorate(view: Callable[..., HttpResponse]) -> Any:
         @wraps(view)
         def wrapped(self: Any, request: HttpRequest, object_id: str) -> Any:
             if request.method not in methods:
@@ -51,7 +43,7 @@ def row_view(permission: str, *methods: str) -> Callable[[Callable[..., HttpResp
                 self.message_user(request, str(error), messages.ERROR)
                 return self.redirect_to(row)
 
-        made = cast(RowView, wrapped)
+        made: Any = wrapped
         made.permission = permission
         return made
 

@@ -3,13 +3,13 @@
 from typing import Any
 
 from django.contrib import admin
-from django.db.models import Q
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from ..models import Run, RunEvent, Step
 from .base import ConsoleAdmin, ReadOnly
 from .display import badge, excerpt, format_json, format_tokens, json_panel, link_to, list_url
+from .filters import live_or_deleted
 
 
 @admin.display(description="tokens")
@@ -41,10 +41,7 @@ class RunAdmin(ReadOnly, ConsoleAdmin):
     list_select_related = ["agent", "conversation"]
     search_fields = ["agent__name", "conversation__summary", "error", "worker"]
     date_hierarchy = "created_at"
-    states = {
-        "live": Q(agent__deleted_at=None, conversation__deleted_at=None),
-        "deleted": Q(agent__deleted_at__isnull=False) | Q(conversation__deleted_at__isnull=False),
-    }
+    states = live_or_deleted("agent", "conversation")
     deferred = ("agent__system",)
     inlines = [StepInline]
     fields = [

@@ -15,13 +15,13 @@ else:
     ModelAdmin = admin.ModelAdmin  # which is not generic at run time
 
 
-def member_of(request: HttpRequest) -> Member | None:
+def member_of(request: Any) -> Member | None:
     """Return the operator's active member; one query per request."""
     # The name is ours alone: middleware of the host may set others.
     if not hasattr(request, "conversations_member"):
         linked = Member.objects.filter(user=request.user.pk, is_active=True)
-        setattr(request, "conversations_member", linked.select_related("organization").first())  # noqa: B010 (HttpRequest declares no such attribute)
-    member: Member | None = getattr(request, "conversations_member", None)
+        request.conversations_member = linked.select_related("organization").first()
+    member: Member | None = request.conversations_member
     return member
 
 

@@ -1,22 +1,19 @@
 """The console's admin site."""
 
-from collections.abc import Callable
 from functools import wraps
-from typing import Any, TypeVar, cast
+from typing import Any
 
 from django.contrib import admin
 from django.contrib.admin.views.autocomplete import AutocompleteJsonView
 from django.core.exceptions import BadRequest
 from django.db.models import Model, Q, QuerySet
-from django.http import HttpRequest, HttpResponse, HttpResponseBase
+from django.http import HttpRequest
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, URLResolver, path, reverse
 
 from ..text import text_problem
 from .counts import figures
 from .exports import export_as_csv
-
-View = TypeVar("View", bound=Callable[..., HttpResponseBase])
 
 # How the index and the sidebar group the models.
 SECTIONS = {
@@ -54,38 +51,31 @@ class ConsoleSite(admin.AdminSite):
         super().__init__(name)
         self.add_action(export_as_csv)
 
-    def admin_view(self, view: View, cacheable: bool = False) -> View:
+    def admin_view(self, view: Any, cacheable: bool = False) -> Any:
         """Reject query strings that PostgreSQL cannot store, which filters and searches send."""
 
         @wraps(view)
-        def checked(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        def checked(request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
             values = (value for _, values in request.GET.lists() for value in values)
             if problem := next(filter(None, map(text_problem, values)), None):
                 raise BadRequest(f"The query string has {problem}")
             return view(request, *args, **kwargs)
 
-        return super().admin_view(cast(View, checked), cacheable)
+        return super().admin_view(checked, cacheable)
 
     def get_urls(self) -> list[URLResolver | URLPattern]:
         return [path("counts/", self.admin_view(self.counts), name="counts"), *super().get_urls()]
 
     def counts(self, request: HttpRequest) -> TemplateResponse:
         """Render the counts that the index loads; counting may take a second."""
-        context = {
-            **self.each_context(request),
-            "title": "At a glance",
-            "figures": figures(self, request),
-        }
+        context = {"title": "At a glance", "figures": figures(self, request)}
+        context |= self.each_context(request)
         return TemplateResponse(request, "conversations/counts.html", context)
 
-    def autocomplete_view(self, request: HttpRequest) -> HttpResponse:
-        view: Callable[..., Any] = ChoosableJsonView.as_view(admin_site=self)
-        response: HttpResponse = view(request)
-        return response
+    def autocomplete_view(self, request: HttpRequest) -> Any:
+        return ChoosableJsonView.as_view(admin_site=self)(request)
 
-    def get_app_list(
-        self, request: HttpRequest, app_label: str | None = None
-    ) -> list[dict[str, Any]]:
+    def get_app_list(self, request: HttpRequest, app_label: str | None = None) -> Any:
         """Group the index by section; models that no section names stay with their app."""
         apps = super().get_app_list(request, app_label)
         if app_label:

@@ -63,8 +63,8 @@ class Command(OperatorCommand):
     @transaction.atomic
     def handle(self, *, organization: str, member: str, create: bool, **options: Any) -> None:
         found = self._member(self._organization(organization, create), member, create)
-        days = options["expires_in_days"]
-        expires_at = timezone.now() + timedelta(days) if days else None
+        lifetime = options["expires_in_days"]
+        expires_at = timezone.now() + timedelta(days=lifetime) if lifetime else None
         scope, name = options["scope"], options["name"]
         _, secret = issue_key(found, scope=scope, name=name, expires_at=expires_at)
         self.stdout.write(secret)
