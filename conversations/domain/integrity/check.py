@@ -9,14 +9,14 @@ from typing import NamedTuple
 
 from ...models import Organization
 from ..snapshots import snapshot
-from .organizations import ORGANIZATION_RULES
+from .organizations import mixed_organizations
 from .prompts import PROMPT_RULES
 from .rows import ROW_RULES, BrokenRow
 
 RULES: dict[str, Callable[[Organization | None], Iterator[BrokenRow]]] = {
     **ROW_RULES,
     **PROMPT_RULES,
-    **ORGANIZATION_RULES,
+    "organizations_never_mix": mixed_organizations,
 }
 
 

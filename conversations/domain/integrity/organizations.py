@@ -1,4 +1,4 @@
-"""Rules about organizations: rows that refer to each other have the same one."""
+"""The rule about organizations: rows that refer to each other have the same one."""
 
 from collections.abc import Iterator
 
@@ -13,6 +13,7 @@ from ...models import (
     Conversation,
     ConversationMessage,
     IsolatedBlock,
+    Member,
     Message,
     Organization,
     ReadingPeriod,
@@ -21,28 +22,22 @@ from ...models import (
 )
 from .rows import BrokenRow
 
+AUTHORS = ["created_by", "last_updated_by"]
+
 # A model, the relation to the row that has its organization, and its references to check.
 REFERENCES: list[tuple[type[Model], str, list[str]]] = [
+    (Agent, "", AUTHORS),
     (AgentBlock, "agent", ["block"]),
-    (Block, "", ["conversation"]),
-    (BlockRevision, "block", ["conversation", "run"]),
-    (Conversation, "", ["agent", "forked_from", "forked_at_message"]),
+    (ApiKey, "", ["member", *AUTHORS]),
+    (Block, "", ["conversation", *AUTHORS]),
+    (BlockRevision, "block", ["conversation", "run", "written_by"]),
+    (Conversation, "", ["agent", "forked_from", "forked_at_message", *AUTHORS]),
     (ConversationMessage, "conversation", ["message"]),
     (IsolatedBlock, "conversation", ["block", "source_block"]),
-    (Message, "", ["agent", "run", "step"]),
+    (Message, "", ["agent", "run", "step", *AUTHORS]),
     (ReadingPeriod, "block", ["agent", "conversation"]),
-    (Run, "", ["agent", "conversation"]),
-    (Step, "", ["run"]),
-]
-
-# Members. A superuser's, and one without an organization, may act in every organization.
-MEMBERS: list[tuple[type[Model], str, list[str]]] = [
-    (ApiKey, "", ["member"]),
-    (BlockRevision, "block", ["written_by"]),
-    *(
-        (model, "", ["created_by", "last_updated_by"])
-        for model in (Agent, ApiKey, Block, Conversation, Message, Run, Step)
-    ),
+    (Run, "", ["agent", "conversation", *AUTHORS]),
+    (Step, "", ["run", *AUTHORS]),
 ]
 
 
@@ -51,23 +46,16 @@ def mixed_organizations(organization: Organization | None) -> Iterator[BrokenRow
     for model, owner, targets in REFERENCES:
         for target in targets:
             yield from _mixed(model, owner, target, organization)
-    for model, owner, targets in MEMBERS:
-        for target in targets:
-            yield from _mixed(model, owner, target, organization, except_superusers=True)
 
 
 def _mixed(
-    model: type[Model],
-    owner: str,
-    target: str,
-    organization: Organization | None,
-    *,
-    except_superusers: bool = False,
+    model: type[Model], owner: str, target: str, organization: Organization | None
 ) -> Iterator[BrokenRow]:
     own = f"{owner}__organization" if owner else "organization"
     other = f"{target}__organization"
     rows = model._default_manager.exclude(**{target: None}).exclude(**{own: F(other)})
-    if except_superusers:
+    if model._meta.get_field(target).related_model is Member:
+        # A superuser's member, and one without an organization, may act in every organization.
         rows = rows.exclude(Q(**{f"{target}__user__is_superuser": True}) | Q(**{other: None}))
     if organization:
         rows = rows.filter(Q(**{own: organization}) | Q(**{other: organization}))
@@ -77,6 +65,3 @@ def _mixed(
         yield BrokenRow(
             pk, f"belongs to {ours}, but its {target} {referred} to {theirs or 'no organization'}"
         )
-
-
-ORGANIZATION_RULES = {"organizations_never_mix": mixed_organizations}

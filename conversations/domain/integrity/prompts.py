@@ -20,8 +20,8 @@ def _live(organization: Organization | None) -> ConversationQuerySet:
 
 def uncompiled(organization: Organization | None) -> Iterator[BrokenRow]:
     """Yield conversations that do not record what their system message was compiled from."""
-    missing = _live(organization).filter(compiled_from={}).order_by("pk")
-    for pk in missing.values_list("pk", flat=True).iterator():
+    missing = _live(organization).filter(compiled_from={})
+    for pk in missing.order_by("pk").values_list("pk", flat=True).iterator():
         yield BrokenRow(pk, "does not record what its system message was compiled from")
 
 

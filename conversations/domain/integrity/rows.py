@@ -33,19 +33,19 @@ class BrokenRow(NamedTuple):
 class RowRule:
     """A rule that the rows of `broken` break.
 
-    `problem` is a sentence with fields of the row in braces, `row` the field with the id to
-    report, `organization` the field with the organization.
+    `problem` is a sentence with fields of the row in braces. `row` is the field with the id to
+    report; the row of that id has the organization.
     """
 
     broken: QuerySet[Any]
     problem: str
     row: str = "pk"
-    organization: str = "organization"
 
     def __call__(self, organization: Organization | None) -> Iterator[BrokenRow]:
         broken = self.broken
         if organization:
-            broken = broken.filter(**{self.organization: organization})
+            path = "organization" if self.row == "pk" else f"{self.row}__organization"
+            broken = broken.filter(**{path: organization})
         fields = {name for _, name, _, _ in Formatter().parse(self.problem) if name}
         for row in broken.order_by(self.row).values(self.row, *fields).iterator():
             yield BrokenRow(row[self.row], self.problem.format(**row))
@@ -59,10 +59,6 @@ def _same_link(owner: str) -> Q:
     return Q(**{name: OuterRef(name) for name in (owner, "block", "label")})
 
 
-def _open_periods(owner: str) -> QuerySet[ReadingPeriod]:
-    return ReadingPeriod.objects.open().filter(_same_link(owner))
-
-
 _newest = BlockRevision.objects.filter(block=OuterRef("pk")).order_by("-number")
 _numbered = BlockRevision.objects.values("block").annotate(count=Count("pk"), newest=Max("number"))
 _positions = ConversationMessage.objects.values("conversation").annotate(
@@ -73,6 +69,10 @@ _system_messages = ConversationMessage.objects.filter(
 )
 _defaults = Conversation.objects.filter(agent=OuterRef("pk"), is_default=True)
 _links = ConversationMessage.objects.filter(message=OuterRef("pk"))
+_readings = [
+    ("attached", "agent", AgentBlock.objects.all()),
+    ("isolated", "conversation", IsolatedBlock.objects.all()),
+]
 
 ROW_RULES = {
     "version_is_newest_revision_number": RowRule(
@@ -86,7 +86,6 @@ ROW_RULES = {
         _numbered.exclude(count=F("newest")),
         "has {count} revisions, but the newest has number {newest}",
         row="block",
-        organization="block__organization",
     ),
     **{
         f"{field}_matches_newest_revision": RowRule(
@@ -95,7 +94,6 @@ ROW_RULES = {
             ),
             f"has another {field} than its newest revision, {{number}}",
             row="block",
-            organization="block__organization",
         )
         for field in ("value", "description", "limit")
     },
@@ -103,49 +101,35 @@ ROW_RULES = {
         IsolatedBlock.objects.exclude(_same("block__conversation", "conversation")),
         "isolates {label!r} with block {block}, which belongs to {block__conversation}",
         row="conversation",
-        organization="conversation__organization",
-    ),
-    "isolated_block_has_its_label": RowRule(
-        IsolatedBlock.objects.exclude(label=F("block__label")),
-        "isolates {label!r} with block {block}, whose label is {block__label!r}",
-        row="conversation",
-        organization="conversation__organization",
-    ),
-    "isolated_block_is_not_deleted": RowRule(
-        IsolatedBlock.objects.exclude(block__deleted_at=None),
-        "isolates {label!r} with block {block}, which is deleted",
-        row="conversation",
-        organization="conversation__organization",
     ),
     "attached_block_belongs_to_no_conversation": RowRule(
         AgentBlock.objects.exclude(block__conversation=None),
         "reads block {block}, which belongs to {block__conversation}",
         row="agent",
-        organization="agent__organization",
-    ),
-    "attached_block_has_its_label": RowRule(
-        AgentBlock.objects.exclude(label=F("block__label")),
-        "reads block {block} as {label!r}; its label is {block__label!r}",
-        row="agent",
-        organization="agent__organization",
-    ),
-    "attached_block_is_not_deleted": RowRule(
-        AgentBlock.objects.exclude(block__deleted_at=None),
-        "reads block {block}, which is deleted",
-        row="agent",
-        organization="agent__organization",
     ),
     **{
+        f"{kind}_block_has_its_label": RowRule(
+            links.exclude(label=F("block__label")),
+            "reads block {block} as {label!r}; its label is {block__label!r}",
+            row=owner,
+        )
+        for kind, owner, links in _readings
+    },
+    **{
+        f"{kind}_block_is_not_deleted": RowRule(
+            links.exclude(block__deleted_at=None),
+            "reads block {block}, which is deleted",
+            row=owner,
+        )
+        for kind, owner, links in _readings
+    },
+    **{
         f"{owner}_has_open_period_for_each_block": RowRule(
-            links.filter(~Exists(_open_periods(owner))),
+            links.filter(~Exists(ReadingPeriod.objects.open().filter(_same_link(owner)))),
             "reads block {block} as {label!r}, but no open period records it",
             row=owner,
-            organization=f"{owner}__organization",
         )
-        for owner, links in (
-            ("agent", AgentBlock.objects.all()),
-            ("conversation", IsolatedBlock.objects.all()),
-        )
+        for _, owner, links in _readings
     },
     "open_period_has_a_reader": RowRule(
         ReadingPeriod.objects.open().filter(
@@ -154,7 +138,6 @@ ROW_RULES = {
         ),
         "has an open period as {label!r} since {since:%Y-%m-%d %H:%M %Z}, but nothing reads it",
         row="block",
-        organization="block__organization",
     ),
     "agent_has_a_default_conversation": RowRule(
         Agent.objects.filter(~Exists(_defaults)), "has no default conversation"
@@ -168,7 +151,6 @@ ROW_RULES = {
         _positions.exclude(count=F("last") + 1),
         "has {count} messages, but the last is at position {last}",
         row="conversation",
-        organization="conversation__organization",
     ),
     "position_0_is_the_system_message": RowRule(
         Conversation.objects.filter(~Exists(_system_messages)),
@@ -178,7 +160,6 @@ ROW_RULES = {
         ConversationMessage.objects.exclude(message__agent=F("conversation__agent")),
         "is a message of {message__agent}, but is in {conversation} of another agent",
         row="message",
-        organization="conversation__organization",
     ),
     "message_is_in_a_conversation": RowRule(
         Message.objects.filter(~Exists(_links)), "is in no conversation; purge removes it"
