@@ -1,7 +1,7 @@
 """Errors of the domain. A verb that raises one has written nothing.
 
-Each class carries what it is about as attributes. Its message is for the console and the command
-line; the API has its own texts and statuses (`api/http/errors.py`).
+The messages are for the console and the command line; the API has its own texts and statuses, for
+which some classes carry what they are about (`api/http/errors.py`).
 """
 
 from collections.abc import Iterable
@@ -57,8 +57,6 @@ class NotIsolated(NotFound):
     """The conversation reads the shared block of the label."""
 
     def __init__(self, conversation_id: str, label: str):
-        self.conversation_id = conversation_id
-        self.label = label
         super().__init__(f"Conversation '{conversation_id}' has not isolated the label {label!r}")
 
 
@@ -66,8 +64,6 @@ class MessageNotInConversation(NotFound):
     """The message belongs to another conversation, or there is none with this id."""
 
     def __init__(self, conversation_id: str, message_id: str):
-        self.conversation_id = conversation_id
-        self.message_id = message_id
         super().__init__(f"Message '{message_id}' is not in conversation '{conversation_id}'")
 
 
@@ -112,21 +108,7 @@ class RepeatedLabels(InvalidArgument):
     """Labels are named more than once."""
 
     def __init__(self, labels: list[str]):
-        self.labels = labels
         super().__init__(f"Labels named more than once: {quoted(labels)}")
-
-
-class LabelsNotIsolated(InvalidArgument):
-    """The conversation has not isolated these labels; `isolated` lists those it has."""
-
-    def __init__(self, conversation_id: str, labels: list[str], isolated: list[str]):
-        self.conversation_id = conversation_id
-        self.labels = labels
-        self.isolated = isolated
-        super().__init__(
-            f"Conversation '{conversation_id}' has not isolated {quoted(labels)}; "
-            f"its isolated labels are {quoted(isolated)}"
-        )
 
 
 class BlockTooLong(InvalidValue):
@@ -142,22 +124,9 @@ class LabelTaken(Conflict):
     """The agent already has a block with the label."""
 
     def __init__(self, agent_id: str, label: str):
-        self.agent_id = agent_id
-        self.label = label
         super().__init__(
             f"Agent '{agent_id}' already has a block with label {label!r}; "
             "detach that one or use another label"
-        )
-
-
-class BelongsToConversation(Conflict):
-    """The block is isolated, and only its conversation may use it."""
-
-    def __init__(self, block_id: str, conversation_id: str | None, action: str):
-        self.block_id = block_id
-        self.conversation_id = conversation_id
-        super().__init__(
-            f"Block '{block_id}' is isolated in conversation '{conversation_id}': it can't {action}"
         )
 
 

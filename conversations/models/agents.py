@@ -1,25 +1,20 @@
 """Agents and the shared blocks attached to them."""
 
-from collections.abc import Collection
 from typing import Self
 
 from django.db import models
 from django.db.models import F, Prefetch, Q
 
 from ..ids import PrefixedUUIDField
-from .base import OrganizationModel, OrganizationQuerySet, TagsField, nulls_last, with_tags
+from .base import OrganizationModel, TaggedQuerySet, TagsField, nulls_last
 
 
-class AgentQuerySet(OrganizationQuerySet["Agent"]):
+class AgentQuerySet(TaggedQuerySet["Agent"]):
     """Query sets of agents."""
 
     def live(self) -> Self:
         """Return those that are not deleted."""
         return self.filter(deleted_at=None)
-
-    def with_tags(self, tags: Collection[str], *, match_all: bool = False) -> Self:
-        """Return those with any of these tags, or with all of them."""
-        return with_tags(self, tags, match_all=match_all)
 
     def tag_names(self) -> list[str]:
         """Return the tags of these agents in alphabetical order."""

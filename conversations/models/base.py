@@ -18,7 +18,6 @@ else:
     TextLookup = models.Lookup
 
 M = TypeVar("M", bound=models.Model)
-Q = TypeVar("Q", bound=models.QuerySet[Any])
 
 # A condition with its parameters.
 SQL = tuple[str, tuple[Any, ...]]
@@ -91,33 +90,41 @@ class TagsField(models.JSONField):
         return name, path, args, kwargs
 
 
-@TagsField.register_lookup
-class HasTag(TextLookup):
-    """Whether a list of tags contains one; JSONField's `contains` does not exist on SQLite."""
+class ListLookup(TextLookup):
+    """Whether a JSON list contains something; its `contains` does not exist on SQLite.
 
-    lookup_name = "has_tag"
+    The conditions have the list as `lhs` and the parameter as `rhs`, in this order.
+    """
+
     prepare_rhs = False
+    sqlite: str
+    postgresql: str
 
     def get_db_prep_lookup(self, value: Any, connection: BaseDatabaseWrapper) -> SQL:
         return "%s", (str(value),)
 
-    def as_sqlite(self, compiler: SQLCompiler, connection: BaseDatabaseWrapper) -> SQL:
-        """Search the list with json_each."""
+    def as_sql(self, compiler: SQLCompiler, connection: BaseDatabaseWrapper) -> SQL:
         lhs, lhs_params = self.process_lhs(compiler, connection)
         rhs, rhs_params = self.process_rhs(compiler, connection)
-        return f"{rhs} IN (SELECT value FROM json_each({lhs}))", (*rhs_params, *lhs_params)  # noqa: S608 (Django compiled both sides)
-
-    def as_postgresql(self, compiler: SQLCompiler, connection: BaseDatabaseWrapper) -> SQL:
-        """Search the list with the function behind the operator `?`, which drivers misread."""
-        lhs, lhs_params = self.process_lhs(compiler, connection)
-        rhs, rhs_params = self.process_rhs(compiler, connection)
-        return f"jsonb_exists({lhs}, {rhs})", (*lhs_params, *rhs_params)
+        condition = self.postgresql if connection.vendor == "postgresql" else self.sqlite
+        return condition.format(lhs=lhs, rhs=rhs), (*lhs_params, *rhs_params)
 
 
-def with_tags(queryset: Q, tags: Collection[str], *, match_all: bool = False) -> Q:
-    """Return the rows with any of `tags`, or with all of them; every row without tags."""
-    if not tags:
-        return queryset
-    conditions = [models.Q(tags__has_tag=tag) for tag in tags]
-    connector = models.Q.AND if match_all else models.Q.OR
-    return queryset.filter(models.Q(*conditions, _connector=connector))
+@TagsField.register_lookup
+class HasTag(ListLookup):
+    """Whether a list of tags contains one."""
+
+    lookup_name = "has_tag"
+    sqlite = "EXISTS (SELECT 1 FROM json_each({lhs}) WHERE value = {rhs})"
+    # The function behind the operator `?`, which drivers misread.
+    postgresql = "jsonb_exists({lhs}, {rhs})"
+
+
+class TaggedQuerySet(OrganizationQuerySet[M]):
+    """Query sets of rows with tags."""
+
+    def with_tags(self, tags: Collection[str], *, match_all: bool = False) -> Self:
+        """Return those with any of these tags, or with all of them; all rows without tags."""
+        conditions = [models.Q(tags__has_tag=tag) for tag in tags]
+        connector = models.Q.AND if match_all else models.Q.OR
+        return self.filter(models.Q(*conditions, _connector=connector))

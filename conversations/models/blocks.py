@@ -1,6 +1,5 @@
 """Blocks of memory and their revisions."""
 
-from collections.abc import Collection
 from datetime import datetime
 from typing import Any, Self
 
@@ -12,14 +11,14 @@ from django.db.models.lookups import GreaterThanOrEqual, LessThanOrEqual
 
 from ..ids import PrefixedUUIDField
 from ..text import is_storable
-from .base import OrganizationModel, OrganizationQuerySet, TagsField, with_tags
+from .base import OrganizationModel, OrganizationQuerySet, TaggedQuerySet, TagsField
 
 LABEL_PATTERN = r"[a-zA-Z0-9_/-]+"
 LABEL_LENGTH = 50
 NEARLY_FULL = 0.9  # of the limit
 
 
-class BlockQuerySet(OrganizationQuerySet["Block"]):
+class BlockQuerySet(TaggedQuerySet["Block"]):
     """Query sets of blocks."""
 
     def live(self) -> Self:
@@ -51,10 +50,6 @@ class BlockQuerySet(OrganizationQuerySet["Block"]):
     def nearly_full(self) -> Self:
         """Return those whose value has nearly reached its limit."""
         return self.filter(GreaterThanOrEqual(Length("value"), F("limit") * NEARLY_FULL))
-
-    def with_tags(self, tags: Collection[str], *, match_all: bool = False) -> Self:
-        """Return those with any of these tags, or with all of them."""
-        return with_tags(self, tags, match_all=match_all)
 
     def with_agent_count(self) -> Self:
         """Add `agent_count`, the number of live agents each is attached to."""

@@ -10,7 +10,7 @@ from django.db.models.sql.compiler import SQLCompiler
 
 from ..ids import PrefixedUUIDField
 from .agents import Agent
-from .base import SQL, OrganizationModel, OrganizationQuerySet, TextLookup
+from .base import SQL, ListLookup, OrganizationModel, OrganizationQuerySet, TextLookup
 from .conversations import Conversation
 
 
@@ -35,29 +35,16 @@ class PartsField(models.JSONField):
 
 
 @PartsField.register_lookup
-class HasPart(TextLookup):
+class HasPart(ListLookup):
     """Whether a list of parts contains one of a type, as in `content__has_part="text"`."""
 
     lookup_name = "has_part"
-    prepare_rhs = False
+    sqlite = "EXISTS (SELECT 1 FROM json_each({lhs}) WHERE json_extract(value, '$.type') = {rhs})"
+    postgresql = "{lhs} @> {rhs}::jsonb"
 
     def get_db_prep_lookup(self, value: Any, connection: BaseDatabaseWrapper) -> SQL:
-        if connection.vendor == "postgresql":
-            return "%s", (json.dumps([{"type": value}]),)
-        return "%s", (value,)
-
-    def as_sqlite(self, compiler: SQLCompiler, connection: BaseDatabaseWrapper) -> SQL:
-        """Search the parts with json_each."""
-        lhs, lhs_params = self.process_lhs(compiler, connection)
-        rhs, rhs_params = self.process_rhs(compiler, connection)
-        types = f"SELECT json_extract(value, '$.type') FROM json_each({lhs})"  # noqa: S608 (Django compiled it)
-        return f"{rhs} IN ({types})", (*rhs_params, *lhs_params)
-
-    def as_postgresql(self, compiler: SQLCompiler, connection: BaseDatabaseWrapper) -> SQL:
-        """Search the parts with an index."""
-        lhs, lhs_params = self.process_lhs(compiler, connection)
-        rhs, rhs_params = self.process_rhs(compiler, connection)
-        return f"{lhs} @> {rhs}::jsonb", (*lhs_params, *rhs_params)
+        part = json.dumps([{"type": value}]) if connection.vendor == "postgresql" else value
+        return super().get_db_prep_lookup(part, connection)
 
 
 @PartsField.register_lookup

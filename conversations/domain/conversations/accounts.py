@@ -4,26 +4,22 @@ import secrets
 from datetime import datetime
 from typing import Any
 
-from django.db import transaction
 from django.utils import timezone
 
 from ...models import ApiKey, Member, Organization
 from ..errors import InvalidArgument
 
 
-@transaction.atomic
 def create_organization(name: str) -> Organization:
     """Create an organization."""
     return Organization.objects.create(name=name)
 
 
-@transaction.atomic
 def create_member(organization: Organization, name: str, *, user: Any = None) -> Member:
     """Create a member; `user`, of AUTH_USER_MODEL, acts as it in the console."""
     return Member.objects.create(organization=organization, name=name, user=user)
 
 
-@transaction.atomic
 def issue_key(
     member: Member,
     *,
@@ -53,7 +49,6 @@ def issue_key(
     return key, secret
 
 
-@transaction.atomic
 def revoke_key(key: ApiKey, *, revoked_by: Member | None = None) -> ApiKey:
     """Revoke a key for good. It stays in the list."""
     if key.revoked_at is None:

@@ -27,7 +27,8 @@ def purge(deleted_before: datetime) -> Iterator[Counts]:
     # A default conversation is deleted with its agent, in case the agent is restored meanwhile.
     conversations = _conversations(deleted_before).filter(is_default=False)
     yield from _delete_in_batches(conversations, BATCH_SIZE)
-    yield from _delete_in_batches(_agents(deleted_before), AGENT_BATCH_SIZE)
+    agents = Agent.objects.filter(deleted_at__lt=deleted_before)
+    yield from _delete_in_batches(agents, AGENT_BATCH_SIZE)
     yield from _delete_in_batches(Block.objects.filter(deleted_at__lt=deleted_before), BATCH_SIZE)
     # Last, when the purged conversations no longer refer to them.
     links = ConversationMessage.objects.filter(message=OuterRef("pk"))
@@ -45,7 +46,7 @@ def count_purgeable(deleted_before: datetime) -> Counts:
     )
     return Counter(
         {
-            Agent: _agents(deleted_before).count(),
+            Agent: Agent.objects.filter(deleted_at__lt=deleted_before).count(),
             Conversation: conversations.count(),
             Message: Message.objects.filter(~Exists(remaining)).count(),
             Run: Run.objects.filter(conversation__in=conversations).count(),
@@ -53,10 +54,6 @@ def count_purgeable(deleted_before: datetime) -> Counts:
             BlockRevision: BlockRevision.objects.filter(block__in=blocks).count(),
         }
     )
-
-
-def _agents(deleted_before: datetime) -> QuerySet[Agent]:
-    return Agent.objects.filter(deleted_at__lt=deleted_before)
 
 
 def _conversations(deleted_before: datetime) -> QuerySet[Conversation]:

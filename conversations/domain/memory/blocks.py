@@ -12,14 +12,7 @@ from ...models import AgentBlock, Block, BlockRevision, Conversation, Organizati
 from ...signals import block_written, send_on_commit
 from ..actor import Actor
 from ..diffs import unified
-from ..errors import (
-    BelongsToConversation,
-    BlockTooLong,
-    InvalidValue,
-    LabelTaken,
-    StaleVersion,
-    UnknownId,
-)
+from ..errors import BlockTooLong, Conflict, InvalidValue, LabelTaken, StaleVersion, UnknownId
 from .periods import begin_periods, end_periods
 from .writes import mark_stale, memory_write
 
@@ -161,8 +154,7 @@ def delete_block(block: Block, *, by: Actor, expected_version: int | None = None
 
     Conversations that isolated its label keep their copies.
     """
-    block = lock_block(block)
-    check_version(block, expected_version)
+    block = lock_block(block, expected_version)
     check_not_isolated(block, "be deleted; release its label there instead")
     end_periods(block.reading_periods.all(), by=by)
     block.agent_links.all().delete()
@@ -178,14 +170,18 @@ def check_version(block: Block, expected: int | None) -> None:
 
 
 def check_not_isolated(block: Block, action: str) -> None:
-    """Raise BelongsToConversation, with what it can't do, for an isolated block."""
+    """Raise Conflict for an isolated block, which only its conversation may use."""
     if block.is_isolated:
-        raise BelongsToConversation(block.pk, block.conversation_id, action)
+        raise Conflict(
+            f"Block '{block.pk}' is isolated in conversation '{block.conversation_id}': "
+            f"it can't {action}"
+        )
 
 
-def lock_block(block: Block) -> Block:
-    """Lock and return the fresh row; raise NotFound if it was deleted."""
+def lock_block(block: Block, expected_version: int | None = None) -> Block:
+    """Lock and return the fresh row. Raises NotFound for a deleted one, and StaleVersion."""
     for locked in lock_blocks([block]):
+        check_version(locked, expected_version)
         return locked
     raise UnknownId(Block, block.pk)
 

@@ -30,7 +30,6 @@ class BulkOperation(NamedTuple):
     """
 
     label: str
-    source: Source
     fields: Callable[[Comparison], BlockFields]
     by: Actor
     dry_run: bool
@@ -51,7 +50,8 @@ def reset_all(
     `conversation_ids` and `drifts` restrict which. Each batch is one transaction: after an
     interruption, the next call does the rest.
     """
-    operation = BulkOperation(label, Source.RESET, reset_fields, by, dry_run, drifts)
+    by = by._replace(source=Source.RESET)
+    operation = BulkOperation(label, reset_fields, by, dry_run, drifts)
     return _run(agent, operation, conversation_ids)
 
 
@@ -65,9 +65,8 @@ def rebase_all(
     dry_run: bool = False,
 ) -> Iterator[Outcome]:
     """Rebase a label where `reset_all` would reset it; a merge conflict writes nothing there."""
-    operation = BulkOperation(
-        label, Source.REBASE, lambda comparison: {"value": merge(comparison)}, by, dry_run, drifts
-    )
+    by = by._replace(source=Source.REBASE)
+    operation = BulkOperation(label, lambda c: {"value": merge(c)}, by, dry_run, drifts)
     return _run(agent, operation, conversation_ids)
 
 
@@ -99,8 +98,8 @@ def _run(
             missing.pop(outcome.conversation_id, None)
             yield outcome
     which = f" with drift {', '.join(operation.drifts)}" if operation.drifts else ""
+    reason = f"no live conversation of agent '{agent.pk}' has this id and isolated"
     for conversation_id in missing:
-        reason = f"no live conversation of agent '{agent.pk}' has this id and isolated"
         yield Outcome(conversation_id, "skipped", f"{reason} {operation.label!r}{which}")
 
 
@@ -128,8 +127,7 @@ def _run_batch(
             isolation.source_block = shared
             rebased.append(isolation)
     if writes and shared is not None and not operation.dry_run:
-        by = operation.by._replace(source=operation.source)
-        write_locked_blocks(writes, by=by, base_version=shared.version)
+        write_locked_blocks(writes, by=operation.by, base_version=shared.version)
         IsolatedBlock.objects.bulk_update(rebased, ["base_value", "base_version", "source_block"])
     return outcomes
 

@@ -5,7 +5,7 @@ from enum import StrEnum
 
 from ...models import AgentBlock, Block, Conversation, IsolatedBlock
 from ..actor import Actor, Source
-from ..errors import Conflict, LabelsNotIsolated
+from ..errors import Conflict, InvalidArgument, quoted
 from .blocks import insert_blocks
 from .isolation import copy_into
 from .periods import begin_periods
@@ -28,7 +28,12 @@ def fork_isolations(
 ) -> None:
     """Give a new fork its isolated blocks. Labels without a choice are copied."""
     isolations = list(original.isolations.in_order().select_related("block"))
-    _check_choices(original, [isolation.label for isolation in isolations], choices)
+    labels = [isolation.label for isolation in isolations]
+    if unknown := [label for label in choices if label not in labels]:
+        raise InvalidArgument(
+            f"Conversation '{original.pk}' has not isolated {quoted(unknown)}; "
+            f"its isolated labels are {quoted(labels)}"
+        )
     shared_blocks = _shared_blocks_to_reset(original, choices)
     copies: list[Block] = []
     links: list[IsolatedBlock] = []
@@ -55,13 +60,6 @@ def fork_isolations(
         base_versions=[link.base_version for link in links],
     )
     begin_periods(IsolatedBlock.objects.bulk_create(links), by=by, at=fork.created_at)
-
-
-def _check_choices(
-    original: Conversation, isolated: list[str], choices: Mapping[str, ForkChoice]
-) -> None:
-    if unknown := [label for label in choices if label not in isolated]:
-        raise LabelsNotIsolated(original.pk, unknown, isolated)
 
 
 def _shared_blocks_to_reset(

@@ -1,4 +1,4 @@
-"""The prompt: the system message compiled from memory, and the messages in context."""
+"""The prompt: the system message compiled from memory."""
 
 import hashlib
 from collections.abc import Collection, Iterable, Iterator, Sequence

@@ -15,7 +15,7 @@ from ...models import Block, BlockRevision, IsolatedBlock
 from ..actor import Actor, Source
 from ..diffs import DiffPart, text_diff, unified
 from ..errors import Conflict, NotFound
-from .blocks import check_version, lock_block, write_block
+from .blocks import lock_block, write_block
 from .writes import memory_write
 
 MOVES = (Source.UNDO, Source.REDO)
@@ -24,17 +24,9 @@ MOVES = (Source.UNDO, Source.REDO)
 class NothingToUndo(Conflict):
     """The block has the state of its first version."""
 
-    def __init__(self, block: Block):
-        super().__init__(f"Block '{block.pk}' is at its first version: there is nothing to undo")
-
 
 class NothingToRedo(Conflict):
     """The newest revisions of the block are no undo."""
-
-    def __init__(self, block: Block):
-        super().__init__(
-            f"Block '{block.pk}' was not undone since its last edit: there is nothing to redo"
-        )
 
 
 @dataclass(frozen=True)
@@ -80,10 +72,10 @@ def undo(
     block: Block, *, by: Actor, expected_version: int | None = None, reason: str = ""
 ) -> Block:
     """Undo the newest edit that is not undone yet, and return the fresh row."""
-    block = _lock(block, expected_version)
+    block = lock_block(block, expected_version)
     edit = _in_force(block, block.version)
     if edit == 1:
-        raise NothingToUndo(block)
+        raise NothingToUndo(f"Block '{block.pk}' is at its first version: there is nothing to undo")
     number = _in_force(block, edit - 1)
     return _take(block, number, Source.UNDO, by=by, expected=expected_version, reason=reason)
 
@@ -93,7 +85,7 @@ def redo(
     block: Block, *, by: Actor, expected_version: int | None = None, reason: str = ""
 ) -> Block:
     """Undo the newest undo since the last edit, and return the fresh row."""
-    block = _lock(block, expected_version)
+    block = lock_block(block, expected_version)
     last_edit = block.revisions.exclude(source__in=MOVES).aggregate(n=Max("number"))["n"]
     undone: list[int] = []
     number = last_edit
@@ -105,7 +97,9 @@ def redo(
             undone.pop()
         number = restored
     if not undone:
-        raise NothingToRedo(block)
+        raise NothingToRedo(
+            f"Block '{block.pk}' was not undone since its last edit: there is nothing to redo"
+        )
     return _take(block, undone[-1], Source.REDO, by=by, expected=expected_version, reason=reason)
 
 
@@ -114,7 +108,7 @@ def restore_revision(
     block: Block, number: int, *, by: Actor, expected_version: int | None = None, reason: str = ""
 ) -> Block:
     """Write the state of any revision again, as an edit that can be undone."""
-    block = _lock(block, expected_version)
+    block = lock_block(block, expected_version)
     return _take(block, number, Source.RESTORE, by=by, expected=expected_version, reason=reason)
 
 
@@ -138,12 +132,6 @@ def edit_moves(blocks: Iterable[Block]) -> dict[str, EditMoves]:
         in_force = restored if source in MOVES and restored is not None else number
         moves[block_id] = EditMoves(can_undo=in_force > 1, can_redo=in_force != last_edit)
     return moves
-
-
-def _lock(block: Block, expected_version: int | None) -> Block:
-    block = lock_block(block)
-    check_version(block, expected_version)
-    return block
 
 
 def _in_force(block: Block, number: int) -> int:
