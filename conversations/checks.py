@@ -8,49 +8,42 @@ from django.core.checks import Error, register
 
 from .conf import DEFAULTS
 
+SECONDS = "a positive number of seconds"
+EXPECTED = {
+    "MODEL_TIMEOUT": SECONDS,
+    "STALLED_RUN_TIMEOUT": SECONDS,
+    "PROMPT_REFRESH": "'on_change' or 'manual'",
+    "RUN_TURNS_IN_WEB": "True or False",
+}
+
 
 @register()
 def check_settings(app_configs: Any = None, **kwargs: Any) -> list[Error]:
     """Report unknown keys and wrong values of `CONVERSATIONS`."""
     given = getattr(settings, "CONVERSATIONS", {})
     if not isinstance(given, Mapping):
-        return [
-            Error(
-                f"CONVERSATIONS: expected a dict, got {given!r}.",
-                hint="Remove it to use the defaults.",
-                id="conversations.E001",
-            )
-        ]
-    errors = [
-        Error(
-            f"CONVERSATIONS has the unknown key {key!r}.",
-            hint=f"Known keys: {', '.join(DEFAULTS)}.",
-            id="conversations.E002",
-        )
-        for key in given
-        if key not in DEFAULTS
-    ]
-    if not isinstance(given.get("RUN_TURNS_IN_WEB", True), bool):
-        errors.append(_wrong("RUN_TURNS_IN_WEB", "True or False", given))
-    if given.get("PROMPT_REFRESH", "on_change") not in ("on_change", "manual"):
-        errors.append(_wrong("PROMPT_REFRESH", "'on_change' or 'manual'", given))
-    errors += [
-        _wrong(key, "a positive number of seconds", given)
-        for key in ("MODEL_TIMEOUT", "STALLED_RUN_TIMEOUT")
-        if not _is_positive(given.get(key, DEFAULTS[key]))
-    ]
-    return errors + _check_providers(given.get("PROVIDERS", {}))
+        message = f"CONVERSATIONS: expected a dict, got {given!r}."
+        return [Error(message, hint="Remove it to use the defaults.", id="conversations.E001")]
+    errors = []
+    for key, value in given.items():
+        if key not in DEFAULTS:
+            message = f"CONVERSATIONS has the unknown key {key!r}."
+            hint = f"Known keys: {', '.join(DEFAULTS)}."
+            errors.append(Error(message, hint=hint, id="conversations.E002"))
+        elif key == "PROVIDERS":
+            errors += _check_providers(value)
+        elif not _is_valid(key, value):
+            message = f"CONVERSATIONS[{key!r}] is {value!r}."
+            hint = f"Expected {EXPECTED[key]}; the default is {DEFAULTS[key]!r}."
+            errors.append(Error(message, hint=hint, id="conversations.E003"))
+    return errors
 
 
-def _wrong(key: str, expected: str, given: Mapping[str, Any]) -> Error:
-    return Error(
-        f"CONVERSATIONS[{key!r}] is {given[key]!r}.",
-        hint=f"Expected {expected}; the default is {DEFAULTS[key]!r}.",
-        id="conversations.E003",
-    )
-
-
-def _is_positive(value: object) -> bool:
+def _is_valid(key: str, value: object) -> bool:
+    if key == "PROMPT_REFRESH":
+        return value in ("on_change", "manual")
+    if key == "RUN_TURNS_IN_WEB":
+        return isinstance(value, bool)
     return isinstance(value, int | float) and not isinstance(value, bool) and value > 0
 
 

@@ -16,10 +16,13 @@ from ..domain.conversations.conversations import (
 )
 from ..domain.conversations.messages import append_messages, text_message
 from ..domain.memory.blocks import BlockFields, create_block, write_block
-from ..domain.memory.effective import effective_blocks
-from ..domain.memory.prompt import blocks_seen, fingerprint
+from ..domain.runs.finish import Outcome
+from ..domain.runs.start import TurnRequest, start_run
 from ..domain.tools.definitions import BASE_TOOLS
-from ..models import Agent, Block, Conversation, Message, Organization, Run, Step
+from ..domain.turns.reply import ModelReply
+from ..domain.turns.steps import begin_turn, plan_step, store_step
+from ..llm.requests import CallChunk, Chunk, TextChunk, Usage
+from ..models import Agent, Block, Conversation, Message, Organization, Run
 from .blocks import COACH, COMPANY, SUPPORT, TUTOR
 
 ORGANIZATION = "Demo"
@@ -179,84 +182,23 @@ def _talk(conversation: Conversation, *texts: str, by: Actor) -> None:
 
 
 def _add_turn(conversation: Conversation, *, by: Actor) -> None:
-    """Create a completed run of two steps: a memory tool call, then the reply."""
-    run = Run.objects.create(
-        organization_id=conversation.organization_id,
-        agent_id=conversation.agent_id,
-        conversation=conversation,
-        created_by=by.member,
-        last_updated_by=by.member,
-        started_at=timezone.now(),
-    )
-    by = by._replace(source=Source.TOOL, run=run)
-    checklist = conversation.isolations.get(label="case_notes").block.value
-    note = "Cancelled 30 hours before pick-up: refund in full."
-    call_id = "call_demo_note"
-    arguments = json.dumps({"label": "case_notes", "new_string": note})
-
-    first = _step(run, 1, "tool_call", prompt_tokens=612, completion_tokens=41, by=by)
-    notes = _write(conversation, "case_notes", f"{checklist}\n{note}", by=by).value
-    second = _step(run, 2, "end_turn", prompt_tokens=698, completion_tokens=33, by=by)
-
+    """Run a turn of two steps: a memory tool call, then the reply."""
     question = "I cancelled 30 hours before pick-up. What do I get back?"
+    note = "Cancelled 30 hours before pick-up: refund in full."
     answer = "The full amount. You will see it on your account within three working days."
-    call = {
-        "id": call_id,
-        "type": "function",
-        "function": {"name": "memory_insert", "arguments": arguments},
-    }
-    result = {
-        "tool_call_id": call_id,
-        "status": "success",
-        "func_response": notes,
-        "stdout": None,
-        "stderr": None,
-    }
-    noting = {"step": first, "name": "memory_insert", "tool_call_id": call_id}
-    append_messages(
-        conversation,
-        [
-            text_message(Message.Role.USER, question),
-            Message(role=Message.Role.ASSISTANT, model=MODEL, step=first, tool_calls=[call]),
-            text_message(Message.Role.TOOL, notes, tool_returns=[result], **noting),
-            text_message(Message.Role.ASSISTANT, answer, model=MODEL, step=second),
-        ],
-        by=by,
+    arguments = json.dumps({"label": "case_notes", "new_string": note})
+    steps: list[tuple[Chunk, Usage, Outcome | None]] = [
+        (CallChunk(0, "call_demo_note", "memory_insert", arguments), Usage(612, 41), None),
+        (TextChunk(answer), Usage(698, 33), Outcome(Run.Status.COMPLETED, "end_turn")),
+    ]
+    request = TurnRequest(
+        [{"role": Message.Role.USER, "content": [{"type": "text", "text": question}]}]
     )
-    run.status = Run.Status.COMPLETED
-    run.stop_reason = second.stop_reason
-    run.usage = {name: first.usage[name] + second.usage[name] for name in first.usage}
-    run.completed_at = timezone.now()
-    run.save()
-    Conversation.objects.filter(pk=run.conversation_id).update(
-        last_run_completed_at=run.completed_at
-    )
-    Agent.objects.filter(pk=run.agent_id).update(last_run_completed_at=run.completed_at)
-
-
-def _step(
-    run: Run,
-    number: int,
-    stop_reason: str,
-    *,
-    prompt_tokens: int,
-    completion_tokens: int,
-    by: Actor,
-) -> Step:
-    blocks = effective_blocks(run.conversation)
-    isolated_ids = {effective.block_id for effective in blocks if effective.isolation}
-    return Step.objects.create(
-        organization_id=run.organization_id,
-        run=run,
-        number=number,
-        model=MODEL,
-        stop_reason=stop_reason,
-        usage={
-            "prompt_tokens": prompt_tokens,
-            "completion_tokens": completion_tokens,
-            "total_tokens": prompt_tokens + completion_tokens,
-        },
-        blocks_seen=blocks_seen(fingerprint(run.agent, blocks), isolated_ids),
-        created_by=by.member,
-        last_updated_by=by.member,
-    )
+    run = start_run(conversation, by=by, request=request, worker=MEMBER, kind="send_message").run
+    turn = begin_turn(run, MEMBER).turn
+    for chunk, usage, outcome in steps:
+        plan = plan_step(turn)
+        reply = ModelReply(plan.step_id)
+        reply.add(chunk)
+        reply.add(usage)
+        store_step(turn, plan, reply, outcome=outcome)
