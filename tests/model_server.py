@@ -224,7 +224,7 @@ class Stream:
 
 async def _fail(send, status: int, *, is_overflow: bool = False) -> None:
     code = "context_length_exceeded" if is_overflow else None
-    error = {"message": f"mock failure {status}", "type": "mock_error", "code": code}
+    error = {"message": f"mock failure {status} of sk-secret", "type": "mock_error", "code": code}
     await _respond(send, status, {"error": error})
 
 

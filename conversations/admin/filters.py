@@ -6,6 +6,7 @@ from django.contrib import admin
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest
 
+from ..domain.runs.finish import ERROR_TYPES
 from ..models import Drift
 from ..models.blocks import NEARLY_FULL
 
@@ -66,6 +67,19 @@ class DriftFilter(admin.SimpleListFilter):
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
         return queryset.filter(drift=self.value()) if self.value() else queryset
+
+
+class RunErrorFilter(admin.SimpleListFilter):
+    """Filter runs by the type of their error."""
+
+    title = "error type"
+    parameter_name = "error_type"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [(name, name) for name in sorted(ERROR_TYPES)]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        return queryset.filter(error_type=self.value()) if self.value() else queryset
 
 
 class FillFilter(admin.SimpleListFilter):

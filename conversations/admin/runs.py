@@ -9,7 +9,7 @@ from django.utils.safestring import SafeString
 from ..models import Run, RunEvent, Step
 from .base import ConsoleAdmin, ReadOnly
 from .display import badge, excerpt, format_json, format_tokens, json_panel, link_to, list_url
-from .filters import live_or_deleted
+from .filters import RunErrorFilter, live_or_deleted
 
 
 @admin.display(description="tokens")
@@ -35,9 +35,9 @@ class RunAdmin(ReadOnly, ConsoleAdmin):
     ids = {"pk": "run", "agent": "agent", "conversation": "conv"}
     list_display = [
         *("created_at", "state", "conversation_link", "agent_link", "stop_reason"),
-        *("tokens", "duration"),
+        *("error_type", "tokens", "duration"),
     ]
-    list_filter = ["status", "background", "created_at"]
+    list_filter = ["status", RunErrorFilter, "background", "created_at"]
     list_select_related = ["agent", "conversation"]
     search_fields = ["agent__name", "conversation__summary", "error", "worker"]
     date_hierarchy = "created_at"
@@ -45,8 +45,16 @@ class RunAdmin(ReadOnly, ConsoleAdmin):
     deferred = ("agent__system",)
     inlines = [StepInline]
     fields = [
-        *("id", "state", "agent_link", "conversation_link", "stop_reason", "error", "tokens"),
-        *("duration", "background", "worker", "heartbeat_at", "started_at", "completed_at"),
+        *("id", "state", "agent_link", "conversation_link", "stop_reason", "error_type", "error"),
+        *(
+            "tokens",
+            "duration",
+            "background",
+            "worker",
+            "heartbeat_at",
+            "started_at",
+            "completed_at",
+        ),
         *("created_at", "created_by", "metadata", "request_config", "events"),
     ]
     readonly_fields = ["state", "agent_link", "conversation_link", "tokens", "duration", "events"]

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 # Attempts after the first, before any byte arrives; the library backs off between them.
 MAX_RETRIES = 2
 CONNECT_TIMEOUT = 5.0
+UNREADABLE = "The reply can't be read"
 
 # Connections belong to the event loop that opened them.
 _clients: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, dict[Provider, "AsyncOpenAI"]] = (
@@ -72,7 +73,8 @@ async def ask(request: ModelRequest) -> AsyncIterator[Chunk]:
         raise _model_error(error) from error
     except Exception as error:
         # On a broken stream, the library also raises errors of other libraries.
-        raise ModelError("llm_error", f"{type(error).__name__}: {error}") from error
+        cause = f"{type(error).__name__}: {error}"
+        raise ModelError("llm_error", UNREADABLE, cause=cause) from error
     if not finished:
         raise ModelError("llm_error", "The reply ended without a finish_reason")
 
@@ -188,13 +190,14 @@ def _model_error(error: "OpenAIError") -> ModelError:
     if isinstance(error, openai.APITimeoutError) and not _is_refused_connection(error):
         return ModelError("llm_timeout", f"No bytes for {conf.MODEL_TIMEOUT:g} s")
     if isinstance(error, openai.APIConnectionError):
-        detail = f"The connection failed: {error.__cause__ or error}"
-        return ModelError("llm_connection_error", detail)
+        cause = str(error.__cause__ or error)
+        return ModelError("llm_connection_error", "The connection failed", cause=cause)
     if isinstance(error, openai.APIStatusError):
+        kind = _BY_HTTP_STATUS.get(error.status_code, "llm_error")
         if _is_context_overflow(error):
-            return ModelError("context_window_exceeded", str(error))
-        return ModelError(_BY_HTTP_STATUS.get(error.status_code, "llm_error"), str(error))
-    return ModelError("llm_error", str(error))
+            kind = "context_window_exceeded"
+        return ModelError(kind, f"The provider returned {error.status_code}", cause=str(error))
+    return ModelError("llm_error", UNREADABLE, cause=str(error))
 
 
 def _is_refused_connection(error: BaseException) -> bool:

@@ -2,9 +2,7 @@
 
 from typing import Literal, NamedTuple
 
-from ..text import replace_unstorable
-
-MAX_DETAIL_LENGTH = 2_000
+MAX_CAUSE_LENGTH = 2_000
 
 ModelErrorType = Literal[
     "llm_authentication",
@@ -48,14 +46,18 @@ MODEL_ERRORS: dict[ModelErrorType, ModelErrorKind] = {
 class ModelError(Exception):
     """A provider refused a request, failed or timed out.
 
-    `type` is a key of MODEL_ERRORS. `detail` is the provider's text, cut off if it is long.
+    Attributes:
+        type: a key of MODEL_ERRORS.
+        detail: what clients may know, in this server's words.
+        cause: the provider's own text, for the log only: it may repeat keys and addresses.
     """
 
-    def __init__(self, type: ModelErrorType, detail: str):
+    def __init__(self, type: ModelErrorType, detail: str, *, cause: str = ""):
         self.type = type
         self.message = MODEL_ERRORS[type].message
-        self.detail = replace_unstorable(detail[:MAX_DETAIL_LENGTH])
-        super().__init__(f"{self.message} {self.detail}")
+        self.detail = detail
+        self.cause = cause[:MAX_CAUSE_LENGTH]
+        super().__init__(f"{self.message} {detail}")
 
 
 class UnknownModel(Exception):

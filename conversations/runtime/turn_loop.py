@@ -83,6 +83,7 @@ class TurnLoop:
             await self._run_steps(turn, plan)
             return None
         except ModelError as error:
+            logger.warning("%s: %s %r", self.run.pk, error, error.cause)
             return Outcome(Status.FAILED, "llm_api_error", error.type, error.message, error.detail)
         except NotFound:
             return CANCELLED  # The conversation was deleted.

@@ -154,3 +154,14 @@ def test_index_counts_require_view_permission(alice, browser_of):
     alice.user.user_permissions.clear()
 
     assert browser_of(alice).get("/admin/counts/").context["figures"] == []
+
+
+def test_runs_filter_by_error_type(alice, browser_of):
+    conversation = make_conversation(make_agent(alice))
+    failed = make_run(conversation, status=Run.Status.FAILED, error_type="llm_timeout")
+    make_run(conversation, status=Run.Status.FAILED, error_type="internal_error")
+
+    page = browser_of(alice).get(list_url(Run), {"error_type": "llm_timeout"})
+
+    assert [run.pk for run in page.context["cl"].result_list] == [failed.pk]
+    assert '<td class="field-error_type">llm_timeout</td>' in page.content.decode()

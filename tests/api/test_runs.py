@@ -25,6 +25,7 @@ def test_run_on_the_wire(client_for, alice):
         "conversation_id": conversation.pk,
         "background": False,
         "metadata": {"run_type": "send"},
+        "error": None,
         "request_config": {},
         "stop_reason": "end_turn",
         "created_at": f"{run.created_at:%Y-%m-%dT%H:%M:%S.%fZ}",
@@ -84,3 +85,13 @@ def test_malformed_filter_is_422(client_for, alice, name):
 
     assert reply.status_code == 422
     assert reply.json()["detail"].startswith(name)
+
+
+def test_failed_run_says_why(client_for, alice):
+    why = {"error_type": "worker_died", "error": "It is lost."}
+    run = make_run(make_conversation(make_agent(alice)), status="failed", **why)
+
+    shown = client_for(alice).get(f"/v1/runs/{run.pk}").json()
+
+    assert shown["error"] == {"type": "worker_died", "message": "It is lost."}
+    assert shown["metadata"] == {"error": shown["error"]}

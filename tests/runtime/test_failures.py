@@ -34,7 +34,7 @@ FAILURES = [
 
 @pytest.mark.parametrize(("text", "status", "kind"), FAILURES)
 def test_failed_turn_reports_error_and_stores_nothing(
-    client_for, alice, conversation, text, status, kind
+    client_for, alice, conversation, caplog, text, status, kind
 ):
     client = client_for(alice)
 
@@ -44,12 +44,22 @@ def test_failed_turn_reports_error_and_stores_nothing(
     error = response.json()["error"]
     assert error["type"] == kind
     assert error["detail"]
+    assert "sk-secret" not in response.text
+    assert ("sk-secret" in caplog.text) == text.startswith("FAIL")
     assert texts(conversation) == []
     run = Run.objects.get()
     assert (run.status, run.stop_reason, run.error_type) == ("failed", "llm_api_error", kind)
     step = run.steps.get()
     assert step.error
     assert [read["label"] for read in step.blocks_seen] == ["human"]
+    reported = {"type": kind, "message": run.error}
+    for path in (f"/v1/runs/{run.pk}", f"/v1/runs/?conversation_id={conversation.pk}"):
+        shown = client.get(path).json()
+        shown = shown[0] if isinstance(shown, list) else shown
+        assert (shown["error"], shown["metadata"]["error"]) == (reported, reported)
+    assert "sk-secret" not in run.error + step.error
+    (shown,) = client.get(f"/v1/runs/{run.pk}/steps").json()
+    assert shown["error_data"] == {"type": kind, "message": step.error}
     # The conversation is free, and goes on.
     assert send(client, conversation, "SAY fine").status_code == 200
     assert texts(conversation) == [("user", "SAY fine"), ("assistant", "fine")]

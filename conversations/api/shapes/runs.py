@@ -20,6 +20,13 @@ class UnusedRunFields(TypedDict):
     callback_error: None
 
 
+class RunErrorJSON(TypedDict):
+    """Why a run failed."""
+
+    type: str
+    message: str
+
+
 class RunJSON(UnusedRunFields):
     """A run as the client's `Run` type reads it."""
 
@@ -28,7 +35,8 @@ class RunJSON(UnusedRunFields):
     agent_id: str
     conversation_id: str
     background: bool
-    metadata: JSONObject
+    metadata: Annotated[JSONObject, Field(description="With `error` if the run failed, as in V1.")]
+    error: RunErrorJSON | None
     request_config: JSONObject
     stop_reason: str | None
     created_at: datetime
@@ -88,6 +96,7 @@ class BlockSeenJSON(TypedDict):
 class StepErrorJSON(TypedDict):
     """Why a step failed."""
 
+    type: str
     message: str
 
 
@@ -135,14 +144,19 @@ _UNUSED_OF_STEP = constants(UnusedStepFields)
 
 def run_json(run: Run) -> RunJSON:
     """Return the JSON of a run."""
-    ended = run.completed_at
+    ended, metadata = run.completed_at, run.metadata
+    error: RunErrorJSON | None = None
+    if run.status == Run.Status.FAILED:
+        error = {"type": run.error_type, "message": run.error}
+        metadata = {**metadata, "error": error}
     return {
         "id": run.pk,
         "status": run.status,
         "agent_id": run.agent_id,
         "conversation_id": run.conversation_id,
         "background": run.background,
-        "metadata": run.metadata,
+        "metadata": metadata,
+        "error": error,
         "request_config": run.request_config,
         "stop_reason": run.stop_reason,
         "created_at": run.created_at,
@@ -214,7 +228,7 @@ def step_json(step: Step) -> StepJSON:
         "stop_reason": step.stop_reason,
         "status": status,
         "error_type": "llm_error" if step.error else None,
-        "error_data": {"message": step.error} if step.error else None,
+        "error_data": {"type": step.run.error_type, "message": step.error} if step.error else None,
         "blocks_seen": step.blocks_seen,
         "created_at": step.created_at,
         **_UNUSED_OF_STEP,

@@ -12,6 +12,7 @@ from django.db.models import Q
 from django.db.models.functions import Now
 from django.utils import timezone
 
+from ...llm.errors import MODEL_ERRORS
 from ...models import Agent, Conversation, Run
 from ...models.runs import RunQuerySet
 from ...signals import run_finished, send_on_commit
@@ -55,6 +56,11 @@ WORKER_LOST = Outcome(
     "error",
     error_type="worker_died",
     error="The worker of this run stopped responding; the steps it finished are kept.",
+)
+# What `error_type` of a failed run may be.
+ERROR_TYPES = (
+    *MODEL_ERRORS,
+    *("internal_error", "invalid_argument", "nothing_to_compact", WORKER_LOST.error_type),
 )
 CANCELLED = Outcome(Run.Status.CANCELLED, "cancelled")
 
