@@ -187,12 +187,8 @@ class ConversationAdmin(MemoryViews, TimelineViews, ConsoleAdmin):
         by = actor(request)
         values = self.changed_values(form, ConversationFields)
         if form.memory is None:
-            return create_conversation(
-                form.cleaned_data["agent"],
-                by=by,
-                isolated_labels=form.cleaned_data["isolated_labels"],
-                **values,
-            )
+            agent, labels = form.cleaned_data["agent"], form.cleaned_data["isolated_labels"]
+            return create_conversation(agent, by=by, isolated_labels=labels, **values)
         saved: Conversation = form.instance
         if values:
             version = form.cleaned_data["version"]
@@ -266,9 +262,8 @@ class ConversationAdmin(MemoryViews, TimelineViews, ConsoleAdmin):
         form = ForkForm(labels, request.POST if request.method == "POST" else None)
         if form.is_valid():
             try:
-                fork = fork_conversation(
-                    conversation, by=actor(request), at=at, choices=form.choices()
-                )
+                choices = form.choices()
+                fork = fork_conversation(conversation, by=actor(request), at=at, choices=choices)
             except DomainError as error:
                 form.add_error(None, str(error))
             else:

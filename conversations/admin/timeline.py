@@ -53,11 +53,8 @@ class TimelineViews(RowViews):
     def timeline(self, request: HttpRequest, conversation: Conversation) -> HttpResponse:
         """Show the messages before the position `before`, or the newest ones."""
         position = number_in(request.GET, "before")
-        context = {
-            "title": "Messages",
-            **timeline_context(conversation, position, size=OLDER_PAGE_SIZE),
-        }
-        return self.render_page(request, "timeline", conversation, context)
+        page = timeline_context(conversation, position, size=OLDER_PAGE_SIZE)
+        return self.render_page(request, "timeline", conversation, {"title": "Messages", **page})
 
     @row_view("view", "GET")
     def context(self, request: HttpRequest, conversation: Conversation) -> HttpResponse:

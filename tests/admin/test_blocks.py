@@ -236,6 +236,7 @@ def test_restore_previews_and_checks_version(alice, browser_of):
 
     assert "<del>two</del><ins>one</ins>" in asked.content.decode()
     assert "is at version 3" in messages_of(refused)[0]
+    assert refused.redirect_chain == [(button(block, "restore", "?number=1"), 302)]
     assert "has no revision 99" in messages_of(nowhere)[0]
     block.refresh_from_db()
     assert (block.value, block.version) == ("one", 4)

@@ -63,6 +63,12 @@ def test_promote_shows_audience_first(alice, conversation, write, browser_of):
     assert conversation.agent.blocks.get(label="human").value == "one\ntwo\nmore"
 
 
+def test_confirmation_page_has_form_styles(alice, conversation, browser_of):
+    asked = browser_of(alice).get(button(conversation, "reset"))
+
+    assert "admin/css/forms.css" in asked.content.decode()
+
+
 def test_promote_over_shared_change_requires_force(alice, conversation, write, browser_of):
     write(own="one\ntwo\nmore", shared="ONE\ntwo\nthree")
     browser = browser_of(alice)

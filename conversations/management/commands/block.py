@@ -26,9 +26,8 @@ class Command(OperatorCommand):
         restore.add_argument("block", metavar="ID")
         restore.add_argument("number", type=positive, help="the number of the revision")
         restore.add_argument("--reason", default="", help="the reason to store with the revision")
-        restore.add_argument(
-            "--dry-run", action="store_true", help="print the change and write nothing"
-        )
+        dry_run_help = "print the change and write nothing"
+        restore.add_argument("--dry-run", action="store_true", help=dry_run_help)
 
     def handle(self, *, verb: str, block: str, **options: Any) -> None:
         row = find_row(Block.objects.filter(deleted_at=None), "block", block)
