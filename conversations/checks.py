@@ -14,6 +14,7 @@ EXPECTED = {
     "STALLED_RUN_TIMEOUT": SECONDS,
     "PROMPT_REFRESH": "'on_change' or 'manual'",
     "RUN_TURNS_IN_WEB": "True or False",
+    "MAX_TOOL_CALLS": "a positive whole number",
 }
 
 
@@ -44,6 +45,8 @@ def _is_valid(key: str, value: object) -> bool:
         return value in ("on_change", "manual")
     if key == "RUN_TURNS_IN_WEB":
         return isinstance(value, bool)
+    if key == "MAX_TOOL_CALLS" and not isinstance(value, int):
+        return False
     return isinstance(value, int | float) and not isinstance(value, bool) and value > 0
 
 

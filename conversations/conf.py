@@ -27,6 +27,8 @@ DEFAULTS: dict[str, Any] = {
     "RUN_TURNS_IN_WEB": True,
     # A run without a heartbeat for this many seconds is stalled.
     "STALLED_RUN_TIMEOUT": 30.0,
+    # How many tool calls of one step run, in one transaction. The model is told of refused ones.
+    "MAX_TOOL_CALLS": 64,
 }
 
 
@@ -38,6 +40,7 @@ class Conf:
     PROMPT_REFRESH: Literal["on_change", "manual"]
     RUN_TURNS_IN_WEB: bool
     STALLED_RUN_TIMEOUT: float
+    MAX_TOOL_CALLS: int
 
     if not TYPE_CHECKING:
 

@@ -44,6 +44,7 @@ CONVERSATIONS: dict[str, Any] = {
     "PROMPT_REFRESH": env.choice("PROMPT_REFRESH", "on_change", ["on_change", "manual"]),
     "RUN_TURNS_IN_WEB": env.boolean("RUN_TURNS_IN_WEB", default=True),
     "STALLED_RUN_TIMEOUT": env.seconds("STALLED_RUN_TIMEOUT", 30.0),
+    "MAX_TOOL_CALLS": env.integer("MAX_TOOL_CALLS", 64),
 }
 
 # What follows from these

@@ -6,7 +6,7 @@ import pytest
 
 from conversations.domain.integrity.check import find_breaches
 from conversations.domain.tools.definitions import BASE_TOOLS
-from conversations.models import Conversation, Run
+from conversations.models import Conversation, Message, Run
 
 from ..factories import make_agent, make_conversation
 from .streams import send, stream, texts, types
@@ -187,6 +187,61 @@ def test_malformed_chunks_are_ignored_or_fail_turn(client_for, alice, conversati
 
     assert answer.status_code == 200 or answer.json()["error"]["type"] == "llm_error"
     assert Run.objects.get().error_type in ("", "llm_error")
+    assert send(client, conversation, "SAY on").status_code == 200
+
+
+def calls(count: int) -> str:
+    insert = json.dumps(INSERT)
+    return chunk(
+        tool_calls=[
+            {
+                "index": i,
+                "id": f"call_{i}",
+                "function": {"name": "memory_insert", "arguments": insert},
+            }
+            for i in range(count)
+        ]
+    )
+
+
+@pytest.mark.parametrize("needs_approval", [False, True])
+def test_calls_beyond_maximum_are_refused_in_words(
+    client_for, alice, conversation, configure, needs_approval
+):
+    configure(MAX_TOOL_CALLS=10)
+    client = client_for(alice)
+    if needs_approval:
+        path = f"/v1/agents/{conversation.agent_id}/tools/approval/memory_insert"
+        client.patch(path, {"requires_approval": True})
+
+    answer = send(client, conversation, f"{calls(200)}\nSAY ok")
+    if needs_approval:
+        decisions = [
+            {"type": "approval", "tool_call_id": f"call_{i}", "approve": True} for i in range(200)
+        ]
+        body = {"messages": [{"type": "approval", "approvals": decisions}], "streaming": False}
+        answer = client.post(f"/v1/conversations/{conversation.pk}/messages", body)
+
+    assert answer.status_code == 200, answer.content
+    assert texts(conversation)[-1] == ("assistant", "done")
+    results = Message.objects.filter(role=Message.Role.TOOL).order_by(
+        "conversation_links__position"
+    )
+    statuses = [result.tool_returns[0]["status"] for result in results]
+    assert statuses == ["success"] * 10 + ["error"] * 190
+    assert "at most 10 calls" in results[10].text
+    assert conversation.agent.blocks.get().version == 11
+    assert list(find_breaches()) == []
+
+
+def test_endless_calls_fail_turn(client_for, alice, conversation):
+    client = client_for(alice)
+
+    answer = send(client, conversation, f"{calls(1001)}\nSAY ok")
+
+    assert answer.status_code == 500
+    assert answer.json()["error"]["type"] == "llm_error"
+    assert texts(conversation) == []
     assert send(client, conversation, "SAY on").status_code == 200
 
 

@@ -29,6 +29,7 @@ SEND_MESSAGE_TOOL = "send_message"
 MAX_NAME_LENGTH = 200
 # In characters: bounds the memory that a provider without an end can fill.
 MAX_REPLY_LENGTH = 2_000_000
+MAX_REPLY_CALLS = 1_000
 
 
 @dataclass
@@ -82,7 +83,7 @@ class ModelReply:
     def add(self, chunk: Chunk) -> Event | None:
         """Add a chunk; return its event if tokens are streamed.
 
-        Raises ModelError if the reply is longer than MAX_REPLY_LENGTH.
+        Raises ModelError if the reply exceeds MAX_REPLY_LENGTH or MAX_REPLY_CALLS.
         """
         if isinstance(chunk, CallChunk):
             self._size += len(chunk.name) + len(chunk.arguments)
@@ -132,6 +133,9 @@ class ModelReply:
                 "type": "function",
                 "function": {"name": "", "arguments": ""},
             }
+            if len(self._calls) == MAX_REPLY_CALLS:
+                detail = f"The reply has more than {MAX_REPLY_CALLS} tool calls"
+                raise ModelError("llm_error", detail)
             self._calls.append(call)
             self._latest[chunk.index] = (chunk.id, call)
         return call

@@ -147,14 +147,17 @@ def store_step(
     if the conversation was deleted.
     """
     run = lock_run(turn.run, turn.worker)
-    lock_named_blocks(turn.conversation, reply.calls)
+    lock_named_blocks(turn.conversation, reply.calls[: conf.MAX_TOOL_CALLS])
     usage = step_usage(reply, estimated_prompt=plan.tokens)
     stop_reason = outcome.stop_reason if outcome else None
     step = _create_step(turn, plan, stop_reason=stop_reason, usage=usage)
     messages = [*turn.input] if turn.step == 0 else []
     if reply.text or reply.reasoning or reply.calls:
         messages.append(assistant_message(reply, plan.request.handle))
-    results = [_call_result(call, _call_tool(turn, call), plan.step_id) for call in reply.calls]
+    results = [
+        _call_result(call, _call_tool(turn, call, index), plan.step_id)
+        for index, call in enumerate(reply.calls)
+    ]
     messages += [result.message for result in results]
     if reply.calls_awaiting_client:
         messages.append(
@@ -242,7 +245,10 @@ def _call_result(call: dict[str, Any], result: ToolResult, step_id: str | None) 
     return _CallResult(message, result_event(call, message, result, step_id))
 
 
-def _call_tool(turn: Turn, call: dict[str, Any]) -> ToolResult:
+def _call_tool(turn: Turn, call: dict[str, Any], index: int) -> ToolResult:
+    if index >= conf.MAX_TOOL_CALLS:
+        text = f"Error: one step runs at most {conf.MAX_TOOL_CALLS} calls; call this one again"
+        return ToolResult(text, is_error=True)
     allowed = turn.conversation.agent.tools
     return call_tool(turn.conversation, call, allowed=allowed, by=turn.by)
 
@@ -255,14 +261,13 @@ def run_approved_calls(turn: Turn) -> list[StoredEvent]:
     awaiting = calls_awaiting_client(turn.conversation)
     check_answers([call["id"] for call in awaiting], turn.request)
     decided = [call for call in awaiting if call["id"] in decisions]
-    lock_named_blocks(
-        turn.conversation, [call for call in decided if decisions[call["id"]]["approve"]]
-    )
+    approved = [call for call in decided if decisions[call["id"]]["approve"]]
+    lock_named_blocks(turn.conversation, approved[: conf.MAX_TOOL_CALLS])
     results = []
     for call in decided:
         decision = decisions[call["id"]]
         if decision["approve"]:
-            result = _call_tool(turn, call)
+            result = _call_tool(turn, call, approved.index(call))
         else:
             reason = f": {decision['reason']}" if decision.get("reason") else ""
             result = ToolResult(f"Error: the user declined this call{reason}", is_error=True)
