@@ -2,8 +2,9 @@
 
 import json
 from datetime import UTC, datetime
-from typing import Annotated, Any, ClassVar, Self, TypeVar
+from typing import Annotated, Any, Self, TypeVar
 
+from django.db import models
 from django.utils.dateparse import parse_datetime
 from pydantic import (
     AliasChoices,
@@ -27,8 +28,12 @@ EXPECTED = {
     "list_type": "an array",
     "model_type": "an object",
     "string_too_long": "at most {max_length} characters",
+    "string_pattern_mismatch": "letters, digits, underscores, hyphens and slashes",
     "string_type": "a string",
 }
+
+
+DjangoModel = type[models.Model]
 
 
 def expected(what: str) -> PydanticCustomError:
@@ -55,9 +60,6 @@ class FileModel(BaseModel):
 
     model_config = ConfigDict(strict=True)
 
-    # Fields that describe the file and are not columns of the stored row.
-    not_stored: ClassVar[frozenset[str]] = frozenset()
-
     @model_validator(mode="before")
     @classmethod
     def _null_is_missing(cls, data: Any) -> Any:
@@ -74,10 +76,14 @@ class FileModel(BaseModel):
         copied = {name: getattr(row, name) for name in names if hasattr(row, name)}
         return cls.model_construct(**{**copied, **fields})
 
-    def columns(self) -> dict[str, Any]:
-        """Return the values to store, by column."""
-        names = [name for name in type(self).model_fields if name not in self.not_stored]
-        return {name: getattr(self, name) for name in names}
+    def columns(self, model: DjangoModel) -> dict[str, Any]:
+        """Return the values to store in a row of a Django model: no ids, which are the file's."""
+        columns = {
+            field.name
+            for field in model._meta.concrete_fields
+            if not (field.primary_key or field.is_relation)
+        }
+        return {name: getattr(self, name) for name in type(self).model_fields if name in columns}
 
 
 def _integer(minimum: int) -> BeforeValidator:

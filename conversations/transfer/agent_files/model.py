@@ -4,15 +4,14 @@ V1 reads only the keys it knows below the top level, so fields with `exclude=Tru
 not written there. Ids are those of the file and mean nothing outside it.
 """
 
-import re
 from collections.abc import Iterable, Mapping
 from typing import Annotated, Any, Self
 
 from pydantic import (
     AfterValidator,
+    BeforeValidator,
     Field,
     SerializerFunctionWrapHandler,
-    field_validator,
     model_serializer,
     model_validator,
 )
@@ -24,6 +23,7 @@ from ...models.blocks import LABEL_LENGTH, LABEL_PATTERN
 from .fields import (
     Array,
     Count,
+    DjangoModel,
     FileModel,
     Metadata,
     Name,
@@ -38,12 +38,6 @@ EXTENSION_VERSION = "1"
 REQUIRES_APPROVAL = "requires_approval"
 ROLES = {role: role for role in Message.Role.values} | {"function": Message.Role.TOOL.value}
 SOURCES = {source: source for source in BlockRevision.Source.values}
-
-
-def _check_label(label: str) -> str:
-    if not re.fullmatch(LABEL_PATTERN, label):
-        raise expected("letters, digits, underscores, hyphens and slashes")
-    return label
 
 
 def _one_of(values: Mapping[str, str]) -> AfterValidator:
@@ -63,13 +57,17 @@ def _check_part(part: Object) -> Object:
     return part
 
 
+def _text_parts(content: Any) -> Any:
+    return [{"type": "text", "text": content}] if isinstance(content, str) else content
+
+
 def _check_variables(variables: Any) -> Any:
     if not isinstance(variables, list | dict):
         raise expected("an array or an object")
     return variables
 
 
-Label = Annotated[str, Field(max_length=LABEL_LENGTH), AfterValidator(_check_label)]
+Label = Annotated[str, Field(max_length=LABEL_LENGTH, pattern=f"^(?:{LABEL_PATTERN})$")]
 ContentPart = Annotated[Object, AfterValidator(_check_part)]
 
 
@@ -94,8 +92,6 @@ class RevisionAttributes(BlockAttributes, extra="forbid"):
 class FileBlock(BlockAttributes):
     """A block. The extension keeps its tags and its copy-on-write flag in `BlockDetails`."""
 
-    not_stored = frozenset({"id"})
-
     id: str = ""
     value: str = ""
     limit: Positive = Block.DEFAULT_LIMIT
@@ -119,9 +115,9 @@ class FileRevision(FileModel):
     unconditional: bool = False
     written_at: Time | None = None
 
-    def columns(self) -> dict[str, Any]:
-        """Return the values to store, by column."""
-        return super().columns() | {"attributes": self.attributes and self.attributes.columns()}
+    def columns(self, model: DjangoModel) -> dict[str, Any]:
+        attributes = self.attributes and self.attributes.model_dump()
+        return super().columns(model) | {"attributes": attributes}
 
 
 class BlockDetails(FileModel):
@@ -144,25 +140,18 @@ class ToolCall(FileModel):
     """A call of a tool by the model."""
 
     id: str
-    type: Any = "function"
+    type: Annotated[Any, AfterValidator(lambda _: "function")] = "function"
     function: ToolFunction
-
-    @field_validator("type")
-    @classmethod
-    def _only_functions(cls, _: Any) -> str:
-        return "function"
 
 
 class FileMessage(FileModel):
     """A message. Older files have `text` in place of `content`."""
 
-    not_stored = frozenset({"type", "id", "agent_id", "text", "approve", "approvals"})
-
     type: Any = "message"
     id: str = ""
     agent_id: Any = None
     role: Annotated[str, _one_of(ROLES)]
-    content: Array[ContentPart] | None = None
+    content: Annotated[Array[ContentPart] | None, BeforeValidator(_text_parts)] = None
     name: Name | None = None
     otid: Name | None = None
     sender_id: Name | None = None
@@ -177,16 +166,10 @@ class FileMessage(FileModel):
     approve: Any = Field(default=None, exclude=True)
     approvals: Array[Any] = Field(default=[], exclude=True)
 
-    @field_validator("content", mode="before")
-    @classmethod
-    def _text_is_one_part(cls, content: Any) -> Any:
-        return [{"type": "text", "text": content}] if isinstance(content, str) else content
-
-    def columns(self) -> dict[str, Any]:
-        """Return the values to store, by column; defaults of the model apply to the rest."""
-        text = [] if self.text is None else [{"type": "text", "text": self.text}]
-        columns = super().columns() | {
-            "content": text if self.content is None else self.content,
+    def columns(self, model: DjangoModel) -> dict[str, Any]:
+        content = _text_parts(self.text) if self.content is None else self.content
+        columns = super().columns(model) | {
+            "content": content or [],
             "tool_calls": [call.model_dump() for call in self.tool_calls or []],
             "tool_returns": self.tool_returns or [],
         }
@@ -247,12 +230,6 @@ class ToolRule(FileModel):
     type: str | None = None
     tool_name: str | None = None
 
-    @model_validator(mode="after")
-    def _check_tool_name(self) -> Self:
-        if self.type == REQUIRES_APPROVAL and self.tool_name is None:
-            raise expected("a rule with a `tool_name`")
-        return self
-
 
 class AgentFields(FileModel):
     """An agent's own fields, which both formats have."""
@@ -282,13 +259,12 @@ class AgentFields(FileModel):
     def _normalize(self) -> Self:
         """Move what older files say elsewhere to the current fields, and set the defaults."""
         config = self.llm_config
-        handle = self.model or config.handle
-        if not handle and config.model is not None:
+        self.model = self.model or config.handle or ""
+        if not self.model and config.model is not None:
             provider = config.provider_name or config.model_endpoint_type or "openai"
-            handle = f"{provider}/{config.model}"[:200]
-        if not handle:
+            self.model = f"{provider}/{config.model}"[:200]
+        if not self.model:
             raise expected("a model's handle as `model` or in `llm_config`")
-        self.model = handle
         self.embedding = self.embedding or (self.embedding_config or EmbeddingConfig()).handle
         default = config.context_window or Agent.DEFAULT_CONTEXT_WINDOW
         self.context_window_limit = self.context_window_limit or default
@@ -296,8 +272,8 @@ class AgentFields(FileModel):
         self.timezone = self.timezone or "UTC"
         return self
 
-    def columns(self) -> dict[str, Any]:
-        """Return the values to store, by column."""
+    def agent_fields(self) -> dict[str, Any]:
+        """Return the values of the domain's fields of an agent."""
         names = AgentFields.model_fields.keys() & agents.AgentFields.__annotations__.keys()
         return {name: getattr(self, name) for name in names}
 
@@ -351,19 +327,6 @@ class FileIsolatedBlock(FileModel):
 
 class FileConversation(FileModel):
     """Extension: a conversation. `messages` are those that the file has nowhere before."""
-
-    not_stored = frozenset(
-        {
-            "id",
-            "agent_id",
-            "forked_from",
-            "messages",
-            "message_ids",
-            "in_context_message_ids",
-            "failed_message_ids",
-            "isolated_blocks",
-        }
-    )
 
     id: str
     agent_id: str

@@ -200,7 +200,7 @@ def _agent_fields(
         file.warnings.append(f"{others} tool rules of {agent.id} are not supported")
     approval_tools = {rule.tool_name for rule in approvals}
     approval_tools |= {tool.name for tool in tools if tool.default_requires_approval}
-    fields = cast(agents.AgentFields, agent.columns())
+    fields = cast(agents.AgentFields, agent.agent_fields())
     fields["tools"] = list(dict.fromkeys(tool.name for tool in tools))
     fields["approval_tools"] = [name for name in fields["tools"] if name in approval_tools]
     try:
@@ -282,10 +282,7 @@ def _parse_messages(
             seen.add(message_id)
     ids, context = conversation.message_ids, conversation.in_context_message_ids
     known = set(ids)
-    for index, message_id in enumerate(added):
-        if message_id not in known:
-            place = f"{path}.messages.{index}.id"
-            raise wrong(place, "an id that is in `message_ids` too", message_id)
+    _check_all(known, added, f"{path}.messages", "an id that is in `message_ids` too")
     if not set(context) <= known:
         what = "ids that are in `message_ids` too"
         raise wrong(f"{path}.in_context_message_ids", what, context)
@@ -309,8 +306,7 @@ def _check_isolated_blocks(
             raise wrong(place, f"one isolated block for label {block.label!r}", block.id)
         labels.add(block.label)
         if isolation.source_block_id is not None:
-            source = f"{place}.source_block_id"
-            _find(file.blocks, isolation.source_block_id, source, "a block")
+            _find(file.blocks, isolation.source_block_id, f"{place}.source_block_id", "a block")
         if block.id in isolated:
             raise InvalidValue(path, f"block {block.id!r} is already isolated in a conversation")
         isolated.add(block.id)
@@ -322,8 +318,7 @@ def _check_forks(file: AgentFile, conversations: list[FileConversation]) -> None
     checked: set[str] = set()
     for index, conversation in enumerate(conversations):
         path = f"conversations.{index}.forked_from"
-        fork = conversation.forked_from
-        if fork and fork.message_id is not None:
+        if (fork := conversation.forked_from) and fork.message_id is not None:
             _find(file.messages, fork.message_id, path, "a message")
         ancestors: set[str] = set()
         ancestor: str | None = conversation.id

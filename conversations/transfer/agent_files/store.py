@@ -87,7 +87,7 @@ def _new_block(organization_id: str, block: FileBlock, *, by: Actor, **fields: A
         organization_id=organization_id,
         created_by=by.member,
         last_updated_by=by.member,
-        **block.columns(),
+        **block.columns(Block),
         **fields,
     )
 
@@ -111,18 +111,18 @@ def _insert_blocks(
         reason="imported",
         base_versions=[bases.get(key) for key in plain],
     )
-    revisions, times = [], []
+    revisions = []
     for block_id, block in with_history.items():
         block.version = len(file.revisions[block_id])
         for revision in file.revisions[block_id]:
-            columns = revision.columns()
-            times.append(columns.pop("written_at") or timezone.now())
-            revisions.append(BlockRevision(block=block, conversation=block.conversation, **columns))
+            fields = revision.columns(BlockRevision)
+            revisions.append(BlockRevision(block=block, conversation=block.conversation, **fields))
+    times = [row.written_at for row in revisions]
     Block.objects.bulk_create(with_history.values())
     insert_revisions(revisions)
     # `auto_now_add` sets the time of insertion, so the file's time needs an update.
     for row, written_at in zip(revisions, times, strict=True):
-        row.written_at = written_at
+        row.written_at = written_at or row.written_at
     BlockRevision.objects.bulk_update(revisions, ["written_at"], batch_size=BATCH_SIZE)
 
 
@@ -156,7 +156,7 @@ def _store_conversations(agents: list[Agent], file: AgentFile, *, by: Actor) -> 
     pairs = []
     for agent, imported in zip(agents, file.agents, strict=True):
         for conversation in imported.conversations:
-            given = {k: v for k, v in conversation.columns().items() if v is not None}
+            given = {k: v for k, v in conversation.columns(Conversation).items() if v is not None}
             row = Conversation(
                 organization_id=agent.organization_id,
                 agent=agent,
@@ -212,7 +212,7 @@ def _store_messages(
     for conversation, row in pairs:
         ids = conversation.message_ids if options.with_messages else []
         added = {
-            each: Message(**{"created_at": row.created_at, **file.messages[each].columns()})
+            each: Message(**{"created_at": row.created_at, **file.messages[each].columns(Message)})
             for each in ids
             if each not in messages
         }

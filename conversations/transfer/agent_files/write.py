@@ -4,7 +4,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable
 from typing import Any, TypeVar
 
-from django.db.models import QuerySet
+from django.db.models import Model, QuerySet
 from django.utils import timezone
 
 from ...domain.snapshots import snapshot
@@ -37,7 +37,7 @@ from .model import (
     ToolRule,
 )
 
-Link = TypeVar("Link", ConversationMessage, IsolatedBlock)
+ModelT = TypeVar("ModelT", bound=Model)
 
 
 class FileIds(dict[str, str]):
@@ -74,15 +74,17 @@ def export_agent(
         conversations = (
             _conversations(agent, conversation) if with_messages else Conversation.objects.none()
         )
-        isolations = _by_conversation(
+        isolations = _grouped(
             IsolatedBlock.objects.filter(conversation__in=conversations)
             .in_order()
-            .select_related("block")
+            .select_related("block"),
+            "conversation_id",
         )
-        links = _by_conversation(
+        links = _grouped(
             ConversationMessage.objects.filter(conversation__in=conversations)
             .order_by("position")
-            .select_related("message")
+            .select_related("message"),
+            "conversation_id",
         )
         isolated = [each.block for row in conversations for each in isolations[row.pk]]
         blocks = [*attached, *isolated]
@@ -90,7 +92,12 @@ def export_agent(
         own = conversation or default
         own_links = links[own.pk] if own else []
         written = {link.message_id for link in own_links}
-        revisions = _revisions(blocks) if with_revisions else {}
+        revisions = _grouped(
+            BlockRevision.objects.filter(block__in=blocks if with_revisions else []).order_by(
+                "number"
+            ),
+            "block_id",
+        )
         document = ExtendedDocument.model_construct(
             agents=[_agent(agent, attached, own_links, ids)],
             blocks=[FileBlock.from_row(block, id=ids[block.pk]) for block in blocks],
@@ -102,7 +109,7 @@ def export_agent(
                 BlockDetails.from_row(
                     block,
                     block_id=ids[block.pk],
-                    revisions=[FileRevision.from_row(each) for each in revisions.get(block.pk, [])],
+                    revisions=[FileRevision.from_row(each) for each in revisions[block.pk]],
                 )
                 for block in blocks
             ],
@@ -123,18 +130,10 @@ def _conversations(agent: Agent, conversation: Conversation | None) -> QuerySet[
     return live.order_by("-is_default", "created_at", "id")
 
 
-def _by_conversation(rows: Iterable[Link]) -> dict[str, list[Link]]:
-    found: dict[str, list[Link]] = defaultdict(list)
+def _grouped(rows: Iterable[ModelT], column: str) -> dict[str, list[ModelT]]:
+    found: dict[str, list[ModelT]] = defaultdict(list)
     for row in rows:
-        found[row.conversation_id].append(row)
-    return found
-
-
-def _revisions(blocks: list[Block]) -> dict[str, list[BlockRevision]]:
-    found = defaultdict(list)
-    rows = BlockRevision.objects.filter(block__in=[block.pk for block in blocks])
-    for revision in rows.order_by("number"):
-        found[revision.block_id].append(revision)
+        found[getattr(row, column)].append(row)
     return found
 
 

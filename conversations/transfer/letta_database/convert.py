@@ -19,20 +19,8 @@ from ...ids import PrefixedUUIDField, is_id
 from ...models.blocks import LABEL_LENGTH, LABEL_PATTERN
 from ..agent_files.model import REQUIRES_APPROVAL, ROLES, TOOL_FIELDS
 from ..storable import MAX_INTEGER, check_storable
+from . import rows
 from .queries import V1AgentTool, V1BlockHistory
-from .rows import (
-    AgentRow,
-    BlockRow,
-    ConversationRow,
-    MemberRow,
-    MessageRow,
-    OrganizationRow,
-    OwnedRow,
-    RevisionRow,
-    RunRow,
-    StepRow,
-    model_fields,
-)
 from .v1_database import V1RowError
 
 ParsedT = TypeVar("ParsedT", dict[str, Any], list[Any])
@@ -49,18 +37,18 @@ def default_conversation_id(agent_id: str) -> str:
     return derived_id("conv", "default", agent_id)
 
 
-def check_columns(rows: Sequence[OrganizationRow | MemberRow | OwnedRow]) -> None:
+def check_columns(batch: Sequence[rows.OrganizationRow | rows.MemberRow | rows.OwnedRow]) -> None:
     """Check the form of ids and the length of texts in rows of one class."""
-    if not rows:
+    if not batch:
         return
-    columns = model_fields(type(rows[0]))
+    columns = rows.model_fields(type(batch[0]))
     prefix = cast(PrefixedUUIDField, columns["id"]).prefix
     lengths = {
         name: field.max_length
         for name, field in columns.items()
         if isinstance(field, CharField) and field.max_length is not None
     }
-    for row in rows:
+    for row in batch:
         if not is_id(prefix, row.id):
             raise V1RowError(row.id, f"expected an id like {prefix}-<uuid4> in lower case")
         for name, max_length in lengths.items():
@@ -70,7 +58,7 @@ def check_columns(rows: Sequence[OrganizationRow | MemberRow | OwnedRow]) -> Non
                 raise V1RowError(row.id, problem)
 
 
-def parse_json(row: OwnedRow, name: str, kind: type[ParsedT]) -> ParsedT:
+def parse_json(row: rows.OwnedRow, name: str, kind: type[ParsedT]) -> ParsedT:
     """Parse a JSON column; null is as empty. The text is what is stored: no number is rounded."""
     text = getattr(row, name)
     if text is None:
@@ -103,13 +91,13 @@ def parse_tool(link: V1AgentTool) -> dict[str, Any]:
     return tool
 
 
-def convert_revisions(row: BlockRow, history: list[V1BlockHistory]) -> list[RevisionRow]:
+def convert_revisions(row: rows.BlockRow, history: list[V1BlockHistory]) -> list[rows.RevisionRow]:
     """Return the texts of a block, oldest first; the last is its present one."""
     present = V1BlockHistory(row.v1_id, row.value, row.limit, row.description, row.updated_at)
     if not history or history[-1] != present:
         history = [*history, present]
     return [
-        RevisionRow(
+        rows.RevisionRow(
             block_id=row.id,
             number=number,
             value=text.value,
@@ -128,17 +116,17 @@ class Converter:
     def __init__(self, organization_of_user: dict[str, str]):
         self._organization_of_user = organization_of_user
 
-    def check_owned(self, rows: Sequence[OwnedRow]) -> None:
+    def check_owned(self, batch: Sequence[rows.OwnedRow]) -> None:
         """Check columns, and drop users of other organizations: V1 let everyone act anywhere."""
-        check_columns(rows)
+        check_columns(batch)
         organizations = self._organization_of_user
-        for row in rows:
+        for row in batch:
             if organizations.get(row.created_by_id or "") != row.organization_id:
                 row.created_by_id = None
             if organizations.get(row.last_updated_by_id or "") != row.organization_id:
                 row.last_updated_by_id = None
 
-    def agent(self, row: AgentRow, tools: list[dict[str, Any]]) -> None:
+    def agent(self, row: rows.AgentRow, tools: list[dict[str, Any]]) -> None:
         """Complete an agent from its configuration and its tools."""
         config = parse_json(row, "llm_config", dict)
         provider = config.get("provider_name") or config.get("model_endpoint_type") or "openai"
@@ -150,10 +138,9 @@ class Converter:
             raise V1RowError(
                 row.id, "embedding_config has a handle that is no text of at most 200 characters"
             )
-        names = {"temperature": "temperature", "max_output_tokens": "max_tokens"}
-        settings = {
-            ours: config[theirs] for ours, theirs in names.items() if config.get(theirs) is not None
-        }
+        temperature, max_tokens = config.get("temperature"), config.get("max_tokens")
+        settings = {"temperature": temperature, "max_output_tokens": max_tokens}
+        settings = {name: value for name, value in settings.items() if value is not None}
         row.model_settings = dump(settings) if settings else None
         try:
             check_agent({"timezone": row.timezone})
@@ -165,7 +152,7 @@ class Converter:
         parse_json(row, "metadata", dict)
         self._set_tools(row, tools)
 
-    def _set_tools(self, row: AgentRow, tools: list[dict[str, Any]]) -> None:
+    def _set_tools(self, row: rows.AgentRow, tools: list[dict[str, Any]]) -> None:
         names = dict.fromkeys(tool["name"] for tool in tools)
         need_approval = [
             rule.get("tool_name")
@@ -182,7 +169,7 @@ class Converter:
         row.approval_tools = dump([name for name in dict.fromkeys(need_approval) if name in names])
         row.tool_definitions = dump(definitions)
 
-    def block(self, row: BlockRow) -> None:
+    def block(self, row: rows.BlockRow) -> None:
         """Check a block, and raise its limit to the length of its value, as V1 did not."""
         if not re.fullmatch(LABEL_PATTERN, row.label) or len(row.label) > LABEL_LENGTH:
             raise V1RowError(
@@ -193,11 +180,11 @@ class Converter:
         parse_json(row, "metadata", dict)
         row.limit = max(row.limit, len(row.value), 1)
 
-    def conversation(self, row: ConversationRow) -> None:
+    def conversation(self, row: rows.ConversationRow) -> None:
         """Check a conversation."""
         parse_json(row, "model_settings", dict)
 
-    def message(self, row: MessageRow) -> None:
+    def message(self, row: rows.MessageRow) -> None:
         """Check a message, and use the present name of its role."""
         role = ROLES.get(row.role)
         if role is None:
@@ -215,20 +202,20 @@ class Converter:
         if not all(isinstance(each, dict) for each in parse_json(row, "tool_returns", list)):
             raise V1RowError(row.id, "tool_returns has an item that is no object")
 
-    def run(self, row: RunRow) -> None:
+    def run(self, row: rows.RunRow) -> None:
         """Check a run; one without a conversation belongs to the agent's default one."""
         parse_json(row, "metadata", dict)
         parse_json(row, "request_config", dict)
         row.conversation_id = row.conversation_id or default_conversation_id(row.agent_id)
 
-    def step(self, row: StepRow) -> None:
+    def step(self, row: rows.StepRow) -> None:
         """Check a step, and complete its error."""
         row.error = str(parse_json(row, "error_data", dict).get("message") or row.error)
 
 
-def default_conversation_row(agent: AgentRow) -> ConversationRow:
+def default_conversation_row(agent: rows.AgentRow) -> rows.ConversationRow:
     """Return the default conversation of an agent, which V1 does not store."""
-    return ConversationRow(
+    return rows.ConversationRow(
         default_conversation_id(agent.id),
         agent.organization_id,
         agent.created_at,

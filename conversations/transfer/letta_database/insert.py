@@ -1,4 +1,4 @@
-"""Insert rows with given ids and times, without the defaults of the models."""
+"""Insert rows with given ids and times."""
 
 from collections.abc import Callable, Sequence
 from datetime import datetime
@@ -26,19 +26,27 @@ def insert_rows(rows: Sequence[Row]) -> None:
     fields = model_fields(type(rows[0]))
     get_values = values_of(tuple(fields))
     converters = [_converter(field) for field in fields.values()]
+    options = rows[0].django_model._meta
+    # The statements bypass the defaults of the model.
+    others = [
+        field
+        for field in options.concrete_fields
+        if not (field.null or field.primary_key or field.attname in fields)
+    ]
+    defaults = [field.get_db_prep_save(field.get_default(), connection) for field in others]
     ready = [
         [
             value if convert is None or value is None else convert(value)
             for convert, value in zip(converters, get_values(row), strict=True)
         ]
+        + defaults
         for row in rows
     ]
-    table = rows[0].django_model._meta.db_table
-    names = [str(field.column) for field in fields.values()]
+    names = [str(field.column) for field in [*fields.values(), *others]]
     with connection.cursor() as cursor:
         if connection.vendor == "postgresql":
             copy_statement = sql.SQL("COPY {} ({}) FROM STDIN").format(
-                sql.Identifier(table), sql.SQL(", ").join(map(sql.Identifier, names))
+                sql.Identifier(options.db_table), sql.SQL(", ").join(map(sql.Identifier, names))
             )
             # Django wraps the errors of statements, but not those of COPY.
             with connection.wrap_database_errors, cursor.copy(copy_statement) as copy:
@@ -47,7 +55,8 @@ def insert_rows(rows: Sequence[Row]) -> None:
             return
         quoted = ", ".join(connection.ops.quote_name(name) for name in names)
         marks = ", ".join(["%s"] * len(names))
-        statement = f"INSERT INTO {connection.ops.quote_name(table)} ({quoted}) VALUES ({marks})"  # noqa: S608  # names of models
+        table = connection.ops.quote_name(options.db_table)
+        statement = f"INSERT INTO {table} ({quoted}) VALUES ({marks})"  # noqa: S608  # names of models
         cursor.executemany(statement, ready)
 
 

@@ -11,26 +11,13 @@ from typing import Any, Generic, TypeVar
 
 from django.db.models import JSONField
 
-from .rows import (
-    AgentRow,
-    AttachedBlockRow,
-    BlockRow,
-    ConversationRow,
-    MemberRow,
-    MessageRow,
-    OrganizationRow,
-    OwnedRow,
-    Row,
-    RunRow,
-    StepRow,
-    V1IsolatedBlock,
-    model_fields,
-)
+from . import rows
 
 T = TypeVar("T")
 
 # The time of V1 rows that have none.
 UNKNOWN_TIME = "timestamptz '2023-01-01 00:00Z'"
+CREATED = f"coalesce(t.created_at, {UNKNOWN_TIME})"
 UPDATED = f"coalesce(t.updated_at, t.created_at, {UNKNOWN_TIME})"
 # V1's columns that have another name here, or a value that is to be completed.
 OWNED = {
@@ -60,11 +47,9 @@ def select(row: type[T], body: str, **expressions: str) -> Query[T]:
 
     `expressions` compute fields that are not simply a column of `t`.
     """
-    known = {}
-    if issubclass(row, OwnedRow):
-        known = dict(OWNED)
-    if issubclass(row, Row):
-        for name, model_field in model_fields(row).items():
+    known = OWNED.copy() if issubclass(row, rows.OwnedRow) else {}
+    if issubclass(row, rows.Row):
+        for name, model_field in rows.model_fields(row).items():
             if isinstance(model_field, JSONField):
                 column = "metadata_" if name == "metadata" else name
                 default = "NULL" if model_field.null else f"'{model_field.get_default()}'"
@@ -106,30 +91,28 @@ class V1MessagePosition:
     sequence_id: int
 
 
-# Of rows without `updated_at`.
-_CREATED = f"coalesce(t.created_at, {UNKNOWN_TIME})"
 ALL_ORGANIZATIONS = select(
-    OrganizationRow, "FROM organizations t ORDER BY t.created_at, id", created_at=_CREATED
+    rows.OrganizationRow, "FROM organizations t ORDER BY t.created_at, id", created_at=CREATED
 )
 ORGANIZATIONS = select(
-    OrganizationRow,
+    rows.OrganizationRow,
     """FROM organizations t
     WHERE (%(deleted)s OR NOT is_deleted)
     AND (%(organizations)s::text[] IS NULL OR id = ANY(%(organizations)s))
     AND (%(agents)s::text[] IS NULL
          OR id IN (SELECT organization_id FROM agents WHERE id = ANY(%(agents)s)))
     ORDER BY t.created_at, id""",
-    created_at=_CREATED,
+    created_at=CREATED,
 )
 USERS = select(
-    MemberRow,
+    rows.MemberRow,
     """FROM users t
     WHERE (%(deleted)s OR NOT is_deleted) AND organization_id = ANY(%(found)s)
     ORDER BY t.created_at, id""",
-    created_at=_CREATED,
+    created_at=CREATED,
 )
 AGENTS = select(
-    AgentRow,
+    rows.AgentRow,
     """FROM agents t
     WHERE t.organization_id = ANY(%(found)s) AND (%(deleted)s OR NOT t.is_deleted)
     AND (%(agents)s::text[] IS NULL OR t.id = ANY(%(agents)s))
@@ -171,7 +154,7 @@ _ORPHAN = """(
 _BLOCK_TAGS = """coalesce((SELECT json_agg(tag ORDER BY tag)::text FROM blocks_tags x
     WHERE x.block_id = t.id AND NOT x.is_deleted), '[]')"""
 BLOCKS = select(
-    BlockRow,
+    rows.BlockRow,
     f"""FROM block t LEFT JOIN (
         SELECT b.organization_id, link.block_label AS label, b."limit",
             '=' || b.description AS description, min(b.created_at) AS created_at
@@ -192,7 +175,7 @@ BLOCKS = select(
     is_orphan=_ORPHAN,
 )
 ISOLATED_BLOCKS = select(
-    V1IsolatedBlock,
+    rows.V1IsolatedBlock,
     """FROM blocks_conversations x
     JOIN block t ON t.id = x.block_id
     JOIN conversations c ON c.id = x.conversation_id
@@ -220,10 +203,10 @@ ISOLATED_BLOCKS = select(
 BLOCK_HISTORY = select(
     V1BlockHistory,
     "FROM block_history t WHERE block_id = ANY(%(batch)s) ORDER BY block_id, sequence_number",
-    written_at=_CREATED,
+    written_at=CREATED,
 )
 ATTACHED_BLOCKS = select(
-    AttachedBlockRow,
+    rows.AttachedBlockRow,
     """FROM blocks_agents t JOIN block b ON b.id = t.block_id JOIN agents a ON a.id = t.agent_id
     WHERE t.agent_id = ANY(%(batch)s) AND NOT b.is_deleted
     ORDER BY t.agent_id, position""",
@@ -234,7 +217,7 @@ ATTACHED_BLOCKS = select(
     is_own="b.organization_id = a.organization_id",
 )
 CONVERSATIONS = select(
-    ConversationRow,
+    rows.ConversationRow,
     """FROM conversations t JOIN agents a ON a.id = t.agent_id
     WHERE t.agent_id = ANY(%(batch)s) AND (%(deleted)s OR NOT t.is_deleted) ORDER BY t.id""",
     organization_id="a.organization_id",
@@ -245,7 +228,7 @@ CONVERSATIONS = select(
 _ENDED = "t.status IN ('completed', 'failed', 'cancelled')"
 _RAN = "s.step_count > 0"
 RUNS = select(
-    RunRow,
+    rows.RunRow,
     """FROM runs t JOIN agents a ON a.id = t.agent_id
     LEFT JOIN conversations c ON c.id = t.conversation_id AND c.agent_id = t.agent_id
     LEFT JOIN LATERAL (
@@ -276,7 +259,7 @@ RUNS = select(
 )
 # Numbers include the steps outside the scope, so that a later import with --deleted can add them.
 STEPS = select(
-    StepRow,
+    rows.StepRow,
     """FROM (
         SELECT *, row_number() OVER (PARTITION BY run_id ORDER BY created_at, id) AS number
         FROM steps WHERE run_id IN (SELECT id FROM runs WHERE agent_id = ANY(%(batch)s))
@@ -298,7 +281,7 @@ STEPS = select(
 # A message is imported if it is the agent's own, is listed in an imported conversation, or names
 # an imported conversation that has lost it.
 MESSAGES = select(
-    MessageRow,
+    rows.MessageRow,
     """FROM messages t JOIN agents a ON a.id = t.agent_id
     LEFT JOIN runs r ON r.id = t.run_id AND r.agent_id = t.agent_id
         AND (%(deleted)s OR NOT r.is_deleted)
@@ -351,20 +334,4 @@ AGENT_ORDER = select(
     in_context="false",
     position="NULL::int",
 )
-ALL: tuple[Query[Any], ...] = (
-    ALL_ORGANIZATIONS,
-    ORGANIZATIONS,
-    USERS,
-    AGENTS,
-    TOOLS,
-    BLOCKS,
-    ISOLATED_BLOCKS,
-    BLOCK_HISTORY,
-    ATTACHED_BLOCKS,
-    CONVERSATIONS,
-    RUNS,
-    STEPS,
-    MESSAGES,
-    CONVERSATION_ORDER,
-    AGENT_ORDER,
-)
+ALL: list[Query[Any]] = [each for each in vars().values() if isinstance(each, Query)]

@@ -1,8 +1,8 @@
 """The rows that an import reads from V1 and writes: one class per table, one field per column.
 
-Queries select the fields; the converter checks them and sets the keyword-only ones, which V1 has
-no columns for. Fields that are no columns of the model are not stored. Values are as the database
-driver takes them, JSON as text.
+Queries select the fields; the converter checks them and sets the keyword-only ones. Fields that
+are no columns of the model are not stored; its other columns get their defaults. Values are as the
+database driver takes them, JSON as text.
 """
 
 import json
@@ -14,21 +14,7 @@ from typing import Any, ClassVar, TypeVar
 
 from django.db.models import Field, JSONField, Model
 
-from ...models import (
-    Agent,
-    AgentBlock,
-    Block,
-    BlockRevision,
-    Conversation,
-    ConversationMessage,
-    IsolatedBlock,
-    Member,
-    Message,
-    Organization,
-    ReadingPeriod,
-    Run,
-    Step,
-)
+from ... import models
 
 # The `compiled_from` of imported prompts, whose inputs are unknown: it marks them as stale.
 UNKNOWN_PROMPT = '{"system": "", "blocks": []}'
@@ -65,7 +51,7 @@ class OwnedRow(Row):
 class OrganizationRow(Row):
     """An organization."""
 
-    django_model = Organization
+    django_model = models.Organization
     id: str
     name: str
     created_at: datetime
@@ -75,24 +61,19 @@ class OrganizationRow(Row):
 class MemberRow(Row):
     """A member, from a user of V1."""
 
-    django_model = Member
-    unverified = frozenset({"is_active"})
+    django_model = models.Member
     id: str
     organization_id: str
     name: str
     created_at: datetime
-    _: KW_ONLY
-    is_active: bool = True
 
 
 @dataclass(slots=True)
 class AgentRow(OwnedRow):
     """An agent."""
 
-    django_model = Agent
-    unverified = frozenset(
-        {"updated_at", "last_updated_by_id", "isolated_labels", "last_run_completed_at"}
-    )
+    django_model = models.Agent
+    unverified = frozenset({"updated_at", "last_updated_by_id", "last_run_completed_at"})
     name: str
     description: str | None
     system: str
@@ -111,11 +92,10 @@ class AgentRow(OwnedRow):
     model: str = ""
     model_settings: str | None = None
     embedding: str | None = None
-    context_window_limit: int = Agent.DEFAULT_CONTEXT_WINDOW
+    context_window_limit: int = models.Agent.DEFAULT_CONTEXT_WINDOW
     tools: str = "[]"
     approval_tools: str = "[]"
     tool_definitions: str = "[]"
-    isolated_labels: str = "[]"
 
 
 @dataclass(slots=True)
@@ -125,8 +105,8 @@ class BlockRow(OwnedRow):
     V1 knows it as `v1_id`. `is_orphan`: an isolated copy whose conversation is gone.
     """
 
-    django_model = Block
-    unverified = frozenset({"updated_at", "last_updated_by_id", "version", "copy_on_write"})
+    django_model = models.Block
+    unverified = frozenset({"updated_at", "last_updated_by_id", "version"})
     label: str
     value: str
     limit: int
@@ -144,7 +124,6 @@ class BlockRow(OwnedRow):
     is_orphan: bool
     _: KW_ONLY
     version: int = 1
-    copy_on_write: bool = False
 
 
 @dataclass(slots=True)
@@ -168,7 +147,7 @@ class V1IsolatedBlock(BlockRow):
 class RevisionRow(Row):
     """A text that a block has or had."""
 
-    django_model = BlockRevision
+    django_model = models.BlockRevision
     key = ("block_id", "number")
     block_id: str
     number: int
@@ -177,19 +156,15 @@ class RevisionRow(Row):
     limit: int
     written_at: datetime
     conversation_id: str | None
-    attributes: str | None = None
-    source: str = BlockRevision.Source.IMPORT.value
-    reason: str = ""
+    source: str = models.BlockRevision.Source.IMPORT.value
     unconditional: bool = True
-    written_by_id: str | None = None
-    base_version: int | None = None
 
 
 @dataclass(slots=True)
 class AttachedBlockRow(Row):
     """A block attached to an agent. `is_own`: both have the same organization."""
 
-    django_model = AgentBlock
+    django_model = models.AgentBlock
     key = ("agent_id", "block_id")
     agent_id: str
     block_id: str
@@ -204,7 +179,7 @@ class AttachedBlockRow(Row):
 class PeriodRow(Row):
     """Since when an agent's or a conversation's prompt has a block."""
 
-    django_model = ReadingPeriod
+    django_model = models.ReadingPeriod
     key = ("block_id", "agent_id", "conversation_id")
     agent_id: str | None
     conversation_id: str | None
@@ -218,10 +193,8 @@ class PeriodRow(Row):
 class ConversationRow(OwnedRow):
     """A conversation."""
 
-    django_model = Conversation
-    unverified = frozenset({"updated_at", "last_updated_by_id", "version", "compiled_from"}) | {
-        "last_run_completed_at"
-    }
+    django_model = models.Conversation
+    unverified = frozenset({"updated_at", "last_updated_by_id", "compiled_from"})
     agent_id: str
     summary: str | None = None
     model: str | None = None
@@ -231,16 +204,14 @@ class ConversationRow(OwnedRow):
     _: KW_ONLY
     is_default: bool = False
     hidden: bool = False
-    version: int = 1
     compiled_from: str = UNKNOWN_PROMPT
-    last_run_completed_at: datetime | None = None
 
 
 @dataclass(slots=True)
 class IsolatedBlockRow(Row):
     """The isolation of a label in a conversation."""
 
-    django_model = IsolatedBlock
+    django_model = models.IsolatedBlock
     key = ("block_id",)
     unverified = frozenset({"source_block_id", "base_value", "base_version", "created_at"})
     conversation_id: str
@@ -256,7 +227,7 @@ class IsolatedBlockRow(Row):
 class RunRow(OwnedRow):
     """A run; `v1_status` is not stored."""
 
-    django_model = Run
+    django_model = models.Run
     unverified = frozenset({"updated_at"})
     agent_id: str
     conversation_id: str | None
@@ -272,18 +243,13 @@ class RunRow(OwnedRow):
     completed_at: datetime | None
     ttft_ns: int | None
     total_duration_ns: int | None
-    _: KW_ONLY
-    request: str = "{}"
-    request_digest: str = ""
-    error_type: str = ""
-    worker: str = ""
 
 
 @dataclass(slots=True)
 class StepRow(OwnedRow):
     """A step of a run; the converter turns `error_data` into the error."""
 
-    django_model = Step
+    django_model = models.Step
     unverified = frozenset({"updated_at"})
     run_id: str
     number: int
@@ -292,15 +258,13 @@ class StepRow(OwnedRow):
     usage: str
     error: str
     error_data: str
-    _: KW_ONLY
-    blocks_seen: str = "[]"
 
 
 @dataclass(slots=True)
 class MessageRow(OwnedRow):
     """A message."""
 
-    django_model = Message
+    django_model = models.Message
     unverified = frozenset({"updated_at"})
     agent_id: str
     role: str
@@ -322,7 +286,7 @@ class MessageRow(OwnedRow):
 class MessagePositionRow(Row):
     """The position of a message in a conversation."""
 
-    django_model = ConversationMessage
+    django_model = models.ConversationMessage
     key = ("conversation_id", "message_id")
     conversation_id: str
     message_id: str

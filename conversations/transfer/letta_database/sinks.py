@@ -152,18 +152,16 @@ class VerifySink(Sink):
         if not to_verify:
             return rows
         names = tuple(name for name in model_fields(row_class) if name not in row_class.unverified)
-        # System messages are compiled again, from the imported memory.
-        system_names = tuple(name for name in names if name != "content")
         get_values = stored_values_of(row_class, names)
-        get_system_values = stored_values_of(row_class, system_names)
         get_key = values_of(row_class.key)
         stored = {
             tuple(values[name] for name in row_class.key): values
             for values in stored_rows(to_verify).values(*{*row_class.key, *names})
         }
         for row in to_verify:
-            is_system = isinstance(row, MessageRow) and row.role == Message.Role.SYSTEM
-            v1 = get_system_values(row) if is_system else get_values(row)
+            v1 = get_values(row)
+            if isinstance(row, MessageRow) and row.role == Message.Role.SYSTEM:
+                del v1["content"]  # It is compiled again, from the imported memory.
             ours = stored.get(get_key(row))
             if ours is not None:
                 ours = {name: ours[name] for name in v1}

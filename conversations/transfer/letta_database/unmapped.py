@@ -3,8 +3,6 @@
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from psycopg import sql
-
 from .v1_database import V1Database
 
 # Join tables have an agent_id; tables with neither that nor an organization_id can't be scoped.
@@ -67,11 +65,8 @@ class UnmappedRows(NamedTuple):
 
 def count_unmapped(v1: V1Database) -> Iterator[UnmappedRows]:
     """Count the unmapped rows of each table that has any."""
-    for table, condition in _conditions(v1):
-        statement = sql.SQL("SELECT count(*) FROM {} AS t WHERE {}").format(
-            sql.Identifier(table), condition
-        )
-        if count := v1.scalar(statement.as_string(v1.connection)):
+    for table, source in _sources(v1):
+        if count := v1.scalar(f"SELECT count(*) {source}"):
             yield UnmappedRows(table, count, is_partial=table in PARTS)
 
 
@@ -80,38 +75,31 @@ def unmapped_rows(v1: V1Database) -> Iterator[str]:
 
     The rows include V1's secrets.
     """
-    for table, condition in _conditions(v1):
-        statement = sql.SQL("SELECT row_to_json(t)::text FROM {} AS t WHERE {}").format(
-            sql.Identifier(table), condition
-        )
-        for row in v1.scalars(statement.as_string(v1.connection)):
+    for table, source in _sources(v1):
+        for row in v1.scalars(f"SELECT row_to_json(t)::text {source}"):
             # A line break in JSON is whitespace between values; in strings it is escaped.
             line = row.replace("\r", " ").replace("\n", " ")
             yield f'{{"table": "{table}", "row": {line}}}\n'
 
 
-def _conditions(v1: V1Database) -> Iterator[tuple[str, sql.Composable]]:
+def _sources(v1: V1Database) -> Iterator[tuple[str, str]]:
+    """Return the FROM and WHERE clauses of each table; they contain only constants."""
     columns = v1.columns()
-    for table in TABLES:
+    for table, condition in {**dict.fromkeys(TABLES, "true"), **PARTS}.items():
         if table in columns:
-            yield table, _scope(v1, table, columns[table])
-    for table, condition in PARTS.items():
-        scope = _scope(v1, table, columns[table])
-        yield table, sql.SQL("({}) AND {}").format(sql.SQL(condition), scope)
+            scope = _scope(v1, table, columns[table])
+            yield table, f'FROM "{table}" AS t WHERE ({condition}) AND {scope}'
 
 
-def _scope(v1: V1Database, table: str, columns: set[str]) -> sql.Composable:
+def _scope(v1: V1Database, table: str, columns: set[str]) -> str:
     """Return the condition for rows in scope; rows that can't be attributed are excluded."""
-    agents, organizations = v1.scope.agents, v1.scope.organizations
     agent_column = "id" if table == "agents" else "agent_id"
-    agent, has_agent = sql.Identifier("t", agent_column), agent_column in columns
-    if agents is None and organizations is None:
-        return sql.SQL("true")
-    if agents is not None:
-        return sql.SQL("{} = ANY(%(agents)s)" if has_agent else "false").format(agent)
+    if v1.scope.agents is None and v1.scope.organizations is None:
+        return "true"
+    if v1.scope.agents is not None:
+        return f"t.{agent_column} = ANY(%(agents)s)" if agent_column in columns else "false"
     if "organization_id" in columns:
-        return sql.SQL("t.organization_id = ANY(%(organizations)s)")
-    if not has_agent:
-        return sql.SQL("false")
-    agents_in_scope = "SELECT id FROM agents WHERE organization_id = ANY(%(organizations)s)"
-    return sql.SQL("{} IN ({})").format(agent, sql.SQL(agents_in_scope))
+        return "t.organization_id = ANY(%(organizations)s)"
+    if agent_column not in columns:
+        return "false"
+    return "t.agent_id IN (SELECT id FROM agents WHERE organization_id = ANY(%(organizations)s))"

@@ -71,13 +71,11 @@ class V1Database:
 
     def columns(self) -> dict[str, set[str]]:
         """Return the names of the columns of every table."""
-        columns: dict[str, set[str]] = {}
-        for table, column in self.connection.execute(
-            "SELECT table_name, column_name FROM information_schema.columns "
-            "WHERE table_schema = current_schema()"
-        ):
-            columns.setdefault(table, set()).add(column)
-        return columns
+        rows = self.connection.execute(
+            "SELECT table_name, array_agg(column_name::text) FROM information_schema.columns "
+            "WHERE table_schema = current_schema() GROUP BY table_name"
+        )
+        return {table: set(columns) for table, columns in rows}
 
     def _stream(
         self, statement: str, row_factory: BaseRowFactory[T], parameters: dict[str, Any]
