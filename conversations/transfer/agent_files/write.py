@@ -167,7 +167,7 @@ def _agent(
 
 
 def _tool(agent: Agent, name: str, ids: FileIds) -> FileTool:
-    kept: list[Any] = [each for each in agent.tool_definitions if each["name"] == name]
+    kept: dict[str, Any] = next((t for t in agent.tool_definitions if t["name"] == name), {})
     function = FUNCTIONS.get(name)
     fields: dict[str, Any] = {
         "id": ids[tool_id(name)],
@@ -178,7 +178,7 @@ def _tool(agent: Agent, name: str, ids: FileIds) -> FileTool:
         "tags": [],
     }
     source = {"source_type": "python"} if function else {}
-    return FileTool.model_construct(**{**fields, **source, **(kept[0] if kept else {})})
+    return FileTool.model_construct(**{**fields, **source, **kept})
 
 
 def _message(message: Message, ids: FileIds) -> FileMessage:

@@ -8,8 +8,8 @@ from ...models import Message
 from ..agent_files.model import reading_order
 from .convert import derived_id
 from .queries import Query, V1MessagePosition
-from .rows import ConversationRow, MessageRow
-from .sinks import ListedMessage, Order, Report, Sink
+from .rows import ConversationRow, MessagePositionRow, MessageRow
+from .sinks import Order, Report, Sink
 from .v1_database import FETCH_SIZE, V1Database
 
 
@@ -62,16 +62,20 @@ def _by_conversation(
 
 def _ordered(
     report: Report, request: OrderRequest, positions: list[V1MessagePosition]
-) -> tuple[list[ListedMessage], bool]:
+) -> tuple[list[MessagePositionRow], bool]:
     """Return the messages, the system message first, and whether V1 has that."""
     context = _context(report, request, positions)
     ids = reading_order([row.message_id for row in positions], context)
     system = {row.message_id for row in positions if row.role == Message.Role.SYSTEM}
     v1_first = next((each for each in [*context, *ids] if each in system), None)
-    first = v1_first or derived_id("message", "system", request.conversation.id)
+    conversation_id = request.conversation.id
+    first = v1_first or derived_id("message", "system", conversation_id)
     in_context = {*context, first}
     in_order = [first, *(each for each in ids if each != first)]
-    messages = [ListedMessage(each, each in in_context) for each in in_order]
+    messages = [
+        MessagePositionRow(conversation_id, each, position, each in in_context)
+        for position, each in enumerate(in_order)
+    ]
     return messages, v1_first is not None
 
 

@@ -6,7 +6,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from itertools import pairwise
-from typing import Any, NamedTuple
+from typing import Any
 
 import orjson
 from django.db import transaction
@@ -32,14 +32,8 @@ from .rows import (
 Report = Callable[[str], None]
 
 
-class ListedMessage(NamedTuple):
-    """A message in the order of a conversation."""
-
-    message_id: str
-    in_context: bool
-
-
-Order = dict[str, list[ListedMessage]]
+# By conversation.
+Order = dict[str, list[MessagePositionRow]]
 
 
 class Sink:
@@ -107,10 +101,7 @@ class InsertSink(Sink):
                 continue
             if here:
                 replaced.append(conversation_id)
-            rows += [
-                MessagePositionRow(conversation_id, message_id, position, in_context)
-                for position, (message_id, in_context) in enumerate(messages)
-            ]
+            rows += messages
             self.counts[table_name(MessagePositionRow)] += len(messages) - len(here)
         ConversationMessage.objects.filter(conversation__in=replaced).delete()
         insert_rows(rows)
@@ -176,8 +167,8 @@ class VerifySink(Sink):
             self._compare(
                 MessagePositionRow,
                 conversation_id,
-                {"order": [tuple(message) for message in messages]},
-                {"order": [tuple(message) for message in ours]},
+                {"order": [(row.message_id, row.in_context) for row in messages]},
+                {"order": [(row.message_id, row.in_context) for row in ours]},
             )
 
     def _compare(
@@ -203,7 +194,10 @@ def _stored_order(conversation_ids: Iterable[str]) -> Order:
     for conversation_id, message_id, in_context in in_order.values_list(
         "conversation_id", "message_id", "in_context"
     ):
-        order[conversation_id].append(ListedMessage(message_id, in_context))
+        position = len(order[conversation_id])
+        order[conversation_id].append(
+            MessagePositionRow(conversation_id, message_id, position, in_context)
+        )
     return order
 
 

@@ -66,7 +66,8 @@ class UnmappedRows(NamedTuple):
 def count_unmapped(v1: V1Database) -> Iterator[UnmappedRows]:
     """Count the unmapped rows of each table that has any."""
     for table, source in _sources(v1):
-        if count := v1.scalar(f"SELECT count(*) {source}"):
+        [count] = v1.scalars(f"SELECT count(*) {source}")
+        if count:
             yield UnmappedRows(table, count, is_partial=table in PARTS)
 
 

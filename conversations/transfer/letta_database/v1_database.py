@@ -60,11 +60,6 @@ class V1Database:
         with self.connection.cursor(row_factory=args_row(query.row)) as cursor:
             return cursor.execute(query.sql.encode(), self._with_scope(parameters)).fetchall()
 
-    def scalar(self, statement: str) -> Any:
-        """Return the first column of a statement's only row."""
-        with self.connection.cursor(row_factory=scalar_row) as cursor:
-            return cursor.execute(statement.encode(), self._with_scope({})).fetchone()
-
     def scalars(self, statement: str) -> Iterator[Any]:
         """Stream the first column of a statement's rows."""
         yield from self._stream(statement, scalar_row, {})
