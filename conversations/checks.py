@@ -52,10 +52,7 @@ def _is_valid(key: str, value: object) -> bool:
 
 def _check_providers(providers: object) -> list[Error]:
     """Report providers without a base URL. The texts leave out values: they hold API keys."""
-    if not isinstance(providers, Mapping):
-        entries = {"": providers}
-    else:
-        entries = {name: entry for name, entry in providers.items() if not _is_usable(name, entry)}
+    entries = providers if isinstance(providers, Mapping) else {"": providers}
     return [
         Error(
             f"CONVERSATIONS['PROVIDERS'] has an unusable entry {name!r}.",
@@ -65,7 +62,8 @@ def _check_providers(providers: object) -> list[Error]:
             ),
             id="conversations.E004",
         )
-        for name in entries
+        for name, entry in entries.items()
+        if not _is_usable(name, entry)
     ]
 
 

@@ -87,9 +87,6 @@ class InvalidModelHandle(InvalidArgument):
 class ModelRequired(InvalidArgument):
     """An agent was to be created without a model."""
 
-    def __init__(self) -> None:
-        super().__init__("An agent needs a model")
-
 
 class UnknownLabels(InvalidArgument):
     """The agent has no blocks with these labels."""

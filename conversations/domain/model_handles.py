@@ -6,13 +6,9 @@ from .errors import InvalidModelHandle, UnknownModelHandle
 
 
 def check_model_handle(handle: str) -> None:
-    """Check that the handle reads provider/model and that its provider is configured.
+    """Raise InvalidModelHandle or UnknownModelHandle unless the handle names a known provider.
 
-    Without any provider, the scripted model answers for every handle.
-
-    Raises:
-        InvalidModelHandle: it does not read provider/model.
-        UnknownModelHandle: no such provider is configured.
+    Without any provider, the scripted model replies for every handle.
     """
     provider, slash, model = handle.partition("/")
     if not (provider and slash and model):

@@ -54,8 +54,8 @@ class AgentFields(TypedDict, total=False):
 
 
 ADJECTIVES = ["Brisk", "Calm", "Clear", "Eager", "Fair", "Keen", "Kind", "Quick", "Steady", "Warm"]
-PROMPT_FIELDS = {"system", "timezone", "deleted_at"}  # The default prompt depends on these.
 NOUNS = ["Badger", "Crane", "Falcon", "Finch", "Heron", "Lynx", "Marten", "Otter", "Raven", "Wren"]
+PROMPT_FIELDS = {"system", "timezone", "deleted_at"}  # The default prompt depends on these.
 
 
 @memory_write
@@ -73,7 +73,7 @@ def create_agent(
     fields.setdefault("system", DEFAULT_SYSTEM_PROMPT)
     policy = fields.pop("isolated_labels", [])
     if "model" not in fields:
-        raise ModelRequired
+        raise ModelRequired("An agent needs a model")
     _check(fields)
     agent = Agent.objects.create(
         organization=organization, created_by=by.member, last_updated_by=by.member, **fields

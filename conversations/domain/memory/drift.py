@@ -11,7 +11,7 @@ from ..errors import Conflict, NotIsolated
 from .audience import find_audience
 from .blocks import BlockFields, check_version, lock_blocks, write_block
 from .effective import EffectiveBlock
-from .retry import LabelChanged, retry_on_label_change
+from .writes import LabelChanged, retry_on_label_change
 
 
 @dataclass(frozen=True)
@@ -145,10 +145,8 @@ def preview_promotion(
     """Return what `promote` would do. Writes nothing."""
     comparison = compare(conversation, label)
     check_version(comparison.isolation.block, expected_version)
-    shared = _promotable(comparison, force=force)
-    value = comparison.isolation.block.value
-    applied = shared.value != value
-    shared.value = value
+    shared, value = _promotable(comparison, force=force), comparison.isolation.block.value
+    applied, shared.value = shared.value != value, value
     return _promotion(shared, applied=applied)
 
 

@@ -6,9 +6,7 @@ from enum import StrEnum
 from ...models import AgentBlock, Block, Conversation, IsolatedBlock
 from ..actor import Actor, Source
 from ..errors import Conflict, InvalidArgument, quoted
-from .blocks import insert_blocks
-from .isolation import copy_into
-from .periods import begin_periods
+from .isolation import copy_into, insert_isolated, isolated_copy
 
 
 class ForkChoice(StrEnum):
@@ -35,31 +33,23 @@ def fork_isolations(
             f"its isolated labels are {quoted(labels)}"
         )
     shared_blocks = _shared_blocks_to_reset(original, choices)
-    copies: list[Block] = []
     links: list[IsolatedBlock] = []
     for isolation in isolations:
-        if choices.get(isolation.label) == ForkChoice.SHARE:
-            continue
-        shared = shared_blocks.get(isolation.label)
-        copy = copy_into(fork, shared or isolation.block, by=by)
-        copies.append(copy)
-        links.append(
-            IsolatedBlock(
+        choice = choices.get(isolation.label, ForkChoice.COPY)
+        if choice == ForkChoice.RESET:
+            links.append(isolated_copy(fork, shared_blocks[isolation.label], by=by))
+        elif choice == ForkChoice.COPY:
+            copy = IsolatedBlock(
                 conversation=fork,
-                block=copy,
+                block=copy_into(fork, isolation.block, by=by),
                 label=isolation.label,
-                source_block_id=shared.pk if shared else isolation.source_block_id,
-                base_value=shared.value if shared else isolation.base_value,
-                base_version=shared.version if shared else isolation.base_version,
+                source_block_id=isolation.source_block_id,
+                base_value=isolation.base_value,
+                base_version=isolation.base_version,
             )
-        )
-    insert_blocks(
-        copies,
-        by=by._replace(source=Source.FORK),
-        reason=f"forked from {original.pk}",
-        base_versions=[link.base_version for link in links],
-    )
-    begin_periods(IsolatedBlock.objects.bulk_create(links), by=by, at=fork.created_at)
+            links.append(copy)
+    by = by._replace(source=Source.FORK)
+    insert_isolated(links, by=by, reason=f"forked from {original.pk}", at=fork.created_at)
 
 
 def _shared_blocks_to_reset(

@@ -19,7 +19,7 @@ from .blocks import (
 )
 from .effective import EffectiveBlock, find_effective
 from .periods import begin_periods, end_periods
-from .retry import LabelChanged, retry_on_label_change
+from .writes import LabelChanged, retry_on_label_change
 
 
 def blocks_to_isolate(agent: Agent, labels: Iterable[str], *, with_policy: bool) -> list[Block]:
@@ -50,24 +50,32 @@ def isolate_blocks(
 
     It must not have isolated their labels. `value` replaces the shared text.
     """
-    copies = [copy_into(conversation, shared, by=by) for shared in shared_blocks]
+    links = [isolated_copy(conversation, shared, by=by) for shared in shared_blocks]
     if value is not None:
-        for copy in copies:
-            copy.value = value
-    base_versions = [shared.version for shared in shared_blocks]
-    insert_blocks(copies, by=by, reason="isolated", base_versions=base_versions)
-    links = IsolatedBlock.objects.bulk_create(
-        IsolatedBlock(
-            conversation=conversation,
-            block=copy,
-            label=copy.label,
-            source_block=shared,
-            base_value=shared.value,
-            base_version=shared.version,
-        )
-        for shared, copy in zip(shared_blocks, copies, strict=True)
+        for link in links:
+            link.block.value = value
+    insert_isolated(links, by=by, reason="isolated", at=at)
+
+
+def isolated_copy(conversation: Conversation, shared: Block, *, by: Actor) -> IsolatedBlock:
+    """Return the unsaved link to an unsaved copy of a shared block, which is its base."""
+    return IsolatedBlock(
+        conversation=conversation,
+        block=copy_into(conversation, shared, by=by),
+        label=shared.label,
+        source_block=shared,
+        base_value=shared.value,
+        base_version=shared.version,
     )
-    begin_periods(links, by=by, at=at)
+
+
+def insert_isolated(
+    links: list[IsolatedBlock], *, by: Actor, reason: str, at: datetime | None = None
+) -> None:
+    """Insert links with their blocks; they are in force from now on or since `at`."""
+    base_versions = [link.base_version for link in links]
+    insert_blocks([link.block for link in links], by=by, reason=reason, base_versions=base_versions)
+    begin_periods(IsolatedBlock.objects.bulk_create(links), by=by, at=at)
 
 
 def copy_into(conversation: Conversation, block: Block, *, by: Actor) -> Block:

@@ -8,7 +8,7 @@ from ..errors import NotFound, NotIsolated, quoted
 from .blocks import BlockFields, lock_block, write_block
 from .effective import EffectiveBlock, effective_blocks, find_effective
 from .isolation import isolate_label
-from .retry import LabelChanged, retry_on_label_change
+from .writes import LabelChanged, retry_on_label_change
 
 
 @retry_on_label_change
@@ -18,7 +18,6 @@ def edit_label(
     *,
     by: Actor,
     edit: Callable[[Block], BlockFields],
-    expected_version: int | None = None,
     reason: str = "",
 ) -> EffectiveBlock:
     """Change the block that this conversation reads as `label`, isolated or shared.
@@ -34,7 +33,7 @@ def edit_label(
     write_block(
         block,
         by=by,
-        expected_version=block.version if expected_version is None else expected_version,
+        expected_version=block.version,
         reason=reason,
         conversation=conversation,
         **edit(block),

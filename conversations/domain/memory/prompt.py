@@ -197,14 +197,10 @@ def recompile_all(conversation_ids: Iterable[str]) -> dict[str, str]:
     return {pk: message.text for pk, message in messages.items()}
 
 
-def preview_prompt(conversation: Conversation) -> Prompt:
-    """Return what `recompile` would store now. Writes nothing."""
-    return compile_now(conversation)[0]
-
-
-def compile_now(conversation: Conversation) -> tuple[Prompt, list[EffectiveBlock]]:
-    """Compile the prompt; return it with the effective blocks. Writes nothing."""
-    blocks = effective_blocks(conversation)
+def preview_prompt(
+    conversation: Conversation, blocks: list[EffectiveBlock] | None = None
+) -> Prompt:
+    """Return what `recompile` would store now; `blocks` saves reading them. Writes nothing."""
+    blocks = effective_blocks(conversation) if blocks is None else blocks
     count = conversation.message_links.filter(position__gt=0).count()
-    prompt = compile_prompt(conversation, blocks, compiled_at=timezone.now(), message_count=count)
-    return prompt, blocks
+    return compile_prompt(conversation, blocks, compiled_at=timezone.now(), message_count=count)

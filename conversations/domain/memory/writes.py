@@ -2,6 +2,10 @@
 
 The functions that change what a prompt is compiled from call `mark_stale`, which raises unless a
 `memory_write` is running; the recompilation follows at the end of the outermost one.
+
+A verb about a label finds the block that it means, locks it, and looks again. If the label was
+isolated or released in between, the locked block is the wrong one. Locking a second block then
+would break the lock order, so the verb rolls back, which frees its locks, and starts again.
 """
 
 from collections.abc import Callable
@@ -12,10 +16,13 @@ from typing import Any, ParamSpec, TypeVar
 from django.db import transaction
 
 from ...models import Conversation
+from ..errors import Conflict
 from .prompt import recompile_all
 
 P = ParamSpec("P")
 R = TypeVar("R")
+
+MAX_ATTEMPTS = 10
 
 # The ids of the default conversations that the running memory write must recompile.
 _stale: ContextVar[set[str] | None] = ContextVar("stale", default=None)
@@ -56,3 +63,26 @@ def mark_stale(**conditions: Any) -> None:
         raise RuntimeError("Memory was changed outside of a memory_write")
     defaults = Conversation.objects.filter(is_default=True, agent__deleted_at=None, **conditions)
     stale.update(defaults.values_list("pk", flat=True))
+
+
+class LabelChanged(Exception):
+    """The locked block is no longer the one that the label means."""
+
+
+def retry_on_label_change(verb: Callable[P, R]) -> Callable[P, R]:
+    """Make a verb one memory write that is rolled back and retried on LabelChanged.
+
+    Raises Conflict after `MAX_ATTEMPTS` attempts.
+    """
+    attempt = memory_write(verb)
+
+    @wraps(attempt)
+    def write(*args: P.args, **kwargs: P.kwargs) -> R:
+        for _ in range(MAX_ATTEMPTS):
+            try:
+                return attempt(*args, **kwargs)
+            except LabelChanged:
+                continue
+        raise Conflict("Other requests isolate and release this label at the same time; try again")
+
+    return write

@@ -5,7 +5,8 @@ from typing import Any
 
 from ...llm.tokens import count_tokens
 from ...models import Conversation, Message
-from ..memory.prompt import Prompt, compile_now
+from ..memory.effective import effective_blocks
+from ..memory.prompt import Prompt, preview_prompt
 from ..tools.definitions import tool_definitions
 
 
@@ -40,7 +41,8 @@ class ContextWindow:
 def context_window(conversation: Conversation) -> ContextWindow:
     """Return what the model would read if the next turn began now. Writes nothing."""
     agent = conversation.agent
-    prompt, blocks = compile_now(conversation)
+    blocks = effective_blocks(conversation)
+    prompt = preview_prompt(conversation, blocks)
     labels = [effective.label for effective in blocks]
     links = conversation.message_links.in_context().select_related("message")
     messages = [link.message for link in links]
