@@ -10,8 +10,6 @@ from ..domain.memory.drift import (
     SharedMoved,
     compare,
     merge,
-    preview_promotion,
-    preview_reset,
     promote,
     rebase,
     reset,
@@ -118,11 +116,12 @@ class MemoryViews(RowViews):
     def promote(self, request: HttpRequest, conversation: Conversation) -> HttpResponse:
         """Show the change of the shared block and its readers, then promote the text."""
         label, version = label_of(request), number_in(request.POST, "version")
+        by = actor(request)
         if version is not None:
             done = promote(
                 conversation,
                 label,
-                by=actor(request),
+                by=by,
                 force="force" in request.POST,
                 expected_version=version,
                 shared_version=number_in(request.POST, "shared_version"),
@@ -132,9 +131,9 @@ class MemoryViews(RowViews):
             return self.succeed(request, conversation, message)
         comparison = compare(conversation, label)
         try:
-            promotion, moved = preview_promotion(conversation, label), False
+            promotion, moved = promote(conversation, label, by=by, dry_run=True), False
         except SharedMoved:
-            promotion, moved = preview_promotion(conversation, label, force=True), True
+            promotion, moved = promote(conversation, label, by=by, force=True, dry_run=True), True
         shared_value = comparison.shared.value if comparison.shared else ""
         context = {
             "title": f"Promote {label}?",
@@ -154,7 +153,7 @@ class MemoryViews(RowViews):
             reset(conversation, label, by=actor(request), expected_version=version)
             return self.succeed(request, conversation, f"Reset {label} to the shared text.")
         effective = compare(conversation, label).effective
-        reset_value = preview_reset(conversation, label).block.value
+        reset_value = reset(conversation, label, by=actor(request), dry_run=True).block.value
         change = diff(effective.block.value, reset_value)
         context = {"title": f"Reset {label}?", "effective": effective, "change": change}
         return self.render_page(request, "reset", conversation, context)

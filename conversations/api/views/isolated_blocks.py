@@ -11,9 +11,6 @@ from rest_framework.response import Response
 from ...domain.memory.blocks import BlockFields
 from ...domain.memory.drift import (
     compare,
-    preview_promotion,
-    preview_rebase,
-    preview_reset,
     promote,
     rebase,
     reset,
@@ -184,21 +181,14 @@ class PromoteIsolatedBlock(ApiView):
         """Write the isolated text of a label to the shared block."""
         conversation = find_conversation(request, conversation_id)
         body = read_body(request, PromoteBody, required=False)
-        if body["dry_run"]:
-            promotion = preview_promotion(
-                conversation,
-                label,
-                force=body["force"],
-                expected_version=expected_version(request),
-            )
-        else:
-            promotion = promote(
-                conversation,
-                label,
-                by=actor_of(request),
-                force=body["force"],
-                expected_version=expected_version(request),
-            )
+        promotion = promote(
+            conversation,
+            label,
+            by=actor_of(request),
+            force=body["force"],
+            expected_version=expected_version(request),
+            dry_run=body["dry_run"],
+        )
         return Response(promotion_json(promotion, dry_run=body["dry_run"]))
 
 
@@ -212,12 +202,17 @@ class ResetIsolatedBlock(ApiView):
     def post(self, request: Request, conversation_id: str, label: str) -> HttpResponse:
         """Reset the isolated block of a label to the shared text."""
         conversation = find_conversation(request, conversation_id)
-        version = expected_version(request)
-        if read_body(request, ResetBody, required=False)["dry_run"]:
-            effective = preview_reset(conversation, label, expected_version=version)
+        body = read_body(request, ResetBody, required=False)
+        effective = reset(
+            conversation,
+            label,
+            by=actor_of(request),
+            expected_version=expected_version(request),
+            dry_run=body["dry_run"],
+        )
+        if body["dry_run"]:
             return Response(effective_block_json(effective))
-        by = actor_of(request)
-        return respond(request, reset(conversation, label, by=by, expected_version=version))
+        return respond(request, effective)
 
 
 class RebaseIsolatedBlock(ApiView):
@@ -231,20 +226,12 @@ class RebaseIsolatedBlock(ApiView):
         """Merge shared changes into the isolated block of a label."""
         conversation = find_conversation(request, conversation_id)
         body = read_body(request, RebaseBody, required=False)
-        resolution = body.get("resolution")
-        if body["dry_run"]:
-            effective = preview_rebase(
-                conversation,
-                label,
-                resolution=resolution,
-                expected_version=expected_version(request),
-            )
-        else:
-            effective = rebase(
-                conversation,
-                label,
-                by=actor_of(request),
-                resolution=resolution,
-                expected_version=expected_version(request),
-            )
+        effective = rebase(
+            conversation,
+            label,
+            by=actor_of(request),
+            resolution=body.get("resolution"),
+            expected_version=expected_version(request),
+            dry_run=body["dry_run"],
+        )
         return Response(rebase_json(effective, dry_run=body["dry_run"]))

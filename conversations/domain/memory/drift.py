@@ -112,64 +112,50 @@ def promote(
     force: bool = False,
     expected_version: int | None = None,
     shared_version: int | None = None,
+    dry_run: bool = False,
 ) -> Promotion:
     """Write the isolated text to the shared block; the result is the new base.
 
     `expected_version` is the version of the isolated block, `shared_version` that of the shared
-    one, here and below. Raises SharedMoved if the shared block has changed since the base, unless
-    forced.
+    one; a dry run locks and writes nothing, here and below. Raises SharedMoved if the shared block
+    has changed since the base, unless forced.
     """
-    comparison = _lock(conversation, label, expected_version, shared_version)
-    isolation, shared = comparison.isolation, _promotable(comparison, force=force)
+    comparison = _lock(conversation, label, expected_version, shared_version, dry_run=dry_run)
+    isolation, shared = comparison.isolation, _require_shared(comparison)
     value = isolation.block.value
+    if not force and shared.value not in (isolation.base_value, value):
+        raise SharedMoved(comparison, shared)
     applied = shared.value != value
-    shared = write_block(
-        shared,
-        by=by._replace(source=Source.PROMOTE),
-        # Unless forced, the locked shared text was compared with the base.
-        expected_version=None if force else shared.version,
-        conversation=conversation,
-        value=value,
-    )
-    _set_base(isolation, shared)
-    return _promotion(shared, applied=applied)
-
-
-def preview_promotion(
-    conversation: Conversation,
-    label: str,
-    *,
-    force: bool = False,
-    expected_version: int | None = None,
-) -> Promotion:
-    """Return what `promote` would do. Writes nothing."""
-    comparison = compare(conversation, label)
-    check_version(comparison.isolation.block, expected_version)
-    shared, value = _promotable(comparison, force=force), comparison.isolation.block.value
-    applied, shared.value = shared.value != value, value
-    return _promotion(shared, applied=applied)
+    if dry_run:
+        shared.value = value
+    else:
+        shared = write_block(
+            shared,
+            by=by._replace(source=Source.PROMOTE),
+            # Unless forced, the locked shared text was compared with the base.
+            expected_version=None if force else shared.version,
+            conversation=conversation,
+            value=value,
+        )
+        _set_base(isolation, shared)
+    audience = find_audience(shared)
+    return Promotion(shared, applied, audience.agents, audience.conversations)
 
 
 @retry_on_label_change
 def reset(
-    conversation: Conversation, label: str, *, by: Actor, expected_version: int | None = None
+    conversation: Conversation,
+    label: str,
+    *,
+    by: Actor,
+    expected_version: int | None = None,
+    dry_run: bool = False,
 ) -> EffectiveBlock:
     """Overwrite the isolated block with the shared value, description and limit."""
     # The version is checked by the write: without a change, any version is accepted.
-    comparison = _lock(conversation, label, None)
-    by = by._replace(source=Source.RESET)
-    return _write_isolated(comparison, reset_fields(comparison), by=by, expected=expected_version)
-
-
-def preview_reset(
-    conversation: Conversation, label: str, *, expected_version: int | None = None
-) -> EffectiveBlock:
-    """Return what `reset` would leave. Writes nothing."""
-    comparison = compare(conversation, label)
-    block, fields = comparison.isolation.block, reset_fields(comparison)
-    if any(getattr(block, name) != value for name, value in fields.items()):
-        check_version(block, expected_version)
-    return _preview_isolated(comparison, fields)
+    comparison = _lock(conversation, label, None, None, dry_run=dry_run)
+    by, fields = by._replace(source=Source.RESET), reset_fields(comparison)
+    return _write_isolated(comparison, fields, by=by, expected=expected_version, dry_run=dry_run)
 
 
 @retry_on_label_change
@@ -181,31 +167,18 @@ def rebase(
     resolution: str | None = None,
     expected_version: int | None = None,
     shared_version: int | None = None,
+    dry_run: bool = False,
 ) -> EffectiveBlock:
     """Merge the changes of the shared block since the base into the isolated one, by lines.
 
     Raises MergeConflict if both changed the same lines, unless `resolution` is the merged text.
     """
-    comparison = _lock(conversation, label, expected_version, shared_version)
-    by = by._replace(source=Source.REBASE)
+    comparison = _lock(conversation, label, expected_version, shared_version, dry_run=dry_run)
     if resolution is None:
         # The merge is based on the locked text, whichever version the caller has seen.
         expected_version, resolution = comparison.isolation.block.version, merge(comparison)
-    return _write_isolated(comparison, {"value": resolution}, by=by, expected=expected_version)
-
-
-def preview_rebase(
-    conversation: Conversation,
-    label: str,
-    *,
-    resolution: str | None = None,
-    expected_version: int | None = None,
-) -> EffectiveBlock:
-    """Return what `rebase` would leave. Writes nothing."""
-    comparison = compare(conversation, label)
-    check_version(comparison.isolation.block, expected_version)
-    value = merge(comparison) if resolution is None else resolution
-    return _preview_isolated(comparison, {"value": value})
+    by, fields = by._replace(source=Source.REBASE), BlockFields(value=resolution)
+    return _write_isolated(comparison, fields, by=by, expected=expected_version, dry_run=dry_run)
 
 
 def merge(comparison: Comparison) -> str:
@@ -233,21 +206,27 @@ def merge(comparison: Comparison) -> str:
 
 
 def _lock(
-    conversation: Conversation, label: str, expected: int | None, expected_shared: int | None = None
+    conversation: Conversation,
+    label: str,
+    expected: int | None,
+    expected_shared: int | None,
+    *,
+    dry_run: bool,
 ) -> Comparison:
     """Lock both blocks and the IsolatedBlock row, and return their comparison."""
     comparison = compare(conversation, label)
-    blocks = [comparison.isolation.block, *([comparison.shared] if comparison.shared else [])]
-    lock_blocks(blocks)
-    list(IsolatedBlock.objects.select_for_update(no_key=True).filter(pk=comparison.isolation.pk))
-    # Read again: the rows may have changed while waiting for the locks.
-    locked = compare(conversation, label)
-    if (locked.isolation, locked.shared) != (comparison.isolation, comparison.shared):
-        raise LabelChanged
-    check_version(locked.isolation.block, expected)
-    if locked.shared is not None:
-        check_version(locked.shared, expected_shared)
-    return locked
+    if not dry_run:
+        isolation, shared = comparison.isolation, comparison.shared
+        lock_blocks([isolation.block, *([shared] if shared else [])])
+        list(IsolatedBlock.objects.select_for_update(no_key=True).filter(pk=isolation.pk))
+        # Read again: the rows may have changed while waiting for the locks.
+        comparison = compare(conversation, label)
+        if (comparison.isolation, comparison.shared) != (isolation, shared):
+            raise LabelChanged
+    check_version(comparison.isolation.block, expected)
+    if comparison.shared is not None:
+        check_version(comparison.shared, expected_shared)
+    return comparison
 
 
 def _require_shared(comparison: Comparison) -> Block:
@@ -259,13 +238,6 @@ def _require_shared(comparison: Comparison) -> Block:
     return comparison.shared
 
 
-def _promotable(comparison: Comparison, *, force: bool) -> Block:
-    isolation, shared = comparison.isolation, _require_shared(comparison)
-    if not force and shared.value not in (isolation.base_value, isolation.block.value):
-        raise SharedMoved(comparison, shared)
-    return shared
-
-
 def reset_fields(comparison: Comparison) -> BlockFields:
     """Return what a reset writes: the shared value, description and limit."""
     shared = _require_shared(comparison)
@@ -273,20 +245,21 @@ def reset_fields(comparison: Comparison) -> BlockFields:
 
 
 def _write_isolated(
-    comparison: Comparison, fields: BlockFields, *, by: Actor, expected: int | None
+    comparison: Comparison, fields: BlockFields, *, by: Actor, expected: int | None, dry_run: bool
 ) -> EffectiveBlock:
     isolation, shared = comparison.isolation, _require_shared(comparison)
-    isolation.block = write_block(
-        isolation.block, by=by, expected_version=expected, base_version=shared.version, **fields
-    )
-    _set_base(isolation, shared)
-    return comparison.effective
-
-
-def _preview_isolated(comparison: Comparison, fields: BlockFields) -> EffectiveBlock:
-    comparison.isolation.base_value = _require_shared(comparison).value
+    block = isolation.block
+    if not dry_run:
+        isolation.block = write_block(
+            block, by=by, expected_version=expected, base_version=shared.version, **fields
+        )
+        _set_base(isolation, shared)
+        return comparison.effective
+    if any(getattr(block, name) != value for name, value in fields.items()):
+        check_version(block, expected)
     for name, value in fields.items():
-        setattr(comparison.isolation.block, name, value)
+        setattr(block, name, value)
+    isolation.base_value = shared.value
     return comparison.effective
 
 
@@ -295,8 +268,3 @@ def _set_base(isolation: IsolatedBlock, shared: Block) -> None:
     isolation.base_version = shared.version
     isolation.source_block = shared
     isolation.save(update_fields=["base_value", "base_version", "source_block"])
-
-
-def _promotion(shared: Block, *, applied: bool) -> Promotion:
-    audience = find_audience(shared)
-    return Promotion(shared, applied, audience.agents, audience.conversations)

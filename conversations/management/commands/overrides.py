@@ -16,8 +16,6 @@ from conversations.domain.errors import DomainError
 from conversations.domain.memory.bulk import Outcome, rebase_all, reset_all
 from conversations.domain.memory.drift import (
     compare,
-    preview_promotion,
-    preview_rebase,
     promote,
     rebase,
 )
@@ -122,10 +120,7 @@ class Command(OperatorCommand):
 
     def _promote(self, rows: QuerySet[IsolatedBlock], *, force: bool, dry_run: bool) -> None:
         conversation, label = _only(rows)
-        if dry_run:
-            promotion = preview_promotion(conversation, label, force=force)
-        else:
-            promotion = promote(conversation, label, by=BY, force=force)
+        promotion = promote(conversation, label, by=BY, force=force, dry_run=dry_run)
         block = promotion.block
         self.result(f"{block.pk}\t{block.label}\t{block.version}")
         if not promotion.applied:
@@ -143,10 +138,7 @@ class Command(OperatorCommand):
             text = Path(path).read_text(encoding="utf-8")
         except (OSError, UnicodeDecodeError) as error:
             raise CommandError(f"--resolution: can't read {path!r}: {error}") from None
-        if dry_run:
-            preview_rebase(conversation, label, resolution=text)
-        else:
-            rebase(conversation, label, by=BY, resolution=text)
+        rebase(conversation, label, by=BY, resolution=text, dry_run=dry_run)
         self._print_outcomes([Outcome(conversation.pk, "applied")], dry_run=dry_run)
 
     def _print_outcomes(self, outcomes: Iterable[Outcome], *, dry_run: bool) -> None:

@@ -8,8 +8,6 @@ from conversations.domain.memory.drift import (
     MergeConflict,
     SharedMoved,
     compare,
-    preview_promotion,
-    preview_rebase,
     promote,
     rebase,
     reset,
@@ -131,10 +129,10 @@ def test_promote_over_shared_limit_changes_nothing(alice, conversation):
     assert conversation.isolations.get().base_value == LINES
 
 
-def test_preview_promotion_writes_nothing(conversation):
+def test_dry_run_of_promote_writes_nothing(conversation):
     write(own_of(conversation), "better")
 
-    promotion = preview_promotion(conversation, "human")
+    promotion = promote(conversation, "human", by=actor(), dry_run=True)
 
     assert (promotion.applied, promotion.block.value) == (True, "better")
     assert shared_of(conversation).value == LINES
@@ -182,10 +180,10 @@ def test_rebase_conflict_writes_nothing_until_resolved(alice, conversation):
     assert conversation.isolations.get().base_value == LINES.replace("two", "zwei")
 
 
-def test_preview_rebase_writes_nothing(conversation):
+def test_dry_run_of_rebase_writes_nothing(conversation):
     write(shared_of(conversation), LINES + "\nfive")
 
-    assert preview_rebase(conversation, "human").block.value == LINES + "\nfive"
+    assert rebase(conversation, "human", by=actor(), dry_run=True).block.value == LINES + "\nfive"
     assert own_of(conversation).value == LINES
 
 
