@@ -14,7 +14,7 @@ from ..factories import actor, make_agent, make_conversation, make_messages, mak
 QUERIES = {
     ("conversation", "timeline"): 10,  # the messages, the changes
     ("conversation", "context"): 13,  # the effective blocks (2), the messages and their counts
-    ("conversation", "promote"): 17,  # the comparison, the preview; the readers
+    ("conversation", "promote"): 19,  # the comparison, the dry run in a transaction; the readers
     ("conversation", "rebase"): 11,  # the comparison
     ("conversation", "fork"): 8,
     ("agent", "change"): 11,  # the blocks, the conversations; then what the record names
