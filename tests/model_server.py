@@ -1,26 +1,34 @@
-"""A server that speaks OpenAI's chat completions and does what the last message of the user says.
+"""Serve OpenAI's chat completions, following a script in the last user message.
 
-Each line of that message is for one request, or goes before the line that is:
+A script has one instruction per line; tests/script.py builds them. Each request of a turn takes
+the next reply of the script; once the script has ended, the reply is "done".
 
-    SAY text            answer text, in pieces of a word
-    THINK text          reasoning before it
-    CALL name {json}    call a tool; several lines of CALL+ make one answer of several calls
-    SLEEP seconds       before the next line
-    HOLD                the same, until the test calls `go_on`
-    PAUSE seconds       between the pieces of the next line
-    FAIL status         an error of that status; FAIL 503 x2 only for the first two requests
-    OVERFLOW x1         the same, saying that the conversation is too long
-    CUT text            break the connection off after this text
-    END text            end the stream after this text, without saying why
-    BROKEN text         send something that is no JSON after this text
-    LENGTH text         stop for want of room
-    CHUNK json          send this as it is, before what the next line says
-    ECHO_SYSTEM         repeat the system message
-    anything else       mock reply: it
+Instructions that complete a reply:
 
-The model FAIL-MODEL refuses whatever it is asked, SLOW-MODEL waits before it answers.
+    SAY text            Stream the text, one word per chunk.
+    CALL name {json}    Call a tool.
+    LENGTH text         Stream the text; finish with the reason "length".
+    CUT text            Stream the text; drop the connection.
+    END text            Stream the text; end the stream without a finish reason.
+    BROKEN text         Stream the text; send a chunk that is not JSON.
+    ECHO_SYSTEM         Stream the system message.
+    (anything else)     Stream "mock reply: " and the line.
 
-What it was asked is kept in `requests`.
+Instructions that add to the reply that follows:
+
+    THINK text          Stream reasoning.
+    CALL+ name {json}   Call a tool in the same reply.
+    CHUNK json          Send a chunk as it is.
+
+Instructions that delay or replace the reply that follows:
+
+    SLEEP seconds       Wait.
+    HOLD                Wait until the test calls `go_on`.
+    PAUSE seconds       Wait between the chunks.
+    FAIL status [xN]    Respond with an error status: N times, or always.
+    OVERFLOW [xN]       The same with status 400 and the code `context_length_exceeded`.
+
+The model FAIL-MODEL always responds with 400; SLOW-MODEL waits five seconds first.
 """
 
 import asyncio
@@ -36,7 +44,7 @@ FAIL = re.compile(r"(?:FAIL (?P<status>\d+)|OVERFLOW)(?: x(?P<times>\d+))?")
 
 
 class ModelServer:
-    """The server and what it was asked. `url` is what OPENAI_BASE_URL takes."""
+    """The ASGI application: its `url` for OPENAI_BASE_URL, and the `requests` it received."""
 
     def __init__(self):
         self.requests: list[dict] = []
@@ -49,7 +57,7 @@ class ModelServer:
         self.may_go_on.clear()
 
     def go_on(self) -> None:
-        """Answer what a HOLD has kept waiting, and what follows until `start_over`."""
+        """Release requests that wait at a HOLD, and later ones until `start_over`."""
         self.may_go_on.set()
 
     async def __call__(self, scope, receive, send):
@@ -100,11 +108,11 @@ class ModelServer:
             lines = lines[1:]
         stream = Stream(send, request, pause)
         await stream.start()
-        await stream.tell(_actions(lines, step, request["messages"]))
+        await stream.run(_actions(lines, step, request["messages"]))
 
 
 def _script(messages: list[dict]) -> tuple[list[str], int]:
-    """The lines that are left of the last message of the user, and the number of this step."""
+    """Return the instructions for this request, and how many replies came before it."""
     last = max((i for i, m in enumerate(messages) if m["role"] == "user"), default=-1)
     text = _text(messages[last]) if last >= 0 else ""
     step = sum(1 for message in messages[last + 1 :] if message["role"] == "assistant")
@@ -155,20 +163,20 @@ class Stream:
         headers = [(b"content-type", b"text/event-stream")]
         await self.send({"type": "http.response.start", "status": 200, "headers": headers})
 
-    async def tell(self, actions: list[tuple[str, str]]) -> None:
+    async def run(self, actions: list[tuple[str, str]]) -> None:
         reason = "stop"
         for kind, text in actions:
             if kind == "CALL":
                 await self._call(text)
                 reason = "tool_calls"
             elif kind == "THINK":
-                await self._pieces(text, "reasoning_content")
+                await self._words(text, "reasoning_content")
             elif kind == "CHUNK":
                 await self._write(b"data: " + text.encode() + b"\n\n")
             else:
-                await self._pieces(text, "content")
+                await self._words(text, "content")
             if kind == "CUT":
-                raise ConnectionAbortedError("as told")
+                raise ConnectionAbortedError("the script says CUT")
             if kind == "END":
                 await self.send({"type": "http.response.body", "body": b""})
                 return
@@ -189,7 +197,7 @@ class Stream:
         await self._write(b"data: [DONE]\n\n")
         await self.send({"type": "http.response.body", "body": b""})
 
-    async def _pieces(self, text: str, field: str) -> None:
+    async def _words(self, text: str, field: str) -> None:
         for piece in re.findall(r"\S+\s*|\s+", text):
             self.tokens += 1
             await self._chunk([{"index": 0, "delta": {field: piece}}])
@@ -236,7 +244,7 @@ async def _respond(send, status: int, body: dict) -> None:
 
 @contextmanager
 def model_server():
-    """A running server, on a free port of this machine, in a thread."""
+    """Yield a server that runs on a free local port, in a thread."""
     app = ModelServer()
     config = uvicorn.Config(app, host="127.0.0.1", port=0, log_level="critical", lifespan="off")
     server = uvicorn.Server(config)

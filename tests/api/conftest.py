@@ -11,8 +11,8 @@ patch()
 
 @pytest.fixture
 def client_for(client_for, settings):
-    """The client of the other tests; here an N+1 query is an error, so the response is 500."""
-    # Twice from one line is a verb that calls another; three times is a loop.
+    """Wrap the `client_for` of all tests: here a request with N+1 queries is a 500."""
+    # The same query twice from one line is a verb that calls another; three times is a loop.
     settings.ZEAL_NPLUSONE_THRESHOLD = 3
 
     def make(*args, **kwargs):

@@ -25,7 +25,7 @@ class Route:
 
     @property
     def parameter(self) -> str:
-        """The name of the last id in the path."""
+        """Return the name of the last id in the path."""
         return [name for name in PREFIXES if f"{{{name}}}" in self.path][-1]
 
     def unknown_id(self) -> str:

@@ -84,7 +84,7 @@ def test_create_agent_accepts_llm_config(client_for, alice, config, model):
 
 
 @pytest.mark.parametrize(
-    ("body", "status", "says"),
+    ("body", "status", "expected"),
     [
         ({}, 400, "INVALID_ARGUMENT: Must specify either model or llm_config in request"),
         ({"model": "gpt-4o"}, 400, "INVALID_ARGUMENT: The model handle should be in the format "
@@ -122,14 +122,14 @@ def test_create_agent_accepts_llm_config(client_for, alice, config, model):
          "got 'tool'"),
     ],
 )  # fmt: skip
-def test_create_invalid_agent_stores_nothing(client_for, alice, body, status, says):
-    """V1 dropped a block here, ignored a missing one there, and returned 500 to a bad name."""
+def test_create_invalid_agent_stores_nothing(client_for, alice, body, status, expected):
+    """V1 dropped repeated blocks, ignored missing ones and returned 500 for a bad name."""
     before = stored()
 
     reply = client_for(alice).post("/v1/agents/", body)
 
     assert reply.status_code == status
-    assert reply.json() == {"detail": says}
+    assert reply.json() == {"detail": expected}
     assert stored() == before
 
 
@@ -240,7 +240,7 @@ def test_update_with_empty_lists_clears_them(client_for, alice):
 
 
 def test_delete_agent_hides_conversations_keeps_blocks(client_for, alice):
-    """V1 kept the isolated blocks for everybody to see."""
+    """V1 kept the isolated blocks visible."""
     agent = make_agent(alice, labels=["human"])
     conversation = make_conversation(agent, isolated=["human"])
     own, shared = conversation.isolated_blocks.get().pk, agent.blocks.get().pk
@@ -261,7 +261,7 @@ def test_delete_agent_hides_conversations_keeps_blocks(client_for, alice):
 
 @pytest.mark.parametrize("path", ["recompile", "system-prompt/recompile"])
 def test_recompile_returns_stored_prompt(client_for, alice, path):
-    """V1 returned the text before."""
+    """V1 returned the previous prompt."""
     agent = make_agent(alice, labels=["human"])
     system = agent.conversations.get().messages.get()
     type(system).objects.update(content=[{"type": "text", "text": "old"}])

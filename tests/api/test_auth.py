@@ -1,4 +1,4 @@
-"""Authentication by API key, and what a key may do."""
+"""Authentication by API key, and the scope of a key."""
 
 from datetime import timedelta
 
@@ -129,7 +129,7 @@ def test_read_key_cannot_write(client_for, alice, route):
     reply = route.send(client_for(alice, scope="read"), **ids)
 
     reads = route.method == "get" or route.path.endswith(("/stream", "/preview-raw-payload"))
-    # One that begins a turn ends like one that follows it.
+    # The path that starts a turn ends like the one that streams it.
     reads = reads and not route.path.endswith("/messages/stream")
     assert (reply.status_code == 403) == (not reads)
     assert stored() == before
@@ -156,7 +156,7 @@ def test_user_header_may_name_member_of_key(client_for, alice):
 
 @pytest.mark.parametrize("claimed", ["bob", "nobody", "malformed", "empty"])
 def test_user_header_naming_another_member_is_403(client_for, alice, bob, claimed):
-    """V1 took any well-formed one, and an unknown one for the default user."""
+    """V1 accepted any well-formed id and treated an unknown one as the default user."""
     header = {
         "bob": bob.pk,
         "nobody": "user-00000000-0000-4000-8000-000000000000",

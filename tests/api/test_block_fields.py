@@ -1,4 +1,4 @@
-"""A field of a block is added to the model, to BlockFields and to the JSON shapes."""
+"""A block field is declared in three places: the model, BlockFields and the JSON shapes."""
 
 from conversations.api.serializers.blocks import CreateBlockBody
 from conversations.api.shapes.blocks import BlockJSON

@@ -5,7 +5,7 @@ from ..factories import make_agent, make_block
 
 @pytest.fixture
 def blocks(alice) -> None:
-    """Five ordinary blocks; `shared` has two agents, `attached` one."""
+    """Create five blocks: `shared` is attached to two agents, `attached` to one."""
     make_block(alice, label="plain", value="50% of a_b", description="First")
     make_block(alice, label="secret", value="hidden", hidden=True, tags=["x"])
     make_block(alice, label="form", is_template=True, template_name="t", tags=["x", "y"])

@@ -7,7 +7,7 @@ from .stored_rows import stored
 
 
 def test_create_block_with_defaults(client_for, alice):
-    """V1 returned a stock description for `human` that it had not stored."""
+    """V1 returned a default description for `human` without storing it."""
     reply = client_for(alice).post("/v1/blocks/", {"label": "human"})
 
     expected = {
@@ -101,7 +101,7 @@ def test_update_replaces_tags(client_for, alice):
 
 @pytest.fixture
 def paths(alice) -> dict[str, str]:
-    """Each path by which the block `human` of an agent, which says 11 characters, is written."""
+    """Return every path that writes the agent's block `human`, which has 11 characters."""
     agent = make_agent(alice, labels=["human"])
     conversation = make_conversation(agent, isolated=["human"])
     return {
@@ -112,7 +112,7 @@ def paths(alice) -> dict[str, str]:
 
 
 @pytest.mark.parametrize(
-    ("body", "says"),
+    ("body", "expected"),
     [
         (
             {"value": "x" * 13, "limit": 12},
@@ -129,13 +129,13 @@ def paths(alice) -> dict[str, str]:
     ],
 )
 @pytest.mark.parametrize("name", ["block", "isolated block", "core memory"])
-def test_limit_is_enforced_on_every_path(client_for, alice, paths, name, body, says):
-    """V1 enforced it on none."""
+def test_limit_is_enforced_on_every_path(client_for, alice, paths, name, body, expected):
+    """V1 did not enforce limits."""
     before = stored()
 
     reply = client_for(alice).patch(paths[name], body)
 
-    assert (reply.status_code, reply.json()) == (422, {"detail": says})
+    assert (reply.status_code, reply.json()) == (422, {"detail": expected})
     assert stored() == before
 
 
@@ -165,7 +165,7 @@ def test_invalid_label_is_rejected(client_for, alice, label):
 
 
 def test_rename_to_label_of_agent_conflicts(client_for, alice):
-    """V1 returned the SQL."""
+    """V1 returned the SQL error."""
     agent = make_agent(alice, labels=["human", "persona"])
     before = stored()
 
@@ -229,7 +229,7 @@ def isolated(alice) -> Block:
 
 
 def test_list_excludes_isolated_blocks(client_for, alice, isolated):
-    """V1 listed and counted it, also as one that no agent has."""
+    """V1 listed and counted it, also among blocks without an agent."""
     client = client_for(alice)
     queries = ["", "?connected_to_agents_count_eq=0", "?include_isolated=true"]
 
@@ -242,7 +242,7 @@ def test_list_excludes_isolated_blocks(client_for, alice, isolated):
 
 
 def test_isolated_block_cannot_be_attached(client_for, alice, isolated):
-    """V1 made it a shared one."""
+    """V1 turned it into a shared block."""
     agent = make_agent(alice)
     before = stored()
     client = client_for(alice)
@@ -253,16 +253,16 @@ def test_isolated_block_cannot_be_attached(client_for, alice, isolated):
     ]
     made = client.post("/v1/agents/", {"model": "a/b", "block_ids": [isolated.pk]})
 
-    says = f"Block '{isolated.pk}' is isolated in conversation '{isolated.conversation_id}'"
+    expected = f"Block '{isolated.pk}' is isolated in conversation '{isolated.conversation_id}'"
     assert [reply.status_code for reply in (*replies, made)] == [409, 409, 409]
     assert [reply.json() for reply in replies] == [
-        {"detail": f"{says}: it can't be attached to agent '{agent.pk}'"}
+        {"detail": f"{expected}: it can't be attached to agent '{agent.pk}'"}
     ] * 2
     assert stored() == before
 
 
 def test_isolated_block_cannot_be_renamed(client_for, alice, isolated):
-    """V1 renamed it, and the conversation silently stopped reading it."""
+    """V1 renamed it, so the conversation silently lost it."""
     before = stored()
 
     reply = client_for(alice).patch(f"/v1/blocks/{isolated.pk}", {"label": "persona"})
@@ -276,7 +276,7 @@ def test_isolated_block_cannot_be_renamed(client_for, alice, isolated):
 
 
 def test_isolated_block_cannot_be_deleted(client_for, alice, isolated):
-    """V1 did, and the conversation silently read the shared one again."""
+    """V1 deleted it, so the conversation silently read the shared block again."""
     before = stored()
 
     reply = client_for(alice).delete(f"/v1/blocks/{isolated.pk}")

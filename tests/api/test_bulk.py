@@ -12,7 +12,7 @@ def client(client_for, alice):
 
 @pytest.fixture
 def agent(alice):
-    """One conversation with a text of its own, one without."""
+    """Create an agent with two conversations, one of which has edited its isolated block."""
     agent = make_agent(alice, labels=["system/human"])
     for text in ("mine", None):
         conversation = make_conversation(agent, isolated=["system/human"], summary=text)

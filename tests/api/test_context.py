@@ -10,7 +10,7 @@ from .stored_rows import stored
 
 @pytest.fixture
 def world(client_for, alice):
-    """An agent, a conversation that isolated `human` and says "isolated", and another one."""
+    """Return an agent, a conversation whose `human` is "isolated", another one, and a client."""
     agent = make_agent(alice, labels=["human"], tools=["memory_insert"])
     own, other = make_conversation(agent, isolated=["human"]), make_conversation(agent)
     client = client_for(alice)
@@ -19,13 +19,13 @@ def world(client_for, alice):
     return agent, own, other, client
 
 
-def says(text: str) -> str:
-    """What the block `human` says in a prompt."""
+def human_in(text: str) -> str:
+    """Return the value of the block `human` in a prompt."""
     return text.partition("<human>")[2].partition("<value>\n")[2].partition("\n</value>")[0]
 
 
 def test_context_shows_effective_blocks(world):
-    """V1 showed the agent's values to all of them."""
+    """V1 showed the agent's values for every conversation."""
     agent, own, other, client = world
     path = f"/v1/agents/{agent.pk}/context"
 
@@ -39,8 +39,13 @@ def test_context_shows_effective_blocks(world):
         )
     ]
 
-    assert [says(w["core_memory"]) for w in windows] == ["isolated", "shared", "shared", "shared"]
-    assert [says(w["messages"][0]["content"][0]["text"]) for w in windows] == [
+    assert [human_in(w["core_memory"]) for w in windows] == [
+        "isolated",
+        "shared",
+        "shared",
+        "shared",
+    ]
+    assert [human_in(w["messages"][0]["content"][0]["text"]) for w in windows] == [
         "isolated", "shared", "shared", "shared",
     ]  # fmt: skip
     named = [
@@ -85,7 +90,7 @@ def test_context_stores_nothing(world):
 
 @pytest.mark.parametrize("where", ["context", "messages"])
 def test_context_of_other_agents_conversation_is_404(world, alice, where):
-    """V1 put its messages into this agent's context."""
+    """V1 showed its messages in this agent's context."""
     agent, _, _, client = world
     foreign = make_conversation(make_agent(alice))
 
@@ -99,7 +104,7 @@ def test_context_of_other_agents_conversation_is_404(world, alice, where):
 
 @pytest.mark.parametrize("where", ["context", "messages"])
 def test_malformed_conversation_id_is_422(world, where):
-    """V1 took any."""
+    """V1 accepted any id."""
     agent, _, _, client = world
 
     reply = client.get(f"/v1/agents/{agent.pk}/{where}?conversation_id=mine")
@@ -118,7 +123,7 @@ def test_recompile_stores_effective_blocks(world):
 
     stored_text = Message.objects.get(pk=system.pk).text
     assert text == stored_text
-    assert says(text) == "isolated"
+    assert human_in(text) == "isolated"
     assert f"- CONVERSATION_ID: {own.pk}\n" in text
     assert client.get(f"/v1/conversations/{own.pk}").json()["stale"] is False
 
@@ -129,7 +134,7 @@ def test_recompile_dry_run_stores_nothing(world):
 
     text = client.post(f"/v1/conversations/{own.pk}/recompile?dry_run=true").json()
 
-    assert says(text) == "isolated"
+    assert human_in(text) == "isolated"
     assert stored() == before
 
 
@@ -144,7 +149,7 @@ def test_default_conversation_recompiles_by_each_name(world, spelling):
         "path": lambda: client.post(f"/v1/conversations/{agent.pk}/recompile"),
     }[spelling]()
 
-    assert (reply.status_code, says(reply.json())) == (200, "shared")
+    assert (reply.status_code, human_in(reply.json())) == (200, "shared")
     assert "- CONVERSATION_ID: default\n" in reply.json()
 
 

@@ -63,7 +63,7 @@ def test_create_without_body(client_for, alice):
 
 
 def test_responses_list_messages_in_context(client_for, alice):
-    """V1 filled them for retrieve only."""
+    """V1 filled the list only when a conversation was retrieved."""
     agent = make_agent(alice)
     client = client_for(alice)
     made = client.post(f"/v1/conversations/?agent_id={agent.pk}").json()
@@ -82,7 +82,7 @@ def test_responses_list_messages_in_context(client_for, alice):
 
 
 @pytest.mark.parametrize(
-    ("labels", "says"),
+    ("labels", "expected"),
     [
         (["nolabel"], "Block with label 'nolabel' not found on agent '{agent}'; "
                       "its labels are 'human', 'persona'"),
@@ -91,8 +91,8 @@ def test_responses_list_messages_in_context(client_for, alice):
         (["human", "human"], "Labels named more than once: 'human'"),
     ],
 )  # fmt: skip
-def test_create_with_invalid_labels_stores_nothing(client_for, alice, labels, says):
-    """V1 left a conversation without messages, and blocks that nothing referred to."""
+def test_create_with_invalid_labels_stores_nothing(client_for, alice, labels, expected):
+    """V1 stored a conversation without messages, and orphaned blocks."""
     agent = make_agent(alice, labels=["human", "persona"])
     before = stored()
 
@@ -101,21 +101,21 @@ def test_create_with_invalid_labels_stores_nothing(client_for, alice, labels, sa
     )
 
     assert reply.status_code == 400
-    assert reply.json() == {"detail": f"INVALID_ARGUMENT: {says.format(agent=agent.pk)}"}
+    assert reply.json() == {"detail": f"INVALID_ARGUMENT: {expected.format(agent=agent.pk)}"}
     assert stored() == before
 
 
 @pytest.mark.parametrize(
-    ("agent_id", "says"),
+    ("agent_id", "expected"),
     [
         ("agent-1", "Agent not found: agent_id 'agent-1', expected agent-<uuid4>"),
         ("", "Agent not found: agent_id '', expected agent-<uuid4>"),
     ],
 )
-def test_create_for_unknown_agent_is_404(client_for, alice, agent_id, says):
+def test_create_for_unknown_agent_is_404(client_for, alice, agent_id, expected):
     reply = client_for(alice).post(f"/v1/conversations/?agent_id={agent_id}")
 
-    assert (reply.status_code, reply.json()) == (404, {"detail": says})
+    assert (reply.status_code, reply.json()) == (404, {"detail": expected})
 
 
 def test_create_without_agent_id_is_422(client_for, alice):
@@ -196,7 +196,7 @@ def test_update_ignores_unknown_fields(client_for, alice):
 
 @pytest.mark.parametrize("model", ["", "gpt-4o", "/gpt-4o", "openai/"])
 def test_malformed_model_handle_is_rejected(client_for, alice, model):
-    """V1 stored an empty one."""
+    """V1 stored an empty handle."""
     conversation = make_conversation(make_agent(alice))
     before = stored()
 
@@ -287,7 +287,7 @@ def test_effective_blocks_of_conversation(client_for, alice):
 
 
 def test_isolated_block_survives_detached_label(client_for, alice):
-    """V1 left it out of the prompt when the agent detached the label."""
+    """V1 removed it from the prompt when the agent detached the label."""
     agent = make_agent(alice, labels=["human"])
     conversation = make_conversation(agent, isolated=["human"])
     write_block(conversation.isolated_blocks.get(), by=actor(alice), value="my own Bob")
@@ -321,7 +321,7 @@ def test_list_filters_by_agent_and_excludes_hidden(client_for, alice):
     [("tea", 1), ("TEA", 1), ("%", 1), ("_", 1), ("100%", 1), ("a_b", 1), ("axb", 0), ("\\", 1)],
 )
 def test_summary_search_is_literal_and_ignores_case(client_for, alice, words, found):
-    r"""V1 respected case, and took % and _ for wildcards."""
+    r"""V1's search was case-sensitive and treated % and _ as wildcards."""
     agent = make_agent(alice)
     make_conversation(agent, summary=r"Tea, 100% and a_b or a\b")
     make_conversation(agent, summary="nothing")

@@ -49,7 +49,7 @@ def test_unknown_label_is_404(client_for, alice, label, method):
 
 
 def test_attach_recompiles_default_conversation(client_for, alice):
-    """V1's prompt kept silent about it until a recompile."""
+    """V1's prompt did not change until a recompile."""
     agent, block = make_agent(alice, labels=["human"]), make_block(alice, label="todo", value="tea")
 
     reply = client_for(alice).patch(f"/v1/agents/{agent.pk}/core-memory/blocks/attach/{block.pk}")

@@ -1,4 +1,4 @@
-"""Default conversations, and what makes the prompt of another one stale."""
+"""Default conversations, and the edits that make other prompts stale."""
 
 import pytest
 
@@ -69,7 +69,7 @@ def test_block_edit_makes_other_conversations_stale(client_for, alice, change):
 
 
 def test_new_system_prompt_makes_other_conversations_stale(client_for, alice):
-    """V1 changed no stored prompt at all until a recompile."""
+    """V1 changed no stored prompt until a recompile."""
     agent = make_agent(alice)
     other = make_conversation(agent)
     default = agent.conversations.get(is_default=True)

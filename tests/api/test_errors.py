@@ -125,7 +125,7 @@ def send_raw(client_for, alice):
 
 
 @pytest.mark.parametrize(
-    ("body", "says"),
+    ("body", "expected"),
     [
         (b"{", "body: expected JSON in UTF-8; Expecting property name"),
         (b'{"value": "a\xff"}', "body: expected JSON in UTF-8; 'utf-8' codec can't decode"),
@@ -143,11 +143,11 @@ def send_raw(client_for, alice):
     ],
 )
 @pytest.mark.parametrize("route", WRITES, ids=str)
-def test_body_that_is_not_a_json_object_is_422(send_raw, route, body, says):
+def test_body_that_is_not_a_json_object_is_422(send_raw, route, body, expected):
     reply = send_raw(route, body)
 
     assert reply.status_code == 422
-    assert reply.json()["detail"].startswith(says)
+    assert reply.json()["detail"].startswith(expected)
 
 
 BODIES_REQUIRED = [route for route in WRITES if not route.path.startswith("conv")] + [WRITES[1]]

@@ -1,4 +1,4 @@
-"""Conditional requests: a write may name the version that it is based on."""
+"""Conditional requests: a write may name the version it is based on."""
 
 import re
 
@@ -126,7 +126,7 @@ def test_isolated_block_verbs_check_version(client, conversation, shared, own, m
     assert (refused.status_code, refused.json()["version"]) == (412, 2)
     assert refused.json()["value"] == "meanwhile"
     assert (own.revisions.count(), shared.revisions.count()) == (2, 1)
-    # The tag that a read gives is taken.
+    # The ETag of the read is accepted.
     headers = {"If-Match": client.get(url)["ETag"]}
     accepted = getattr(client, method)(f"{url}{path}", body, headers=headers)
     assert accepted.status_code == 200
@@ -199,7 +199,7 @@ def test_update_without_change_keeps_version(client, conversation):
     assert (reply.status_code, reply.json()["version"]) == (200, 2)
 
 
-# What a precondition may not be forgotten on
+# Other writes that check preconditions
 
 
 @pytest.mark.parametrize(("verb", "body"), [("undo", {}), ("redo", {}), ("restore", {"number": 1})])

@@ -173,7 +173,7 @@ def test_effective_blocks_at_invalid_time_is_rejected(client, alice, mallory, at
     message = make_messages(make_conversation(make_agent(mallory)), "secret")[0]
     names = {"conversation": conversation.pk, "message": message.pk}
 
-    # With its plus as a script would paste it, which a query reads as a space.
+    # With an unescaped plus sign, which a query string decodes as a space.
     url = f"/v1/conversations/{conversation.pk}/blocks?at={at.format(**names)}"
     reply = client.get(url)
 

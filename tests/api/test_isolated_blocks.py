@@ -58,7 +58,7 @@ def test_label_is_isolated_edited_and_released(client_for, alice, agent):
     assert again == isolated
     assert (edited["block"]["value"], edited["version"]) == ("second", 2)
     assert (released["origin"], released["block"]["value"]) == ("shared", "one\ntwo")
-    # The copy is out of force and out of sight.
+    # The isolated block is no longer in force and is hidden.
     assert client.get(f"/v1/blocks/{isolated['block']['id']}").status_code == 404
 
 

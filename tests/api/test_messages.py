@@ -9,8 +9,8 @@ CALL = {"id": "call-1", "type": "function", "function": {"name": "f", "arguments
 
 
 @pytest.fixture
-def thread(alice):
-    """A conversation with a message of every kind; each text is its wire type."""
+def conversation(alice):
+    """Create a conversation with a message of each wire type, which is also its text."""
     conversation = make_conversation(make_agent(alice))
     append_messages(
         conversation,
@@ -45,12 +45,12 @@ def kinds(messages: list[dict]) -> list[str]:
     return [message["message_type"].removesuffix("_message") for message in messages]
 
 
-def test_each_message_type_on_the_wire(client_for, alice, thread):
+def test_each_message_type_on_the_wire(client_for, alice, conversation):
     client = client_for(alice)
 
-    messages = client.get(f"/v1/conversations/{thread.pk}/messages?order=asc").json()
+    messages = client.get(f"/v1/conversations/{conversation.pk}/messages?order=asc").json()
 
-    rows = [link.message for link in thread.message_links.order_by("position")]
+    rows = [link.message for link in conversation.message_links.order_by("position")]
     common = ("id", "date", "sender_id", "step_id", "is_err", "seq_id", "run_id", "name", "otid")
     parts = [{k: v for k, v in m.items() if k not in common} for m in messages]
     call = {"name": "f", "arguments": "{}", "tool_call_id": "call-1"}
@@ -88,9 +88,9 @@ def test_each_message_type_on_the_wire(client_for, alice, thread):
     assert messages[1]["date"] == f"{rows[1].created_at:%Y-%m-%dT%H:%M:%S}+00:00"
 
 
-def test_retrieve_returns_every_part_of_message(client_for, alice, thread):
-    """V1 returned the reasoning only."""
-    message = thread.messages.get(content__has_part="reasoning")
+def test_retrieve_returns_every_part_of_message(client_for, alice, conversation):
+    """V1 returned only the reasoning."""
+    message = conversation.messages.get(content__has_part="reasoning")
 
     reply = client_for(alice).get(f"/v1/messages/{message.pk}")
 
@@ -110,13 +110,13 @@ def test_retrieve_returns_every_part_of_message(client_for, alice, thread):
     ],
 )
 @pytest.mark.parametrize("path", ["conversations/{conv}/messages", "agents/{agent}/messages"])
-def test_type_filter_applies_before_limit(client_for, alice, thread, path, types, found):
-    """V1 filtered a page after it was cut: it could be empty while there were more."""
+def test_type_filter_applies_before_limit(client_for, alice, conversation, path, types, found):
+    """V1 filtered each page after the limit, so a page could be empty before the end."""
     client = client_for(alice)
-    # A thread without a system message of its own.
-    default = thread.agent.conversations.get(is_default=True)
+    # Without a system message.
+    default = conversation.agent.conversations.get(is_default=True)
     default.messages.all().delete()
-    path = f"/v1/{path.format(conv=thread.pk, agent=thread.agent_id)}"
+    path = f"/v1/{path.format(conv=conversation.pk, agent=conversation.agent_id)}"
     seen, query = [], {"limit": 1, "include_return_message_types": types}
 
     while page := client.get(path, query).json():
@@ -134,16 +134,16 @@ def test_type_filter_applies_before_limit(client_for, alice, thread, path, types
         ("", ["failed", "question"]),
     ],
 )
-def test_messages_of_failed_steps_can_be_excluded(client_for, alice, thread, query, contents):
-    path = f"/v1/conversations/{thread.pk}/messages?include_return_message_types=user_message"
+def test_messages_of_failed_steps_can_be_excluded(client_for, alice, conversation, query, contents):
+    path = f"/v1/conversations/{conversation.pk}/messages?include_return_message_types=user_message"
 
     reply = client_for(alice).get(f"{path}&{query}")
 
     assert [message["content"] for message in reply.json()] == contents
 
 
-def test_messages_filter_by_group(client_for, alice, thread):
-    reply = client_for(alice).get(f"/v1/conversations/{thread.pk}/messages?group_id=g")
+def test_messages_filter_by_group(client_for, alice, conversation):
+    reply = client_for(alice).get(f"/v1/conversations/{conversation.pk}/messages?group_id=g")
 
     assert [message["content"] for message in reply.json()] == ["answer"]
 

@@ -21,7 +21,7 @@ from ..factories import (
 from .routes import ATTACH_ROUTES, PREFIXES, ROUTES, ROUTES_WITH_PRECONDITIONS
 from .stored_rows import stored
 
-# What the tested paths have in place of parameters.
+# Values of the path parameters that are not ids.
 VALUES = {name: f"{{{name}}}" for name in PREFIXES} | {
     "label": "human",
     "tool_name": "memory_insert",
@@ -32,7 +32,7 @@ def ids_of_everything(user) -> dict[str, str]:
     """Return the ids of a new agent of this member and of its rows."""
     agent = make_agent(user, labels=["human"], tags=["secret"])
     conversation = make_conversation(agent, isolated=["human"], summary="secret plans")
-    # Some edits and an undo, so that there is something to undo and to redo.
+    # Edits and an undo, so that both undo and redo apply.
     block = agent.blocks.get()
     for value in ("a secret", block.value, "another secret"):
         write_block(block, by=actor(user), value=value)

@@ -1,4 +1,4 @@
-"""The story that docs/overrides.md tells, call by call."""
+"""The example of docs/overrides.md, request by request."""
 
 from conversations.domain.memory.blocks import write_block
 

@@ -1,4 +1,4 @@
-"""Every list has a total order: paging by cursors returns each row once."""
+"""Every list has a total order, so that cursor pagination returns each row once."""
 
 from datetime import timedelta
 
@@ -14,7 +14,7 @@ MOMENT = timezone.now()
 
 @pytest.fixture
 def world(alice) -> dict[str, str]:
-    """Five rows for each list, all of one creation time; two of them without later times."""
+    """Create five rows for each list with equal creation times; two have no later times."""
     agent = make_agent(alice)
     conversation = make_conversation(agent)
     make_messages(conversation, "1", "2", "3", "4")
@@ -64,7 +64,7 @@ def key(row) -> str:
 
 
 def walk(client, path: str, cursor: str) -> list[str]:
-    """The rows of all pages of two, in the order they came."""
+    """Return the rows of all pages of two, in order."""
     seen, at = [], ""
     while page := [key(row) for row in client.get(f"{path}&limit=2{at}").json()]:
         seen += page if cursor == "after" else page[::-1]
@@ -76,8 +76,10 @@ def walk(client, path: str, cursor: str) -> list[str]:
 @pytest.mark.parametrize("order", ["asc", "desc"])
 @pytest.mark.parametrize("path", LISTS)
 def test_after_visits_each_row_once(client_for, alice, world, path, order):
-    """V1 skipped rows of one time, conversations without messages, and started over in
-    messages listed newest first."""
+    """V1 skipped rows with equal times and conversations without messages.
+
+    It also restarted lists of messages in descending order.
+    """
     client, path = client_for(alice), f"/v1/{path.format(**world)}&order={order}"
     every = [key(row) for row in client.get(path).json()]
 
@@ -157,7 +159,7 @@ WITH_IDS = [path for path in LISTS if not path.startswith("tags")]
 @pytest.mark.parametrize("cursor", ["after", "before"])
 @pytest.mark.parametrize("path", WITH_IDS)
 def test_unknown_cursor_is_404(client_for, alice, world, path, cursor):
-    """V1 ignored it here and there, and returned with all rows or none."""
+    """V1 ignored some unknown cursors and returned all rows or none."""
     client, path = client_for(alice), f"/v1/{path.format(**world)}"
     known = key(client.get(path).json()[0])
     unknown = f"{known.partition('-')[0]}-00000000-0000-4000-8000-000000000000"
@@ -179,7 +181,7 @@ def test_malformed_cursor_is_422(client_for, alice, world, path, cursor):
 
 
 @pytest.mark.parametrize(
-    ("limit", "says"),
+    ("limit", "expected"),
     [
         ("0", "expected at least 1, got 0"),
         ("-1", "expected at least 1, got -1"),
@@ -192,15 +194,15 @@ def test_malformed_cursor_is_422(client_for, alice, world, path, cursor):
     ],
 )
 @pytest.mark.parametrize("path", LISTS)
-def test_limit_outside_1_to_1000_is_422(client_for, alice, world, path, limit, says):
-    """V1 returned 500 for -1, and took 0 for nothing here and for everything there."""
+def test_limit_outside_1_to_1000_is_422(client_for, alice, world, path, limit, expected):
+    """V1 returned 500 for -1; for 0, some lists returned no row and others all."""
     reply = client_for(alice).get(f"/v1/{path.format(**world)}&limit={limit}")
 
-    assert (reply.status_code, reply.json()) == (422, {"detail": f"limit: {says}"})
+    assert (reply.status_code, reply.json()) == (422, {"detail": f"limit: {expected}"})
 
 
 @pytest.mark.parametrize(
-    ("query", "says"),
+    ("query", "expected"),
     [
         ("order=up", "order: expected one of 'asc', 'desc', got 'up'"),
         ("order_by=size", "order_by: expected one of "),
@@ -208,8 +210,8 @@ def test_limit_outside_1_to_1000_is_422(client_for, alice, world, path, limit, s
     ],
 )
 @pytest.mark.parametrize("path", LISTS)
-def test_other_invalid_parameters_are_422(client_for, alice, world, path, query, says):
+def test_other_invalid_parameters_are_422(client_for, alice, world, path, query, expected):
     reply = client_for(alice).get(f"/v1/{path.format(**world)}&{query}")
 
     assert reply.status_code == 422
-    assert reply.json()["detail"].startswith(says)
+    assert reply.json()["detail"].startswith(expected)

@@ -1,6 +1,6 @@
-"""What a request costs: the same queries for one row and for five.
+"""A request runs the same number of queries for one row and for five.
 
-Each count begins with the key; its first request also writes when it was used.
+Each count starts with the API key, whose first request also stores its time of use.
 """
 
 import pytest
@@ -14,7 +14,7 @@ KEY = 1
 
 @pytest.fixture
 def world(alice, request) -> dict[str, str]:
-    """`count` rows for each list: every agent has two blocks, every conversation isolated both."""
+    """Create `count` rows for each list; agents have two blocks, conversations isolate both."""
     count = request.getfixturevalue("count")
     labels = ["human", "persona"]
     blocks = [make_block(alice, label=label) for label in labels]
@@ -47,9 +47,9 @@ def world(alice, request) -> dict[str, str]:
         ("conversations/{conv}/blocks", KEY + 3),
         # The conversation, its isolated blocks, the shared one.
         ("conversations/{conv}/isolated-blocks/human", KEY + 3),
-        # The conversation, its copies.
+        # The conversation, its isolated blocks.
         ("conversations/{conv}/isolated-blocks/human/released", KEY + 2),
-        # The conversation, the periods with their blocks, the revisions of then.
+        # The conversation, the periods with their blocks, the revisions at that time.
         ("conversations/{conv}/blocks?at=2100-01-01T00:00:00Z", KEY + 3),
         # The conversation, the page with its messages.
         ("conversations/{conv}/messages", KEY + 2),
@@ -78,8 +78,8 @@ def world(alice, request) -> dict[str, str]:
         ("agents/{agent}/messages", KEY + 2),
         # The agent, the conversation, the page.
         ("agents/{agent}/messages?conversation_id={conv}", KEY + 3),
-        # The agent, the conversation, shared and isolated blocks, how many messages there are for
-        # the prompt and for the answer, the messages.
+        # The agent, the conversation, shared and isolated blocks, the numbers of messages for the
+        # prompt and for the response, the messages.
         ("agents/{agent}/context?conversation_id={conv}", KEY + 7),
         ("messages/", KEY + 1),
         ("runs/", KEY + 1),
@@ -121,9 +121,9 @@ def test_edit_query_count_does_not_grow_with_agents(
     client = client_for(alice)
     client.get("/v1/agents/count")
 
-    # The block and, in a transaction of two queries, the same locked; it and its revision written;
-    # the agents; their default conversations, and of these the shared blocks, the isolated blocks,
-    # the message counts and the system messages; both written.
+    # The block; a savepoint (2); the locked block; writes of the block and its revision;
+    # the agents; their default conversations with their shared blocks, isolated blocks,
+    # message counts and system messages; writes of the last two.
     with django_assert_num_queries(KEY + 14):
         reply = client.patch(f"/v1/blocks/{block.pk}", {"value": "changed"})
 

@@ -29,7 +29,7 @@ def test_schema_is_valid_and_has_every_route(client, db, tmp_path):
 
 
 def documented_routes() -> set[str]:
-    """The routes of `api/urls.py`, without other spellings of the same route."""
+    """Return the routes of `api/urls.py` without aliases."""
     [api] = [p for p in get_resolver().url_patterns if str(p.pattern) == "v1/"]
     routes = {str(p.pattern) for p in api.url_patterns if "schema" not in p.callback.initkwargs}
     return {re.sub(r"<\w+:(\w+)>", r"{\1}", route) for route in routes} - {"^.*$"}
@@ -37,7 +37,7 @@ def documented_routes() -> set[str]:
 
 @pytest.fixture
 def _one_connection():
-    """Without Django's test client, the end of a request would close the test's connection."""
+    """Keep the connection open: without Django's test client, a request would close it."""
     for signal in (request_started, request_finished):
         signal.disconnect(close_old_connections)
     yield
@@ -63,7 +63,7 @@ def test_generated_requests_cause_no_server_error(alice, mode):
 @pytest.mark.slow
 @pytest.mark.parametrize("mode", MODES)
 def test_generated_turns_cause_no_server_error(transactional_db, alice, mode):
-    """Turns run on another thread, so what they read and write is committed."""
+    """Turns run on other threads, so their rows are committed."""
     wrong = []
     for operation, ids, authorization in operations_and_ids(alice):
         if takes_turns(operation):
@@ -103,7 +103,7 @@ def server_errors(
 ) -> list[str]:
     """Send generated requests; return those answered with a 5xx or with neither JSON nor events.
 
-    What a request did is rolled back, unless `keeps`.
+    Changes are rolled back unless `keeps` is true.
     """
     wrong = []
 

@@ -44,7 +44,7 @@ def test_search_matches_non_ascii_words(client_for, alice, conversation):
 
 @pytest.mark.parametrize("query", ["%", "_", "\\", "' OR 1=1", "a & b | !c", '"', ":*"])
 def test_search_treats_punctuation_literally(client_for, alice, conversation, query):
-    """None is a wildcard or an operator, and none is an error."""
+    """Punctuation is neither a wildcard nor an operator, and never an error."""
     assert len(search(client_for(alice), query)) < 4
 
 
@@ -92,7 +92,7 @@ def test_search_with_long_query_is_422(client_for, alice, conversation, words):
 
 
 def test_message_too_long_for_index_is_stored(client_for, alice, conversation):
-    """PostgreSQL's takes a megabyte of words of one row."""
+    """PostgreSQL indexes at most one megabyte of words per row."""
     make_messages(conversation, " ".join(f"word{n}" for n in range(200_000)), "a giraffe")
 
     assert search(client_for(alice), "giraffe") == ["a giraffe"]

@@ -86,7 +86,7 @@ OTHER_IDS = {
 
 @pytest.fixture
 def ids(alice) -> dict[str, str]:
-    """Return path parameters of rows that leave no list empty and have every kind of message."""
+    """Return path parameters of rows that fill every list and have messages of each type."""
     agent = make_agent(
         alice,
         labels=["human", "persona"],

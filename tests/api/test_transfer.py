@@ -129,9 +129,9 @@ def test_export_in_older_format_is_refused(client_for, alice):
 
 def test_export_of_conversation_of_other_agent_is_refused(client_for, alice):
     agent, other = make_agent(alice), make_agent(alice)
-    thread = make_conversation(other)
+    conversation = make_conversation(other)
 
-    path = f"/v1/agents/{agent.pk}/export?conversation_id={thread.pk}"
+    path = f"/v1/agents/{agent.pk}/export?conversation_id={conversation.pk}"
 
     assert client_for(alice).get(path).status_code == 404
 
@@ -154,7 +154,7 @@ def test_export_query_count_does_not_grow(client_for, alice, django_assert_num_q
     client = client_for(alice)
     client.get(f"/v1/agents/{agent.pk}")
 
-    # The key, the agent, again at one moment, its blocks, conversations, isolated blocks,
+    # The key, the agent; in a snapshot: the agent, its blocks, conversations, isolated blocks,
     # messages, revisions.
     with django_assert_num_queries(8):
         reply = client.get(f"/v1/agents/{agent.pk}/export?include_revisions=true")

@@ -1,4 +1,4 @@
-"""Values that a field cannot hold are named, and nothing of the body is stored."""
+"""A body with an invalid value is rejected; the error names the field."""
 
 import json
 
@@ -56,7 +56,7 @@ WRONG = {
     "object": ("expected an object", ["text", 5, True, [], ["a"]]),
     "time": ("expected a time in ISO 8601", ["yesterday", 5, True, [], {}, "2026-13-01"]),
 }
-# What a valid body needs besides the field in question.
+# Required fields besides the tested one.
 REST = {
     "post blocks/": {"label": "human"},
     "post agents/": {"model": "openai/gpt-4o"},
@@ -68,8 +68,8 @@ def fields_of(*kinds: str) -> list[tuple[str, str]]:
 
 
 @pytest.fixture
-def refused(client_for, alice):
-    """Sends a body that must be refused, and answers with the text of the refusal."""
+def error_of(client_for, alice):
+    """Return a function that sends an invalid body and returns the detail of its 422."""
     agent = make_agent(alice, labels=["human"])
     ids = {
         "agent": agent.pk,
@@ -91,22 +91,22 @@ def refused(client_for, alice):
 
 
 @pytest.mark.parametrize("kind", WRONG)
-def test_value_of_wrong_type_is_422(refused, kind):
+def test_value_of_wrong_type_is_422(error_of, kind):
     expected, values = WRONG[kind]
 
     for route, field in fields_of(kind):
         for value in values:
-            assert refused(route, field, value).startswith(f"{field}: {expected}"), (route, field)
+            assert error_of(route, field, value).startswith(f"{field}: {expected}"), (route, field)
 
 
-@pytest.mark.parametrize(("value", "says"), [("a\0b", NUL), ("a\ud800b", SURROGATE)])
-def test_unstorable_text_is_422(refused, value, says):
+@pytest.mark.parametrize(("value", "problem"), [("a\0b", NUL), ("a\ud800b", SURROGATE)])
+def test_unstorable_text_is_422(error_of, value, problem):
     for route, field in fields_of("text"):
-        assert f"{field}: {says}" in refused(route, field, value), (route, field)
+        assert f"{field}: {problem}" in error_of(route, field, value), (route, field)
 
 
 @pytest.mark.parametrize(
-    ("value", "says"),
+    ("value", "problem"),
     [
         ({"a": "\0"}, "has a NUL character, which can't be stored"),
         ({"\0": "a"}, "has a NUL character, which can't be stored"),
@@ -117,9 +117,9 @@ def test_unstorable_text_is_422(refused, value, says):
         ),
     ],
 )
-def test_unstorable_object_is_422(refused, value, says):
+def test_unstorable_object_is_422(error_of, value, problem):
     for route, field in fields_of("object"):
-        assert refused(route, field, value) == f"{field}: {says}", (route, field)
+        assert error_of(route, field, value) == f"{field}: {problem}", (route, field)
 
 
 @pytest.mark.parametrize("deep", [500, 900])
@@ -184,20 +184,22 @@ def test_large_numbers_keep_time_format(client_for, alice):
     assert client.get(path).json()["created_at"] == before["created_at"]
 
 
-@pytest.mark.parametrize(("value", "says"), [("\0", NUL), ("\ud800", SURROGATE)])
+@pytest.mark.parametrize(("value", "problem"), [("\0", NUL), ("\ud800", SURROGATE)])
 @pytest.mark.parametrize("field", ["tags", "isolated_labels", "isolated_block_labels", "tools"])
-def test_unstorable_text_in_list_is_422(refused, field, value, says):
+def test_unstorable_text_in_list_is_422(error_of, field, value, problem):
     for route, name in fields_of("array"):
         if name == field:
-            assert f"{field}.0: {says}" in refused(route, field, [value]), route
+            assert f"{field}.0: {problem}" in error_of(route, field, [value]), route
 
 
 @pytest.mark.parametrize("value", [5, None, True, [], {}])
 @pytest.mark.parametrize("field", ["tags", "isolated_labels", "isolated_block_labels", "tools"])
-def test_list_of_other_types_is_422(refused, field, value):
+def test_list_of_other_types_is_422(error_of, field, value):
     for route, name in fields_of("array"):
         if name == field:
-            assert refused(route, field, [value]).startswith(f"{field}.0: expected a string"), route
+            assert error_of(route, field, [value]).startswith(f"{field}.0: expected a string"), (
+                route
+            )
 
 
 @pytest.mark.parametrize(
@@ -213,19 +215,19 @@ def test_list_of_other_types_is_422(refused, field, value):
         ("patch blocks/{block}", "label", 50),
     ],
 )
-def test_text_longer_than_column_is_422(refused, route, field, most):
-    says = refused(route, field, "a" * (most + 1))
+def test_text_longer_than_column_is_422(error_of, route, field, most):
+    problem = error_of(route, field, "a" * (most + 1))
 
-    assert says == f"{field}: Ensure this field has no more than {most} characters."
+    assert problem == f"{field}: Ensure this field has no more than {most} characters."
 
 
 @pytest.mark.parametrize("kind", ["no-provider-of-ours", 5, ["openai"], None])
-def test_model_settings_of_unknown_provider_are_422(refused, kind):
+def test_model_settings_of_unknown_provider_are_422(error_of, kind):
     for route, field in fields_of("object"):
         if field == "model_settings":
-            says = refused(route, field, {"provider_type": kind})
-            assert says.startswith(f"{field}: provider_type: expected one of anthropic, ")
-            assert says.endswith(f", got {kind!r}")
+            problem = error_of(route, field, {"provider_type": kind})
+            assert problem.startswith(f"{field}: provider_type: expected one of anthropic, ")
+            assert problem.endswith(f", got {kind!r}")
 
 
 @pytest.mark.parametrize(

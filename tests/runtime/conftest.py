@@ -10,12 +10,12 @@ from conversations.models import Run
 
 @pytest.fixture(autouse=True)
 def _real_threads(transactional_db, model):
-    """Turns are taken on a thread of their own, which sees what is committed."""
+    """Commit rows: turns run on other threads, with connections of their own."""
 
 
 @pytest.fixture
 def in_thread():
-    """`answer = in_thread(function, …)` calls it now, on a thread; `answer()` waits for it."""
+    """`answer = in_thread(function, …)` calls it in a thread; `answer()` is its result."""
     threads = []
 
     def begin(function: Callable, *args, **kwargs) -> Callable:
@@ -35,7 +35,7 @@ def in_thread():
 
         def answer():
             thread.join(30)
-            assert results, "the thread did not end"
+            assert results, "the call did not return"
             if isinstance(results[0], BaseException):
                 raise results[0]
             return results[0]
@@ -49,7 +49,7 @@ def in_thread():
 
 @pytest.fixture
 def running_run() -> Callable[[], Run]:
-    """Waits until a run is taken, and until its model is asked."""
+    """Return a function that waits for a running run and returns it."""
 
     def wait() -> Run:
         deadline = time.monotonic() + 60
@@ -57,6 +57,6 @@ def running_run() -> Callable[[], Run]:
             if run := Run.objects.filter(status=Run.Status.RUNNING).first():
                 return run
             time.sleep(0.005)
-        raise AssertionError("no run began")
+        raise AssertionError("no run started")
 
     return wait

@@ -1,4 +1,4 @@
-"""Servers and workers as an operator runs them, that can be killed."""
+"""Run servers and workers as an operator does, as processes that can be killed."""
 
 import os
 import signal
@@ -14,7 +14,7 @@ from ..sdk.server import ROOT
 
 
 def environment(model, **variables: str) -> dict[str, str]:
-    """That of a process which uses this test's database and model."""
+    """Return the environment of a process that uses this test's database and model."""
     from django.db import connection  # noqa: PLC0415 (tests import this before it is ready)
 
     settings = connection.settings_dict
@@ -36,8 +36,8 @@ def environment(model, **variables: str) -> dict[str, str]:
 
 
 @contextmanager
-def process(*arguments: str, variables: dict[str, str], says: str):
-    """A Python program that has said something, until the end of the block or its own."""
+def process(*arguments: str, variables: dict[str, str], ready: str):
+    """Run a Python program for the length of a block, which starts once it printed `ready`."""
     running = subprocess.Popen(
         [sys.executable, *arguments],
         cwd=ROOT,
@@ -52,7 +52,7 @@ def process(*arguments: str, variables: dict[str, str], says: str):
     def read():
         for line in running.stdout:
             lines.append(line)
-            if says in line:
+            if ready in line:
                 found.set()
 
     threading.Thread(target=read, daemon=True).start()
@@ -72,9 +72,11 @@ def process(*arguments: str, variables: dict[str, str], says: str):
 
 @contextmanager
 def web_server(model, **variables: str):
-    """Yields (process, url)."""
+    """Yield (process, url)."""
     command = ("-m", "uvicorn", "project.asgi:application", "--port", "0")
-    with process(*command, variables=environment(model, **variables), says="running on") as running:
+    with process(
+        *command, variables=environment(model, **variables), ready="running on"
+    ) as running:
         line = next(line for line in running.lines if "running on" in line)
         yield running, line.split("running on ")[1].split()[0]
 
@@ -84,7 +86,7 @@ def worker(model, **variables: str):
         "manage.py",
         "run_worker",
         variables=environment(model, **variables),
-        says="waiting for turns",
+        ready="waiting for turns",
     )
 
 

@@ -1,4 +1,4 @@
-"""Sending, and reading the answers."""
+"""Send messages and read the responses."""
 
 import json
 
@@ -6,7 +6,7 @@ from conversations.models import Conversation
 
 
 def send(client, conversation: Conversation, text: str, **fields):
-    """Send one message of the user, for a whole answer unless `streaming` says otherwise."""
+    """Send one user message, without streaming unless `streaming` is given."""
     body = {"messages": [{"role": "user", "content": text}], "streaming": False, **fields}
     return post(client, f"/v1/conversations/{conversation.pk}/messages", body)
 
@@ -24,7 +24,7 @@ def stream(client, conversation: Conversation, text: str, **fields) -> list[dict
 
 
 def events_of(response) -> list[dict]:
-    """The events of a stream without its pings; checks that it ends as streams do."""
+    """Return the events of a stream except pings; check that it ends with [DONE]."""
     assert response.status_code == 200, getattr(response, "content", b"")
     assert response["Content-Type"].startswith("text/event-stream")
     *parts, done, rest = body_of(response).decode().split("\n\n")
@@ -41,7 +41,7 @@ def events_of(response) -> list[dict]:
 
 
 def body_of(response) -> bytes:
-    """The whole body of a stream, read now unless `post` has done so."""
+    """Return the whole body of a stream; read it unless `post` has."""
     return response.body if hasattr(response, "body") else b"".join(response)
 
 
@@ -54,6 +54,6 @@ def types(events: list[dict]) -> list[str]:
 
 
 def texts(conversation: Conversation) -> list[tuple[str, str]]:
-    """What the conversation holds after its system message, as (role, text)."""
+    """Return (role, text) of each message after the system message."""
     links = conversation.message_links.filter(position__gt=0).select_related("message")
     return [(link.message.role, link.message.text) for link in links.order_by("position")]

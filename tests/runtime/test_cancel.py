@@ -1,4 +1,4 @@
-"""A turn can be cancelled at any moment; what was asked and said is kept, and no call hangs."""
+"""A turn can be cancelled at any moment; messages are kept, and no tool call awaits a result."""
 
 import time
 
@@ -24,7 +24,7 @@ def conversation(alice) -> Conversation:
 
 @pytest.fixture
 def slow(monkeypatch):
-    """`entered = slow("begin_turn")` makes that verb of a turn wait before it does its work."""
+    """`entered = slow("begin_turn")` delays that function of the turn loop."""
 
     def make(name: str, seconds: float = 0.5) -> list[float]:
         real, entered = getattr(turns, name), []
@@ -55,7 +55,7 @@ def test_cancel_during_each_verb_keeps_input(
     entered = slow(verb)
     text = "FAIL 400" if verb == "end_run" else "SAY hello"
     answer = in_thread(send, client_for(alice), conversation, text)
-    until(lambda: entered, seconds=60, what="it is under way")
+    until(lambda: entered, seconds=60, what="the function is called")
 
     client_for(alice).post(f"/v1/conversations/{conversation.pk}/cancel")
 
@@ -67,7 +67,7 @@ def test_cancel_during_each_verb_keeps_input(
 
 
 def test_cancel_before_task_starts(alice, conversation, model):
-    """The loop may be busy with others when a turn is started and cancelled."""
+    """A turn can be cancelled while the event loop is busy with other turns."""
     worker = get_runtime().worker
     said = {"role": "user", "content": [{"type": "text", "text": "SAY hello"}]}
     run, _ = start_run(
@@ -93,7 +93,7 @@ def test_cancel_during_compaction(client_for, alice, in_thread, running_run, mod
     conversation = make_conversation(agent)
     make_messages(conversation, *(f"{n} {'word ' * 400}" for n in range(6)))
     answer = in_thread(send, client_for(alice), conversation, "SAY fits")
-    until(lambda: model.requests, seconds=60, what="the summary is asked for")
+    until(lambda: model.requests, seconds=60, what="the summary is requested")
 
     client_for(alice).post(f"/v1/conversations/{conversation.pk}/cancel")
 
@@ -105,7 +105,7 @@ def test_cancel_during_compaction(client_for, alice, in_thread, running_run, mod
 def test_cancel_drops_incomplete_call(client_for, alice, conversation, in_thread, model):
     text = 'PAUSE 0.3\nCALL memory_insert {"label": "human", "new_string": "x"}'
     answer = in_thread(send, client_for(alice), conversation, text, stream_tokens=True)
-    until(RunEvent.objects.exists, seconds=60, what="a part of the call has arrived")
+    until(RunEvent.objects.exists, seconds=60, what="part of the call is published")
 
     client_for(alice).post(f"/v1/conversations/{conversation.pk}/cancel")
 
@@ -117,7 +117,7 @@ def test_cancel_drops_incomplete_call(client_for, alice, conversation, in_thread
 
 
 def test_cancelled_unclaimed_run_frees_its_otid(client_for, alice, conversation, configure):
-    """Nobody had taken it yet."""
+    """No worker has claimed the run yet."""
     configure(RUN_TURNS_IN_WEB=False)
     client = client_for(alice)
     message = {"role": "user", "content": "SAY hi", "otid": "my-1"}

@@ -1,4 +1,4 @@
-"""Tools that the client runs, and tools that a person approves."""
+"""Client tools, and tools that need approval."""
 
 import pytest
 
@@ -7,6 +7,7 @@ from conversations.domain.tools.definitions import BASE_TOOLS
 from conversations.models import Conversation
 
 from ..factories import make_agent, make_conversation
+from ..script import call, calls, fail, say, script
 from .streams import said, send, stream, types
 
 WEATHER = {
@@ -14,7 +15,10 @@ WEATHER = {
     "description": "The weather in a city.",
     "parameters": {"type": "object", "properties": {"city": {"type": "string"}}},
 }
-CALL = 'CALL weather {"city": "Oslo"}\nSAY It rains'
+ASK_WEATHER = call("weather", city="Oslo")
+WEATHER_SCRIPT = script(ASK_WEATHER, say("It rains"))
+INSERT = call("memory_insert", label="human", new_string="x")
+INSERT_SCRIPT = script(INSERT, say("I see"))
 
 
 @pytest.fixture
@@ -30,22 +34,26 @@ def reply(client, conversation, *messages: dict, **fields):
 def test_client_tool_result_continues_turn(client_for, alice, conversation, model):
     client = client_for(alice)
 
-    asked = send(client, conversation, CALL, client_tools=[WEATHER]).json()
+    asked = send(client, conversation, WEATHER_SCRIPT, client_tools=[WEATHER]).json()
 
     assert model.requests[-1]["tools"][-1]["function"] == WEATHER
     assert types(asked["messages"]) == ["approval_request_message"]
     assert asked["stop_reason"]["stop_reason"] == "requires_approval"
-    call = asked["messages"][0]["tool_call"]
-    assert (call["name"], call["arguments"]) == ("weather", '{"city": "Oslo"}')
+    asked_call = asked["messages"][0]["tool_call"]
+    assert (asked_call["name"], asked_call["arguments"]) == ("weather", '{"city": "Oslo"}')
 
-    result = {"tool_call_id": call["tool_call_id"], "tool_return": "rain", "status": "success"}
+    result = {
+        "tool_call_id": asked_call["tool_call_id"],
+        "tool_return": "rain",
+        "status": "success",
+    }
     answer = reply(client, conversation, {"type": "tool_return", "tool_returns": [result]}).json()
 
     assert types(answer["messages"]) == ["assistant_message"]
     assert said(answer["messages"]) == "It rains"
     assert model.requests[-1]["messages"][-1] == {
         "role": "tool",
-        "tool_call_id": call["tool_call_id"],
+        "tool_call_id": asked_call["tool_call_id"],
         "content": "rain",
     }
     listed = client.get(f"/v1/conversations/{conversation.pk}/messages?order=asc").json()
@@ -59,7 +67,7 @@ def test_client_tool_result_continues_turn(client_for, alice, conversation, mode
 
 def test_client_tool_result_in_approval_message(client_for, alice, conversation):
     client = client_for(alice)
-    asked = send(client, conversation, CALL, client_tools=[WEATHER]).json()
+    asked = send(client, conversation, WEATHER_SCRIPT, client_tools=[WEATHER]).json()
     call_id = asked["messages"][0]["tool_call"]["tool_call_id"]
     result = {"type": "tool", "tool_call_id": call_id, "tool_return": "rain", "status": "success"}
 
@@ -73,7 +81,7 @@ def test_client_tool_call_in_stream(client_for, alice, conversation, stream_toke
     events = stream(
         client_for(alice),
         conversation,
-        CALL,
+        WEATHER_SCRIPT,
         client_tools=[WEATHER],
         stream_tokens=stream_tokens,
     )
@@ -86,7 +94,7 @@ def test_client_tool_call_in_stream(client_for, alice, conversation, stream_toke
 
 
 def test_server_tools_run_beside_client_tool(client_for, alice, conversation):
-    text = f'CALL+ memory_insert {{"label": "human", "new_string": "x"}}\n{CALL}'
+    text = script(calls(INSERT, ASK_WEATHER), say("It rains"))
 
     asked = send(client_for(alice), conversation, text, client_tools=[WEATHER]).json()
 
@@ -100,7 +108,7 @@ def test_server_tools_run_beside_client_tool(client_for, alice, conversation):
 
 def test_message_conflicts_while_call_awaits_client(client_for, alice, conversation):
     client = client_for(alice)
-    send(client, conversation, CALL, client_tools=[WEATHER])
+    send(client, conversation, WEATHER_SCRIPT, client_tools=[WEATHER])
 
     refused = send(client, conversation, "SAY hello")
 
@@ -112,7 +120,7 @@ def test_message_conflicts_while_call_awaits_client(client_for, alice, conversat
 @pytest.mark.parametrize("call_id", ["other", ""])
 def test_result_of_unknown_call_is_rejected(client_for, alice, conversation, call_id):
     client = client_for(alice)
-    send(client, conversation, CALL, client_tools=[WEATHER])
+    send(client, conversation, WEATHER_SCRIPT, client_tools=[WEATHER])
     result = {"tool_call_id": call_id, "tool_return": "rain", "status": "success"}
 
     refused = reply(client, conversation, {"type": "tool_return", "tool_returns": [result]})
@@ -132,12 +140,9 @@ def test_result_without_awaiting_call_is_rejected(client_for, alice, conversatio
     assert "(none)" in refused.json()["detail"]
 
 
-INSERT = 'CALL memory_insert {"label": "human", "new_string": "x"}\nSAY I see'
-
-
 @pytest.fixture
 def careful(client_for, alice, conversation) -> Conversation:
-    """Its agent asks before it writes to memory."""
+    """Return a conversation whose agent needs approval to write to memory."""
     path = f"/v1/agents/{conversation.agent_id}/tools/approval/memory_insert"
     state = client_for(alice).patch(path, {"requires_approval": True}).json()
     assert state["tool_rules"] == [{"type": "requires_approval", "tool_name": "memory_insert"}]
@@ -147,7 +152,7 @@ def careful(client_for, alice, conversation) -> Conversation:
 def test_call_awaits_approval(client_for, alice, careful):
     client = client_for(alice)
 
-    asked = send(client, careful, INSERT).json()
+    asked = send(client, careful, INSERT_SCRIPT).json()
 
     assert types(asked["messages"]) == ["approval_request_message"]
     assert careful.agent.blocks.get().value == "about human"
@@ -159,7 +164,7 @@ def test_call_awaits_approval(client_for, alice, careful):
 
 def test_declined_call_reports_reason_to_model(client_for, alice, careful, model):
     client = client_for(alice)
-    send(client, careful, INSERT)
+    send(client, careful, INSERT_SCRIPT)
     decision = {"tool_call_id": "call_0", "approve": False, "reason": "not that"}
 
     answer = reply(client, careful, {"type": "approval", "approvals": [decision]}).json()
@@ -171,7 +176,7 @@ def test_declined_call_reports_reason_to_model(client_for, alice, careful, model
 
 def test_decision_without_id_applies_to_all_calls(client_for, alice, careful):
     client = client_for(alice)
-    send(client, careful, INSERT)
+    send(client, careful, INSERT_SCRIPT)
 
     reply(client, careful, {"type": "approval", "approve": True, "approval_request_id": "x"})
 
@@ -183,17 +188,17 @@ def test_removed_approval_lets_tool_run(client_for, alice, careful):
     path = f"/v1/agents/{careful.agent_id}/tools/approval/memory_insert"
     assert client.patch(path, {"requires_approval": False}).json()["tool_rules"] == []
 
-    answer = send(client, careful, INSERT).json()
+    answer = send(client, careful, INSERT_SCRIPT).json()
 
     assert answer["stop_reason"]["stop_reason"] == "end_turn"
     assert client.patch(f"{path}x", {"requires_approval": True}).status_code == 404
 
 
 def test_client_tool_replaces_server_tool_of_same_name(client_for, alice, conversation, model):
-    """A provider that is told two functions of one name refuses both."""
+    """A provider rejects a request that declares two functions of one name."""
     tools = [{"name": "memory_insert", "description": "Mine."}]
 
-    asked = send(client_for(alice), conversation, INSERT, client_tools=tools).json()
+    asked = send(client_for(alice), conversation, INSERT_SCRIPT, client_tools=tools).json()
 
     functions = [tool["function"] for tool in model.requests[-1]["tools"]]
     [shown] = [function for function in functions if function["name"] == "memory_insert"]
@@ -203,9 +208,9 @@ def test_client_tool_replaces_server_tool_of_same_name(client_for, alice, conver
 
 
 def test_answers_must_cover_all_awaiting_calls(client_for, alice, careful, model):
-    """One call is the client's to run, the other is the server's and needs approval."""
+    """One call is of a client tool, the other of a server tool that needs approval."""
     client = client_for(alice)
-    text = f"CALL+ weather {{}}\n{INSERT}"
+    text = script(calls(call("weather"), INSERT), say("I see"))
     asked = send(client, careful, text, client_tools=[WEATHER]).json()
     ids = [call["tool_call_id"] for call in asked["messages"][0]["tool_calls"]]
     assert len(ids) == 2
@@ -229,7 +234,7 @@ def test_answers_must_cover_all_awaiting_calls(client_for, alice, careful, model
 
 def test_client_results_survive_model_failure(client_for, alice, careful, model):
     client = client_for(alice)
-    text = 'CALL+ weather {}\nCALL memory_insert {"label": "human", "new_string": "x"}\nFAIL 400 x1'
+    text = script(calls(call("weather"), INSERT), fail(400, times=1))
     send(client, careful, text, client_tools=[WEATHER])
     result = {"type": "tool", "tool_call_id": "call_0", "tool_return": "rain"}
     decision = {"type": "approval", "tool_call_id": "call_1", "approve": True}
@@ -244,7 +249,7 @@ def test_client_results_survive_model_failure(client_for, alice, careful, model)
 
 def test_delete_conversation_while_call_awaits_client(client_for, alice, conversation):
     client = client_for(alice)
-    send(client, conversation, CALL, client_tools=[WEATHER])
+    send(client, conversation, WEATHER_SCRIPT, client_tools=[WEATHER])
     path = f"/v1/conversations/{conversation.pk}"
 
     client.delete(path)
@@ -260,7 +265,7 @@ def test_delete_conversation_while_call_awaits_client(client_for, alice, convers
 
 
 def test_concurrent_same_results_start_one_turn(client_for, alice, conversation, in_thread):
-    send(client_for(alice), conversation, f"{CALL}", client_tools=[WEATHER])
+    send(client_for(alice), conversation, WEATHER_SCRIPT, client_tools=[WEATHER])
     result = {"tool_call_id": "call_0", "tool_return": "rain"}
     body = {"type": "tool_return", "tool_returns": [result]}
 

@@ -1,4 +1,4 @@
-"""A conversation that no longer fits goes on with a summary; nothing is lost."""
+"""Compaction replaces messages in context by a summary and deletes none."""
 
 import pytest
 
@@ -7,10 +7,11 @@ from conversations.domain.integrity.check import find_breaches
 from conversations.models import Conversation, Run
 
 from ..factories import actor, make_agent, make_conversation, make_messages
+from ..script import call, hold, overflow, say, script
 from .processes import until
 from .streams import said, send, stream, types
 
-LONG = "word " * 400  # some 500 tokens
+LONG = "word " * 400  # about 500 tokens
 
 
 @pytest.fixture
@@ -40,7 +41,7 @@ def test_compact_all(client_for, alice, conversation, model):
     assert [role for role, _ in in_context(conversation)] == ["system", "summary"]
     positions = conversation.message_links.order_by("position").values_list("position", flat=True)
     assert list(positions) == list(range(10))
-    # Everything is still there to be read, and the model goes on from the summary.
+    # All messages are still listed, and the model continues from the summary.
     listed = client_for(alice).get(f"/v1/conversations/{conversation.pk}/messages").json()
     assert len(listed) == 10
     send(client_for(alice), conversation, "SAY on")
@@ -83,7 +84,7 @@ def test_turn_compacts_full_conversation(client_for, alice, model):
     assert said(events) == "fits"
     assert len(model.requests) == 2
     assert sum(len(str(message)) for message in model.requests[-1]["messages"]) < 3000 * 4
-    # The system message, the summary, what was kept, and the new message last.
+    # The system message, the summary, the kept messages and the new message.
     shown = model.requests[-1]["messages"]
     assert shown[0]["role"] == "system"
     assert "no longer shown to you" in shown[1]["content"]
@@ -92,7 +93,7 @@ def test_turn_compacts_full_conversation(client_for, alice, model):
 
 
 def test_transcript_fits_context_window(client_for, alice, model):
-    """A conversation may have outgrown it many times: by an import, or with a smaller model."""
+    """An import or a smaller model can make a conversation many times too long."""
     conversation = make_conversation(make_agent(alice, context_window_limit=2000))
     make_messages(conversation, "the first", *[LONG] * 20)
 
@@ -109,7 +110,7 @@ def test_transcript_fits_context_window(client_for, alice, model):
 def test_context_overflow_compacts_and_retries(client_for, alice, conversation, model):
     make_messages(conversation, *(f"note {n}" for n in range(8)))
 
-    answer = send(client_for(alice), conversation, "OVERFLOW x1\nSAY fits")
+    answer = send(client_for(alice), conversation, script(overflow(times=1), say("fits")))
 
     assert answer.status_code == 200, answer.content
     assert said(answer.json()["messages"]) == "fits"
@@ -155,7 +156,7 @@ def test_compaction_conflicts_with_active_run(
     client_for, alice, conversation, in_thread, running_run, model
 ):
     make_messages(conversation, "one", "two", "three", "four")
-    answer = in_thread(send, client_for(alice), conversation, "HOLD\nSAY slow")
+    answer = in_thread(send, client_for(alice), conversation, script(hold(), say("slow")))
     running_run()
 
     assert compact(client_for(alice), conversation, mode="all").status_code == 409
@@ -199,7 +200,7 @@ def test_cancelled_compaction_conflicts(client_for, alice, conversation, in_thre
     answer = in_thread(
         compact, client_for(alice), conversation, mode="all", model="openai/SLOW-MODEL"
     )
-    until(lambda: model.requests, seconds=60, what="the model is asked")
+    until(lambda: model.requests, seconds=60, what="the model is called")
 
     client_for(alice).post(f"/v1/conversations/{conversation.pk}/cancel")
 
@@ -228,16 +229,16 @@ def test_compaction_keeps_call_awaiting_client(client_for, alice, conversation, 
     client = client_for(alice)
     make_messages(conversation, "one", "two", "three", "four")
     tools = [{"name": "weather"}]
-    send(client, conversation, "CALL weather {}\nSAY It rains", client_tools=tools)
+    send(client, conversation, script(call("weather"), say("It rains")), client_tools=tools)
 
     assert compact(client, conversation, mode=mode).status_code == 200
 
     assert send(client, conversation, "SAY hello").json()["tool_call_ids"] == ["call_0"]
     fork = fork_conversation(conversation, by=actor(alice))
-    for thread in (conversation, fork):
+    for waiting in (conversation, fork):
         result = {"tool_call_id": "call_0", "tool_return": "rain"}
         body = {"messages": [{"type": "tool_return", "tool_returns": [result]}]}
-        path = f"/v1/conversations/{thread.pk}/messages"
+        path = f"/v1/conversations/{waiting.pk}/messages"
         answer = client.post(path, {**body, "streaming": False})
         assert answer.status_code == 200, answer.content
         *_, called, returned = model.requests[-1]["messages"]
@@ -251,8 +252,8 @@ def test_compaction_keeps_call_of_new_result(client_for, alice, model):
     conversation = make_conversation(make_agent(alice, context_window_limit=2000))
     tools = [{"name": "weather"}]
     make_messages(conversation, "one", "two")
-    # What was asked alone is more than what a compaction keeps.
-    send(client, conversation, f"CALL weather {{}}\n{LONG * 2}", client_tools=tools)
+    # The user message alone is longer than what a compaction keeps.
+    send(client, conversation, script(call("weather"), LONG * 2), client_tools=tools)
     result = {"tool_call_id": "call_0", "tool_return": LONG * 2}
     body = {"messages": [{"type": "tool_return", "tool_returns": [result]}], "streaming": False}
 

@@ -1,4 +1,4 @@
-"""Whatever a provider does, a turn ends in a clear state, and nothing half of it is stored."""
+"""When a provider fails, the run fails with a clear error and stores whole steps only."""
 
 import time
 
@@ -60,7 +60,7 @@ def test_failed_turn_reports_error_and_stores_nothing(
     assert "sk-secret" not in run.error + step.error
     (shown,) = client.get(f"/v1/runs/{run.pk}/steps").json()
     assert shown["error_data"] == {"type": kind, "message": step.error}
-    # The conversation is free, and goes on.
+    # The conversation accepts the next message.
     assert send(client, conversation, "SAY fine").status_code == 200
     assert texts(conversation) == [("user", "SAY fine"), ("assistant", "fine")]
     assert list(find_breaches()) == []
@@ -99,7 +99,7 @@ def test_silent_provider_times_out(client_for, alice, conversation, configure, m
 
     assert response.status_code == 504
     assert response.json()["error"]["type"] == "llm_timeout"
-    # What had begun to answer is not asked again: its tools might run twice.
+    # A reply that has started is not retried: its tools could run twice.
     assert len(model.requests) == 1
 
 

@@ -1,4 +1,4 @@
-"""Whoever ends a run has the last word, whatever its process still writes."""
+"""After a run has ended, its former worker can't write anything more."""
 
 import asyncio
 import threading
@@ -36,7 +36,7 @@ def is_lock_awaited() -> bool:
         return cursor.fetchone()[0] > 0
 
 
-def told(run: Run) -> list[str]:
+def event_types(run: Run) -> list[str]:
     return [data["type"] for data in run.events.order_by("seq").values_list("data", flat=True)]
 
 
@@ -44,13 +44,13 @@ def test_lost_worker_cannot_write(client_for, alice, conversation, in_thread, ru
     text = "PAUSE 0.1\nSAY a b c d e f g h i j k l"
     answer = in_thread(stream, client_for(alice), conversation, text, stream_tokens=True)
     run = running_run()
-    until(lambda: run.events.count() > 2, seconds=60, what="some of the answer is told")
+    until(lambda: run.events.count() > 2, seconds=60, what="part of the reply is published")
 
     with transaction.atomic():
         finish_and_append(Run.objects.select_for_update().get(pk=run.pk), WORKER_LOST)
-    # The conversation is free at once; meanwhile the first process goes on.
+    # The conversation is free at once, while the first process still runs the turn.
     assert send(client_for(alice), conversation, "SAY next").status_code == 200
-    until(lambda: not get_runtime().worker.active_runs, seconds=60, what="the worker gives up")
+    until(lambda: not get_runtime().worker.active_runs, seconds=60, what="the worker stops")
 
     assert types(answer())[-2:] == ["stop_reason", "error_message"]
     again = events_of(client_for(alice).post(f"/v1/runs/{run.pk}/stream"))
@@ -70,7 +70,7 @@ def test_concurrent_chunk_does_not_lose_last_events(conversation):
         with transaction.atomic():
             insert_events([chunk(run, 2)])
             is_in_between.set()
-            until(is_lock_awaited, seconds=60, what="the cancellation waits")
+            until(is_lock_awaited, seconds=60, what="the cancellation waits for the lock")
         connection.close()
 
     thread = threading.Thread(target=write_slowly)
@@ -79,7 +79,7 @@ def test_concurrent_chunk_does_not_lose_last_events(conversation):
     force_cancel(run)
     thread.join()
 
-    assert told(run) == ["text", "text", "stop"]
+    assert event_types(run) == ["text", "text", "stop"]
 
 
 def test_unstorable_event_fails_only_its_run(conversation):
@@ -94,7 +94,7 @@ def test_unstorable_event_fails_only_its_run(conversation):
         await writer.flush(good.pk)
         with pytest.raises(TypeError):
             await writer.flush(bad.pk)
-        # One piece is missing: what would come after it is not stored as if nothing was.
+        # After the chunk that can't be stored, no later chunk is stored either.
         with pytest.raises(TypeError):
             writer.write(chunk(bad, 2))
         writer.write(chunk(good, 3))
@@ -102,5 +102,5 @@ def test_unstorable_event_fails_only_its_run(conversation):
 
     asyncio.run(write())
 
-    assert told(good) == ["text"] * 3
+    assert event_types(good) == ["text"] * 3
     assert not RunEvent.objects.filter(run=bad).exists()

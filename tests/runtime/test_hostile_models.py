@@ -1,4 +1,4 @@
-"""What a model or its server should never send, and sends."""
+"""Malformed replies of models and providers."""
 
 import json
 
@@ -9,6 +9,7 @@ from conversations.domain.tools.definitions import BASE_TOOLS
 from conversations.models import Conversation, Message, Run
 
 from ..factories import make_agent, make_conversation
+from ..script import chunk, raw_call, say, script
 from .streams import send, stream, texts, types
 
 DEEP = "[" * 20_000 + "]" * 20_000
@@ -36,7 +37,7 @@ def test_malformed_arguments_are_explained_to_model(
 ):
     client = client_for(alice)
 
-    answer = send(client, conversation, f"CALL memory_insert {arguments}\nSAY I see")
+    answer = send(client, conversation, script(raw_call("memory_insert", arguments), say("I see")))
 
     assert answer.status_code == 200, answer.content
     [returned] = [m for m in answer.json()["messages"] if m["message_type"].startswith("tool_ret")]
@@ -50,7 +51,7 @@ def test_malformed_arguments_are_explained_to_model(
 def test_client_tool_arguments_may_nest_deeply(client_for, alice, conversation):
     tools = [{"name": "weather"}]
     client = client_for(alice)
-    asked = send(client, conversation, f"CALL weather {DEEP}", client_tools=tools).json()
+    asked = send(client, conversation, raw_call("weather", DEEP), client_tools=tools).json()
     call_id = asked["messages"][0]["tool_call"]["tool_call_id"]
     result = {"tool_call_id": call_id, "tool_return": "rain"}
 
@@ -60,8 +61,8 @@ def test_client_tool_arguments_may_nest_deeply(client_for, alice, conversation):
     assert answer.status_code == 200, answer.content
 
 
-def chunk(**delta) -> str:
-    return "CHUNK " + json.dumps({"choices": [{"delta": delta}]})
+def delta(**fields: object) -> str:
+    return chunk({"choices": [{"delta": fields}]})
 
 
 def call_of(**fields) -> dict:
@@ -74,8 +75,7 @@ INSERT = {"label": "human", "new_string": "x"}
 @pytest.mark.parametrize("stream_tokens", [True, False])
 def test_unstorable_text_of_model_is_replaced(client_for, alice, conversation, stream_tokens):
     client = client_for(alice)
-    said = chunk(content="a\0b\ud800c", reasoning_content="d\0")
-    text = f"{said}\nSAY e"
+    text = script(delta(content="a\0b\ud800c", reasoning_content="d\0"), say("e"))
 
     events = stream(client, conversation, text, stream_tokens=stream_tokens)
 
@@ -99,11 +99,11 @@ def test_unstorable_text_of_model_is_replaced(client_for, alice, conversation, s
 )
 def test_malformed_calls_do_not_fail_turn(client_for, alice, conversation, wrong):
     client = client_for(alice)
-    text = f"{chunk(tool_calls=[call_of(function=wrong)])}\nSAY ok"
+    text = script(delta(tool_calls=[call_of(function=wrong)]), say("ok"))
 
     answer = send(client, conversation, text)
 
-    # Either the model is told, or the turn failed as a provider's fault, not as ours.
+    # Either the tool result explains the error to the model, or the run fails with `llm_error`.
     assert answer.status_code == 200 or answer.json()["error"]["type"] == "llm_error"
     assert Run.objects.get().error_type in ("", "llm_error")
     assert conversation.agent.blocks.get().version == 1
@@ -117,7 +117,7 @@ def test_malformed_calls_do_not_fail_turn(client_for, alice, conversation, wrong
 )
 def test_malformed_call_indexes_and_ids(client_for, alice, conversation, fields):
     function = {"name": "memory_insert", "arguments": json.dumps(INSERT)}
-    text = f"{chunk(tool_calls=[call_of(function=function, **fields)])}\nSAY ok"
+    text = script(delta(tool_calls=[call_of(function=function, **fields)]), say("ok"))
 
     answer = send(client_for(alice), conversation, text)
 
@@ -126,9 +126,9 @@ def test_malformed_call_indexes_and_ids(client_for, alice, conversation, fields)
 
 
 def test_object_arguments_are_accepted(client_for, alice, conversation):
-    """As some servers send them."""
+    """Some servers send the arguments as an object instead of a string."""
     function = {"name": "memory_insert", "arguments": INSERT}
-    text = f"{chunk(tool_calls=[call_of(function=function)])}\nSAY ok"
+    text = script(delta(tool_calls=[call_of(function=function)]), say("ok"))
 
     assert send(client_for(alice), conversation, text).status_code == 200
     assert conversation.agent.blocks.get().value == "about human\nx"
@@ -136,7 +136,7 @@ def test_object_arguments_are_accepted(client_for, alice, conversation):
 
 def test_overlong_call_id_is_replaced(client_for, alice, conversation):
     function = {"name": "memory_insert", "arguments": json.dumps(INSERT)}
-    text = f"{chunk(tool_calls=[call_of(function=function, id='c' * 1000)])}\nSAY ok"
+    text = script(delta(tool_calls=[call_of(function=function, id="c" * 1000)]), say("ok"))
 
     assert send(client_for(alice), conversation, text).status_code == 200
     assert conversation.agent.blocks.get().value == "about human\nx"
@@ -156,7 +156,7 @@ def test_malformed_usage_is_ignored(client_for, alice, conversation, usage):
     choice = {"delta": {"content": "ok"}, "finish_reason": "stop"}
     last = json.dumps({"choices": [choice], "usage": usage})
 
-    answer = send(client_for(alice), conversation, f"CHUNK {last}\nEND")
+    answer = send(client_for(alice), conversation, script(chunk(last), "END"))
 
     assert answer.status_code == 200, answer.content
     assert answer.json()["usage"]["total_tokens"] >= 0
@@ -183,7 +183,7 @@ def test_malformed_usage_is_ignored(client_for, alice, conversation, usage):
 def test_malformed_chunks_are_ignored_or_fail_turn(client_for, alice, conversation, raw):
     client = client_for(alice)
 
-    answer = send(client, conversation, f"CHUNK {raw}\nSAY ok")
+    answer = send(client, conversation, script(chunk(raw), say("ok")))
 
     assert answer.status_code == 200 or answer.json()["error"]["type"] == "llm_error"
     assert Run.objects.get().error_type in ("", "llm_error")
@@ -247,9 +247,9 @@ def test_endless_calls_fail_turn(client_for, alice, conversation):
 
 def test_overlong_reply_fails_turn(client_for, alice, conversation):
     client = client_for(alice)
-    text = chunk(content="x" * 2_000_001)
+    text = delta(content="x" * 2_000_001)
 
-    answer = send(client, conversation, f"{text}\nSAY ok")
+    answer = send(client, conversation, script(text, say("ok")))
 
     assert answer.status_code == 500
     assert answer.json()["error"]["detail"] == "The reply is longer than 2000000 characters"
@@ -260,7 +260,7 @@ def test_overlong_reply_fails_turn(client_for, alice, conversation):
 def test_empty_reply_completes_turn(client_for, alice, conversation):
     client = client_for(alice)
 
-    answer = send(client, conversation, "CHUNK {}\nSAY ")
+    answer = send(client, conversation, script(chunk("{}"), say("")))
 
     assert answer.json()["messages"] == []
     assert answer.json()["stop_reason"]["stop_reason"] == "end_turn"

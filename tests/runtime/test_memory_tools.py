@@ -1,4 +1,4 @@
-"""What the model reads, and what its tools change."""
+"""Memory in the prompt, and the tools that edit it."""
 
 import json
 
@@ -14,11 +14,8 @@ from conversations.models import BlockRevision, Step
 
 from ..admin.pages import open_form, save_form
 from ..factories import actor, make_agent, make_conversation, make_messages
+from ..script import call, calls, raw_call, say, script
 from .streams import send, types
-
-
-def call(name: str, **arguments) -> str:
-    return f"CALL {name} {json.dumps(arguments)}"
 
 
 def system_text(model) -> str:
@@ -87,7 +84,7 @@ def test_console_edit_reaches_model(client_for, alice, agent, shared, model):
 
 
 def test_timeline_places_edit_between_call_and_result(client_for, alice, agent, isolated):
-    text = f"{call('memory_insert', label='human', new_string='likes tea')}\nSAY noted"
+    text = script(call("memory_insert", label="human", new_string="likes tea"), say("noted"))
     send(client_for(alice), isolated, text)
     send(client_for(alice), isolated, "SAY again")
 
@@ -103,7 +100,7 @@ def test_tool_without_isolation_edits_shared_block(
 ):
     client = client_for(alice)
     other = make_conversation(agent)
-    text = f"{call('memory_insert', label='human', new_string='likes tea')}\nSAY noted"
+    text = script(call("memory_insert", label="human", new_string="likes tea"), say("noted"))
 
     send(client, isolated, text)
     send(client, shared, "SAY ok")
@@ -119,7 +116,9 @@ def test_tool_without_isolation_edits_shared_block(
 
 
 def test_tool_edit_records_run_and_conversation(client_for, alice, isolated):
-    text = f"{call('memory_replace', label='human', old_string='human', new_string='Bob')}\nSAY ok"
+    text = script(
+        call("memory_replace", label="human", old_string="human", new_string="Bob"), say("ok")
+    )
 
     answer = send(client_for(alice), isolated, text).json()
 
@@ -138,7 +137,7 @@ def test_tool_edit_records_run_and_conversation(client_for, alice, isolated):
 
 def test_step_records_blocks_seen(client_for, alice, agent, isolated):
     client = client_for(alice)
-    send(client, isolated, f"{call('memory_insert', label='human', new_string='x')}\nSAY ok")
+    send(client, isolated, script(call("memory_insert", label="human", new_string="x"), say("ok")))
     send(client, isolated, "SAY ok")
 
     block, persona = isolated.isolations.get().block, agent.blocks.get(label="persona")
@@ -148,7 +147,7 @@ def test_step_records_blocks_seen(client_for, alice, agent, isolated):
     ]
     before = [("human", block.pk, 1, "isolated"), ("persona", persona.pk, 1, "shared")]
     after = [("human", block.pk, 2, "isolated"), ("persona", persona.pk, 1, "shared")]
-    # A turn's prompt is that of its beginning; the tool's result told the model what it wrote.
+    # The prompt does not change during a turn; the tool's result has the new text.
     assert seen == [before, before, after]
 
 
@@ -172,7 +171,7 @@ EDITS = [
     (call("memory_insert", label="human", new_string="b", insert_line=0), "b\na\nz"),
     (call("memory_insert", label="human", new_string="b\nc", insert_line=1), "a\nb\nc\nz"),
     (call("memory_replace", label="human", old_string="z", new_string=""), "a\n"),
-    (call("memory_rethink", label="human", new_memory="anew"), "anew"),
+    (call("memory_rethink", label="human", new_memory="new"), "new"),
     (call("core_memory_append", label="human", content="b"), "a\nz\nb"),
     (call("core_memory_replace", label="human", old_content="a", new_content="b"), "b\nz"),
 ]
@@ -191,7 +190,7 @@ def test_memory_tools_edit_blocks(client_for, alice, text, expected):
     agent = make_agent(alice, memory_blocks=[{"label": "human", "value": "a\nz"}], tools=TOOLS)
     conversation = make_conversation(agent, isolated=["human"])
 
-    answer = send(client_for(alice), conversation, f"{text}\nSAY ok").json()
+    answer = send(client_for(alice), conversation, script(text, say("ok"))).json()
 
     assert conversation.isolations.get().block.value == expected
     assert answer["messages"][1]["status"] == "success"
@@ -199,7 +198,7 @@ def test_memory_tools_edit_blocks(client_for, alice, text, expected):
     assert agent.blocks.get().value == "a\nz"
 
 
-REFUSED = [
+INVALID_CALLS = [
     (call("memory_insert", label="nolabel", new_string="x"), "its labels are 'human', 'fixed'"),
     (call("memory_insert", label="human", new_string="x", insert_line=9), "0 (the beginning) to 2"),
     (call("memory_insert", label="human", new_string="x" * 90), "at most 50 characters"),
@@ -215,13 +214,13 @@ REFUSED = [
     (call("memory_insert", label="human", new_string="x", agent_id="agent"), "takes no"),
     (call("run_code", code="1"), "Cannot call run_code; the tools are"),
     (call("conversation_search", query="x", limit=0), "expected 1 to 50"),
-    ('CALL memory_insert {"label": "human", "new_str', "not valid JSON"),
-    ("CALL memory_insert [1]", "must be a JSON object"),
+    (raw_call("memory_insert", '{"label": "human", "new_str'), "not valid JSON"),
+    (raw_call("memory_insert", "[1]"), "must be a JSON object"),
 ]
 
 
-@pytest.mark.parametrize(("text", "expected"), REFUSED)
-def test_tool_refusal_is_told_to_model(client_for, alice, model, text, expected):
+@pytest.mark.parametrize(("text", "expected"), INVALID_CALLS)
+def test_invalid_tool_call_is_explained_to_model(client_for, alice, model, text, expected):
     blocks = [
         {"label": "human", "value": "a\na", "limit": 50},
         {"label": "fixed", "value": "stays", "read_only": True},
@@ -229,7 +228,7 @@ def test_tool_refusal_is_told_to_model(client_for, alice, model, text, expected)
     agent = make_agent(alice, memory_blocks=blocks, tools=[*TOOLS, "run_code"])
     conversation = make_conversation(agent)
 
-    answer = send(client_for(alice), conversation, f"{text}\nSAY I see").json()
+    answer = send(client_for(alice), conversation, script(text, say("I see"))).json()
 
     returned = answer["messages"][1]
     assert (returned["message_type"], returned["status"]) == ("tool_return_message", "error")
@@ -237,19 +236,19 @@ def test_tool_refusal_is_told_to_model(client_for, alice, model, text, expected)
     assert returned["tool_return"] == model.requests[-1]["messages"][-1]["content"]
     assert answer["messages"][2]["content"] == "I see"
     assert [block.version for block in agent.blocks.all()] == [1, 1]
-    # What was broken is not sent to the provider again, which would refuse all of it.
+    # Invalid arguments are not sent again: the provider would reject the whole request.
     [sent] = [m for m in model.requests[-1]["messages"] if m.get("tool_calls")]
     assert isinstance(json.loads(sent["tool_calls"][0]["function"]["arguments"]), dict)
 
 
 def test_step_runs_several_calls(client_for, alice, agent, shared):
-    text = "\n".join(
-        [
-            call("memory_insert", label="persona", new_string="kind").replace("CALL", "CALL+"),
-            call("memory_insert", label="nolabel", new_string="x").replace("CALL", "CALL+"),
+    text = script(
+        calls(
+            call("memory_insert", label="persona", new_string="kind"),
+            call("memory_insert", label="nolabel", new_string="x"),
             call("memory_insert", label="human", new_string="tall"),
-            "SAY ok",
-        ]
+        ),
+        say("ok"),
     )
 
     answer = send(client_for(alice), shared, text).json()
@@ -270,7 +269,7 @@ def test_tool_edit_of_copy_on_write_block_isolates(client_for, alice):
     write_block(agent.blocks.get(), by=actor(alice), copy_on_write=True)
     conversation = make_conversation(agent)
 
-    send(client_for(alice), conversation, f"{call('memory_insert', label='human', new_string='b')}")
+    send(client_for(alice), conversation, call("memory_insert", label="human", new_string="b"))
 
     assert agent.blocks.get().value == "a"
     assert conversation.isolations.get().block.value == "a\nb"
@@ -282,7 +281,9 @@ def test_conversation_search_finds_messages(client_for, alice, agent, shared):
     send(client, shared, "SAY The zebra is called Ada")
     send(client, other, "SAY The zebra is called Eve")
 
-    answer = send(client, shared, f"{call('conversation_search', query='ZEBRA called')}\nSAY found")
+    answer = send(
+        client, shared, script(call("conversation_search", query="ZEBRA called"), say("found"))
+    )
 
     returned = answer.json()["messages"][1]["tool_return"]
     assert "assistant: The zebra is called Ada" in returned
@@ -293,7 +294,7 @@ def test_search_results_are_shortened(client_for, alice, agent, shared):
     make_messages(shared, *(f"zebra {n} {'ö' * 50_000} the end" for n in range(3)))
 
     answer = send(
-        client_for(alice), shared, f"{call('conversation_search', query='zebra')}\nSAY ok"
+        client_for(alice), shared, script(call("conversation_search", query="zebra"), say("ok"))
     )
 
     returned = answer.json()["messages"][1]["tool_return"]

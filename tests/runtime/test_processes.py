@@ -1,4 +1,4 @@
-"""Processes that die or are told to stop in the middle of turns, and turns in other processes."""
+"""Turns in other processes, and processes that are killed or shut down during turns."""
 
 import contextlib
 import json
@@ -18,8 +18,8 @@ from .processes import kill, post, until, web_server, worker
 from .streams import texts
 
 TURNS = 20
-SILENCE = "5"  # seconds until a killed process counts as dead
-# A step that edits memory, a slow answer, another edit, another slow answer.
+SILENCE = "5"  # seconds until a run without heartbeats counts as stalled
+# One step edits memory, the next one replies slowly.
 SCRIPT = "\n".join(
     [
         'CALL memory_insert {"label": "human", "new_string": "first"}',
@@ -41,7 +41,7 @@ def conversations(alice) -> list[Conversation]:
 
 
 def start_all(url: str, secret: str, conversations) -> list[threading.Thread]:
-    """Send to each conversation; whether an answer comes is no matter."""
+    """Send a message to each conversation in a thread; ignore the responses."""
 
     def send(pk: str) -> None:
         body = {"input": SCRIPT, "stream_tokens": True}
@@ -55,7 +55,7 @@ def start_all(url: str, secret: str, conversations) -> list[threading.Thread]:
 
 
 def in_the_middle() -> bool:
-    """Some steps are finished, and no turn is over."""
+    """Return whether all runs have started and more than three have finished a step."""
     runs = Run.objects.all()
     return runs.count() == TURNS and runs.filter(messages__role="tool").distinct().count() > 3
 
@@ -66,7 +66,7 @@ def check_everything(conversations) -> None:
         links = conversation.message_links.order_by("position").select_related("message")
         assert [link.position for link in links] == list(range(len(links)))
         roles = [link.message.role for link in links]
-        # Whole steps, and none twice: what was asked, the call, its result, the answer.
+        # Whole steps, each once: the user message, the call, its result, the reply.
         assert roles == ["system", "user", "assistant", "tool", "assistant"][: len(roles)]
         assert len(roles) in (1, 4, 5)
         written = conversation.isolations.get().block.value.count("first")
@@ -78,14 +78,14 @@ def check_everything(conversations) -> None:
 def test_killed_web_process_fails_runs_and_keeps_steps(model, secret, conversations):
     with web_server(model, STALLED_RUN_TIMEOUT=SILENCE) as (running, url):
         threads = start_all(url, secret, conversations)
-        until(in_the_middle, seconds=60, what="the turns are under way")
+        until(in_the_middle, seconds=60, what="some steps are finished")
         kill(running)
     for thread in threads:
         thread.join()
     assert Run.objects.active().exists()
 
     with web_server(model, STALLED_RUN_TIMEOUT=SILENCE) as (_, url):
-        until(lambda: not Run.objects.active().exists(), seconds=15, what="the runs are failed")
+        until(lambda: not Run.objects.active().exists(), seconds=15, what="the stalled runs fail")
         check_everything(conversations)
         failed = Run.objects.filter(error_type="worker_died").first()
         stream = post(url, secret, f"runs/{failed.pk}/stream")
@@ -100,10 +100,10 @@ def test_killed_worker_is_replaced_by_another(model, secret, conversations):
     with web_server(model, RUN_TURNS_IN_WEB="false") as (_, url):
         with worker(model, STALLED_RUN_TIMEOUT=SILENCE) as running:
             threads = start_all(url, secret, conversations)
-            until(in_the_middle, seconds=60, what="the turns are under way")
+            until(in_the_middle, seconds=60, what="some steps are finished")
             kill(running)
         with worker(model, STALLED_RUN_TIMEOUT=SILENCE):
-            until(lambda: not Run.objects.active().exists(), seconds=60, what="all is over")
+            until(lambda: not Run.objects.active().exists(), seconds=60, what="no run is active")
         for thread in threads:
             thread.join()
 
@@ -122,7 +122,11 @@ def test_web_process_streams_turn_of_worker(model, secret, conversations):
     with web_server(model, RUN_TURNS_IN_WEB="false") as (_, url):
         thread = threading.Thread(target=send, args=(url,))
         thread.start()
-        until(lambda: Run.objects.filter(status="created").exists(), seconds=60, what="it waits")
+        until(
+            lambda: Run.objects.filter(status="created").exists(),
+            seconds=60,
+            what="a run is queued",
+        )
         with worker(model):
             thread.join()
 
@@ -139,12 +143,14 @@ def test_web_process_cancels_turn_of_worker(model, secret, conversations):
         path = f"conversations/{conversation.pk}/messages"
         thread = threading.Thread(target=post, args=(url, secret, path, body))
         thread.start()
-        until(lambda: Run.objects.filter(status="running").exists(), seconds=60, what="it runs")
+        until(
+            lambda: Run.objects.filter(status="running").exists(), seconds=60, what="a run starts"
+        )
         cancelled = post(url, secret, f"conversations/{conversation.pk}/cancel")
         thread.join()
 
     assert set(cancelled.json().values()) == {"cancelled"}
-    # Cancelled by its worker, which stores what was asked; by force, it would be lost.
+    # The worker cancelled it and stored the user message, which a forced cancel would lose.
     assert texts(conversation) == [("user", "SLEEP 20\nSAY late")]
 
 
@@ -160,13 +166,15 @@ def test_sigterm_lets_active_turns_end(model, secret, conversations, kind):
     with web_server(model, RUN_TURNS_IN_WEB=takes) as (web, url), worker(model) as working:
         thread = threading.Thread(target=send, args=(url,))
         thread.start()
-        until(lambda: Run.objects.filter(status="running").exists(), seconds=60, what="it runs")
+        until(
+            lambda: Run.objects.filter(status="running").exists(), seconds=60, what="a run starts"
+        )
         stopped = web if kind == "web" else working
         stopped.send_signal(signal.SIGTERM)
         until(
             lambda: any("Shutting down" in line for line in stopped.lines),
             seconds=60,
-            what="the process is shutting down",
+            what="the shutdown starts",
         )
         assert stopped.poll() is None
         model.go_on()

@@ -1,4 +1,4 @@
-"""An agent's own thread is begun anew; what was said in it is put aside, not lost."""
+"""Resetting a default conversation moves its messages to a deleted conversation."""
 
 import pytest
 
@@ -7,6 +7,7 @@ from conversations.domain.tools.definitions import BASE_TOOLS
 from conversations.models import Agent, Conversation
 
 from ..factories import make_agent
+from ..script import call, hold, say, script
 from .streams import send, texts
 
 
@@ -16,7 +17,7 @@ def agent(alice) -> Agent:
 
 
 @pytest.fixture
-def thread(agent) -> Conversation:
+def conversation(agent) -> Conversation:
     return agent.conversations.get(is_default=True)
 
 
@@ -24,27 +25,27 @@ def reset(client, agent):
     return client.patch(f"/v1/agents/{agent.pk}/reset-messages")
 
 
-def test_reset_hides_messages_from_model_and_search(client_for, alice, agent, thread, model):
+def test_reset_hides_messages_from_model_and_search(client_for, alice, agent, conversation, model):
     client = client_for(alice)
-    send(client, thread, "SAY the code is 4711")
+    send(client, conversation, "SAY the code is 4711")
 
     answer = reset(client, agent)
 
     assert answer.status_code == 200, answer.content
     assert answer.json()["id"] == agent.pk
-    send(client, thread, 'CALL conversation_search {"query": "4711"}\nSAY gone')
+    send(client, conversation, script(call("conversation_search", query="4711"), say("gone")))
     shown = model.requests[-1]["messages"]
     assert shown[-1]["content"] == "No message of this conversation contains '4711'"
     assert [message["role"] for message in shown] == ["system", "user", "assistant", "tool"]
-    links = thread.message_links.order_by("position")
+    links = conversation.message_links.order_by("position")
     assert list(links.values_list("position", flat=True)) == [0, 1, 2, 3, 4]
     assert list(find_breaches()) == []
 
 
-def test_reset_conversation_can_be_restored(client_for, alice, agent, thread):
+def test_reset_conversation_can_be_restored(client_for, alice, agent, conversation):
     client = client_for(alice)
-    client.put(f"/v1/conversations/{thread.pk}/isolated-blocks/human", {"value": "here only"})
-    send(client, thread, "SAY remember me")
+    client.put(f"/v1/conversations/{conversation.pk}/isolated-blocks/human", {"value": "here only"})
+    send(client, conversation, "SAY remember me")
     reset(client, agent)
 
     past = Conversation.objects.exclude(deleted_at=None).get()
@@ -55,29 +56,29 @@ def test_reset_conversation_can_be_restored(client_for, alice, agent, thread):
     assert texts(past) == [("user", "SAY remember me"), ("assistant", "remember me")]
     [block] = client.get(f"/v1/conversations/{past.pk}/blocks").json()
     assert (block["origin"], block["block"]["value"]) == ("isolated", "here only")
-    [kept] = client.get(f"/v1/conversations/{thread.pk}/blocks").json()
+    [kept] = client.get(f"/v1/conversations/{conversation.pk}/blocks").json()
     assert (kept["origin"], kept["block"]["value"]) == ("isolated", "here only")
     assert list(find_breaches()) == []
 
 
-def test_reset_frees_otids(client_for, alice, agent, thread):
+def test_reset_frees_otids(client_for, alice, agent, conversation):
     client = client_for(alice)
     message = {"role": "user", "content": "SAY hello", "otid": "first"}
-    path = f"/v1/conversations/{thread.pk}/messages"
+    path = f"/v1/conversations/{conversation.pk}/messages"
     client.post(path, {"messages": [message], "streaming": False})
     reset(client, agent)
 
     again = client.post(path, {"messages": [message], "streaming": False})
 
-    assert [said["content"] for said in again.json()["messages"]] == ["hello"]
-    assert texts(thread) == [("user", "SAY hello"), ("assistant", "hello")]
+    assert [sent["content"] for sent in again.json()["messages"]] == ["hello"]
+    assert texts(conversation) == [("user", "SAY hello"), ("assistant", "hello")]
 
 
 def test_reset_conflicts_with_active_run(
-    client_for, alice, agent, thread, in_thread, running_run, model
+    client_for, alice, agent, conversation, in_thread, running_run, model
 ):
     client = client_for(alice)
-    answer = in_thread(send, client_for(alice), thread, "HOLD\nSAY slow")
+    answer = in_thread(send, client_for(alice), conversation, script(hold(), say("slow")))
     run = running_run()
 
     refused = reset(client, agent)
@@ -86,4 +87,4 @@ def test_reset_conflicts_with_active_run(
     assert refused.json()["run_id"] == run.pk
     model.go_on()
     assert answer().status_code == 200
-    assert len(texts(thread)) == 2
+    assert len(texts(conversation)) == 2

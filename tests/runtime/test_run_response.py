@@ -1,4 +1,4 @@
-"""A message is sent, and the agent answers."""
+"""The response to a message: messages, streams, and the request to the provider."""
 
 import asyncio
 import json
@@ -13,8 +13,11 @@ from conversations.models import Conversation, Run
 from conversations.runtime.runtime import get_runtime
 
 from ..factories import make_agent, make_conversation
+from ..script import call, hold, say, script, think
 from .processes import until
 from .streams import body_of, events_of, said, send, stream, texts, types
+
+INSERT = call("memory_insert", label="human", new_string="x")
 
 
 @pytest.fixture
@@ -50,7 +53,7 @@ def test_stream_of_tokens(client_for, alice, conversation):
 
     assert [event["content"] for event in events[:3]] == ["one ", "two ", "three"]
     assert [event["seq_id"] for event in events[:3]] == [1, 2, 3]
-    # What was streamed has the id under which it is stored.
+    # Streamed events have the id of the stored message.
     [stored] = conversation.message_links.filter(message__role="assistant")
     assert {event["id"] for event in events[:3]} == {stored.message_id}
 
@@ -65,7 +68,9 @@ def test_include_pings_controls_first_ping(client_for, alice, conversation):
 
 
 def test_reasoning_is_streamed_and_stored(client_for, alice, conversation):
-    events = stream(client_for(alice), conversation, "THINK hm, well\nSAY yes", stream_tokens=True)
+    events = stream(
+        client_for(alice), conversation, script(think("hm, well"), say("yes")), stream_tokens=True
+    )
 
     reasoning = [e["reasoning"] for e in events if e["message_type"] == "reasoning_message"]
     assert "".join(reasoning) == "hm, well"
@@ -83,7 +88,7 @@ def test_second_turn_sends_earlier_messages(client_for, alice, conversation, mod
 
 def test_include_return_message_types_filters(client_for, alice, conversation):
     wanted = ["tool_return_message"]
-    text = 'CALL memory_insert {"label": "human", "new_string": "x"}\nSAY ok'
+    text = script(INSERT, say("ok"))
     answer = send(client_for(alice), conversation, text, include_return_message_types=wanted)
     events = stream(client_for(alice), conversation, text, include_return_message_types=wanted)
 
@@ -102,7 +107,7 @@ def test_overrides_apply_to_one_request(client_for, alice, conversation, model):
 
     assert model.requests[-1]["model"] == "bigger"
     assert model.requests[-1]["messages"][0] == {"role": "system", "content": "Be brief."}
-    # For this request only.
+    # The overrides apply to this request only.
     send(client_for(alice), conversation, "SAY ok")
     assert model.requests[-1]["model"] == "gpt-4o-mini"
     assert "about human" in model.requests[-1]["messages"][0]["content"]
@@ -218,9 +223,7 @@ def test_wrong_body_is_rejected_and_starts_no_run(client_for, alice, conversatio
 
 
 def test_max_steps_ends_turn(client_for, alice, conversation):
-    text = "\n".join(
-        f'CALL memory_insert {{"label": "human", "new_string": "{n}"}}' for n in range(5)
-    )
+    text = script(*(call("memory_insert", label="human", new_string=str(n)) for n in range(5)))
 
     answer = send(client_for(alice), conversation, text, max_steps=2).json()
 
@@ -266,7 +269,7 @@ def asgi_scope(path: str, secret: str) -> dict:
 
 
 async def call_asgi(application, scope: dict, body: bytes, on_chunk) -> tuple[int, bytes]:
-    """Call an ASGI application like a server; `on_chunk` sees each part of the body."""
+    """Call an ASGI application as a server does; call `on_chunk` with each part of the body."""
     requests = [{"type": "http.request", "body": body, "more_body": False}]
     status, chunks, never = 0, [], asyncio.Event()
 
@@ -289,18 +292,18 @@ async def call_asgi(application, scope: dict, body: bytes, on_chunk) -> tuple[in
 
 @pytest.fixture(params=["django", "project"])
 def asgi_application(request):
-    """Django's own ASGI application, and the server's."""
+    """Return Django's ASGI application or that of the server."""
     if request.param == "django":
         return get_asgi_application()
     return import_module("project.asgi").application
 
 
 def test_asgi_stream_arrives_while_model_replies(asgi_application, alice, conversation, model):
-    held = 'CALL memory_insert {"label": "human", "new_string": "x"}\nHOLD\nSAY done'
+    held = script(INSERT, hold(), say("done"))
     scope = asgi_scope(f"/v1/conversations/{conversation.pk}/messages", issue_key(alice)[1])
 
     def on_chunk(chunk: bytes) -> None:
-        if b"tool_return_message" in chunk:  # The model answers only after it has arrived.
+        if b"tool_return_message" in chunk:  # The model waits for this.
             model.go_on()
 
     status, body = asyncio.run(
@@ -323,7 +326,7 @@ def test_asgi_whole_answer(asgi_application, alice, conversation):
 
 
 def test_wsgi_stream_arrives_while_model_replies(client_for, alice, conversation, model):
-    held = 'CALL memory_insert {"label": "human", "new_string": "x"}\nHOLD\nSAY done'
+    held = script(INSERT, hold(), say("done"))
     path = f"/v1/conversations/{conversation.pk}/messages"
     lines = iter(client_for(alice).post(path, {"input": held}))
 
@@ -349,7 +352,7 @@ RECORDED: list = []
 
 
 def record_response(get_response):
-    """Middleware that keeps responses."""
+    """Record responses as a middleware."""
 
     def middleware(request):
         response = get_response(request)
@@ -363,7 +366,7 @@ def record_response(get_response):
 def test_disconnect_ends_response_and_not_the_turn(alice, conversation, model, streaming):
     application = import_module("project.asgi").application
     scope = asgi_scope(f"/v1/conversations/{conversation.pk}/messages", issue_key(alice)[1])
-    body = json.dumps({"input": "HOLD\nSAY done", "streaming": streaming}).encode()
+    body = json.dumps({"input": script(hold(), say("done")), "streaming": streaming}).encode()
     scope["headers"].append((b"content-length", str(len(body)).encode()))
     requests = [{"type": "http.request", "body": body, "more_body": False}]
 
@@ -377,12 +380,12 @@ def test_disconnect_ends_response_and_not_the_turn(alice, conversation, model, s
     async def send(message):
         pass
 
-    # Returns although the model waits for the test.
+    # Returns while the model still waits.
     asyncio.run(asyncio.wait_for(application(scope, receive, send), 60))
 
     run = Run.objects.get()
     assert run.status == "running"
     assert not get_runtime().broker.has_subscribers(run.pk)
     model.go_on()
-    until(lambda: not Run.objects.active().exists(), seconds=60, what="the turn is over")
+    until(lambda: not Run.objects.active().exists(), seconds=60, what="the turn ends")
     assert texts(conversation)[-1] == ("assistant", "done")

@@ -1,4 +1,4 @@
-"""One turn at a time, that can be watched, left, found again and ended."""
+"""Runs: one active run per conversation, resumable streams, cancellation, idempotency."""
 
 import asyncio
 import threading
@@ -54,7 +54,7 @@ def test_other_conversation_is_not_blocked(
 
 
 def test_concurrent_messages_start_one_turn(client_for, alice, conversation, model):
-    """V1 answered all six, interleaved, and lost five of them to the model."""
+    """V1 accepted all six, interleaved them, and kept five of them from the model."""
     clients = [client_for(alice) for _ in range(6)]
     barrier, statuses = threading.Barrier(6), []
 
@@ -68,7 +68,7 @@ def test_concurrent_messages_start_one_turn(client_for, alice, conversation, mod
     ]
     for thread in threads:
         thread.start()
-    until(lambda: len(statuses) == 5, seconds=60, what="all but one are refused")
+    until(lambda: len(statuses) == 5, seconds=60, what="all but one are rejected")
     model.go_on()
     for thread in threads:
         thread.join()
@@ -126,7 +126,7 @@ def test_turn_completes_after_client_disconnects(client_for, alice, conversation
     path = f"/v1/conversations/{conversation.pk}/messages"
     client_for(alice).post(path, {"input": "SAY hi"}).close()
 
-    until(lambda: not Run.objects.active().exists(), seconds=60, what="the turn is over")
+    until(lambda: not Run.objects.active().exists(), seconds=60, what="the turn ends")
     assert texts(conversation) == [("user", "SAY hi"), ("assistant", "hi")]
 
 
@@ -195,7 +195,7 @@ def test_cancel_keeps_what_the_model_said(
     text = "PAUSE 0.2\nSAY one two three four five six seven eight nine ten"
     answer = in_thread(stream, client_for(alice), conversation, text, stream_tokens=True)
     run = running_run()
-    until(lambda: run.events.count() > 2, seconds=60, what="some of it is said")
+    until(lambda: run.events.count() > 2, seconds=60, what="part of the reply is published")
     path = {
         "conversation": f"conversations/{conversation.pk}/cancel",
         "agent": f"agents/{conversation.agent_id}/messages/cancel",
@@ -207,7 +207,7 @@ def test_cancel_keeps_what_the_model_said(
     assert cancelled.json() == {run.pk: "cancelled"}
     events = answer()
     assert events[-1] == {"message_type": "stop_reason", "stop_reason": "cancelled"}
-    # What was asked and what had been said are kept, so that the conversation makes sense.
+    # The user message and the partial reply are kept.
     [(_, asked), (_, answered)] = texts(conversation)
     assert asked == text
     assert answered == said(events)
@@ -297,12 +297,12 @@ def test_delete_run_conflicts_while_active(
     answer()
     assert client.delete(f"/v1/runs/{run.pk}").json() is None
     assert client.get(f"/v1/runs/{run.pk}").status_code == 404
-    # The record, not what was said.
+    # Deletes the run, not its messages.
     assert len(texts(conversation)) == 2
 
 
 def test_run_of_whole_answer_completes(client_for, alice, conversation):
-    """V1 left them `created` for ever, without a conversation."""
+    """V1 kept the status `created` and stored no conversation."""
     client = client_for(alice)
     send(client, conversation, "SAY hi")
 
@@ -396,7 +396,7 @@ def test_concurrent_different_requests_with_one_key(client_for, alice, conversat
 
 
 def test_otids_and_keys_belong_to_one_conversation(client_for, alice, mallory, conversation):
-    """What a stranger has sent under the same words is neither answered nor found."""
+    """Another conversation or member that uses the same otid and key gets a run of its own."""
     others = [make_conversation(conversation.agent), make_conversation(make_agent(mallory))]
     message = {"role": "user", "content": "SAY hi", "otid": "my-1"}
     body = {"messages": [message], "streaming": False}
@@ -409,7 +409,7 @@ def test_otids_and_keys_belong_to_one_conversation(client_for, alice, mallory, c
     theirs = others[1].runs.get()
     path = f"/v1/conversations/{conversation.pk}/stream"
     assert client_for(alice).post(path, {"run_id": theirs.pk}).status_code == 404
-    # Not by the id of a run of a sibling either.
+    # Nor can a stream be found by the id of another conversation's run.
     assert client_for(alice).post(path, {"run_id": others[0].runs.get().pk}).status_code == 404
     cancelled = client_for(alice).post(
         f"/v1/agents/{conversation.agent_id}/messages/cancel", {"run_ids": [theirs.pk]}

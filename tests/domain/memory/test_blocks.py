@@ -42,10 +42,10 @@ def test_write_at_older_version_is_stale(alice, bob):
     block = make_block(alice, value="one")
     write_block(block, by=actor(bob), value="two", expected_version=1)
 
-    with pytest.raises(StaleVersion) as refusal:
+    with pytest.raises(StaleVersion) as error:
         write_block(block, by=actor(alice), value="three", expected_version=1)
 
-    assert (refusal.value.version, refusal.value.value) == (2, "two")
+    assert (error.value.version, error.value.value) == (2, "two")
     assert block.revisions.count() == 2
 
 

@@ -109,11 +109,11 @@ def test_promote_conflicts_when_shared_changed(alice, conversation):
     write(shared_of(conversation), "theirs")
     write(own_of(conversation), "mine")
 
-    with pytest.raises(SharedMoved, match="has changed since it was isolated") as refusal:
+    with pytest.raises(SharedMoved, match="has changed since it was isolated") as error:
         promote(conversation, "human", by=actor(alice))
 
-    assert refusal.value.comparison.effective.drift == "diverged"
-    assert refusal.value.shared.value == "theirs"
+    assert error.value.comparison.effective.drift == "diverged"
+    assert error.value.shared.value == "theirs"
     assert shared_of(conversation).value == "theirs"
     assert promote(conversation, "human", by=actor(alice), force=True).block.value == "mine"
 
@@ -166,11 +166,11 @@ def test_rebase_conflict_writes_nothing_until_resolved(alice, conversation):
     write(shared_of(conversation), LINES.replace("two", "zwei"))
     write(own_of(conversation), LINES.replace("two", "deux"))
 
-    with pytest.raises(MergeConflict) as refusal:
+    with pytest.raises(MergeConflict) as error:
         rebase(conversation, "human", by=actor(alice))
 
-    assert refusal.value.conflicts == [Hunk(base="two", shared="zwei", isolated="deux")]
-    assert refusal.value.merged == (
+    assert error.value.conflicts == [Hunk(base="two", shared="zwei", isolated="deux")]
+    assert error.value.merged == (
         "one\n<<<<<<< shared\nzwei\n=======\ndeux\n>>>>>>> isolated\nthree\nfour"
     )
     assert own_of(conversation).version == 2

@@ -244,14 +244,14 @@ def test_memory_at_message_of_original_three_forks_back(alice):
     first = make_conversation(make_agent(alice, labels=["human"]), isolated=["human"])
     message = make_messages(first, "hello")[0]
     write(own_of(first), "later")
-    thread = first
+    fork = first
     for _ in range(3):
-        thread = fork_conversation(thread, by=actor())
+        fork = fork_conversation(fork, by=actor())
 
-    then = read_at(thread, time_of(thread, message.pk))
+    then = read_at(fork, time_of(fork, message.pk))
 
     assert then == {"human": ("about human", "isolated", 1)}
-    assert read_at(thread, timezone.now()) == {"human": ("later", "isolated", 1)}
+    assert read_at(fork, timezone.now()) == {"human": ("later", "isolated", 1)}
 
 
 def test_memory_before_creation_is_refused(alice):
