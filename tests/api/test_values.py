@@ -257,3 +257,72 @@ def test_invalid_utf8_in_query_matches_nothing(client_for, alice, path):
     reply = client_for(alice).get(f"/v1/{path}")
 
     assert (reply.status_code, reply.json()) == (200, [])
+
+
+TEXT = {"type": "text", "text": "x"}
+PATHS = {
+    "agents": "agents/",
+    "conversations": "conversations/?agent_id={agent}",
+    "fork": "conversations/{conversation}/fork",
+    "messages": "conversations/{conversation}/messages",
+    "reset": "agents/{agent}/isolated-blocks/human/reset",
+}
+
+
+@pytest.mark.parametrize(
+    ("path", "name", "item", "maximum"),
+    [
+        ("agents", "memory_blocks", {"label": "a"}, 200),
+        ("agents", "block_ids", "x", 200),
+        ("agents", "tags", "x", 200),
+        ("agents", "tools", "x", 200),
+        ("agents", "tool_rules", {}, 200),
+        ("agents", "isolated_labels", "a", 200),
+        ("agents", "initial_message_sequence", {}, 200),
+        ("conversations", "isolated_block_labels", "a", 200),
+        ("messages", "messages", {"role": "user", "content": "x"}, 1_000),
+        ("messages", "input", TEXT, 1_000),
+        ("messages", "client_tools", {"name": "x"}, 200),
+        ("reset", "conversation_ids", "x", 1_000),
+    ],
+)
+def test_list_beyond_maximum_is_422(client_for, alice, path, name, item, maximum):
+    agent = make_agent(alice, labels=["human"])
+    path = PATHS[path].format(agent=agent.pk, conversation=make_conversation(agent).pk)
+    before = stored()
+
+    reply = client_for(alice).post(f"/v1/{path}", {name: [item] * (maximum + 1)})
+
+    assert reply.status_code == 422
+    assert reply.json() == {
+        "detail": f"{name}: expected at most {maximum} items, got {maximum + 1}"
+    }
+    assert stored() == before
+
+
+@pytest.mark.parametrize(
+    ("name", "maximum"), [("content", 1_000), ("approvals", 1_000), ("tool_returns", 1_000)]
+)
+def test_list_in_message_beyond_maximum_is_422(client_for, alice, name, maximum):
+    conversation = make_conversation(make_agent(alice))
+    kind = {"content": "message", "approvals": "approval", "tool_returns": "tool_return"}[name]
+    message = {"type": kind, "role": "user", name: [TEXT] * (maximum + 1)}
+
+    reply = client_for(alice).post(
+        f"/v1/conversations/{conversation.pk}/messages", {"messages": [message]}
+    )
+
+    assert reply.status_code == 422
+    assert f"{name}: expected at most {maximum} items" in reply.json()["detail"]
+
+
+def test_fork_choices_beyond_maximum_are_422(client_for, alice):
+    conversation = make_conversation(make_agent(alice))
+    choices = {f"label{i}": "copy" for i in range(201)}
+
+    reply = client_for(alice).post(
+        f"/v1/conversations/{conversation.pk}/fork", {"isolated_blocks": choices}
+    )
+
+    assert reply.status_code == 422
+    assert reply.json()["detail"].startswith("isolated_blocks: expected at most 200 items")

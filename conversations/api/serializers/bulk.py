@@ -9,7 +9,7 @@ from .fields import OPTIONAL, Id, Input, StrictBoolean, StrictChoice, StrictList
 class BulkBody(Input):
     """The conversations of the agent to change: by default all that isolate the label."""
 
-    conversation_ids = StrictList(child=Id("conv"), **OPTIONAL)
+    conversation_ids = StrictList(child=Id("conv"), max_length=1_000, **OPTIONAL)
     drift = StrictList(child=StrictChoice(Drift.values), required=False)
     dry_run = StrictBoolean(default=False)
 

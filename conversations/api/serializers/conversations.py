@@ -8,6 +8,7 @@ from rest_framework import serializers
 from ...domain.memory.forks import ForkChoice
 from ...models import Drift
 from .fields import (
+    MAX_ITEMS,
     OPTIONAL,
     Id,
     Input,
@@ -20,6 +21,7 @@ from .fields import (
     StrictList,
     StrictObject,
     StrictString,
+    check_length,
 )
 from .pages import PageQuery
 
@@ -126,6 +128,10 @@ class ForkBody(Input):
     )
     message_id = Id("message", required=False, help_text="Last message that the fork shares.")
     hidden = StrictBoolean(required=False)
+
+    def validate_isolated_blocks(self, value: dict[str, Any]) -> dict[str, Any]:
+        check_length(value, MAX_ITEMS)
+        return value
 
 
 class RecompileQuery(ConversationAgentQuery):

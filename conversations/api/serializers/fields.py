@@ -1,6 +1,7 @@
 """Fields that accept exactly what JSON says, with errors that name what was expected."""
 
 import json
+from collections.abc import Sized
 from typing import Any, NoReturn
 
 from django.core.validators import RegexValidator
@@ -12,6 +13,8 @@ from ...text import find_unstorable
 
 # A field that can be absent or null.
 OPTIONAL: dict[str, Any] = {"required": False, "allow_null": True}
+# Items of a list in a body or query, if its field does not say otherwise.
+MAX_ITEMS = 200
 
 
 class Input(serializers.Serializer[dict[str, Any]]):
@@ -122,22 +125,32 @@ class StrictDateTime(serializers.DateTimeField):
 
 
 class StrictList(serializers.ListField):
-    """An array."""
+    """An array of at most `max_length` items, which are counted before they are validated."""
 
+    max_length: int
     default_error_messages = {
         "not_a_list": "expected an array, got {input_type}",
         "null": "expected an array, got null",
     }
 
+    def __init__(self, *, max_length: int = MAX_ITEMS, **kwargs: Any):
+        super().__init__(max_length=max_length, **kwargs)
+
+    def to_internal_value(self, data: Any) -> list[Any]:
+        if isinstance(data, list):
+            check_length(data, self.max_length)
+        items: list[Any] = super().to_internal_value(data)
+        return items
+
+
+def check_length(items: Sized, maximum: int) -> None:
+    """Raise ValidationError if there are more items than the maximum."""
+    if len(items) > maximum:
+        raise serializers.ValidationError(f"expected at most {maximum} items, got {len(items)}")
+
 
 class QueryList(StrictList):
-    """A query parameter that can be repeated.
-
-    Its length is limited because every value becomes a condition in SQL.
-    """
-
-    def __init__(self, **kwargs: Any):
-        super().__init__(max_length=200, **kwargs)
+    """A query parameter that can be repeated."""
 
 
 class StrictObject(serializers.JSONField):

@@ -5,6 +5,7 @@ from typing import Any
 from rest_framework import serializers
 
 from ...domain.runs.start import DEFAULT_MAX_STEPS, TurnRequest
+from ...domain.turns.reply import MAX_REPLY_CALLS
 from ..shapes.messages import MESSAGE_TYPES
 from .fields import (
     OPTIONAL,
@@ -16,10 +17,15 @@ from .fields import (
     StrictList,
     StrictObject,
     StrictString,
+    check_length,
 )
 
 # Bounds how often one request calls the model.
 MAX_STEPS = 200
+# In one request or message.
+MAX_MESSAGES = 1_000
+MAX_PARTS = 1_000
+MAX_LINES = 10_000
 
 
 class ToolReturn(Input):
@@ -29,8 +35,8 @@ class ToolReturn(Input):
     tool_call_id = StrictString(allow_blank=False, max_length=200)
     tool_return = serializers.JSONField(help_text="A string, or an array of content parts.")
     status = StrictChoice(["success", "error"], default="success")
-    stdout = StrictList(child=StrictString(), **OPTIONAL)
-    stderr = StrictList(child=StrictString(), **OPTIONAL)
+    stdout = StrictList(child=StrictString(), max_length=MAX_LINES, **OPTIONAL)
+    stderr = StrictList(child=StrictString(), max_length=MAX_LINES, **OPTIONAL)
 
     def validate_tool_return(self, value: Any) -> str:
         return "".join(part["text"] for part in read_content(value) if part["type"] == "text")
@@ -69,11 +75,11 @@ class SentMessage(Input):
     name = StrictString(**OPTIONAL, max_length=200)
     sender_id = StrictString(**OPTIONAL, max_length=200)
     group_id = StrictString(**OPTIONAL, max_length=200)
-    approvals = StrictList(child=Approval(), **OPTIONAL)
+    approvals = StrictList(child=Approval(), max_length=MAX_REPLY_CALLS, **OPTIONAL)
     approve = StrictBoolean(**OPTIONAL, help_text="The older form of `approvals`.")
     approval_request_id = StrictString(**OPTIONAL)
     reason = StrictString(**OPTIONAL)
-    tool_returns = StrictList(child=ToolReturn(), **OPTIONAL)
+    tool_returns = StrictList(child=ToolReturn(), max_length=MAX_REPLY_CALLS, **OPTIONAL)
 
     def validate_content(self, value: Any) -> list[dict[str, Any]]:
         return read_content(value)
@@ -95,6 +101,7 @@ def read_content(value: Any) -> list[dict[str, Any]]:
     parts = [{"type": "text", "text": value}] if isinstance(value, str) else value
     if not isinstance(parts, list) or not all(isinstance(part, dict) for part in parts):
         raise serializers.ValidationError("expected a string or an array of content parts")
+    check_length(parts, MAX_PARTS)
     return [_read_part(part) for part in parts]
 
 
@@ -125,7 +132,7 @@ class ClientTool(Input):
 class SendBody(Input):
     """The body of POST …/messages. Fields of V1 that have no meaning here are ignored."""
 
-    messages = StrictList(child=SentMessage(), **OPTIONAL)
+    messages = StrictList(child=SentMessage(), max_length=MAX_MESSAGES, **OPTIONAL)
     input = serializers.JSONField(**OPTIONAL, help_text="The content of one message of the user.")
     agent_id = Id("agent", **OPTIONAL)
     streaming = StrictBoolean(**OPTIONAL)
@@ -142,13 +149,15 @@ class SendBody(Input):
         default=True, help_text="Show calls of send_message as assistant messages."
     )
 
+    def validate_input(self, value: Any) -> list[dict[str, Any]] | None:
+        return None if value is None else read_content(value)
+
     def validate(self, body: dict[str, Any]) -> dict[str, Any]:
         messages = body.get("messages") or []
         if body.get("input") is not None:
             if messages:
                 raise serializers.ValidationError("expected `messages` or `input`, got both")
-            content = read_content(body["input"])
-            messages = [{"type": "message", "role": "user", "content": content}]
+            messages = [{"type": "message", "role": "user", "content": body["input"]}]
         if not messages:
             raise serializers.ValidationError("Messages must not be empty")
         names = [tool["name"] for tool in body.get("client_tools") or []]
