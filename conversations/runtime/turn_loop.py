@@ -21,7 +21,6 @@ from ..domain.turns.steps import (
     StepPlan,
     Turn,
     begin_turn,
-    cancel_turn,
     plan_step,
     store_failed_step,
     store_step,
@@ -69,7 +68,7 @@ class TurnLoop:
     async def _cancel(self) -> list[StoredEvent]:
         await self.writer.drain()
         try:
-            return await in_database(cancel_turn, self.run, self.worker)
+            return await in_database(end_run, self.run, CANCELLED, worker=self.worker)
         except RunLost:
             return []
 

@@ -46,7 +46,7 @@ def slow(monkeypatch):
         ("begin_turn", ["user"]),
         ("plan_step", ["user"]),
         ("store_step", ["user", "assistant"]),
-        ("end_run", []),
+        ("end_run", ["user"]),
     ],
 )
 def test_cancel_during_each_verb_keeps_input(
@@ -99,6 +99,7 @@ def test_cancel_during_compaction(client_for, alice, in_thread, running_run, mod
 
     assert answer().json()["stop_reason"]["stop_reason"] == "cancelled"
     assert texts(conversation)[-1] == ("user", "SAY fits")
+    assert conversation.message_links.get(position=7).in_context
     assert list(find_breaches()) == []
 
 

@@ -33,8 +33,8 @@ FAILURES = [
 
 
 @pytest.mark.parametrize(("text", "status", "kind"), FAILURES)
-def test_failed_turn_reports_error_and_stores_nothing(
-    client_for, alice, conversation, caplog, text, status, kind
+def test_failed_turn_reports_error_and_keeps_input(
+    client_for, alice, conversation, caplog, model, text, status, kind
 ):
     client = client_for(alice)
 
@@ -46,8 +46,9 @@ def test_failed_turn_reports_error_and_stores_nothing(
     assert error["detail"]
     assert "sk-secret" not in response.text
     assert ("sk-secret" in caplog.text) == text.startswith("FAIL")
-    assert texts(conversation) == []
+    assert texts(conversation) == [("user", text)]
     run = Run.objects.get()
+    assert run.request["input"][0]["content"] == [{"type": "text", "text": text}]
     assert (run.status, run.stop_reason, run.error_type) == ("failed", "llm_api_error", kind)
     step = run.steps.get()
     assert step.error
@@ -60,9 +61,10 @@ def test_failed_turn_reports_error_and_stores_nothing(
     assert "sk-secret" not in run.error + step.error
     (shown,) = client.get(f"/v1/runs/{run.pk}/steps").json()
     assert shown["error_data"] == {"type": kind, "message": step.error}
-    # The conversation accepts the next message.
+    # The conversation accepts the next message, and the next turn reads the first one.
     assert send(client, conversation, "SAY fine").status_code == 200
-    assert texts(conversation) == [("user", "SAY fine"), ("assistant", "fine")]
+    assert texts(conversation) == [("user", text), ("user", "SAY fine"), ("assistant", "fine")]
+    assert [shown["content"] for shown in model.requests[-1]["messages"][1:]] == [text, "SAY fine"]
     assert list(find_breaches()) == []
 
 
@@ -75,7 +77,59 @@ def test_failed_turn_in_stream(client_for, alice, conversation, text, stream_tok
     assert events[-2]["stop_reason"] == "llm_api_error"
     assert events[-1]["error_type"] == "llm_error"
     assert events[-1]["run_id"] == Run.objects.get().pk
-    assert texts(conversation) == []
+    assert texts(conversation) == [("user", text)]
+
+
+@pytest.mark.parametrize("ids", [{}, {"otid": "mine"}])
+def test_retry_of_failed_turn_reuses_its_message(client_for, alice, conversation, configure, ids):
+    client = client_for(alice)
+    path = f"/v1/conversations/{conversation.pk}/messages"
+    body = {"messages": [{"role": "user", "content": "SAY hi", **ids}], "streaming": False}
+    configured = conf.PROVIDERS
+    configure(PROVIDERS={"openai": {"base_url": "http://127.0.0.1:9/v1"}})
+    failures = [client.post(path, body).status_code for _ in range(2)]
+    configure(PROVIDERS=configured)
+
+    answer = client.post(path, body)
+
+    assert failures == [500, 500]
+    assert answer.json()["messages"][0]["content"] == "hi"
+    assert texts(conversation) == [("user", "SAY hi"), ("assistant", "hi")]
+    completed = Run.objects.get(status="completed")
+    assert completed.messages.count() == 2
+    assert list(find_breaches()) == []
+    # The completed attempt keeps the otid: sending it again starts no turn.
+    if ids:
+        assert client.post(path, body).json()["messages"] == answer.json()["messages"]
+        assert Run.objects.count() == 3
+
+
+def test_retry_after_other_turn_is_stored_again(client_for, alice, conversation):
+    client = client_for(alice)
+    send(client, conversation, "FAIL 400")
+    send(client, conversation, "SAY between")
+    send(client, conversation, "FAIL 400")
+
+    assert texts(conversation) == [
+        ("user", "FAIL 400"),
+        ("user", "SAY between"),
+        ("assistant", "between"),
+        ("user", "FAIL 400"),
+    ]
+
+
+def test_retry_in_fork_leaves_message_of_original(client_for, alice, conversation):
+    client = client_for(alice)
+    send(client, conversation, "FAIL 400")
+    path = f"/v1/conversations/{conversation.pk}/fork"
+    fork = Conversation.objects.get(pk=client.post(path, {}).json()["id"])
+
+    send(client, fork, "FAIL 400")
+
+    assert texts(fork) == [("user", "FAIL 400")] * 2
+    run = conversation.runs.get()
+    assert run.messages.count() == 1
+    assert list(find_breaches()) == []
 
 
 def test_provider_error_is_retried(client_for, alice, conversation, model):
@@ -116,7 +170,7 @@ def test_endless_reply_times_out(client_for, alice, conversation, monkeypatch, m
 
     assert response.status_code == 504
     assert response.json()["error"]["type"] == "llm_timeout"
-    assert len(texts(conversation)) == 4
+    assert len(texts(conversation)) == (5 if path == "messages" else 4)
 
 
 def test_unreachable_provider_fails_turn(client_for, alice, conversation, configure):
@@ -171,7 +225,7 @@ def test_turn_adds_nothing_to_deleted_conversation(
     client.delete(f"/v1/conversations/{conversation.pk}")
 
     assert answer().json()["stop_reason"]["stop_reason"] == "cancelled"
-    assert texts(conversation) == []
+    assert texts(conversation) == [("user", "HOLD\nSAY too late")]
     run.refresh_from_db()
     assert run.status == "cancelled"
 

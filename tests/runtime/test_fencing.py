@@ -55,7 +55,7 @@ def test_lost_worker_cannot_write(client_for, alice, conversation, in_thread, ru
     assert types(answer())[-2:] == ["stop_reason", "error_message"]
     again = events_of(client_for(alice).post(f"/v1/runs/{run.pk}/stream"))
     assert types(again)[-2:] == ["stop_reason", "error_message"]
-    assert texts(conversation) == [("user", "SAY next"), ("assistant", "next")]
+    assert texts(conversation) == [("user", text), ("user", "SAY next"), ("assistant", "next")]
     plain = Run.objects.get(pk=run.pk)
     assert (plain.status, plain.error_type) == ("failed", "worker_died")
 

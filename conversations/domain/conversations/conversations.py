@@ -138,9 +138,9 @@ def clear_conversation(conversation: Conversation, *, by: Actor) -> Conversation
     it. Raises Busy during a turn.
     """
     runs = list(conversation.runs.select_for_update(no_key=True).order_by("pk"))
-    if active := [run.pk for run in runs if run.status in Run.ACTIVE]:
-        raise Busy(active[0])
     conversation = _lock(conversation)
+    if active := conversation.runs.active().first():
+        raise Busy(active.pk)
     past = Conversation.objects.create(
         organization_id=conversation.organization_id,
         agent=conversation.agent,

@@ -1,12 +1,14 @@
 """Append messages to a conversation."""
 
+from collections.abc import Iterable
 from typing import Any
 
 from django.db import transaction
-from django.db.models import Max
+from django.db.models import Exists, Max
+from django.db.models.functions import Coalesce
 from django.utils import timezone
 
-from ...models import Conversation, ConversationMessage, Message
+from ...models import Agent, Conversation, ConversationMessage, Message
 from ..actor import Actor
 from ..errors import UnknownId
 
@@ -18,22 +20,38 @@ def append_messages(
 ) -> list[Message]:
     """Insert unsaved messages at the next positions, in context.
 
-    The conversation's lock keeps positions unique and without gaps. Raises UnknownId if the
-    conversation is deleted.
+    Raises UnknownId if the conversation is deleted.
     """
-    rows = Conversation.objects.select_for_update(no_key=True, of=("self",)).live()
-    locked = rows.select_related("agent").get_or_none(pk=conversation.pk)
-    if locked is None:
-        raise UnknownId(Conversation, conversation.pk)
-    last = ConversationMessage.objects.filter(conversation=locked).aggregate(n=Max("position"))["n"]
-    first = 0 if last is None else last + 1
-    insert_messages(locked, messages, by=by)
-    ConversationMessage.objects.bulk_create(
-        ConversationMessage(conversation=locked, message=message, position=position)
-        for position, message in enumerate(messages, start=first)
-    )
+    lock_for_messages(conversation, messages)
+    links = ConversationMessage.objects.filter(conversation=conversation)
+    last = links.aggregate(n=Coalesce(Max("position"), -1))["n"]
+    return insert_messages_after(last, conversation, messages, by=by)
+
+
+def lock_for_messages(conversation: Conversation, messages: Iterable[Message]) -> None:
+    """Lock a conversation, which keeps positions unique and without gaps, to add these messages.
+
+    Raises UnknownId if the conversation is deleted.
+    """
+    live_agents = Agent.objects.live().filter(pk=conversation.agent_id)
+    rows = Conversation.objects.filter(Exists(live_agents), pk=conversation.pk, deleted_at=None)
     if any(message.role == Message.Role.USER for message in messages):
-        Conversation.objects.filter(pk=locked.pk).update(last_message_at=timezone.now())
+        is_live = bool(rows.update(last_message_at=timezone.now()))  # It locks the row, too.
+    else:
+        is_live = rows.select_for_update(no_key=True, of=("self",)).values("pk").first() is not None
+    if not is_live:
+        raise UnknownId(Conversation, conversation.pk)
+
+
+def insert_messages_after(
+    last: int, conversation: Conversation, messages: list[Message], *, by: Actor
+) -> list[Message]:
+    """Insert unsaved messages after the last position of a locked conversation."""
+    insert_messages(conversation, messages, by=by)
+    ConversationMessage.objects.bulk_create(
+        ConversationMessage(conversation=conversation, message=message, position=position)
+        for position, message in enumerate(messages, start=last + 1)
+    )
     return messages
 
 

@@ -11,7 +11,7 @@ from django.db import transaction
 from django.db.models import Count
 from django.utils import timezone
 
-from ...models import Agent, Conversation, ConversationMessage, Message
+from ...models import Agent, Conversation, ConversationMessage, Message, Run
 from ...models.conversations import ConversationQuerySet
 from ..batches import in_batches
 from ..errors import Conflict
@@ -147,16 +147,19 @@ def stale_conversations(conversations: ConversationQuerySet) -> Iterator[list[Co
             yield stale
 
 
-def recompile(conversation: Conversation) -> str:
-    """Compile and store the system message of a conversation, and return its text."""
-    texts = recompile_all([conversation.pk])
+def recompile(conversation: Conversation, *, run: Run | None = None) -> str:
+    """Compile and store the system message of a conversation, and return its text.
+
+    The messages that began `run` do not count as previous ones.
+    """
+    texts = recompile_all([conversation.pk], run=run)
     if conversation.pk not in texts:
         raise Conflict(f"Conversation '{conversation.pk}' has no system message to recompile")
     return texts[conversation.pk]
 
 
 @transaction.atomic(savepoint=False)
-def recompile_all(conversation_ids: Iterable[str]) -> dict[str, str]:
+def recompile_all(conversation_ids: Iterable[str], *, run: Run | None = None) -> dict[str, str]:
     """Recompile many conversations in a fixed number of queries, and return their texts by id.
 
     One without a system message, as in damaged data, is skipped.
@@ -173,9 +176,11 @@ def recompile_all(conversation_ids: Iterable[str]) -> dict[str, str]:
     now = timezone.now()
     compiled = [conversations[pk] for pk in messages]
     blocks = effective_blocks_of(compiled)
+    previous = ConversationMessage.objects.filter(conversation__in=compiled, position__gt=0)
+    if run is not None:
+        previous = previous.exclude(message__run=run)
     counts = dict(
-        ConversationMessage.objects.filter(conversation__in=compiled, position__gt=0)
-        .values("conversation")
+        previous.values("conversation")
         .annotate(count=Count("id"))
         .order_by()
         .values_list("conversation", "count")

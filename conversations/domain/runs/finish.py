@@ -13,7 +13,7 @@ from django.db.models.functions import Now
 from django.utils import timezone
 
 from ...llm.errors import MODEL_ERRORS
-from ...models import Agent, Conversation, Run
+from ...models import Agent, Conversation, Message, Run
 from ...models.runs import RunQuerySet
 from ...signals import run_finished, send_on_commit
 from .events import (
@@ -28,6 +28,7 @@ from .events import (
 from .leases import lock_run
 from .notify import notify
 
+Role = Message.Role
 SECOND = timedelta(seconds=1)
 
 
@@ -72,11 +73,12 @@ def finish_run(run: Run, outcome: Outcome) -> list[Event]:
     run.error = f"{outcome.error} {outcome.detail}".strip()
     run.error_type = outcome.error_type
     run.completed_at = now
-    run.request = {}
     if run.started_at:
         run.total_duration_ns = round((now - run.started_at).total_seconds() * 1e9)
-    if outcome.status != Run.Status.COMPLETED and not run.messages.exists():
-        # The run stored no message, so the same request may start another one.
+    if outcome.status == Run.Status.COMPLETED:
+        run.request = {}
+    elif not (run.usage or run.messages.filter(role=Role.TOOL).exclude(name=None).exists()):
+        # The run stored nothing but its input, so the same request may start another one.
         run.otid = run.idempotency_key = None
     run.save(update_fields=FINISHED_FIELDS)
     send_on_commit(run_finished, Run, run=run)

@@ -5,12 +5,15 @@ import json
 from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any, NamedTuple
 
-from django.db import IntegrityError, connection, transaction
+from django.db import IntegrityError, transaction
+from django.db.models import Subquery
 from django.db.models.functions import Now
 from django.utils import timezone
 
-from ...models import Conversation, Message, Run
+from ...ids import new_id
+from ...models import Conversation, ConversationMessage, Message, Run
 from ..actor import Actor
+from ..conversations.messages import insert_messages_after, lock_for_messages
 from ..errors import Conflict, InvalidArgument
 from ..model_handles import check_model_handle
 from .finish import expire_if_stalled
@@ -22,7 +25,7 @@ DEFAULT_MAX_STEPS = 50
 
 @dataclass(frozen=True)
 class TurnRequest:
-    """What a turn is asked; stored as JSON in the run until the run finishes.
+    """What a turn is asked; stored as JSON in the run until the run completes.
 
     `input` holds the messages sent: {"role", "content": [part…], "otid", "name", "sender_id",
     "group_id"}; the result of a client tool has the role `tool` and `tool_returns`.
@@ -50,6 +53,22 @@ class TurnRequest:
         """A SHA-256 of what is asked, independent of how the answer is delivered."""
         text = json.dumps([self.input, self.decisions, self.compaction], sort_keys=True)
         return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+
+    def messages(self) -> list[Message]:
+        """Return the messages sent, unsaved."""
+        return [_message(given) for given in self.input]
+
+
+def _message(given: dict[str, Any]) -> Message:
+    fields = {name: given.get(name) for name in ("otid", "name", "sender_id", "group_id")}
+    return Message(
+        id=new_id("message"),
+        role=given["role"],
+        content=given.get("content") or [],
+        tool_returns=given.get("tool_returns") or [],
+        tool_call_id=given.get("tool_call_id"),
+        **fields,
+    )
 
 
 class AwaitsClient(Conflict):
@@ -79,7 +98,10 @@ def start_run(
     request_config: dict[str, Any] | None = None,
     kind: str,
 ) -> StartedRun:
-    """Store a new run, or return the run that the same `otid` or key has started before.
+    """Store a new run and what it is asked, or return the run that `otid` or key has started.
+
+    One transaction stores the run and the messages sent, which stay even if the turn fails. Only
+    an approval is stored later: with the results of the calls that it approves.
 
     The run belongs to `worker` from the start; without one it waits until a worker claims it.
     `kind` is stored as `run_type` in its metadata, where the API uses V1's names.
@@ -92,7 +114,7 @@ def start_run(
         return StartedRun(repeated, False)
     requested_model = (request.compaction or {}).get("model") or request.model
     check_model_handle(requested_model or conversation.model or conversation.agent.model)
-    if request.compaction is None:
+    if request.decisions:
         request = _with_decisions(conversation, request)
     run = Run(
         organization_id=conversation.organization_id,
@@ -114,7 +136,7 @@ def start_run(
         run.heartbeat_at, run.started_at = Now(), timezone.now()
     for _ in range(3):
         try:
-            _insert(run)
+            _insert(run, request, by=by)
             return StartedRun(run, True)
         except IntegrityError:
             if repeated := _repeated(conversation, digest, otid, idempotency_key):
@@ -125,16 +147,39 @@ def start_run(
     raise Conflict("Other requests start turns of this conversation at the same time; try again")
 
 
-def _insert(run: Run) -> None:
-    # A single statement needs no transaction. Inside the caller's transaction, use a savepoint so
-    # that an IntegrityError does not abort it.
-    if run.worker and not connection.in_atomic_block:
-        run.save(force_insert=True)
+@transaction.atomic
+def _insert(run: Run, request: TurnRequest, *, by: Actor) -> None:
+    # The run first: from then on, no other turn adds messages to the conversation.
+    run.save(force_insert=True)
+    if request.compaction is None and not request.decisions:
+        _store_input(run, request, by=by)
+    if not run.worker:
+        notify([run.pk])
+
+
+def _store_input(run: Run, request: TurnRequest, *, by: Actor) -> None:
+    """Append the messages sent, unless the conversation ends with them after a failed attempt."""
+    messages = request.messages()
+    lock_for_messages(run.conversation, messages)
+    newest = _newest_link(run.conversation)
+    if newest and _is_failed_attempt(newest.message, run):
+        Message.objects.filter(run=newest.message.run).update(run=run)
         return
-    with transaction.atomic():
-        run.save(force_insert=True)
-        if not run.worker:
-            notify([run.pk])
+    check_answers([call["id"] for call in _calls_awaiting_client(newest)], request)
+    last = newest.last_position if newest else -1
+    insert_messages_after(last, run.conversation, messages, by=by._replace(run=run))
+
+
+def _is_failed_attempt(message: Message, run: Run) -> bool:
+    """Return whether a message is input of a run that asked the same and produced nothing."""
+    earlier = message.run
+    return (
+        earlier is not None
+        and message.step_id is None
+        and earlier.status in (Run.Status.FAILED, Run.Status.CANCELLED)
+        and earlier.conversation_id == run.conversation_id  # A fork shares messages.
+        and earlier.request_digest == run.request_digest
+    )
 
 
 def _repeated(
@@ -156,12 +201,22 @@ def _repeated(
 
 def calls_awaiting_client(conversation: Conversation) -> list[dict[str, Any]]:
     """Return the stored tool calls that await the client's results or approval."""
-    # A compaction may have stored its summary after them.
-    links = conversation.message_links.exclude(message__role=Message.Role.SUMMARY)
-    newest = links.order_by("-position")
-    for role, calls in newest.values_list("message__role", "message__tool_calls")[:1]:
-        return calls if role == Message.Role.APPROVAL else []
-    return []
+    return _calls_awaiting_client(_newest_link(conversation))
+
+
+def _calls_awaiting_client(newest: ConversationMessage | None) -> list[dict[str, Any]]:
+    is_awaiting = newest is not None and newest.message.role == Message.Role.APPROVAL
+    return newest.message.tool_calls if newest and is_awaiting else []
+
+
+def _newest_link(conversation: Conversation) -> Any:
+    """Return the newest message that is no summary, and the conversation's `last_position`.
+
+    A compaction may have stored its summary after calls that await the client.
+    """
+    links = conversation.message_links.order_by("-position")
+    newest = links.exclude(message__role=Message.Role.SUMMARY).select_related("message__run")
+    return newest.annotate(last_position=Subquery(links.values("position")[:1])).first()
 
 
 def _with_decisions(conversation: Conversation, request: TurnRequest) -> TurnRequest:
@@ -175,10 +230,7 @@ def _with_decisions(conversation: Conversation, request: TurnRequest) -> TurnReq
 
 
 def check_answers(call_ids: list[str], request: TurnRequest) -> None:
-    """Refuse a request that does not answer exactly the calls that await the client.
-
-    Checked again when the turn begins: another turn may have ended since the run was started.
-    """
+    """Refuse a request that does not answer exactly the calls that await the client."""
     answers = [str(decision["tool_call_id"]) for decision in request.decisions]
     answers += [
         item["tool_call_id"]

@@ -52,8 +52,8 @@ class CompactionPlan:
 def plan_compaction(turn: Turn, *, mode: Mode = "sliding_window") -> CompactionPlan:
     """Choose the messages to replace: all, or all but the newest (`sliding_window`).
 
-    Calls that await the client stay. Raises NothingToCompact if compaction would not reduce
-    the number of messages.
+    Calls that await the client and messages without a reply stay. Raises NothingToCompact if
+    compaction would not reduce the number of messages.
     """
     links = list(turn.conversation.message_links.in_context().select_related("message"))
     messages = [link.message for link in links[1:]]
@@ -62,8 +62,12 @@ def plan_compaction(turn: Turn, *, mode: Mode = "sliding_window") -> CompactionP
         if mode == "all"
         else _cut(messages, round(turn.context_window_limit * KEPT_SHARE))
     )
-    if messages and messages[-1].role == Role.APPROVAL:
-        cut = min(cut, len(messages) - 1)
+    last = len(messages)
+    while last and turn.step == 0 and messages[last - 1].run_id == turn.run.pk:
+        last -= 1  # The model has not replied to it.
+    if last and messages[last - 1].role == Role.APPROVAL:
+        last -= 1
+    cut = min(cut, last)
     replaced = messages[:cut]
     # Replacing one message by a summary shortens nothing.
     if len(replaced) < 2:

@@ -11,19 +11,6 @@ from .reply import ModelReply
 Role = Message.Role
 
 
-def input_message(given: dict[str, Any]) -> Message:
-    """Return a message as the caller sent it."""
-    fields = {name: given.get(name) for name in ("otid", "name", "sender_id", "group_id")}
-    return Message(
-        id=new_id("message"),
-        role=given["role"],
-        content=given.get("content") or [],
-        tool_returns=given.get("tool_returns") or [],
-        tool_call_id=given.get("tool_call_id"),
-        **fields,
-    )
-
-
 def assistant_message(reply: ModelReply, handle: str) -> Message:
     """Return the message of a reply: its reasoning, text and the calls that the server runs."""
     content = []

@@ -8,25 +8,26 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from django.db import transaction
-from django.db.models import Case, F, When
+from django.db.models import Case, F, Q, When
 
 from ...conf import conf
 from ...ids import new_id
 from ...llm.requests import ModelRequest
 from ...models import Conversation, Message, Run, Step
+from ...models.messages import MessageQuerySet
 from ..actor import Actor, Source
-from ..conversations.messages import append_messages
+from ..conversations.messages import append_messages, insert_messages_after, lock_for_messages
 from ..errors import UnknownId
 from ..memory.effective import block_versions_of
 from ..memory.prompt import BlockSeen, blocks_seen, is_stale, recompile
 from ..model_handles import check_model_handle
 from ..runs.events import Event, EventSequence, StoredEvent, insert_events
-from ..runs.finish import CANCELLED, Outcome, finish_and_append, finish_run
+from ..runs.finish import Outcome, finish_run
 from ..runs.leases import lock_run
 from ..runs.start import TurnRequest, calls_awaiting_client, check_answers
 from ..tools.execution import ToolResult, call_tool, lock_named_blocks
 from .context_window import context_window
-from .messages import assistant_message, input_message, result_event, result_message
+from .messages import assistant_message, result_event, result_message
 from .model_request import model_request, request_tokens
 from .reply import ModelReply
 from .usage import StepUsage, add_usage, step_usage
@@ -46,7 +47,6 @@ class Turn:
     conversation: Conversation
     request: TurnRequest
     worker: str
-    input: list[Message]
     client_tools: frozenset[str]
     events: EventSequence
     isolated: set[str] = field(default_factory=set)
@@ -67,12 +67,16 @@ class Turn:
 
 @dataclass(frozen=True)
 class StepPlan:
-    """The next step: its id, its number, what the model is sent, and the estimated tokens of it."""
+    """The next step: its id, its number, what the model is sent, and the estimated tokens of it.
+
+    `last_position` is that of the newest message.
+    """
 
     step_id: str
     number: int
     request: ModelRequest
     tokens: int
+    last_position: int
 
 
 class BegunTurn(NamedTuple):
@@ -98,14 +102,13 @@ def begin_turn(run: Run, worker: str) -> BegunTurn:
         conversation,
         request,
         worker,
-        input=[input_message(message) for message in request.input],
         client_tools=client_tools | frozenset(conversation.agent.approval_tools),
         events=EventSequence(run.pk),
     )
     versions = block_versions_of([conversation])[conversation.pk]
     turn.isolated = {block.block_id for block in versions if block.isolation_id}
     if is_stale(conversation, versions) and conf.PROMPT_REFRESH == "on_change":
-        recompile(conversation)
+        recompile(conversation, run=run)
     return BegunTurn(turn, run_approved_calls(turn) if request.decisions else [])
 
 
@@ -115,25 +118,21 @@ def plan_step(turn: Turn) -> StepPlan:
     compiled_from = Case(When(position=0, then=F("conversation__compiled_from")))
     links = turn.conversation.message_links.in_context().annotate(compiled_from=compiled_from)
     in_context = list(links.select_related("message"))
-    sends = turn.request.compaction is None and not turn.request.decisions
-    if turn.step == 0 and sends:
-        newest = [link.message for link in in_context[-1:] if link.message.role == Role.APPROVAL]
-        check_answers([call["id"] for each in newest for call in each.tool_calls], turn.request)
     if compiled := getattr(in_context[0], "compiled_from", None) if in_context else None:
         turn.blocks_seen = blocks_seen(compiled, turn.isolated)
     messages = [link.message for link in in_context]
-    if turn.step == 0:
-        messages += turn.input
     labels = [block["label"] for block in turn.blocks_seen]
     request = model_request(turn.conversation, messages, turn.request, labels=labels)
-    return StepPlan(new_id("step"), turn.step + 1, request, request_tokens(request))
+    # The newest message is always in context, and only this turn adds others.
+    last = max((link.position for link in in_context), default=-1)
+    return StepPlan(new_id("step"), turn.step + 1, request, request_tokens(request), last)
 
 
 def preview_request(conversation: Conversation, request: TurnRequest) -> ModelRequest:
     """Return what the model would be sent for this request now. Stores nothing."""
     check_model_handle(request.model or conversation.model or conversation.agent.model)
     window = context_window(conversation)
-    messages = [*window.messages, *(input_message(message) for message in request.input)]
+    messages = [*window.messages, *request.messages()]
     return model_request(conversation, messages, request, labels=window.labels)
 
 
@@ -151,7 +150,7 @@ def store_step(
     usage = step_usage(reply, estimated_prompt=plan.tokens)
     stop_reason = outcome.stop_reason if outcome else None
     step = _create_step(turn, plan, stop_reason=stop_reason, usage=usage)
-    messages = [*turn.input] if turn.step == 0 else []
+    messages = []
     if reply.text or reply.reasoning or reply.calls:
         messages.append(assistant_message(reply, plan.request.handle))
     results = [
@@ -169,7 +168,10 @@ def store_step(
         )
     for message in messages:
         message.step = step
-    append_messages(turn.conversation, messages, by=turn.by)
+    lock_for_messages(turn.conversation, messages)
+    insert_messages_after(plan.last_position, turn.conversation, messages, by=turn.by)
+    if turn.step == 0:
+        _input_of(run).update(step=step)
     run.usage = add_usage(run.usage, usage, step_count=plan.number)
     run.ttft_ns = turn.run.ttft_ns
     events = [*reply.final_events(), *(result.event for result in results)]
@@ -181,6 +183,12 @@ def store_step(
     insert_events(stored)
     turn.step = plan.number
     return stored
+
+
+def _input_of(run: Run) -> MessageQuerySet:
+    """Return the messages that began a run, without the results and summaries it added."""
+    sent = Q(role__in=[Role.USER, Role.SYSTEM, Role.ASSISTANT]) | Q(role=Role.TOOL, name=None)
+    return Message.objects.filter(sent, run=run, step=None)
 
 
 @transaction.atomic
@@ -214,27 +222,6 @@ def _create_step(
     )
 
 
-@transaction.atomic
-def cancel_turn(run: Run, worker: str) -> list[StoredEvent]:
-    """Finish a cancelled run as its worker; return its last events. Raises RunLost.
-
-    What was asked is stored even if the run has no step yet.
-    """
-    locked = lock_run(run, worker)
-    # Deleting a conversation waits for the lock of its run, so this stays true.
-    is_live = Conversation.objects.live().filter(pk=run.conversation_id).exists()
-    if is_live and not locked.steps.exists():
-        # Running approved calls has stored the results of client tools already.
-        has_results = locked.messages.exists()
-        messages = [
-            input_message(message)
-            for message in TurnRequest.of(locked).input
-            if not (has_results and message["role"] == Role.TOOL)
-        ]
-        append_messages(run.conversation, messages, by=Actor(run.created_by, Source.TOOL, run))
-    return finish_and_append(locked, CANCELLED)
-
-
 class _CallResult(NamedTuple):
     message: Message
     event: Event
@@ -255,7 +242,10 @@ def _call_tool(turn: Turn, call: dict[str, Any], index: int) -> ToolResult:
 
 @transaction.atomic
 def run_approved_calls(turn: Turn) -> list[StoredEvent]:
-    """Run the approved calls, store a refusal for the declined ones; return their events."""
+    """Run the approved calls, store a refusal for the declined ones; return their events.
+
+    The rest of the input, which may hold results of client tools, is stored with them.
+    """
     lock_run(turn.run, turn.worker)
     decisions = {decision["tool_call_id"]: decision for decision in turn.request.decisions}
     awaiting = calls_awaiting_client(turn.conversation)
@@ -272,10 +262,8 @@ def run_approved_calls(turn: Turn) -> list[StoredEvent]:
             reason = f": {decision['reason']}" if decision.get("reason") else ""
             result = ToolResult(f"Error: the user declined this call{reason}", is_error=True)
         results.append(_call_result(call, result, None))
-    # The results of client tools are stored in the same transaction.
-    client_results = [message for message in turn.input if message.role == Role.TOOL]
-    turn.input = [message for message in turn.input if message.role != Role.TOOL]
-    messages = [*(result.message for result in results), *client_results]
+    # The results of client tools come first in the input, so all results follow the calls.
+    messages = [*(result.message for result in results), *turn.request.messages()]
     append_messages(turn.conversation, messages, by=turn.by)
     stored = turn.events.number(result.event for result in results)
     insert_events(stored)
