@@ -222,7 +222,6 @@ class AgentAdmin(ConsoleAdmin):
             "conversation_count": row.conversations.live().count(),
             "conversations_url": conversations_url(row),
             "media": context["media"] + attach_form.media,
-            **self.view_context(request, row),
         }
 
 

@@ -187,7 +187,6 @@ class BlockAdmin(ConsoleAdmin):
             "moves": edit_moves([row])[row.pk],
             "agents": [link.agent for link in links.order_by("id")[:MAX_AGENTS]],
             "agents_url": list_url("agentblock", f"?block__id__exact={row.pk}"),
-            **self.view_context(request, row),
         }
 
 

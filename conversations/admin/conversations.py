@@ -285,7 +285,6 @@ class ConversationAdmin(MemoryViews, TimelineViews, ConsoleAdmin):
             "runs": [(run, format_tokens(run.usage)) for run in runs],
             "runs_url": list_url("run", f"?conversation__id__exact={row.pk}"),
             "active_run": next((run for run in runs if run.status in Run.ACTIVE), None),
-            **self.view_context(request, row),
             **timeline_context(row),
         }
 

@@ -72,19 +72,6 @@ class RowViews(ModelAdmin):
         ]
         return [*views, *super().get_urls()]
 
-    def permitted_views(self, request: HttpRequest, row: Model) -> set[str]:
-        """Return the names of the views that the operator may use on this row."""
-        return {
-            name
-            for name in self.row_views
-            if getattr(self, f"has_{getattr(self, name).permission}_permission")(request, row)
-        }
-
-    def view_urls(self, row: Model) -> dict[str, str]:
-        """Return the URL of each view of this row, by name."""
-        prefix = f"admin:{self.opts.app_label}_{self.opts.model_name}"
-        return {name: reverse(f"{prefix}_{name}", args=[quote(row.pk)]) for name in self.row_views}
-
     def succeed(self, request: HttpRequest, row: Model, message: str) -> HttpResponse:
         """Log a change of the row, tell the operator and redirect to the row's page."""
         self.log_change(request, row, message)
@@ -111,16 +98,24 @@ class RowViews(ModelAdmin):
         return TemplateResponse(request, name, {**of_model, **context})
 
     def view_context(self, request: HttpRequest, row: Model) -> dict[str, Any]:
-        """Return what templates need to link to the row's views."""
-        return {"may": self.permitted_views(request, row), "urls": self.view_urls(row)}
+        """Return the URLs of the row's views, and the names of those that the operator may use."""
+        prefix = f"admin:{self.opts.app_label}_{self.opts.model_name}"
+        urls = {name: reverse(f"{prefix}_{name}", args=[quote(row.pk)]) for name in self.row_views}
+        permissions = {name: getattr(self, name).permission for name in self.row_views}
+        may = {
+            name
+            for name, permission in permissions.items()
+            if getattr(self, f"has_{permission}_permission")(request, row)
+        }
+        return {"urls": urls, "may": may}
 
     def form_context(self, request: HttpRequest, row: Any, context: Any) -> dict[str, Any]:
-        """Return what the template of the row's form needs besides Django's context."""
-        return self.view_context(request, row)
+        """Return what else the template of the row's form needs."""
+        return {}
 
     def render_change_form(
         self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
     ) -> HttpResponse:
         if row := kwargs.get("obj"):
-            context |= self.form_context(request, row, context)
+            context |= self.view_context(request, row) | self.form_context(request, row, context)
         return super().render_change_form(request, context, *args, **kwargs)
