@@ -8,7 +8,7 @@ from django.utils import timezone
 
 from ..domain.actor import Actor, Source
 from ..domain.conversations.accounts import create_member, create_organization
-from ..domain.conversations.agents import AgentFields, attach_block, create_agent, detach_block
+from ..domain.conversations.agents import AgentFields, create_agent, detach_block
 from ..domain.conversations.conversations import (
     create_conversation,
     fork_conversation,
@@ -51,12 +51,12 @@ def _seed_support(organization: Organization, company: Block, *, by: Actor) -> N
     agent = _agent(
         organization,
         SUPPORT,
+        company,
         by=by,
         name="Support Desk",
         description="Answers customers of a bicycle rental.",
         tags=["customers", "production"],
     )
-    attach_block(agent, company, by=by)
 
     refund = _conversation(agent, "Refund for a cancelled rental", ["human", "case_notes"], by=by)
     _write(refund, "human", "Rents by the month since March. Prefers short answers.", by=by)
@@ -87,12 +87,12 @@ def _seed_coach(organization: Organization, company: Block, *, by: Actor) -> Non
     agent = _agent(
         organization,
         COACH,
+        company,
         by=by,
         name="Sales Coach",
         description="Prepares conversations with companies that want a fleet.",
         tags=["internal"],
     )
-    attach_block(agent, company, by=by)
 
     fleet = _conversation(agent, "Fleet for a hotel group", ["playbook", "quarter_goals"], by=by)
     playbook = (
@@ -152,13 +152,13 @@ def _seed_tutor(organization: Organization, *, by: Actor) -> None:
 def _agent(
     organization: Organization,
     memory: list[BlockFields],
-    *,
+    *shared: Block,
     by: Actor,
     **fields: Unpack[AgentFields],
 ) -> Agent:
     fields["model"] = MODEL
     fields["tools"] = BASE_TOOLS
-    return create_agent(organization, by=by, memory_blocks=memory, **fields)
+    return create_agent(organization, by=by, memory_blocks=memory, blocks=shared, **fields)
 
 
 def _conversation(agent: Agent, summary: str, labels: list[str], *, by: Actor) -> Conversation:

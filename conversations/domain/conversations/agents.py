@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any, TypedDict, Unpack
 from zoneinfo import ZoneInfo
 
+from django.db import transaction
 from django.db.models import Max
 from django.utils import timezone as clock
 
@@ -118,7 +119,7 @@ def update_agent(
     return agent
 
 
-@memory_write
+@transaction.atomic
 def set_tool_approval(agent: Agent, tool: str, required: bool, *, by: Actor) -> Agent:
     """Set whether each call of one of the agent's tools needs approval."""
     agent = _lock(agent)
@@ -182,20 +183,16 @@ def move_block(agent: Agent, block: Block, *, by: Actor, places: int) -> Agent:
     end = min(max(start + places, 0), len(links) - 1)
     if end != start:
         links.insert(end, links.pop(start))
-        _renumber(agent, links, by=by)
+        moved = [link for position, link in enumerate(links) if link.position != position]
+        for position, link in enumerate(links):
+            link.position = position
+        AgentBlock.objects.bulk_update(moved, ["position"])
+        now = clock.now()
+        periods = agent.reading_periods.filter(block__in=[link.block_id for link in moved])
+        end_periods(periods, by=by, at=now)
+        begin_periods(moved, by=by, at=now)
         _save(agent, by=by)
     return agent
-
-
-def _renumber(agent: Agent, links: list[AgentBlock], *, by: Actor) -> None:
-    moved = [link for position, link in enumerate(links) if link.position != position]
-    for position, link in enumerate(links):
-        link.position = position
-    AgentBlock.objects.bulk_update(moved, ["position"])
-    now = clock.now()
-    periods = agent.reading_periods.filter(block__in=[link.block_id for link in moved])
-    end_periods(periods, by=by, at=now)
-    begin_periods(moved, by=by, at=now)
 
 
 def _lock_blocks(blocks: Iterable[Block]) -> list[Block]:

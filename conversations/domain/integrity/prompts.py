@@ -46,15 +46,13 @@ def incomplete_prompts(organization: Organization | None) -> Iterator[BrokenRow]
             message = stored.get(conversation.pk)
             if message is None or is_stale(conversation, blocks):
                 continue
-            text = message.text
-            if conversation.agent.system not in text:
-                problem = "its system message lacks the agent's system prompt"
-                yield BrokenRow(conversation.pk, problem)
+            parts = {"the agent's system prompt": conversation.agent.system}
             for read in blocks:
-                if read.block.value not in text:
-                    block = f"{read.label!r}, {read.origin} block {read.block_id}"
-                    problem = f"its system message lacks the value of {block}"
-                    yield BrokenRow(conversation.pk, problem)
+                block = f"{read.label!r}, {read.origin} block {read.block_id}"
+                parts[f"the value of {block}"] = read.block.value
+            for name, part in parts.items():
+                if part not in message.text:
+                    yield BrokenRow(conversation.pk, f"its system message lacks {name}")
 
 
 PROMPT_RULES = {
