@@ -11,7 +11,7 @@ from conversations.runtime.runtime import close_runtime
 from .factories import link_user, make_member, make_organization
 from .model_server import ModelServer, model_server
 
-# PostgreSQL is the database of this suite. These can differ on SQLite, and run there too.
+# The suite runs on PostgreSQL. These tests also run on SQLite, where results could differ.
 SQLITE = (
     "tests/api/test_etags.py",
     "tests/api/test_pagination.py",
@@ -45,7 +45,7 @@ def pytest_collection_modifyitems(items):
 
 @pytest.fixture(scope="session")
 def django_db_modify_db_settings(django_db_modify_db_settings_parallel_suffix, tmp_path_factory):
-    """SQLite in a file: threads that share a database in memory lock each other out at once."""
+    """Use a SQLite file: with a shared in-memory database, threads get lock errors at once."""
     from django.conf import settings  # noqa: PLC0415 (as above)
 
     database = settings.DATABASES["default"]
@@ -80,7 +80,7 @@ def configure(settings) -> Callable[..., None]:
 
 @pytest.fixture
 def model(running_model_server, configure) -> Iterator[ModelServer]:
-    """A provider that does what messages say, set up for this test; what it was asked is new."""
+    """Configure a provider that follows scripts (tests/script.py) and records requests."""
     configure(PROVIDERS={"openai": {"base_url": running_model_server.url, "api_key": "test"}})
     running_model_server.start_over()
     yield running_model_server
@@ -89,7 +89,7 @@ def model(running_model_server, configure) -> Iterator[ModelServer]:
 
 @pytest.fixture(autouse=True)
 def _plain_static_files(settings):
-    """Pages in tests need no collected files with hashes in their names."""
+    """Serve static files under their plain names, without collectstatic."""
     settings.STORAGES = {
         **settings.STORAGES,
         "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
@@ -103,7 +103,7 @@ def is_postgres() -> bool:
 
 @pytest.fixture
 def client_for() -> Callable[..., APIClient]:
-    """`client_for(member)` sends a key of that member, as a program would."""
+    """Return a function: `client_for(member)` is a client with an API key of that member."""
 
     def make(member: Member, scope: str = "write", **key: object) -> APIClient:
         _, secret = issue_key(member, scope=scope, **key)
@@ -117,17 +117,17 @@ def client_for() -> Callable[..., APIClient]:
 
 @pytest.fixture
 def alice(db) -> Member:
-    """Owns what a test is about."""
+    """Return the member who owns the tested rows."""
     return link_user(make_member(make_organization("Acme"), "alice"))
 
 
 @pytest.fixture
 def bob(alice) -> Member:
-    """Alice's colleague, in her organization."""
+    """Return a member of Alice's organization."""
     return link_user(make_member(alice.organization, "bob"))
 
 
 @pytest.fixture
 def mallory(db) -> Member:
-    """A stranger, of another organization."""
+    """Return a member of another organization."""
     return link_user(make_member(make_organization("Elsewhere"), "mallory"))

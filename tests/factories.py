@@ -1,4 +1,4 @@
-"""Rows for tests: defaults by keyword, everything through the domain's own verbs."""
+"""Create rows for tests through the domain's functions; keywords override defaults."""
 
 from itertools import count
 
@@ -37,7 +37,7 @@ def actor(member: Member | None = None, source: Source = Source.API) -> Actor:
 def make_agent(
     member: Member | None = None, *, labels: list[str] | None = None, **fields: object
 ) -> Agent:
-    """An agent whose block `human` says "about human", and so on for each label."""
+    """Create an agent with a block "about {label}" for each label."""
     member = member or make_member()
     memory = [{"label": label, "value": f"about {label}"} for label in labels or []]
     defaults = {"model": "openai/gpt-4o-mini", "memory_blocks": memory}
@@ -59,7 +59,7 @@ def make_conversation(
 
 
 def make_messages(conversation: Conversation, *texts: str) -> list[Message]:
-    """Append messages that take turns: the first is the user's, the next the assistant's."""
+    """Append messages, alternating between user and assistant."""
     roles = [Message.Role.USER, Message.Role.ASSISTANT]
     return append_messages(
         conversation,

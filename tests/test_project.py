@@ -1,4 +1,4 @@
-"""The repository: its documents and its layout."""
+"""Checks of the repository: documents and conventions."""
 
 import io
 import re
@@ -58,7 +58,7 @@ def test_deployment_check_warns_without_secret_key(monkeypatch, variable, warned
 
 
 def test_views_look_up_within_organization_only():
-    """Every lookup starts at `in_organization`: no view takes a row by its id alone."""
+    """Every lookup starts at `in_organization`: no view gets a row by its id alone."""
     for path in (ROOT / "conversations" / "api" / "views").glob("*.py"):
         assert not re.search(r"\.objects\.(get|filter|all|exclude)\(", path.read_text()), path
 

@@ -1,4 +1,4 @@
-"""`python -m project.serve`: what `make run` starts."""
+"""`python -m project.serve`, which `make run` starts."""
 
 import os
 import re
@@ -29,7 +29,7 @@ def serve(port: int, database: Path) -> subprocess.Popen[str]:
 
 @contextmanager
 def served(port: int, database: Path) -> Iterator[str]:
-    """Yield what was printed until the server answered."""
+    """Yield the output up to the server's first response."""
     process = serve(port, database)
     try:
         lines = []

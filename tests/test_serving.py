@@ -1,4 +1,4 @@
-"""How requests reach the application, through a real server."""
+"""Requests reach the application through a real server."""
 
 import http.client
 import json

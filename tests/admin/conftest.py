@@ -1,6 +1,6 @@
-"""Alice owns what a test is about, bob is her colleague, mallory a stranger elsewhere.
+"""Members with staff users: alice owns the tested rows, bob is in her organization, mallory not.
 
-The Django user of each is staff with every permission that a superuser can give.
+Their Django users have every permission that a superuser can grant.
 """
 
 import pytest
@@ -34,13 +34,13 @@ def mallory(mallory):
 
 @pytest.fixture
 def root(db) -> User:
-    """A superuser without a member."""
+    """Return a superuser without a member."""
     return User.objects.create_superuser("root")
 
 
 @pytest.fixture
 def browser_of():
-    """`browser_of(member)` is a browser in which its Django user has logged in."""
+    """Return a function: `browser_of(member)` is a client logged in as its Django user."""
 
     def make(who: Member | User) -> Client:
         client = Client()

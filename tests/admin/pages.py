@@ -1,4 +1,4 @@
-"""What a browser does with the console's pages."""
+"""Read and submit the console's forms as a browser does."""
 
 from html.parser import HTMLParser
 
@@ -6,7 +6,7 @@ from django.urls import reverse
 
 
 class FormParser(HTMLParser):
-    """Collects what the form with this id would send, buttons left out."""
+    """Collect the values that the form with this id would submit, without buttons."""
 
     def __init__(self, form_id: str):
         super().__init__()
@@ -54,7 +54,7 @@ class FormParser(HTMLParser):
 
 
 def fields_of(response, form_id: str) -> dict[str, object]:
-    """What saving this page would send if nothing was typed."""
+    """Return the values that an unedited form would submit."""
     parser = FormParser(form_id)
     parser.feed(response.content.decode())
     assert parser.data, f"the page has no form {form_id}"
@@ -84,5 +84,5 @@ def open_form(client, row) -> dict[str, object]:
 
 
 def save_form(client, row, data):
-    """Press Save; follow to the page it leads to."""
+    """Save the form; return the page after the redirect."""
     return client.post(change_url(row), data, follow=True)

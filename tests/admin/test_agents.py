@@ -46,7 +46,7 @@ def test_save_without_edit_changes_nothing(alice, browser_of):
     assert {**after, "updated_at": None} == {**before, "updated_at": None}
 
 
-def test_policy_refuses_unknown_label(alice, browser_of):
+def test_policy_rejects_unknown_label(alice, browser_of):
     agent = make_agent(alice, labels=["human"])
     browser = browser_of(alice)
     data = open_form(browser, agent)
@@ -64,7 +64,7 @@ def test_policy_refuses_unknown_label(alice, browser_of):
     ("field", "value"),
     [("name", "no/slash"), ("timezone", "Mars/Olympus"), ("context_window_limit", "0")],
 )
-def test_refusal_is_shown_beside_field(field, value, alice, browser_of):
+def test_error_is_shown_beside_field(field, value, alice, browser_of):
     agent = make_agent(alice)
     browser = browser_of(alice)
     data = open_form(browser, agent)
@@ -185,7 +185,7 @@ def test_only_attachable_blocks_are_suggested(alice, browser_of):
     assert [result["text"] for result in reply.json()["results"]] == ["human: about human"]
 
 
-def test_attach_refuses_unattachable_block(alice, mallory, root, browser_of):
+def test_attach_rejects_unattachable_block(alice, mallory, root, browser_of):
     agent = make_agent(alice, labels=["human"])
     stranger = make_block(mallory, label="policy")
     own = make_conversation(agent, isolated=["human"]).isolated_blocks.get()
@@ -242,7 +242,7 @@ def test_agent_page_query_count_is_constant(
     browser = browser_of(root)
     browser.get(change_url(agent))  # Django looks up the content type once per process
 
-    # The session and the user, the row with its links, the attached blocks, the number of
-    # conversations; the users and the organization that the record names.
+    # The session and the user, the agent with related rows, the attached blocks, the number of
+    # conversations; the users and the organization that the details name.
     with django_assert_num_queries(9):
         browser.get(change_url(agent))

@@ -32,7 +32,7 @@ def test_save_without_edit_writes_no_revision(alice, browser_of):
     assert (block.version, block.value, block.tags) == (1, "\n one\ntwo \n", ["x, y"])
 
 
-def test_stale_save_is_refused_and_keeps_typed_text(alice, bob, browser_of):
+def test_stale_save_is_rejected_and_keeps_typed_text(alice, bob, browser_of):
     block = make_block(alice, value="one")
     browser = browser_of(bob)
     data = open_form(browser, block)
@@ -49,7 +49,7 @@ def test_stale_save_is_refused_and_keeps_typed_text(alice, bob, browser_of):
     assert (block.value, block.version) == ("two, by <b>alice</b>", 2)
 
 
-def test_second_save_after_refusal_replaces_text(alice, bob, browser_of):
+def test_second_save_after_conflict_replaces_text(alice, bob, browser_of):
     block = make_block(alice, value="one")
     browser = browser_of(bob)
     data = open_form(browser, block)
@@ -157,7 +157,7 @@ def test_isolated_block_cannot_be_relabelled_or_deleted(alice, browser_of):
     assert refused.status_code == 403
 
 
-def test_label_already_on_agent_is_refused(alice, browser_of):
+def test_label_already_on_agent_is_rejected(alice, browser_of):
     agent = make_agent(alice, labels=["human", "persona"])
     block = agent.blocks.get(label="persona")
     browser = browser_of(alice)

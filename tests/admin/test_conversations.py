@@ -29,7 +29,7 @@ def texts(conversation) -> dict[str, str]:
 
 @pytest.fixture
 def conversation(alice) -> Conversation:
-    """Reads alice's shared blocks `persona` and `human`, and has isolated `human`."""
+    """Create a conversation that reads the shared `persona` and has isolated `human`."""
     agent = make_agent(alice, labels=["persona", "human"])
     return make_conversation(agent, isolated=["human"], summary="About Ada")
 
@@ -68,7 +68,7 @@ def test_unedited_text_is_not_written(alice, bob, conversation, browser_of):
     assert conversation.summary == "About Grace"
 
 
-def test_stale_text_refuses_whole_save(alice, bob, conversation, browser_of):
+def test_stale_text_rejects_whole_save(alice, bob, conversation, browser_of):
     browser = browser_of(bob)
     data = open_form(browser, conversation)
     block = conversation.isolated_blocks.get()
@@ -238,7 +238,7 @@ def test_add_conversation_with_isolated_labels(alice, browser_of):
     assert added.message_links.get().message.role == "system"
 
 
-def test_strangers_agent_is_refused(alice, mallory, browser_of):
+def test_strangers_agent_is_rejected(alice, mallory, browser_of):
     theirs = make_agent(alice)
 
     response = browser_of(mallory).post(add_url(Conversation), {"agent": theirs.pk})
@@ -363,8 +363,8 @@ def test_conversation_page_query_count_is_constant(
     browser = browser_of(root)
     browser.get(change_url(conversation))  # Django looks up the content type once per process
 
-    # The session and the user, the row with its isolations, its agent and organization, the
-    # isolated blocks of the form, the effective blocks (2), what can be undone, the
+    # The session and the user, the conversation with its isolations, agent and organization, the
+    # isolated blocks of the form, the effective blocks (2), the undo state, the
     # released labels, the runs, the messages, the changes between them; then the users and the
     # others that the details name.
     with django_assert_num_queries(16):

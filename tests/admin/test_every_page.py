@@ -1,4 +1,4 @@
-"""Every page of every model: it opens, it asks few questions, it keeps organizations apart."""
+"""Every page of every model opens, runs few queries and keeps organizations apart."""
 
 import pytest
 from django.contrib import admin
@@ -12,7 +12,7 @@ every_model = pytest.mark.parametrize("model", MODELS, ids=lambda model: model._
 
 
 def all_states(model):
-    """The query of a list that leaves nothing out."""
+    """Return the query string of a list without default filters."""
     return {"state": "all"} if getattr(admin.site._registry[model], "states", None) else {}
 
 
@@ -53,7 +53,7 @@ def test_list_search_finds_row_by_id(model, root, alice, browser_of):
 @pytest.mark.parametrize(
     "query", ["label__exact=%00", "drift=%00", "q=%00", "conversation__agent__id__exact=%00"]
 )
-def test_nul_in_query_string_is_refused(query, alice, browser_of):
+def test_nul_in_query_string_is_rejected(query, alice, browser_of):
     make_world(alice)
 
     reply = browser_of(alice).get(f"{list_url(IsolatedBlock)}?{query}")

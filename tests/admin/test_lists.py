@@ -1,4 +1,4 @@
-"""What lists do besides listing: keep their order, export, ask before acting on many rows."""
+"""Lists keep their order, export CSV and confirm actions on many rows."""
 
 import csv
 import io

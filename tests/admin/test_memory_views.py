@@ -1,4 +1,4 @@
-"""The verbs of one label on a conversation's page: who may press what, and what is shown first."""
+"""The verbs of one label on a conversation's page: permissions and previews."""
 
 import pytest
 from django.test import Client
@@ -26,7 +26,7 @@ def texts(conversation) -> dict[str, str]:
 
 @pytest.fixture
 def conversation(alice) -> Conversation:
-    """Has isolated `human`, which says three lines."""
+    """Create a conversation that has isolated `human`, a text of three lines."""
     lines = {"label": "human", "value": "one\ntwo\nthree"}
     agent = make_agent(alice, labels=["persona"], memory_blocks=[lines])
     return make_conversation(agent, isolated=["human"])
@@ -34,7 +34,7 @@ def conversation(alice) -> Conversation:
 
 @pytest.fixture
 def write(alice, conversation):
-    """`write(own=…, shared=…)` changes either text."""
+    """Return a function: `write(own=…, shared=…)` edits either text."""
 
     def make(**values):
         own = conversation.isolated_blocks.get()
@@ -55,7 +55,7 @@ def test_promote_shows_audience_first(alice, conversation, write, browser_of):
     before = conversation.agent.blocks.get(label="human").value
     done = browser.post(button(conversation, "promote"), fields_of(asked, "confirm"), follow=True)
 
-    # The default conversation and the one that isolated nothing.
+    # The default conversation and the conversation without isolated blocks.
     assert "2 conversations" in asked.content.decode()
     assert "<ins>more</ins>" in asked.content.decode()
     assert before == "one\ntwo\nthree"
@@ -118,7 +118,7 @@ def test_reset_can_be_undone_and_redone(alice, conversation, write, browser_of):
     assert texts(conversation)["human"] == "one\ntwo\nthree"
 
 
-def test_verbs_refuse_stale_version(alice, conversation, write, browser_of):
+def test_verbs_reject_stale_version(alice, conversation, write, browser_of):
     write(own="mine")
     browser = browser_of(alice)
     seen = {
@@ -147,7 +147,7 @@ def test_rebase_without_conflict_merges(alice, conversation, write, browser_of):
     assert texts(conversation)["human"] == "ONE\ntwo\nTHREE"
 
 
-def test_merge_page_refuses_markers_and_resolves_conflict(alice, conversation, write, browser_of):
+def test_merge_page_rejects_markers_and_resolves_conflict(alice, conversation, write, browser_of):
     write(own="one\nmine\nthree", shared="one\ntheirs\nthree")
     browser = browser_of(alice)
 
@@ -191,7 +191,7 @@ def test_restore_released_label(alice, conversation, write, browser_of):
     assert texts(conversation)["human"] == "mine"
 
 
-def test_shared_gone_refuses_promote_reset_and_rebase(alice, conversation, browser_of):
+def test_shared_gone_rejects_promote_reset_and_rebase(alice, conversation, browser_of):
     detach_block(conversation.agent, conversation.agent.blocks.get(label="human"), by=actor(alice))
     browser = browser_of(alice)
 

@@ -1,4 +1,4 @@
-"""The console's own pages cost the same queries, however much they show."""
+"""The query count of the console's own pages does not depend on the number of rows."""
 
 import pytest
 from django.contrib.contenttypes.models import ContentType
@@ -9,18 +9,21 @@ from conversations.models import Conversation
 
 from ..factories import actor, make_agent, make_conversation, make_messages, make_run
 
-# The session, the user, the member, their permissions (2) and the row; of a conversation also its
-# agent and the labels it isolated. Then what the comment names.
+# The session, the user, the member, permissions (2) and the row; for a conversation also its
+# agent and the labels it isolated. Then the queries that the comment names.
 QUERIES = {
     ("conversation", "timeline"): 10,  # the messages, the changes
     ("conversation", "context"): 13,  # the effective blocks (2), the messages and their counts
     ("conversation", "promote"): 19,  # the comparison, the dry run in a transaction; the readers
     ("conversation", "rebase"): 11,  # the comparison
     ("conversation", "fork"): 8,
-    ("agent", "change"): 11,  # the blocks, the conversations; then what the record names
+    ("agent", "change"): 11,  # the blocks, the conversations; the rows that the details name
     ("agent", "drift"): 8,  # one for all labels and drifts
     ("agent", "bulk"): 18,  # a batch of conversations at a time
-    ("block", "change"): 14,  # the revisions, the moves, the readers, what the details name
+    (
+        "block",
+        "change",
+    ): 14,  # the revisions, the moves, the readers, the rows that the details name
     ("block", "revisions"): 7,
 }
 

@@ -1,4 +1,4 @@
-"""Which permissions each button needs: the table in docs/console.md, pressed one by one."""
+"""Each button needs the permissions that the table in docs/console.md lists."""
 
 import pytest
 from django.contrib import admin
@@ -34,7 +34,7 @@ every_button = pytest.mark.parametrize(
 
 
 def press(user, row, name, browser_of):
-    """By GET where it only shows something; the label and the number are those of the world."""
+    """Request a button's URL for the rows of the world, by GET if it only shows a page."""
     url = reverse(f"admin:conversations_{row._meta.model_name}_{name}", args=[row.pk])
     url += "?label=human&verb=reset&number=1"
     browser = browser_of(user)
@@ -71,7 +71,7 @@ def test_listed_permissions_are_sufficient(model, name, needed, alice, browser_o
 def test_each_listed_permission_is_necessary(model, name, needed, alice, browser_of):
     row = row_for(model, name, alice)
     for codename in needed:
-        # Whoever may change something may also look at it.
+        # The permission to change includes the permission to view.
         missing = {codename, codename.replace("view_", "change_")}
         alice.user.user_permissions.set(Permission.objects.exclude(codename__in=missing))
 

@@ -1,4 +1,4 @@
-"""What browsers are told that pages may load. tests/browser looks whether they need more."""
+"""The content security policy of pages. tests/browser checks that no page violates it."""
 
 import pytest
 from django.test import Client

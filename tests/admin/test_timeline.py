@@ -1,4 +1,4 @@
-"""What a conversation's page tells of its past, and what the model reads now."""
+"""The timeline of a conversation's page, and its context page."""
 
 import pytest
 from django.urls import reverse
@@ -126,7 +126,7 @@ def test_stranger_cannot_read_messages(name, alice, mallory, conversation, brows
 
 @pytest.mark.parametrize("method", ["get", "post"])
 @pytest.mark.parametrize("at", ["nonsense", "message-00000000-0000-4000-8000-000000000000"])
-def test_fork_from_unknown_message_is_refused(at, method, alice, conversation, browser_of):
+def test_fork_from_unknown_message_is_rejected(at, method, alice, conversation, browser_of):
     url = page_of(conversation, "fork", f"?at={at}")
     data = {"choice-human": "copy"} if method == "post" else None
 
@@ -177,7 +177,7 @@ def test_restore_deleted_conversation(alice, bob, conversation, browser_of):
     assert conversation.deleted_at is None
 
 
-def test_stale_fields_are_refused(alice, bob, conversation, browser_of):
+def test_stale_fields_are_rejected(alice, bob, conversation, browser_of):
     browser = browser_of(bob)
     data = fields_of(browser.get(change_url(conversation)), "conversation_form")
     alices = browser_of(alice)

@@ -1,4 +1,4 @@
-"""One row of every registered model, for tests that visit them all."""
+"""One row of every registered model, for tests of all of them."""
 
 from conversations.domain.conversations.accounts import issue_key
 from conversations.models import (
@@ -28,7 +28,7 @@ WRITABLE = [Organization, Member, ApiKey, Agent, Block, Conversation]
 
 
 def make_world(member: Member) -> dict[type, object]:
-    """A row of each model, all of the member's organization."""
+    """Create a row of each model in the member's organization."""
     agent = make_agent(member, labels=["human"], name="Some agent")
     conversation = make_conversation(agent, isolated=["human"], summary="Some conversation")
     [message] = make_messages(conversation, "hello")

@@ -59,7 +59,7 @@ def test_import_options_replace_values_of_file(client_for, alice):
     assert agent.messages.count() == 1
 
 
-def test_import_with_unknown_model_is_refused(client_for, alice):
+def test_import_with_unknown_model_is_rejected(client_for, alice):
     reply = upload(client_for(alice), NEWER, model="nothing")
 
     assert reply.status_code == 400
@@ -84,13 +84,13 @@ def test_invalid_file_changes_nothing(client_for, alice, document, status, detai
     assert stored() == before
 
 
-def test_form_without_file_is_refused(client_for, alice):
+def test_form_without_file_is_rejected(client_for, alice):
     reply = client_for(alice).post("/v1/agents/import", {"name": "x"}, format="multipart")
 
     assert (reply.status_code, reply.json()["detail"]) == (422, "file: No file was submitted.")
 
 
-def test_file_of_200_megabytes_is_refused_unread(client_for, alice):
+def test_file_of_200_megabytes_is_rejected_unread(client_for, alice):
     reply = client_for(alice).post(
         "/v1/agents/import",
         b"--x--",
@@ -112,13 +112,13 @@ def test_read_key_exports_and_does_not_import(client_for, alice):
     assert Agent.objects.get() == agent
 
 
-def test_json_body_is_refused(client_for, alice):
+def test_json_body_is_rejected(client_for, alice):
     reply = client_for(alice).post("/v1/agents/import", NEWER, format="json")
 
     assert reply.status_code == 415
 
 
-def test_export_in_older_format_is_refused(client_for, alice):
+def test_export_in_older_format_is_rejected(client_for, alice):
     agent = make_agent(alice)
 
     reply = client_for(alice).get(f"/v1/agents/{agent.pk}/export?use_legacy_format=true")
@@ -127,7 +127,7 @@ def test_export_in_older_format_is_refused(client_for, alice):
     assert "the older format has no conversations" in reply.json()["detail"]
 
 
-def test_export_of_conversation_of_other_agent_is_refused(client_for, alice):
+def test_export_of_conversation_of_other_agent_is_rejected(client_for, alice):
     agent, other = make_agent(alice), make_agent(alice)
     conversation = make_conversation(other)
 

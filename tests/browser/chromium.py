@@ -1,4 +1,4 @@
-"""The machine's Chromium, driven by Playwright."""
+"""The installed Chromium, driven by Playwright."""
 
 import os
 import shutil
@@ -25,7 +25,7 @@ def launch_options() -> dict:
     path = chromium_path()
     if path is None:
         raise RuntimeError(MISSING)
-    # Its sandbox does not start as root, as in a container.
+    # The sandbox does not start as root, for example in a container.
     sandbox = [] if os.geteuid() else ["--no-sandbox"]
     return {"executable_path": path, "args": [*sandbox, "--force-color-profile=srgb"]}
 

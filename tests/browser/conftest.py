@@ -28,7 +28,7 @@ expect.set_options(timeout=TIMEOUT)
 def running_chromium() -> Iterator[Browser]:
     if chromium_path() is None:
         pytest.skip(MISSING)
-    # Playwright runs an event loop in this thread, in which Django refuses queries by default.
+    # Playwright runs an event loop in this thread, where Django forbids queries by default.
     os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"
     with chromium() as browser:
         yield browser
@@ -37,7 +37,7 @@ def running_chromium() -> Iterator[Browser]:
 
 @pytest.fixture
 def page_for(running_chromium, live_server):
-    """`page_for(member)` is a page of a browser in which its Django user has logged in."""
+    """Return a function: `page_for(member)` is a page logged in as its Django user."""
     contexts, complaints = [], []
     own = urlsplit(live_server.url).netloc
 
@@ -73,7 +73,7 @@ def page_for(running_chromium, live_server):
 
 
 def make_staff(member: Member, *codenames: str) -> Member:
-    """Give its Django user these permissions, or all of them."""
+    """Grant the member's Django user these permissions, or all of them."""
     member.user.is_staff = True
     member.user.save()
     permissions = Permission.objects.all()

@@ -1,7 +1,7 @@
-"""`make screenshots`: take the pictures of README and docs/console.md from the demo's data.
+"""Take the screenshots of README and docs/console.md with the demo's data.
 
-Starts a server with an empty database. `--all FOLDER` takes every page on a desktop and a phone,
-light and dark.
+`make screenshots` runs this. It starts a server with an empty database. `--all FOLDER` takes every
+page on a desktop and a phone, light and dark.
 """
 
 import argparse
@@ -17,7 +17,7 @@ sys.path.insert(0, str(ROOT))
 from tests.browser.chromium import DESKTOP, PHONE, chromium  # noqa: E402
 from tests.sdk.server import live_server, run  # noqa: E402
 
-# The picture's name: the page, the width, the theme, how much of it (None: all).
+# Name: page, width, theme, height (None: the whole page).
 PICTURES = {
     "admin": ("conversation", DESKTOP, "light", 900),
     "console-dark": ("conversation", DESKTOP, "dark", 900),

@@ -1,4 +1,4 @@
-"""What console.js and console.css do for an operator."""
+"""Behavior of console.js and console.css."""
 
 import pytest
 from playwright.sync_api import expect
@@ -38,7 +38,7 @@ def test_leaving_page_with_unsaved_text_asks_first(alice, conversation, page_for
     assert asked == ["beforeunload"]
 
 
-def test_refused_save_focuses_error(alice, conversation, page_for):
+def test_rejected_save_focuses_error(alice, conversation, page_for):
     isolate_label(conversation, "policy", by=actor(alice))
     page = page_for(alice)
     page.goto(path_of(conversation))

@@ -1,4 +1,4 @@
-"""The main tasks of an operator, done with mouse and keyboard."""
+"""An operator's main tasks with mouse and keyboard."""
 
 import re
 
@@ -47,7 +47,7 @@ def test_isolate_and_edit_label_of_found_conversation(alice, conversation, page_
     expect(policy.get_by_text("in sync")).to_be_visible()
 
 
-def test_stale_save_is_refused_and_keeps_typed_text(alice, conversation, page_for):
+def test_stale_save_is_rejected_and_keeps_typed_text(alice, conversation, page_for):
     page = page_for(alice)
     page.goto(path_of(conversation))
     page.get_by_role("button", name="Isolate policy").click()
@@ -75,7 +75,7 @@ def test_promote_shows_audience(alice, conversation, page_for):
     page.reload()
 
     page.get_by_role("link", name="Promote policy").click()
-    # The default conversation reads it; this one has its own copy.
+    # Only the default conversation reads the shared block; this one has isolated it.
     expect(page.get_by_text("1 conversation of 1 agent")).to_be_visible()
     expect(page.locator("ins")).to_have_text("72")
     page.get_by_role("button", name="Promote").click()
@@ -211,7 +211,7 @@ def test_older_messages_load_into_page(alice, conversation, page_for):
     expect(messages.first).to_be_focused()
     page.get_by_role("link", name="Load older messages").click()
 
-    expect(messages).to_have_count(141)  # with the system message
+    expect(messages).to_have_count(141)  # including the system message
     expect(page.get_by_role("link", name="Load older messages")).to_have_count(0)
     assert "message 0" in messages.nth(1).inner_text()
 

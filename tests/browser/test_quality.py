@@ -1,6 +1,6 @@
 """Every page is accessible and fits its viewport, light and dark, on a desktop and on a phone.
 
-Text of any kind stays text. conftest.py checks what else holds for every page.
+Markup in data is escaped. conftest.py has the checks that run in every test.
 """
 
 import json
@@ -79,11 +79,11 @@ def look(page, path):
 
 
 def problems_in(page, theme) -> list[str]:
-    """Return the serious and critical problems that axe finds, each with its first place."""
+    """Return the serious and critical problems that axe finds, each with one location."""
     page.evaluate(AXE)
     options = {"resultTypes": ["violations"], "preload": False}
     if theme == "dark":
-        options["runOnly"] = ["color-contrast", "link-in-text-block"]  # all that a theme changes
+        options["runOnly"] = ["color-contrast", "link-in-text-block"]  # a theme only changes colors
     found = page.evaluate("options => axe.run(options)", options)["violations"]
     return [
         f"{problem['id']}: {problem['nodes'][0]['html'][:200]}"
@@ -95,7 +95,7 @@ def problems_in(page, theme) -> list[str]:
 @pytest.mark.parametrize("theme", ["light", "dark"])
 @pytest.mark.parametrize("size", [DESKTOP, PHONE], ids=["desktop", "phone"])
 def test_pages_are_accessible_and_fit_viewport(size, theme, alice, paths, page_for):
-    # axe brings styles of its own, which the policy would refuse; the next test keeps to it.
+    # The policy would block the styles of axe; the next test runs with the policy.
     page = page_for(alice, viewport=size, color_scheme=theme, bypass_csp=True)
     problems = {}
 

@@ -39,7 +39,7 @@ def test_import_dry_run_warns_and_writes_nothing(alice, tmp_path, capsys):
     assert not Agent.objects.exists()
 
 
-def test_large_file_is_refused_unread(alice, tmp_path):
+def test_large_file_is_rejected_unread(alice, tmp_path):
     file = tmp_path / "large.af"
     file.touch()
     os.truncate(file, 200 * 2**20)
@@ -59,11 +59,11 @@ def test_large_file_is_refused_unread(alice, tmp_path):
         ),
     ],
 )
-def test_invalid_import_arguments_are_refused(alice, mallory, arguments, error):
+def test_invalid_import_arguments_are_rejected(alice, mallory, arguments, error):
     with pytest.raises(CommandError, match=error):
         call_command("import_agent_file", "nowhere.af", *arguments)
 
 
-def test_export_of_unknown_agent_is_refused(db):
+def test_export_of_unknown_agent_is_rejected(db):
     with pytest.raises(CommandError, match="agent-<uuid>"):
         call_command("export_agent", "agent-1")

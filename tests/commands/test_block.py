@@ -68,6 +68,6 @@ def test_restore_of_current_text_writes_nothing(block):
         (["history", "{block}", "--limit", "many"], "expected a whole number"),
     ],
 )
-def test_invalid_arguments_are_refused(block, words, error):
+def test_invalid_arguments_are_rejected(block, words, error):
     with pytest.raises(CommandError, match=error):
         run(*[word.format(block=block.pk) for word in words])

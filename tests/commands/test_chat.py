@@ -1,4 +1,4 @@
-"""manage.py chat, as a person uses it."""
+"""manage.py chat in an interactive session."""
 
 import io
 import signal
@@ -23,7 +23,7 @@ def agent(transactional_db, model, alice):
 
 @pytest.fixture
 def chat(monkeypatch):
-    """Says the lines one after the other; what was printed, and what was remarked."""
+    """Return a function that enters lines and returns the output and the error output."""
 
     def say(*arguments: str, lines: list[str]) -> tuple[str, str]:
         rest = iter(lines)
@@ -35,20 +35,20 @@ def chat(monkeypatch):
                 raise EOFError from None
 
         monkeypatch.setattr("builtins.input", typed)
-        printed, remarked = io.StringIO(), io.StringIO()
-        call_command("chat", *arguments, stdout=printed, stderr=remarked, no_color=True)
-        return printed.getvalue(), remarked.getvalue()
+        printed, errors = io.StringIO(), io.StringIO()
+        call_command("chat", *arguments, stdout=printed, stderr=errors, no_color=True)
+        return printed.getvalue(), errors.getvalue()
 
     return say
 
 
-def test_replies_tool_calls_and_what_changed_in_memory(chat, agent):
+def test_turn_prints_reply_tool_call_and_memory_diff(chat, agent):
     text = 'CALL memory_insert {"label": "human", "new_string": "likes tea"}\nSAY noted'
 
-    printed, remarked = chat(agent.pk, "--isolate", "human", lines=["SAY good day", text])
+    printed, errors = chat(agent.pk, "--isolate", "human", lines=["SAY good day", text])
 
     conversation = Conversation.objects.get(is_default=False)
-    assert f"Conversation {conversation.pk}" in remarked
+    assert f"Conversation {conversation.pk}" in errors
     assert "good day\n" in printed
     assert '[memory_insert] {"label": "human", "new_string": "likes tea"}' in printed
     assert "--- human, before\n+++ human, now\n" in printed
@@ -59,7 +59,7 @@ def test_replies_tool_calls_and_what_changed_in_memory(chat, agent):
     assert {run.status for run in Run.objects.all()} == {"completed"}
 
 
-def test_an_error_is_shown_and_the_conversation_goes_on(chat, agent):
+def test_provider_error_is_printed_and_chat_continues(chat, agent):
     printed, _ = chat(agent.pk, lines=["FAIL 401", "SAY still here"])
 
     assert "Authentication failed with the LLM model provider." in printed
@@ -70,26 +70,26 @@ INSERT = 'CALL memory_insert {"label": "human", "new_string": "likes tea"}\nSAY 
 
 
 @pytest.mark.parametrize(
-    ("answer", "value", "told"),
+    ("answer", "value", "shown"),
     [
         ("yes", "about human\nlikes tea", "+likes tea"),
         ("not that", "about human", "the user declined this call: not that"),
         ("", "about human", "the user declined this call\n"),
     ],
 )
-def test_a_tool_that_needs_approval_is_asked_about(chat, agent, answer, value, told):
+def test_call_that_needs_approval_prompts_for_decision(chat, agent, answer, value, shown):
     agent.approval_tools = ["memory_insert"]
     agent.save()
 
     printed, _ = chat(agent.pk, lines=[INSERT, answer, "SAY more"])
 
     assert agent.blocks.get().value == value
-    assert told in printed
+    assert shown in printed
     assert "I see" in printed
     assert "more" in printed
 
 
-def test_a_call_that_nobody_decides_about_waits(chat, agent):
+def test_undecided_call_prompts_in_next_session(chat, agent):
     agent.approval_tools = ["memory_insert"]
     agent.save()
     chat(agent.pk, "--conversation", "default", lines=[INSERT])
@@ -100,7 +100,7 @@ def test_a_call_that_nobody_decides_about_waits(chat, agent):
     assert agent.blocks.get().value == "about human\nlikes tea"
 
 
-def test_what_was_changed_meanwhile_is_heeded(chat, agent, model):
+def test_agent_update_applies_to_next_turn(chat, agent, model):
     def lines():
         yield "SAY a"
         update_agent(agent, by=actor(), system="Speak like a pirate.", model="openai/other")
@@ -112,19 +112,19 @@ def test_what_was_changed_meanwhile_is_heeded(chat, agent, model):
     assert model.requests[-1]["model"] == "other"
 
 
-def test_what_is_no_utf_8_is_not_sent(chat, agent):
-    printed, remarked = chat(agent.pk, lines=["SAY \udcff", "SAY fine"])
+def test_invalid_utf8_input_is_not_sent(chat, agent):
+    printed, errors = chat(agent.pk, lines=["SAY \udcff", "SAY fine"])
 
-    assert "nothing was sent" in remarked
+    assert "nothing was sent" in errors
     assert "fine" in printed
     assert Run.objects.count() == 1
 
 
-def test_ctrl_c_cancels_a_reply_and_the_conversation_goes_on(chat, agent, model):
-    """As the terminal sends it, in the middle of an answer."""
+def test_ctrl_c_cancels_turn_and_chat_continues(chat, agent, model):
+    """SIGINT arrives during a reply, as from a terminal."""
 
     def interrupt():
-        until(lambda: model.requests, seconds=60, what="the model is asked")
+        until(lambda: model.requests, seconds=60, what="the model is called")
         signal.raise_signal(signal.SIGINT)
 
     def lines():
@@ -132,14 +132,14 @@ def test_ctrl_c_cancels_a_reply_and_the_conversation_goes_on(chat, agent, model)
         yield "HOLD\nSAY late"
         yield "SAY fine"
 
-    printed, remarked = chat(agent.pk, lines=lines())
+    printed, errors = chat(agent.pk, lines=lines())
 
-    assert "(cancelled)" in remarked
+    assert "(cancelled)" in errors
     assert printed.strip() == "fine"
     assert [run.status for run in Run.objects.order_by("created_at")] == ["cancelled", "completed"]
 
 
-def test_going_on_with_a_conversation(chat, agent):
+def test_chat_continues_existing_conversation(chat, agent):
     conversation = make_conversation(agent)
 
     chat(agent.pk, "--conversation", conversation.pk, lines=["SAY a"])
@@ -149,7 +149,7 @@ def test_going_on_with_a_conversation(chat, agent):
     assert agent.conversations.get(is_default=True).message_links.count() == 3
 
 
-def test_an_empty_line_ends_it(chat, agent):
+def test_empty_line_ends_chat(chat, agent):
     chat(agent.pk, lines=["", "SAY never"])
 
     assert not Run.objects.exists()
@@ -163,6 +163,6 @@ def test_an_empty_line_ends_it(chat, agent):
         (["{agent}", "--isolate", "nolabel"], "'nolabel'"),
     ],
 )
-def test_what_is_not_there_is_named(chat, agent, arguments, expected):
+def test_unknown_id_or_label_is_named(chat, agent, arguments, expected):
     with pytest.raises(CommandError, match=expected):
         chat(*(argument.format(agent=agent.pk) for argument in arguments), lines=[])

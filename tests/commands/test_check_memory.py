@@ -44,6 +44,6 @@ def test_check_is_limited_to_organization(alice, mallory, capsys):
     assert capsys.readouterr().out.count("\n") == 1
 
 
-def test_unknown_organization_is_refused(alice):
+def test_unknown_organization_is_rejected(alice):
     with pytest.raises(CommandError, match=r"No organization is called 'Acmee'\."):
         call_command("check_memory", "--organization", "Acmee")

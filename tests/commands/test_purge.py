@@ -29,7 +29,7 @@ revisions             0
 
 @pytest.fixture
 def deleted(alice) -> Conversation:
-    """Deleted ten days ago."""
+    """Create a conversation that was deleted ten days ago."""
     conversation = make_conversation(make_agent(alice, labels=["human"]), isolated=["human"])
     make_messages(conversation, "hello")
     delete_conversation(conversation, by=actor(alice))
@@ -65,7 +65,7 @@ def test_recently_deleted_rows_are_kept(deleted, capsys, arguments):
 
 
 @pytest.mark.parametrize("days", ["-1", "soon", "1.5", "99999999999"])
-def test_invalid_number_of_days_is_refused(deleted, days):
+def test_invalid_number_of_days_is_rejected(deleted, days):
     with pytest.raises(CommandError, match="expected a whole number of days from 0 to 36500"):
         call_command("purge", f"--older-than={days}")
 

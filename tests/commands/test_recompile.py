@@ -87,7 +87,7 @@ def test_recompile_is_limited_to_agent_or_organization(agent, mallory, capsys):
         (["--all", "--organization", "Nowhere"], "Nowhere"),
     ],
 )
-def test_invalid_arguments_are_refused(agent, arguments, message):
+def test_invalid_arguments_are_rejected(agent, arguments, message):
     with pytest.raises(CommandError, match=message):
         call_command("recompile", *arguments)
 
@@ -97,6 +97,6 @@ def test_query_count_does_not_grow_with_conversations(alice, django_assert_num_q
     for _ in range(count):
         make_stale(make_agent(make_member(alice.organization), labels=["human"]))
 
-    # A batch of conversations, the versions of their blocks; the empty next batch.
+    # A batch of conversations, the versions of their blocks, the empty next batch.
     with django_assert_num_queries(3):
         call_command("recompile", "--all", "--dry-run")

@@ -53,7 +53,7 @@ def test_work_for_many_long_lines_is_bounded():
 
     pieces = text_diff(old, new)
 
-    # One changed line is compared by words, the others as a whole.
+    # One changed line is compared word by word, the others as a whole.
     assert len(pieces) < 1_000
     assert "".join(p.text for p in pieces if p.change != "added") == old
     assert "".join(p.text for p in pieces if p.change != "removed") == new

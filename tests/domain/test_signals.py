@@ -1,4 +1,4 @@
-"""Signals reach the host project's receivers after commit, and only then."""
+"""Signals are sent to receivers after the transaction commits."""
 
 from contextlib import contextmanager
 

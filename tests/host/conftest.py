@@ -1,4 +1,4 @@
-"""The host project with the wheel in a virtual environment of its own, for each supported pair."""
+"""The host project with the wheel installed, for each supported Python and Django."""
 
 import http.client
 import json
@@ -18,7 +18,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 PROJECT = Path(__file__).resolve().parent / "project"
 BUILD = ROOT / "build" / "host"
-# Python and Django: the oldest supported pair and the newest.
+# Python and Django: the oldest and the newest supported pair.
 PAIRS = {"oldest": ("3.11", "5.2"), "newest": ("3.13", "6.1")}
 SERVERS = {
     "uvicorn": ["-m", "uvicorn", "host.asgi:application", "--port", "{port}"],
@@ -38,7 +38,7 @@ SERVERS = {
 
 
 def find_python(version: str) -> str | None:
-    """Return an interpreter of that minor version: on the path, or one of pyenv's."""
+    """Return an interpreter of this minor version from PATH or pyenv."""
     pyenv = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv"))
     candidates = [shutil.which(f"python{version}"), *pyenv.glob(f"versions/{version}.*/bin/python")]
     for candidate in filter(None, candidates):
@@ -49,7 +49,7 @@ def find_python(version: str) -> str | None:
 
 
 class Host:
-    """The host project: its interpreter, its database, and how to reach it."""
+    """The host project: runs commands and servers with its interpreter and database."""
 
     def __init__(self, python: Path, folder: Path, model_url: str):
         self.python = python
@@ -63,7 +63,7 @@ class Host:
         self.key = ""
 
     def run(self, *arguments: str, **variables: str) -> str:
-        """Return what Python printed; fail with all of its output."""
+        """Run Python and return its output; fail with all output on an error."""
         done = subprocess.run(
             [self.python, *arguments],
             cwd=PROJECT,
@@ -77,7 +77,7 @@ class Host:
 
     @contextmanager
     def serve(self, server: str) -> Iterator["Client"]:
-        """Run the project under this server, as its documentation says."""
+        """Run the project under this server with its documented command."""
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             port = probe.getsockname()[1]
@@ -103,7 +103,7 @@ class Host:
 
 
 class Client:
-    """Requests to the running host, with the API key unless told otherwise."""
+    """Send requests to the running host, with the API key by default."""
 
     def __init__(self, port: int, key: str):
         self.port, self.key, self.cookies = port, key, {}
@@ -149,7 +149,7 @@ class Client:
 
 @pytest.fixture(scope="session")
 def wheel(tmp_path_factory) -> Path:
-    """The distribution, built from this checkout."""
+    """Build the wheel from this checkout."""
     folder = tmp_path_factory.mktemp("dist")
     subprocess.run(
         [sys.executable, "-m", "build", "--wheel", "--outdir", folder, ROOT],
@@ -163,7 +163,7 @@ def wheel(tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="session", params=PAIRS)
 def host(request, wheel, tmp_path_factory, running_model_server) -> Host:
-    """The host project after `migrate`, with a key."""
+    """Return the migrated host project with an API key."""
     version, django = PAIRS[request.param]
     interpreter = find_python(version)
     if interpreter is None:

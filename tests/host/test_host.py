@@ -1,4 +1,4 @@
-"""Palimpsest in another project: the wheel, with their user model, settings and pages."""
+"""The wheel in another project with its own user model, settings and pages."""
 
 import json
 import re
@@ -18,11 +18,11 @@ def test_project_passes_its_checks(host):
     host.run("manage.py", "makemigrations", "--check", "--dry-run")
 
 
-def test_importing_the_app_needs_no_optional_package(host):
+def test_import_needs_no_optional_package(host):
     host.run("-c", "import django; django.setup(); import conversations.api.urls")
 
 
-def test_api_works_whatever_rest_framework_settings_say(host):
+def test_api_ignores_rest_framework_settings(host):
     with host.serve("uvicorn") as client:
         agent, conversation = make_conversation(client)
         effective = client.api("GET", f"conversations/{conversation['id']}/blocks")
@@ -40,14 +40,14 @@ def test_host_keeps_its_own_api_and_error_pages(host):
 
 
 @pytest.mark.parametrize("server", SERVERS)
-def test_streams_arrive_while_the_model_is_speaking(host, server, running_model_server):
+def test_stream_arrives_while_model_replies(host, server, running_model_server):
     running_model_server.start_over()
     with host.serve(server) as client:
         _, conversation = make_conversation(client)
         text = 'CALL memory_insert {"label": "human", "new_string": "tea"}\nHOLD\nSAY done'
         path = f"/deep/inside/v1/conversations/{conversation['id']}/messages"
         response = client.open("POST", path, {"input": text, "stream_tokens": True})
-        # The second step is held: what arrives now was not kept back until the end.
+        # The second step waits for `go_on`, so these events were not buffered until the end.
         while "tool_return_message" not in (line := response.readline().decode()):
             assert line, "the stream ended"
         running_model_server.go_on()
@@ -59,7 +59,7 @@ def test_streams_arrive_while_the_model_is_speaking(host, server, running_model_
 
 
 @pytest.mark.parametrize("server", ["uvicorn", "gunicorn"])
-def test_plain_turns_return_the_whole_answer(host, server):
+def test_turn_without_streaming_returns_messages(host, server):
     with host.serve(server) as client:
         _, conversation = make_conversation(client)
         answer = client.api(
@@ -71,7 +71,7 @@ def test_plain_turns_return_the_whole_answer(host, server):
         assert [message["content"] for message in answer["messages"]] == ["hello"]
 
 
-def test_edit_in_the_hosts_admin_leaves_a_revision(host):
+def test_edit_in_host_admin_writes_revision(host):
     host.run(
         "manage.py",
         "shell",
@@ -115,7 +115,7 @@ def log_in(client) -> None:
 
 
 def fields_of(html: str) -> dict[str, str]:
-    """The values of a page's input fields, text areas and selected options, as a browser sends."""
+    """Return the values of a page's form fields that a browser would submit."""
     fields = {}
     for tag in re.findall(r"<input [^>]*>", html):
         attributes = dict(re.findall(r'(\w+)="([^"]*)"', tag))

@@ -1,7 +1,7 @@
-"""Serve the small model on a free port: `python serve.py`, in the environment that has it.
+"""Serve the small model: `python serve.py PORT`, in the environment that has it.
 
-Prints "READY http://…" and goes on until it is terminated. One thread: several would wait for each
-other on a machine that has other work.
+Prints "READY http://…" and runs until it is terminated. It uses one thread, because several would
+wait for each other on a busy machine.
 """
 
 import importlib.util

@@ -1,6 +1,6 @@
-"""Turns with a real language model: what it says is its own affair, that it arrives is ours.
+"""Turns with a real language model, whatever text it generates.
 
-`make test-llm` installs the model and runs this; without it, this is skipped.
+`make test-llm` installs the model and runs these tests; without the model they are skipped.
 """
 
 import os
@@ -56,7 +56,7 @@ def _provider(transactional_db, configure, small_model):
 
 SYSTEM = "You are a helpful assistant. Answer in one short sentence."
 PLAIN = {"temperature": 0, "max_output_tokens": 40}
-# The model has no template for tools of its own choice; it is made to call one.
+# The chat template only supports required tool calls, not optional ones.
 FORCED = {
     "temperature": 0,
     "max_output_tokens": 250,
@@ -65,7 +65,7 @@ FORCED = {
 }
 
 
-def test_a_reply_streams(client_for, alice):
+def test_reply_is_streamed_and_stored(client_for, alice):
     agent = make_agent(
         alice, labels=["human"], system=SYSTEM, model="openai/smollm2", model_settings=PLAIN
     )
@@ -87,7 +87,7 @@ def test_a_reply_streams(client_for, alice):
     assert stored.text == said(events)
 
 
-def test_a_forced_edit_lands_in_the_isolated_block(client_for, alice):
+def test_forced_tool_call_edits_isolated_block(client_for, alice):
     agent = make_agent(
         alice,
         memory_blocks=[{"label": "human", "value": "Nobody is known."}],

@@ -1,4 +1,4 @@
-"""The settings of the app, and the system checks that guard them."""
+"""The settings of the app and their system checks."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Wrong environment variables end every process with one sentence."""
+"""An invalid environment variable ends every process with a one-line error."""
 
 import os
 import socket
@@ -13,7 +13,7 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 
 
 def fail(*command: str, **variables: str) -> str:
-    """Return what a command of the server prints when it cannot start."""
+    """Run a command that cannot start and return its output."""
     done = subprocess.run(
         [sys.executable, *(command or ("manage.py", "check"))],
         cwd=ROOT,
@@ -84,7 +84,7 @@ def test_server_names_wrong_variable():
 
 @pytest.fixture
 def closed_port() -> Iterator[int]:
-    """A port that refuses connections: bound, but not listening."""
+    """Yield a port that is bound but not listening, so it refuses connections."""
     with socket.socket() as bound:
         bound.bind(("127.0.0.1", 0))
         yield bound.getsockname()[1]

@@ -1,4 +1,4 @@
-"""The distribution holds the app, complete, and nothing else."""
+"""The distribution contains the whole app and nothing else."""
 
 import subprocess
 import sys
@@ -17,7 +17,7 @@ APP = ROOT / "conversations"
 
 @pytest.fixture(scope="module")
 def built(tmp_path_factory) -> Path:
-    """A folder with the wheel and the sdist."""
+    """Build the wheel and the sdist; return their folder."""
     folder = tmp_path_factory.mktemp("dist")
     build = [sys.executable, "-m", "build", "--no-isolation", "--outdir", str(folder), str(ROOT)]
     subprocess.run(build, check=True, capture_output=True, timeout=300)

@@ -205,7 +205,7 @@ def calls(count: int) -> str:
 
 
 @pytest.mark.parametrize("needs_approval", [False, True])
-def test_calls_beyond_maximum_are_refused_in_words(
+def test_calls_beyond_maximum_are_rejected_in_words(
     client_for, alice, conversation, configure, needs_approval
 ):
     configure(MAX_TOOL_CALLS=10)

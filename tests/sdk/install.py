@@ -1,7 +1,7 @@
-"""The pinned versions of letta-client, side by side in build/sdk: `python tests/sdk/install.py`.
+"""Install the pinned versions of letta-client side by side in build/sdk.
 
-Only the client itself: what it depends on is the same for all of them and comes with the
-development requirements.
+Run as `python tests/sdk/install.py`. Only the client is installed: all versions have the same
+dependencies, which come with the development requirements.
 """
 
 import fcntl
@@ -16,10 +16,10 @@ VERSIONS = (HERE / "versions.txt").read_text().split()
 
 
 def client_folder(version: str) -> Path:
-    """Where this version is, installed now if it is missing."""
+    """Return the folder of this version; install it if it is missing."""
     target = FOLDER / version
     FOLDER.mkdir(parents=True, exist_ok=True)
-    # Several test processes may find it missing at once; the first one installs it.
+    # Several test processes may need it at the same time; one of them installs it.
     with (FOLDER / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not target.exists():
@@ -28,7 +28,7 @@ def client_folder(version: str) -> Path:
 
 
 def _install(version: str, target: Path) -> None:
-    # Renamed when it is complete: an interrupted run leaves nothing that looks installed.
+    # Renaming at the end keeps an interrupted installation from looking complete.
     partial = FOLDER / f"{version}.partial"
     shutil.rmtree(partial, ignore_errors=True)
     command = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]

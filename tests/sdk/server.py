@@ -1,4 +1,4 @@
-"""A server as an operator runs it: migrated database, uvicorn, a port of its own."""
+"""Run a server as an operator does: a migrated database and uvicorn."""
 
 import json
 import os
@@ -22,7 +22,7 @@ RUNNING = re.compile(r"Uvicorn running on (http://127\.0\.0\.1:\d+)")
 
 
 class Server:
-    """A running server: where it is, its log, and a way to make rows in its database."""
+    """A running server: its URL, its log, and a method to create rows in its database."""
 
     def __init__(self, url: str, log: Path, environment: dict[str, str]):
         self.url = url
@@ -30,13 +30,13 @@ class Server:
         self.environment = environment
 
     def make_world(self, *arguments: str) -> dict:
-        """Rows for one journey, made by world.py; what the journey needs to know of them."""
+        """Create rows for journeys with world.py; return their ids and texts."""
         return json.loads(run("-m", "tests.sdk.world", *arguments, environment=self.environment))
 
 
 @contextmanager
 def live_server(**variables: str) -> Iterator[Server]:
-    """A server with an empty database of the kind that DATABASE_URL names, for a while."""
+    """Yield a server with an empty database of the kind that DATABASE_URL names."""
     with (
         tempfile.TemporaryDirectory(prefix="conversations-sdk-") as folder,
         database(Path(folder)) as database_url,
@@ -53,7 +53,7 @@ def live_server(**variables: str) -> Iterator[Server]:
         log = Path(folder) / "server.log"
         with log.open("wb") as output:
             process = subprocess.Popen(
-                # Port 0: the system picks a free one, and nobody can take it in between.
+                # With port 0, the system assigns a free port.
                 [sys.executable, "-m", "uvicorn", "project.asgi:application", "--port", "0"],
                 cwd=ROOT,
                 env=environment,
@@ -72,7 +72,7 @@ def live_server(**variables: str) -> Iterator[Server]:
 
 
 def run(*arguments: str, environment: dict[str, str]) -> str:
-    """What a Python program prints; its complaints are in the error when it fails."""
+    """Run a Python program and return its output; raise RuntimeError if it fails."""
     done = subprocess.run(
         [sys.executable, *arguments],
         cwd=ROOT,

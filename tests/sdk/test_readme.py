@@ -1,4 +1,4 @@
-"""The README's program, run as it stands there."""
+"""Run the program of the README."""
 
 import os
 import re
@@ -9,7 +9,7 @@ from .install import VERSIONS, client_folder
 from .server import ROOT, live_server
 
 
-def test_the_readmes_program_prints_what_the_readme_says():
+def test_readme_program_prints_documented_output():
     readme = (ROOT / "README.md").read_text()
     [program] = re.findall(r"```python\n(.*?)```", readme, flags=re.DOTALL)
     [printed] = re.findall(r"```\n(own reads:.*?)```", readme, flags=re.DOTALL)

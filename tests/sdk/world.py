@@ -1,7 +1,7 @@
-"""Rows for journeys, printed as JSON: `python -m tests.sdk.world <name>…`.
+"""Create rows for journeys and print them as JSON: `python -m tests.sdk.world <name>…`.
 
-Each name is a journey with an organization of its own, so that its lists hold its rows only.
-What no request can make yet (messages, runs) is made here.
+Each journey has its own organization, so its lists contain only its rows. Messages and runs that
+need no model are created here.
 """
 
 import json
@@ -31,7 +31,7 @@ def make_world(name: str) -> dict:
 
 
 def make_history(member) -> dict:
-    """An agent with a conversation of nine messages after the system message, and two runs."""
+    """Create an agent with a conversation of nine messages and two runs."""
     from conversations.models import Conversation, Message, Run  # noqa: PLC0415
     from tests.factories import (  # noqa: PLC0415
         make_agent,

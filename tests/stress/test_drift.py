@@ -35,7 +35,7 @@ def test_promote_during_shared_edits_loses_no_edit(conversation):
 
     answers = at_once(call, times=5)
 
-    # A promotion is refused when somebody has edited the shared block since the base.
+    # A promotion fails if the shared block was edited after the base was set.
     assert all(isinstance(a, SharedMoved) for a in answers if isinstance(a, Exception))
     assert any(isinstance(a, SharedMoved) for a in answers)
     for block in (shared, own):

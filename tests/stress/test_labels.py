@@ -1,4 +1,4 @@
-"""Verbs on a label that is isolated or released meanwhile lose no edit."""
+"""Verbs on a label lose no edit while another request isolates or releases it."""
 
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
@@ -27,12 +27,16 @@ def agent():
 
 
 def run_during(first, second):
-    """Run `second` up to a lock of `first`, whose transaction ends then; return its result."""
+    """Run `second` until it waits for a lock of `first`; commit `first`; return its result."""
     with ThreadPoolExecutor(1) as pool:
         with transaction.atomic():
             first()
             waiting = pool.submit(run_on_own_connection, second)
-            until(lambda: waiting.done() or is_blocked(), seconds=20, what="second waits")
+            until(
+                lambda: waiting.done() or is_blocked(),
+                seconds=20,
+                what="the second call waits for a lock",
+            )
         return waiting.result(timeout=20)
 
 
@@ -74,7 +78,7 @@ def test_edit_during_release_goes_to_shared_block(agent):
     assert own.revisions.count() == 1
 
 
-def test_edit_of_isolated_block_during_release_is_refused(agent):
+def test_edit_of_isolated_block_during_release_is_rejected(agent):
     conversation = make_conversation(agent, isolated=["human"])
     own = conversation.isolations.get().block
 
@@ -103,11 +107,11 @@ def test_edit_during_isolate_goes_to_isolated_block(agent):
 
 def test_first_edits_of_two_conversations_isolate_in_each(agent):
     write_block(agent.blocks.get(), by=actor(), value="", copy_on_write=True)
-    threads = [make_conversation(agent) for _ in range(2)]
+    conversations = [make_conversation(agent) for _ in range(2)]
 
     at_once(
         lambda writer: edit_label(
-            threads[writer % 2],
+            conversations[writer % 2],
             "human",
             by=actor(),
             edit=lambda block: {"value": f"{block.value}{writer} "},
@@ -115,9 +119,9 @@ def test_first_edits_of_two_conversations_isolate_in_each(agent):
         times=5,
     )
 
-    for n, thread in enumerate(threads):
+    for n, conversation in enumerate(conversations):
         writers = [str(writer) for writer in range(WRITERS) if writer % 2 == n]
-        assert sorted(reads(thread).split()) == sorted(writers * 5)
+        assert sorted(reads(conversation).split()) == sorted(writers * 5)
     assert agent.blocks.get().value == ""
     assert list(find_breaches()) == []
 

@@ -21,7 +21,7 @@ def numbers_of(block) -> list[int]:
     return sorted(block.revisions.values_list("number", flat=True))
 
 
-def test_conditional_writes_are_accepted_once_or_refused(client_for):
+def test_conditional_writes_are_accepted_once_or_rejected(client_for):
     user = make_member()
     block = make_block(user, value="begin")
     url = f"/v1/blocks/{block.pk}"
@@ -67,8 +67,8 @@ def test_concurrent_rebase_all_loses_no_edit():
     agent = make_agent(
         make_member(), memory_blocks=[{"label": "human", "value": "one\ntwo\nthree"}]
     )
-    threads = [make_conversation(agent, isolated=["human"]) for _ in range(4)]
-    own = [thread.isolations.get().block for thread in threads]
+    conversations = [make_conversation(agent, isolated=["human"]) for _ in range(4)]
+    own = [conversation.isolations.get().block for conversation in conversations]
     shared = agent.blocks.get()
 
     def call(writer: int):
@@ -76,10 +76,10 @@ def test_concurrent_rebase_all_loses_no_edit():
             return list(rebase_all(agent, "human", by=actor()))
         if writer == 2:
             return write_block(shared, by=actor(), value="one\ntwo\nTHREE")
-        # An operation on the fresh text; a whole text, sent by somebody who has not seen what was
-        # merged meanwhile, would rightly take its place.
+        # An operation on the fresh text. A whole text based on an older version would
+        # rightly overwrite what was merged in between.
         return edit_label(
-            threads[writer % 4],
+            conversations[writer % 4],
             "human",
             by=actor(),
             edit=lambda block: {"value": block.value.replace("one", "ONE")},

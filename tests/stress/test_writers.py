@@ -40,7 +40,7 @@ def test_concurrent_appends_get_unique_positions(agent):
 
     links = conversation.message_links.order_by("position").select_related("message")
     assert [link.position for link in links] == list(range(1 + WRITERS * 10 * 2))
-    # What was appended together stays together.
+    # Messages of one append are adjacent.
     texts = [link.message.text for link in links][1:]
     pairs = zip(texts[::2], texts[1::2], strict=True)
     assert all(one.replace("one", "two") == two for one, two in pairs)
@@ -71,7 +71,7 @@ def test_concurrent_edits_leave_revisions_without_gaps(agent):
     numbers = sorted(block.revisions.values_list("number", flat=True))
     block.refresh_from_db()
     assert numbers == list(range(1, block.version + 1))
-    # An edit that found its own values there already is none.
+    # An edit that changes nothing writes no revision.
     assert len(numbers) <= 1 + WRITERS + len(edits)
     newest = block.revisions.first()
     assert (newest.value, newest.limit) == (block.value, block.limit)
@@ -141,14 +141,14 @@ def test_concurrent_attach_detach_and_edit_never_deadlock(agent):
 
     answers = at_once(call, times=10)
 
-    # The only refusal is that there was nothing to detach at that moment.
+    # The only error is that the block was not attached at that moment.
     refusals = [answer for answer in answers if isinstance(answer, Exception)]
     assert all(isinstance(refusal, NotFound) for refusal in refusals)
     numbers = sorted(shared.revisions.values_list("number", flat=True))
     assert numbers == list(range(1, len(numbers) + 1))
 
 
-def test_fork_during_delete_is_complete_or_refused(agent):
+def test_fork_during_delete_is_complete_or_rejected(agent):
     conversations = [make_conversation(agent, isolated=["human"]) for _ in range(WRITERS)]
     for conversation in conversations:
         make_messages(conversation, "hello", "hi")

@@ -12,7 +12,7 @@ WRITERS = 8
 
 
 def at_once(call: Callable[[int], object], *, callers: int = WRITERS, times: int = 1) -> list:
-    """Return the results of `call(caller)`, all callers starting together.
+    """Return the results of `call(caller)`; all callers start at once.
 
     A DomainError is a result; any other exception fails the test.
     """

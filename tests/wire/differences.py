@@ -207,7 +207,7 @@ NOT_COMPARED = {
     ("messages_llm", "messages.retrieve"): "V1 returned an assistant message as reasoning",
 }
 
-# Responses that the recording shortened: how to shorten ours.
+# Functions that shorten our responses as the recording did.
 _labels = [
     ("core_memory", "attach"),
     ("core_memory", "attach again (same block)"),

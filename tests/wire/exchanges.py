@@ -1,7 +1,7 @@
 """Recorded requests to a V1 server and its responses.
 
 `tests/wire/recordings` has the exchanges trimmed to what the replay compares, with invented values.
-Where the full recordings lie beside the project, they are replayed too.
+If the full recordings are available next to the project, they are replayed too.
 """
 
 import json

@@ -1,4 +1,4 @@
-"""Members: their constraints, and who they are linked to."""
+"""Constraints of members and their links to Django users."""
 
 import pytest
 from django.contrib.auth import get_user_model

@@ -25,7 +25,7 @@ def test_failed_create_leaves_nothing(alice):
     assert counts == [1, 1, 1, 1]
 
 
-def test_context_window_of_zero_is_refused(alice):
+def test_context_window_of_zero_is_rejected(alice):
     conversation = make_conversation(make_agent(alice))
 
     with pytest.raises(InvalidValue, match="context_window_limit: expected at least 1 token"):

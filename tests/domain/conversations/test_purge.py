@@ -37,7 +37,7 @@ from ...factories import (
 
 
 def deleted(row, *, days_ago: int = 31):
-    """Delete by the verb, and let that be some days ago."""
+    """Delete a row with its verb and backdate the deletion."""
     verbs = {Agent: delete_agent, Block: delete_block, Conversation: delete_conversation}
     verbs[type(row)](row, by=actor())
     type(row).objects.filter(pk=row.pk).update(deleted_at=timezone.now() - timedelta(days=days_ago))
@@ -45,7 +45,7 @@ def deleted(row, *, days_ago: int = 31):
 
 
 def purge_all(days: int = 30) -> dict[str, int]:
-    """Purge; answers the counts, having checked that the dry run had announced the same."""
+    """Purge and return the counts; check that the dry run reported the same."""
     deleted_before = timezone.now() - timedelta(days=days)
     announced = count_purgeable(deleted_before)
     removed = sum(purge(deleted_before), Counter())
@@ -222,7 +222,7 @@ def test_empty_purge_query_count_does_not_grow(alice, django_assert_num_queries,
     for _ in range(count):
         make_messages(make_conversation(make_agent(make_member(alice.organization))), "hello")
 
-    # Conversations, agents, blocks, messages; each in a savepoint of the test's transaction.
+    # Conversations, agents, blocks and messages, each in a savepoint.
     with django_assert_num_queries(12):
         assert list(purge(timezone.now())) == []
 

@@ -1,4 +1,4 @@
-"""Damage that no verb does. Each function returns the breaches it causes: rule and row id."""
+"""Damage rows without the verbs. Each function returns its breaches: rule and row id."""
 
 from datetime import timedelta
 
@@ -83,7 +83,7 @@ def isolated_deleted(w):
 
 
 def damage_attached(w, **fields) -> None:
-    """Change what the agent reads as `human`, and its period."""
+    """Attach another block as `human` and record its period."""
     damage(AgentBlock.objects.get(agent=w.agent, label="human"), **fields)
     damage(w.agent.reading_periods.get(label="human"), **fields)
 

@@ -30,7 +30,7 @@ from ...factories import (
 )
 from .damages import DAMAGES, damage
 
-# What each rule prints, without ids and times.
+# The problem that each rule reports, without ids and times.
 PROBLEMS = {
     "version_is_newest_revision_number": {
         "has version 7, but its newest revision is 1",
@@ -93,7 +93,7 @@ def breaches(organization=None) -> list[tuple[str, str]]:
 
 @pytest.fixture
 def world(alice, mallory) -> SimpleNamespace:
-    """Nothing is wrong here: an agent, its default conversation, and one that isolates `human`."""
+    """Create valid rows: an agent, its default conversation, and one that isolates `human`."""
     agent = make_agent(alice, labels=["human", "persona"])
     conversation = make_conversation(agent, isolated=["human"])
     make_messages(conversation, "hello", "hi there")

@@ -21,7 +21,7 @@ LINES = "one\ntwo\nthree"
 
 @pytest.fixture
 def agent(alice):
-    """Three conversations: one has not changed its copy, one its first line, one its last."""
+    """Create an agent with three conversations that changed no line, the first or the last."""
     agent = make_agent(alice, memory_blocks=[{"label": "human", "value": LINES}])
     for text in (LINES, "ONE\ntwo\nthree", "one\ntwo\nmine"):
         conversation = make_conversation(agent, isolated=["human"], summary=text)
@@ -127,7 +127,7 @@ def test_text_over_isolated_limit_is_skipped(agent):
     ]
 
 
-def test_unknown_label_is_refused(agent):
+def test_unknown_label_is_rejected(agent):
     with pytest.raises(UnknownLabels, match="its labels are 'human'"):
         list(reset_all(agent, "mood", by=actor()))
 
@@ -157,7 +157,7 @@ def test_bulk_and_single_verbs_leave_same_history_and_base(alice):
         return base, newest.source, newest.unconditional, newest.base_version
 
     for single, verb in ((reset, reset_all), (rebase, rebase_all)):
-        # The last shared text is the base's again, at a later version.
+        # The last shared text equals the base, at a later version.
         for value in ("b", "a"):
             write_block(agent.blocks.get(), by=actor(), value=value)
             single(one, "human", by=actor())

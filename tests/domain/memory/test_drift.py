@@ -43,7 +43,7 @@ def write(block, value):
     return write_block(block, by=actor(), value=value)
 
 
-# Shared, isolated: with the base LINES, every way in which the three can be equal or differ.
+# (shared, isolated): together with the base LINES, every combination of equal and different.
 CASES = {
     (LINES, LINES): Drift.IN_SYNC,
     (LINES, "mine"): Drift.ISOLATED_CHANGED,
@@ -98,7 +98,7 @@ def test_promote_writes_shared_block_and_sets_base(alice, conversation):
     assert (shared.value, shared.revisions.first().source) == ("better", "promote")
     assert shared.revisions.first().conversation == conversation
     assert (promotion.applied, promotion.agents) == (True, 1)
-    # The agent's own thread and the two others read it; this conversation has its copy.
+    # The default conversation and the two others read it; this conversation has isolated it.
     assert promotion.conversations == len(others) + 1
     isolation = conversation.isolations.get()
     assert (isolation.base_value, isolation.base_version) == ("better", 2)

@@ -13,7 +13,7 @@ from ...factories import actor, make_agent, make_conversation, make_messages
 
 @pytest.fixture
 def source(alice):
-    """Isolated `human` and `todo`, both edited, and the shared `human` edited since."""
+    """Create a conversation with edited `human` and `todo`; the shared `human` changed later."""
     agent = make_agent(alice, labels=["human", "todo"])
     conversation = make_conversation(agent, isolated=["human", "todo"])
     for isolation in conversation.isolations.all():

@@ -35,7 +35,7 @@ def test_isolate_again_changes_nothing(alice):
     assert Block.objects.count() == 2
 
 
-def test_isolate_refuses_label_the_agent_lacks(alice):
+def test_isolate_rejects_label_the_agent_lacks(alice):
     conversation = make_conversation(make_agent(alice, labels=["human"]))
 
     with pytest.raises(UnknownLabels, match="no block with label 'todo'"):
@@ -116,7 +116,7 @@ def test_restore_label_defaults_to_newest_released_block(alice):
     assert own_text(conversation) == "first"
 
 
-def test_restore_label_refuses_isolated_or_never_isolated_label(alice):
+def test_restore_label_rejects_isolated_or_never_isolated_label(alice):
     agent = make_agent(alice, labels=["human"])
     conversation = make_conversation(agent, isolated=["human"])
 

@@ -62,7 +62,7 @@ def test_copy_on_write_isolates_at_first_edit(agent):
     assert list(find_breaches()) == []
 
 
-def test_refused_edit_isolates_nothing(agent):
+def test_rejected_edit_isolates_nothing(agent):
     write_block(shared_of(agent), by=actor(), copy_on_write=True, limit=20)
     conversation = make_conversation(agent)
 

@@ -1,4 +1,4 @@
-"""Any sequence of verbs leaves the state of a small model, and breaks no rule."""
+"""Any sequence of verbs leads to the state of a simple model and breaks no rule."""
 
 import pytest
 from django.db import transaction
@@ -80,7 +80,7 @@ class Life(RuleBasedStateMachine):
     def common(self, label: str) -> Text | None:
         return self.shared[label] if label in self.attached else None
 
-    def refused(self, kind: type[Exception], call) -> None:
+    def expect(self, kind: type[Exception], call) -> None:
         with pytest.raises(kind):
             call()
 
@@ -90,7 +90,7 @@ class Life(RuleBasedStateMachine):
             return create_conversation(self.agent, by=actor(), isolated_labels=isolated)
 
         if set(isolated) - self.attached:
-            self.refused(DomainError, call)
+            self.expect(DomainError, call)
             return
         own = {label: self.copy(label) for label in isolated}
         self.conversations.append(ConversationModel(call(), own))
@@ -107,7 +107,7 @@ class Life(RuleBasedStateMachine):
             isolate_label(conversation.row, label, by=actor())
 
         if label not in conversation.own and label not in self.attached:
-            self.refused(DomainError, call)
+            self.expect(DomainError, call)
             return
         call()
         conversation.own.setdefault(label, self.copy(label))
@@ -116,7 +116,7 @@ class Life(RuleBasedStateMachine):
     def release(self, index, label):
         conversation = self.conversation(index, label)
         if conversation.own.pop(label, None) is None:
-            self.refused(DomainError, lambda: release_label(conversation.row, label, by=actor()))
+            self.expect(DomainError, lambda: release_label(conversation.row, label, by=actor()))
         else:
             release_label(conversation.row, label, by=actor())
 
@@ -130,7 +130,7 @@ class Life(RuleBasedStateMachine):
         text = self.shared[label]
         if value != text.value:
             wrong = text.edits + 1
-            self.refused(
+            self.expect(
                 StaleVersion,
                 lambda: write_block(
                     self.blocks[label], by=actor(), value=value, expected_version=wrong
@@ -143,7 +143,7 @@ class Life(RuleBasedStateMachine):
             undo(self.blocks[label], by=actor())
             self.shared[label].undo()
         else:
-            self.refused(NothingToUndo, lambda: undo(self.blocks[label], by=actor()))
+            self.expect(NothingToUndo, lambda: undo(self.blocks[label], by=actor()))
 
     @rule(label=labels)
     def redo_shared(self, label):
@@ -151,7 +151,7 @@ class Life(RuleBasedStateMachine):
             redo(self.blocks[label], by=actor())
             self.shared[label].redo()
         else:
-            self.refused(NothingToRedo, lambda: redo(self.blocks[label], by=actor()))
+            self.expect(NothingToRedo, lambda: redo(self.blocks[label], by=actor()))
 
     @rule(label=labels, values=st.lists(texts, min_size=2, max_size=4), back=st.integers(2, 4))
     def edit_shared_and_undo(self, label, values, back):
@@ -178,9 +178,9 @@ class Life(RuleBasedStateMachine):
             promote(conversation.row, label, by=actor(), force=force)
 
         if own is None or shared is None:
-            self.refused(DomainError, call)
+            self.expect(DomainError, call)
         elif not force and shared.value not in (own.base, own.value):
-            self.refused(SharedMoved, call)
+            self.expect(SharedMoved, call)
         else:
             call()
             shared.write(own.value)
@@ -190,7 +190,7 @@ class Life(RuleBasedStateMachine):
     def reset(self, index, label):
         conversation, shared = self.conversation(index, label), self.common(label)
         if label not in conversation.own or shared is None:
-            self.refused(DomainError, lambda: reset(conversation.row, label, by=actor()))
+            self.expect(DomainError, lambda: reset(conversation.row, label, by=actor()))
             return
         reset(conversation.row, label, by=actor())
         self.take(conversation.own[label], shared.value, shared)
@@ -200,11 +200,11 @@ class Life(RuleBasedStateMachine):
         conversation, shared = self.conversation(index, label), self.common(label)
         own = conversation.own.get(label)
         if own is None or shared is None:
-            self.refused(DomainError, lambda: rebase(conversation.row, label, by=actor()))
+            self.expect(DomainError, lambda: rebase(conversation.row, label, by=actor()))
             return
         value = merged(own.base, shared.value, own.value)
         if value is None:
-            self.refused(MergeConflict, lambda: rebase(conversation.row, label, by=actor()))
+            self.expect(MergeConflict, lambda: rebase(conversation.row, label, by=actor()))
             value = resolution
             rebase(conversation.row, label, by=actor(), resolution=resolution)
         else:
@@ -256,7 +256,7 @@ class Life(RuleBasedStateMachine):
 
         resets = {label for label, choice in choices.items() if choice == ForkChoice.RESET}
         if choices.keys() - conversation.own.keys() or resets - self.attached:
-            self.refused(DomainError, call)
+            self.expect(DomainError, call)
             return
         own = {
             label: self.copy(label) if label in resets else Own(text.value, base=text.base)
@@ -273,7 +273,7 @@ class Life(RuleBasedStateMachine):
             restore_revision(self.blocks[label], number, by=actor())
 
         if number > text.edits:
-            self.refused(DomainError, call)
+            self.expect(DomainError, call)
             return
         call()
         text.write([*text.said, text.value][number - 1])
@@ -287,14 +287,14 @@ class Life(RuleBasedStateMachine):
             edit_label(conversation.row, label, by=actor(), edit=lambda block: {"value": value})
 
         if text is None:
-            self.refused(DomainError, call)
+            self.expect(DomainError, call)
             return
         call()
         text.write(value)
 
     @rule(label=labels)
     def write_past_the_limit(self, label):
-        self.refused(
+        self.expect(
             BlockTooLong,
             lambda: write_block(self.blocks[label], by=actor(), value="x" * 100_001),
         )
@@ -303,7 +303,7 @@ class Life(RuleBasedStateMachine):
     def act_on_unknown_label(self, index):
         conversation = self.conversation(index)
         for verb in (isolate_label, release_label, promote, reset, rebase):
-            self.refused(DomainError, lambda verb=verb: verb(conversation.row, "mood", by=actor()))
+            self.expect(DomainError, lambda verb=verb: verb(conversation.row, "mood", by=actor()))
 
     @precondition(lambda self: len([t for t in self.conversations if not t.deleted]) > 1)
     @rule(index=which)
@@ -327,7 +327,7 @@ class Life(RuleBasedStateMachine):
             call()
             self.attached.remove(label)
         else:
-            self.refused(DomainError, call)
+            self.expect(DomainError, call)
 
     @rule(label=labels)
     def attach(self, label):
@@ -351,7 +351,7 @@ class Life(RuleBasedStateMachine):
             }
             assert read == wanted
             rows = IsolatedBlock.objects.filter(conversation=conversation.row).with_drift()
-            # The base too, because a wrong one may give the same drift until the next edit.
+            # Compare the base too: a wrong base can lead to the same drift until the next edit.
             assert {row.label: (row.drift, row.base_value) for row in rows} == {
                 label: (wanted[label][3], own.base) for label, own in conversation.own.items()
             }
@@ -367,7 +367,7 @@ def test_any_sequence_of_verbs_matches_the_model():
             deadline=None,
             database=None,
             derandomize=True,
-            phases=[Phase.generate],  # shrinking a failure takes minutes; ask for it by hand
+            phases=[Phase.generate],  # shrinking takes minutes; enable it by hand
             suppress_health_check=list(HealthCheck),
         ),
     )

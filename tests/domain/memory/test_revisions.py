@@ -28,7 +28,7 @@ from ...factories import actor, make_agent, make_block, make_conversation, make_
 
 @pytest.fixture
 def block(alice):
-    """Revisions 1, 2 and 3 say A, B and C."""
+    """Create a block with the texts A, B and C in revisions 1, 2 and 3."""
     block = make_block(alice, value="A")
     for value in "BC":
         block = write(block, value)
@@ -129,7 +129,7 @@ def test_diff_between_any_two_revisions(block):
     assert diff_revisions(block).older.number == 2
 
 
-# Undoing what moved the base of an isolated block
+# Undo of verbs that moved the base of an isolated block
 
 
 @pytest.fixture
@@ -158,7 +158,7 @@ def test_undo_of_rebase_restores_older_base(conversation):
     assert drift_of(conversation) == Drift.ISOLATED_CHANGED
 
     undo(own_of(conversation), by=actor())
-    # Else a promotion would take the shared block's THREE away without a word.
+    # Otherwise a promotion would silently overwrite the shared THREE.
     assert drift_of(conversation) == Drift.DIVERGED
 
     redo(own_of(conversation), by=actor())
@@ -185,7 +185,7 @@ def test_undo_keeps_base_set_by_promotion(conversation):
     assert drift_of(conversation) == Drift.ISOLATED_CHANGED
 
 
-# What a conversation read then
+# Memory at an earlier time
 
 
 def read_at(conversation, moment):
@@ -221,7 +221,7 @@ def test_memory_at_a_time_has_texts_and_blocks_of_that_time(alice):
         None,
         ("Alice", "shared", 2),
     ]
-    # The order of the prompt then: attached again, it comes last.
+    # In prompt order at that time: a block that is attached again comes last.
     assert list(read_at(conversation, moments[0])) == ["human", "persona"]
     assert list(read_at(conversation, moments[-1])) == ["persona", "human"]
 
@@ -254,7 +254,7 @@ def test_memory_at_message_of_original_three_forks_back(alice):
     assert read_at(fork, timezone.now()) == {"human": ("later", "isolated", 1)}
 
 
-def test_memory_before_creation_is_refused(alice):
+def test_memory_before_creation_is_rejected(alice):
     conversation = make_conversation(make_agent(alice, labels=["human"]))
 
     with pytest.raises(InvalidArgument, match="began at"):

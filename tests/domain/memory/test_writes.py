@@ -30,7 +30,7 @@ BY = actor()
 
 
 class World:
-    """An agent whose default conversation has isolated `human`, with two released copies of it."""
+    """An agent whose default conversation has isolated `human` and released it twice before."""
 
     def __init__(self, user):
         self.agent = make_agent(user, labels=["human", "persona"])
@@ -62,7 +62,7 @@ def redo_undone(w: World) -> None:
     revisions.redo(w.human, by=BY)
 
 
-# What each verb does that changes what the default conversation reads.
+# For each verb, a call that changes the effective blocks of the default conversation.
 VERBS: dict[Callable, Callable[[World], object]] = {
     agents.create_agent: lambda w: make_agent(blocks=[], labels=["human"]),
     agents.update_agent: lambda w: agents.update_agent(
@@ -104,7 +104,7 @@ VERBS: dict[Callable, Callable[[World], object]] = {
 
 
 def memory_writes() -> set[Callable]:
-    """Every function of the domain that `memory_write` has decorated."""
+    """Return every function of the domain that is decorated with `memory_write`."""
     found = set()
     for module in pkgutil.walk_packages(domain.__path__, f"{domain.__name__}."):
         for _, function in inspect.getmembers(import_module(module.name), inspect.isfunction):
@@ -136,7 +136,7 @@ def test_default_prompt_is_fresh_after(alice, verb):
     assert not is_stale(world.default, effective_blocks(world.default))
 
 
-def test_change_outside_of_a_memory_write_is_refused(alice):
+def test_change_outside_of_a_memory_write_is_rejected(alice):
     agent = make_agent(alice, labels=["human"])
 
     with pytest.raises(RuntimeError):
@@ -153,7 +153,7 @@ def test_nested_writes_recompile_once(alice, django_assert_num_queries, count):
         for value in ("one", "two"):
             blocks.write_block(shared, by=BY, value=value)
 
-    # Two for the savepoint, six for each of the writes, seven for the recompilation.
+    # Two for the savepoint, six per write, seven for the recompilation.
     with django_assert_num_queries(21):
         write_twice()
 

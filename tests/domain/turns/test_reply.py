@@ -1,4 +1,4 @@
-"""Tool calls put together from the pieces in which different servers send them."""
+"""Tool calls are assembled from the chunks of different servers."""
 
 import pytest
 
@@ -19,20 +19,20 @@ def calls_of(*pieces: CallChunk) -> list[tuple[str, str]]:
 @pytest.mark.parametrize(
     "pieces",
     [
-        # As OpenAI does.
+        # As OpenAI sends them.
         [(0, "a", "f", ""), (0, "", "", '{"x"'), (0, "", "", ":1}"), (1, "b", "g", "{}")],
-        # In turns.
+        # Interleaved.
         [(0, "a", "f", ""), (1, "b", "g", ""), (0, "", "", '{"x":1}'), (1, "", "", "{}")],
-        # Every call has the number 0.
+        # Every call has index 0.
         [(0, "a", "f", ""), (0, "", "", '{"x":1}'), (0, "b", "g", ""), (0, "", "", "{}")],
-        # And none has an id.
+        # Without ids.
         [(0, "", "f", '{"x":1}'), (0, "", "g", "{}")],
-        # The id comes again with each piece.
+        # Every chunk repeats the id.
         [(0, "a", "f", ""), (0, "a", "", '{"x":1}'), (1, "b", "g", "{}")],
-        # All have the same.
+        # All calls have the same id.
         [(0, "a", "f", '{"x":1}'), (1, "a", "g", "{}")],
         [(0, "a", "f", '{"x":1}'), (0, "a", "g", "{}")],
-        # The name comes in pieces.
+        # The name is split between chunks.
         [(5, "a", "", ""), (5, "", "f", ""), (5, "", "", '{"x":1}'), (2, "b", "g", "{}")],
     ],
 )

@@ -1,6 +1,6 @@
-"""An agent's blocks by label, attaching and detaching, and the prompt that follows them."""
+"""Blocks of an agent by label; attach and detach them; the resulting prompt."""
 
-from common import MODEL, arrived, connect, equal, prompt_of, refusal
+from common import MODEL, connect, equal, expect_error, passed, prompt_of
 from letta_client import ConflictError, NotFoundError
 
 client = connect()
@@ -17,7 +17,7 @@ equal((human.id, human.value), (agent.blocks[0].id, "Ada"))
 equal(client.agents.blocks.retrieve("system/notes", agent_id=agent.id).value, "n")
 changed = client.agents.blocks.update("human", agent_id=agent.id, value="Ada Lovelace")
 equal((changed.id, changed.value), (human.id, "Ada Lovelace"))
-refusal(NotFoundError, client.agents.blocks.retrieve, "nolabel", agent_id=agent.id)
+expect_error(NotFoundError, client.agents.blocks.retrieve, "nolabel", agent_id=agent.id)
 
 extra = client.blocks.create(label="extra", value="E1")
 rival = client.blocks.create(label="extra", value="E2")
@@ -26,7 +26,7 @@ equal(attached.id, agent.id)
 equal({b.label for b in attached.blocks}, {"human", "system/notes", "extra"})
 client.agents.blocks.attach(extra.id, agent_id=agent.id)
 equal(len(list(client.agents.blocks.list(agent.id))), 3)
-taken = refusal(ConflictError, client.agents.blocks.attach, rival.id, agent_id=agent.id)
+taken = expect_error(ConflictError, client.agents.blocks.attach, rival.id, agent_id=agent.id)
 equal("'extra'" in taken.body["detail"], True)
 
 prompt = prompt_of(client.agents.recompile(agent.id, dry_run=True))
@@ -38,8 +38,8 @@ equal(system.content, stored)
 
 detached = client.agents.blocks.detach(extra.id, agent_id=agent.id)
 equal([b.label for b in detached.blocks], ["human", "system/notes"])
-refusal(NotFoundError, client.agents.blocks.detach, extra.id, agent_id=agent.id)
+expect_error(NotFoundError, client.agents.blocks.detach, extra.id, agent_id=agent.id)
 [system] = client.messages.retrieve(agent.message_ids[0])
 equal("E1" in system.content, False)
 equal(client.blocks.retrieve(extra.id).value, "E1")
-arrived()
+passed()

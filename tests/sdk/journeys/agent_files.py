@@ -1,8 +1,8 @@
-"""An agent goes out into a file, and comes in again with its conversations."""
+"""Export an agent to a file and import it with its conversations."""
 
 import json
 
-from common import MODEL, arrived, connect, equal, isolating, refusal
+from common import MODEL, connect, equal, expect_error, isolating, passed
 from letta_client import BadRequestError
 
 client = connect()
@@ -20,8 +20,8 @@ answer = client.agents.import_file(file=("concierge.af", text.encode()))
 [copy_id] = answer.agent_ids
 copied = client.agents.retrieve(copy_id, include=["agent.blocks"])
 equal((copied.name, [b.value for b in copied.blocks]), ("Concierge_copy", ["Nobody"]))
-[thread] = [c for c in client.conversations.list(agent_id=copy_id) if c.isolated_block_ids]
-equal(client.blocks.retrieve(thread.isolated_block_ids[0]).value, "Ada")
+[conversation] = [c for c in client.conversations.list(agent_id=copy_id) if c.isolated_block_ids]
+equal(client.blocks.retrieve(conversation.isolated_block_ids[0]).value, "Ada")
 
 one = json.loads(client.agents.export_file(agent.id, conversation_id=own.id))
 equal(len(one["conversations"]), 1)
@@ -32,5 +32,5 @@ equal(template["conversations"], [])
 ).agent_ids
 equal(client.agents.retrieve(named).name, "Named")
 
-refusal(BadRequestError, client.agents.import_file, file=b"not json")
-arrived()
+expect_error(BadRequestError, client.agents.import_file, file=b"not json")
+passed()

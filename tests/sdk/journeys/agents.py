@@ -1,6 +1,6 @@
-"""Agents: make, read with and without relations, list, change, delete."""
+"""Create, retrieve, list, update and delete agents, with and without relations."""
 
-from common import MODEL, WORLD, arrived, connect, equal, refusal
+from common import MODEL, WORLD, connect, equal, expect_error, passed
 from letta_client import NotFoundError
 
 client = connect()
@@ -32,7 +32,7 @@ equal(len(made.message_ids), 1)
 [system] = client.messages.retrieve(made.message_ids[0])
 equal((system.message_type, system.content.startswith("You are terse.")), ("system_message", True))
 
-# The client, from 1.0 on, asks for relations by name.
+# Since 1.0, the client requests relations by name.
 bare = client.agents.retrieve(made.id)
 equal((bare.blocks, bare.tools, bare.tags), ([], [], []))
 full = client.agents.retrieve(made.id, include=["agent.blocks", "agent.tags"])
@@ -69,7 +69,7 @@ equal(client.agents.update(made.id, model="openai/gpt-4o").model, "openai/gpt-4o
 
 conversation = client.conversations.create(agent_id=other.id)
 client.agents.delete(other.id)
-refusal(NotFoundError, client.agents.retrieve, other.id)
-refusal(NotFoundError, client.conversations.retrieve, conversation.id)
+expect_error(NotFoundError, client.agents.retrieve, other.id)
+expect_error(NotFoundError, client.conversations.retrieve, conversation.id)
 equal([a.id for a in client.agents.list()], [third.id, made.id])
-arrived()
+passed()

@@ -1,8 +1,8 @@
-"""The main job once more, with the asynchronous client and eight calls at a time."""
+"""The main task with the asynchronous client, eight calls at a time."""
 
 import asyncio
 
-from common import MODEL, arrived, connect, equal, isolating
+from common import MODEL, connect, equal, isolating, passed
 from letta_client import AsyncLetta
 
 
@@ -34,4 +34,4 @@ async def main():
 
 
 asyncio.run(main())
-arrived()
+passed()

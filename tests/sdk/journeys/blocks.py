@@ -1,6 +1,6 @@
-"""Blocks: make, read, change, filter, count, page through, delete."""
+"""Create, retrieve, update, filter, count, paginate and delete blocks."""
 
-from common import MODEL, WORLD, arrived, connect, equal, refusal
+from common import MODEL, WORLD, connect, equal, expect_error, passed
 from letta_client import NotFoundError
 
 client = connect()
@@ -41,7 +41,7 @@ equal([b.id for b in client.blocks.list(value_search="BET")], [made.id])
 equal(client.get("/v1/blocks/count", cast_to=int), 3)
 equal(client.get("/v1/blocks/count", cast_to=int, options={"params": {"label": "human"}}), 2)
 
-# Seven in pages of two: each exactly once, in order, forwards and backwards.
+# Pages of two return each of the seven once and in order, forwards and backwards.
 seven = [client.blocks.create(label="many", value=str(number)).id for number in range(7)]
 equal([b.id for b in client.blocks.list(label="many", limit=2)], seven)
 equal([b.id for b in client.blocks.list(label="many", limit=2, order="desc")], seven[::-1])
@@ -53,6 +53,6 @@ equal([a.id for a in client.blocks.agents.list(plain.id)], [agent.id])
 equal([b.id for b in client.blocks.list(connected_to_agents_count_gt=0)], [plain.id])
 
 equal(client.blocks.delete(made.id), None)
-refusal(NotFoundError, client.blocks.retrieve, made.id)
+expect_error(NotFoundError, client.blocks.retrieve, made.id)
 equal([b.id for b in client.blocks.list(tags=["z"])], [])
-arrived()
+passed()

@@ -1,4 +1,4 @@
-"""What every journey uses: the client of the version under test, and comparing."""
+"""Helpers for all journeys: the client of the tested version, and assertions."""
 
 import json
 import os
@@ -22,30 +22,30 @@ equal(letta_client.__version__, os.environ["CLIENT_VERSION"])
 
 
 def connect(key: str = WORLD["key"], kind=letta_client.Letta):
-    # Without retries, because the client repeats even a 409 twice.
+    # By default the client retries twice, even after a 409.
     return kind(base_url=BASE_URL, api_key=key, max_retries=0)
 
 
 def isolating(*labels: str) -> dict:
-    """The argument of conversations.create that isolates labels; gone from the client in 1.11."""
+    """Return the argument of conversations.create that isolates labels; removed in 1.11."""
     body = {"isolated_block_labels": list(labels)}
     return body if VERSION < (1, 11) else {"extra_body": body}
 
 
 def context_of(client, agent_id: str, conversation_id: str) -> dict:
-    """The context window, which the client has no method for."""
+    """Return the context window; the client has no method for it."""
     params = {"conversation_id": conversation_id}
     path = f"/v1/agents/{agent_id}/context"
     return client.get(path, cast_to=object, options={"params": params})
 
 
 def prompt_of(answer: str) -> str:
-    """The text of a recompile: as V1 does, the client hands out the JSON string unread."""
+    """Return the prompt of a recompile, which the client returns as a JSON string."""
     return json.loads(answer)
 
 
-def refusal(kind: type[Exception], call, *arguments, **named):
-    """The error of a call that must be refused with exactly this one."""
+def expect_error(kind: type[Exception], call, *arguments, **named):
+    """Return the exception of a call, which must be exactly of this class."""
     try:
         answer = call(*arguments, **named)
     except Exception as error:
@@ -56,13 +56,13 @@ def refusal(kind: type[Exception], call, *arguments, **named):
 
 
 def until(condition):
-    """Wait until a condition holds, a minute at the longest."""
+    """Wait up to a minute until a condition holds."""
     deadline = time.monotonic() + 60
     while not condition():
         if time.monotonic() > deadline:
-            raise AssertionError("waited for a minute")
+            raise AssertionError("the condition does not hold after a minute")
         time.sleep(0.01)
 
 
-def arrived():
-    print("arrived")
+def passed():
+    print("passed")

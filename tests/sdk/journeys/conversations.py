@@ -1,8 +1,8 @@
-"""Conversations: list, read, change, clear, recompile, delete."""
+"""List, retrieve, update, recompile and delete conversations."""
 
 from datetime import timedelta
 
-from common import MODEL, WORLD, arrived, connect, equal, isolating, prompt_of, refusal
+from common import MODEL, WORLD, connect, equal, expect_error, isolating, passed, prompt_of
 from letta_client import NotFoundError
 
 client = connect()
@@ -18,7 +18,7 @@ equal((first.agent_id, first.summary, first.model), (agent.id, "First talk", Non
 equal((third.summary, third.model), (None, "openai/gpt-4o"))
 equal(first.created_by_id, WORLD["user_id"])
 equal(first.created_at.utcoffset(), timedelta(0))
-# In the order the labels were given.
+# In the order of the given labels.
 values = [client.blocks.retrieve(block_id).value for block_id in second.isolated_block_ids]
 equal(values, ["brief", "Ada"])
 
@@ -53,8 +53,8 @@ equal(system.content, prompt)
 equal(("Grace" in prompt, second.id in prompt), (True, True))
 
 client.conversations.delete(second.id)
-refusal(NotFoundError, client.conversations.retrieve, second.id)
-refusal(NotFoundError, client.blocks.retrieve, isolated_human)
-refusal(NotFoundError, client.conversations.delete, second.id)
+expect_error(NotFoundError, client.conversations.retrieve, second.id)
+expect_error(NotFoundError, client.blocks.retrieve, isolated_human)
+expect_error(NotFoundError, client.conversations.delete, second.id)
 equal([c.id for c in client.conversations.list(agent_id=agent.id)], [third.id, first.id])
-arrived()
+passed()

@@ -1,6 +1,6 @@
-"""A fork goes on from a conversation, with copies of what that one isolated."""
+"""A fork continues a conversation with copies of its isolated blocks."""
 
-from common import MODEL, arrived, connect, context_of, equal, isolating
+from common import MODEL, connect, context_of, equal, isolating, passed
 
 client = connect()
 agent = client.agents.create(model=MODEL, memory_blocks=[{"label": "human", "value": "Ada"}])
@@ -20,4 +20,4 @@ equal(client.blocks.retrieve(isolated_id).value, "Grace")
 
 own = client.conversations.fork("default", agent_id=agent.id)
 equal((own.agent_id, own.isolated_block_ids), (agent.id, []))
-arrived()
+passed()

@@ -1,12 +1,12 @@
-"""Reading messages and runs. The rows were there before: nine messages, two runs."""
+"""List messages and runs; world.py created nine messages and two runs."""
 
-from common import WORLD, arrived, connect, equal
+from common import WORLD, connect, equal, passed
 
 client = connect()
 agent_id, conversation_id = WORLD["agent"], WORLD["conversation"]
 ids, own_ids, run_ids = WORLD["message_ids"], WORLD["own_message_ids"], WORLD["run_ids"]
 
-# Ten in pages of two: each exactly once, newest first unless asked otherwise.
+# Pages of two return each of the ten once, newest first by default.
 messages = list(client.conversations.messages.list(conversation_id, limit=2))
 equal([message.id for message in messages], ids[::-1])
 rising = list(client.conversations.messages.list(conversation_id, limit=2, order="asc"))
@@ -42,4 +42,4 @@ equal([run.id for run in client.runs.list(background=True)], [running])
 run = client.runs.retrieve(completed)
 equal((run.status, run.stop_reason, run.background), ("completed", "end_turn", False))
 equal((run.agent_id, run.conversation_id), (agent_id, conversation_id))
-arrived()
+passed()

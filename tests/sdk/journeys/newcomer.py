@@ -1,6 +1,6 @@
-"""The main job: one agent, two conversations, one of them with a `human` of its own."""
+"""The main task: one agent, two conversations, one of which isolates `human`."""
 
-from common import MODEL, arrived, connect, context_of, equal, isolating
+from common import MODEL, connect, context_of, equal, isolating, passed
 
 client = connect()
 agent = client.agents.create(
@@ -31,17 +31,17 @@ equal("Ada, who likes tea" in in_own["core_memory"], True)
 equal("Nobody in particular" in in_own["core_memory"], False)
 equal("Ada, who likes tea" in in_plain["core_memory"], False)
 equal("Nobody in particular" in in_plain["core_memory"], True)
-# The system message is what the model reads.
+# The model reads the system message.
 [shown] = in_own["messages"][0]["content"]
 equal("Ada, who likes tea" in shown["text"], True)
 for window in (in_own, in_plain):
     equal("I am patient" in window["core_memory"], True)
 
-# What both share changes for both.
+# An edit of the shared block changes both.
 client.blocks.update(persona.id, value="I am brief")
 for conversation in (own, plain):
     equal("I am brief" in context_of(client, agent.id, conversation.id)["core_memory"], True)
 
 equal(client.conversations.retrieve(own.id).isolated_block_ids, [isolated_id])
 equal([block.id for block in client.blocks.list()], [human.id, persona.id])
-arrived()
+passed()

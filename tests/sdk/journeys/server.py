@@ -1,6 +1,6 @@
-"""What the server says of itself: health, models, tags."""
+"""Health, models and tags."""
 
-from common import MODEL, arrived, connect, equal
+from common import MODEL, connect, equal, passed
 
 client = connect()
 equal(client.health().status, "ok")
@@ -16,4 +16,4 @@ for tags in (["b", "a"], ["b", "c"]):
 equal(list(client.tags.list()), ["a", "b", "c"])
 equal(list(client.tags.list(order="desc", limit=2)), ["c", "b"])
 equal(list(client.tags.list(after="a")), ["b", "c"])
-arrived()
+passed()

@@ -1,8 +1,8 @@
-"""Sending: whole answers and streams, tools, resuming, cancelling, a busy conversation."""
+"""Turns: with and without streaming, tools, resuming, cancelling, conflicts."""
 
 import threading
 
-from common import MODEL, arrived, connect, equal, isolating, refusal, until
+from common import MODEL, connect, equal, expect_error, isolating, passed, until
 from letta_client import ConflictError
 
 client = connect()
@@ -21,7 +21,7 @@ def said(events):
     return "".join(e.content for e in events if e.message_type == "assistant_message")
 
 
-# A whole answer. Older clients have no `streaming` in this method's types, but send it.
+# Without streaming. Older clients send `streaming` although their types lack it.
 answer = messages.create(conversation.id, messages=user("SAY hello"), streaming=False)
 whole = answer if hasattr(answer, "messages") else None
 if whole is not None:
@@ -29,7 +29,7 @@ if whole is not None:
     equal(whole.stop_reason.stop_reason, "end_turn")
     equal(whole.usage.step_count, 1)
 
-# A stream, by messages and by tokens.
+# Streaming by messages and by tokens.
 events = list(messages.create(conversation.id, messages=user("SAY one two")))
 equal(
     [event.message_type for event in events],
@@ -45,7 +45,7 @@ equal(said(events), "noted")
 equal(client.blocks.retrieve(conversation.isolated_block_ids[0]).value, "Nobody yet\nlikes tea")
 equal(client.blocks.retrieve(agent.blocks[0].id).value, "Nobody yet")
 
-# What is listed is what was streamed.
+# The listed messages equal the streamed ones.
 run_id = events[0].run_id
 listed = list(client.runs.messages.list(run_id, order="asc"))
 equal(
@@ -58,15 +58,15 @@ equal(len(list(client.runs.steps.list(run_id))), 2)
 steps = list(client.steps.list(agent_id=agent.id, limit=2))
 equal([step.run_id for step in steps][:2], [run_id, run_id])
 
-# A provider that fails in a stream is an error of the client's, as V1's was.
+# A provider error in a stream raises an exception in the client, as with V1.
 try:
     list(messages.create(conversation.id, messages=user("FAIL 400")))
 except Exception as error:
     equal("An error occurred" in str(error) or "invalid" in str(error), True)
 else:
-    raise AssertionError("the failure was not told")
+    raise AssertionError("the stream raised no exception")
 
-# Dropping a stream, and coming back to it.
+# Close a stream and resume it.
 slow = "PAUSE 0.2\nSAY a b c d e f g h"
 stream = messages.create(conversation.id, messages=user(slow), stream_tokens=True, background=True)
 seen = []
@@ -78,19 +78,19 @@ stream.close()
 rest = list(messages.stream(conversation.id, starting_after=seen[-1].seq_id))
 equal(said([*seen, *rest]), "a b c d e f g h")
 
-# One turn at a time; the second caller is told of the first one's run.
+# A second message during a turn conflicts and names the active run.
 outcome = []
 thread = threading.Thread(
     target=lambda: outcome.extend(messages.create(conversation.id, messages=user("SLEEP 1\nSAY x")))
 )
 thread.start()
-until(lambda: outcome)  # A stream begins with a ping.
-error = refusal(ConflictError, messages.create, conversation.id, messages=user("SAY y"))
+until(lambda: outcome)  # A stream starts with a ping.
+error = expect_error(ConflictError, messages.create, conversation.id, messages=user("SAY y"))
 thread.join()
 equal(said(outcome), "x")
 equal(error.body["run_id"], outcome[0].run_id)
 
-# Cancelling.
+# Cancel a turn.
 thread = threading.Thread(
     target=lambda: outcome.extend(messages.create(conversation.id, messages=user("SLEEP 9\nSAY z")))
 )
@@ -102,7 +102,7 @@ thread.join()
 equal(set(dict(cancelled).values()), {"cancelled"})
 equal(outcome[-1].stop_reason, "cancelled")
 
-# The agent's own conversation: whole, streamed, started and left.
+# The default conversation: without streaming, with streaming, in the background.
 own = client.agents.messages
 equal(own.create(agent.id, messages=user("SAY own")).messages[0].content, "own")
 equal(said(list(own.stream(agent.id, messages=user("SAY own stream")))), "own stream")
@@ -114,11 +114,11 @@ equal(client.runs.retrieve(run.id).status, "completed")
 own.reset(agent.id, add_default_initial_messages=False)
 equal([m.message_type for m in own.list(agent.id, conversation_id="default")], ["system_message"])
 
-# Compaction, and finding what it took out of context.
+# Compact; search finds messages that are no longer in context.
 compacted = messages.compact(conversation.id, compaction_settings={"mode": "all", "model": MODEL})
 equal(compacted.num_messages_after, 2)
 found = client.messages.search(query="likes tea", conversation_id=conversation.id)
 equal(found[0].message_type, "user_message")
 equal("likes tea" in found[0].content, True)
 
-arrived()
+passed()

@@ -93,7 +93,7 @@ CASES = {
 
 
 @pytest.mark.parametrize(("document", "wrong"), CASES.values(), ids=CASES)
-def test_invalid_file_is_refused_and_stores_nothing(alice, document, wrong):
+def test_invalid_file_is_rejected_and_stores_nothing(alice, document, wrong):
     with pytest.raises(DomainError) as refused:
         import_document(alice, document)
 
@@ -103,7 +103,7 @@ def test_invalid_file_is_refused_and_stores_nothing(alice, document, wrong):
     assert not Message.objects.exists()
 
 
-def test_large_file_is_refused_before_parsing(alice, monkeypatch):
+def test_large_file_is_rejected_before_parsing(alice, monkeypatch):
     monkeypatch.setattr(parse, "MAX_BYTES", 1000)
 
     with pytest.raises(DomainError, match="1001 bytes; expected at most 1000"):
@@ -192,7 +192,7 @@ EXTENSION_CASES = {
 
 
 @pytest.mark.parametrize(("changes", "wrong"), EXTENSION_CASES.values(), ids=EXTENSION_CASES)
-def test_invalid_extension_is_refused(alice, exported, changes, wrong):
+def test_invalid_extension_is_rejected(alice, exported, changes, wrong):
     for path, value in changes.items():
         exported = changed(exported, path, value)
 

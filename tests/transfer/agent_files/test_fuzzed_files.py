@@ -34,7 +34,7 @@ def own_file(alice) -> dict:
 
 
 @pytest.mark.parametrize("shape", ["flat", "newer", "own"])
-def test_wrong_value_anywhere_is_stored_or_refused(alice, shape):
+def test_wrong_value_anywhere_is_stored_or_rejected(alice, shape):
     document = {"flat": FLAT, "newer": NEWER}.get(shape) or own_file(alice)
 
     for path, value in zip(places(document), cycle(WRONG), strict=False):

@@ -36,39 +36,39 @@ STEPS = st.lists(
 
 def run_step(agent: Agent, kind: int, which: int, label: str, text: str, by) -> None:
     """Run one verb on an agent."""
-    threads = list(agent.conversations.live().order_by("created_at", "id"))
-    thread = threads[which % len(threads)]
-    own = thread.isolations.filter(label=label).first()
+    conversations = list(agent.conversations.live().order_by("created_at", "id"))
+    conversation = conversations[which % len(conversations)]
+    own = conversation.isolations.filter(label=label).first()
     shared = agent.blocks.filter(label=label).first()
     role = ["user", "assistant", "summary", "tool"][which]
     if kind == 0:
         create_conversation(agent, by=by, isolated_labels=[label], summary=text)
     elif kind == 1:
-        append_messages(thread, [text_message(role, text, otid=text or None)], by=by)
+        append_messages(conversation, [text_message(role, text, otid=text or None)], by=by)
     elif kind == 2 and own:
         write_block(own.block, by=by, value=text)
     elif kind == 3 and shared:
         write_block(shared, by=by, value=text, tags=[text], copy_on_write=bool(which))
     elif kind == 4:
-        fork_conversation(thread, by=by)
+        fork_conversation(conversation, by=by)
     elif kind == 5:
-        isolate_label(thread, label, by=by)
+        isolate_label(conversation, label, by=by)
     elif kind == 6:
-        release_label(thread, label, by=by)
+        release_label(conversation, label, by=by)
     elif kind == 7:
-        ConversationMessage.objects.filter(conversation=thread, position=which + 1).update(
+        ConversationMessage.objects.filter(conversation=conversation, position=which + 1).update(
             in_context=False
         )
     elif kind == 8 and shared:
         detach_block(agent, shared, by=by)
     elif kind == 9:
-        promote(thread, label, by=by)
+        promote(conversation, label, by=by)
     elif kind == 10:
-        reset(thread, label, by=by)
+        reset(conversation, label, by=by)
     elif kind == 11 and own:
         undo(own.block, by=by)
     elif kind == 12:
-        delete_conversation(thread, by=by)
+        delete_conversation(conversation, by=by)
 
 
 @settings(
@@ -102,9 +102,9 @@ def test_demo_round_trips_into_another_organization(mallory):
 
 def test_fork_shares_messages_after_import(alice):
     agent = make_agent(alice, labels=["human"])
-    thread = make_conversation(agent, isolated=["human"])
-    make_messages(thread, "one", "two")
-    fork = fork_conversation(thread, by=actor(alice))
+    conversation = make_conversation(agent, isolated=["human"])
+    make_messages(conversation, "one", "two")
+    fork = fork_conversation(conversation, by=actor(alice))
     make_messages(fork, "three")
 
     again = copy_of(agent, alice)
@@ -151,11 +151,11 @@ def test_undo_works_on_imported_revisions(alice):
 
 def test_export_of_one_conversation_has_its_messages_only(alice):
     agent = make_agent(alice, labels=["human"])
-    thread = make_conversation(agent, isolated=["human"])
-    make_messages(thread, "mine")
+    conversation = make_conversation(agent, isolated=["human"])
+    make_messages(conversation, "mine")
     make_messages(make_conversation(agent), "of another conversation")
 
-    document = export_agent(agent, conversation=thread)
+    document = export_agent(agent, conversation=conversation)
 
     texts = [message["content"][0]["text"] for message in document["agents"][0]["messages"]]
     assert texts[1:] == ["mine"]
@@ -164,7 +164,7 @@ def test_export_of_one_conversation_has_its_messages_only(alice):
     assert "of another conversation" not in str(document)
 
 
-def test_export_has_no_key_that_v1_refuses(alice):
+def test_export_has_no_key_that_v1_rejects(alice):
     """V1 accepts unknown keys at the top level only."""
     agent = make_agent(alice, labels=["human"])
     make_messages(make_conversation(agent, isolated=["human"]), "hello")

@@ -1,11 +1,11 @@
-"""A program that used a V1 server, run against a server that imported its database."""
+"""Use the client against a server that imported a V1 database."""
 
 import sys
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "sdk" / "journeys"))
 
-from common import WORLD, arrived, connect, equal
+from common import WORLD, connect, equal, passed
 
 client = connect()
 agents = list(client.agents.list(include=["agent.blocks"]))
@@ -38,4 +38,4 @@ equal("assistant_message" in {event.message_type for event in events}, True)
 equal(client.blocks.retrieve(first["block"]).value, "edited after the move")
 client.blocks.update(first["block"], value=first["value"])
 client.runs.list(conversation_id=first["id"])
-arrived()
+passed()

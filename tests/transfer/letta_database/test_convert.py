@@ -1,4 +1,4 @@
-"""Rows of V1 are selected and converted to literal, known rows."""
+"""Select and convert rows of V1 and compare them with literal rows."""
 
 import json
 from dataclasses import asdict, fields

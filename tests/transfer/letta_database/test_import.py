@@ -210,7 +210,7 @@ def test_unknown_base_is_diverged_and_promote_conflicts(v1, import_v1):
 
 
 def test_isolated_block_attached_to_an_agent_is_copied(v1, import_v1):
-    """V1 allows that; the block is then shared in effect."""
+    """V1 allows this; the block is then effectively shared."""
     agent, other = v1.agent(), v1.agent(name="Other")
     v1.block("human", "Nobody", agent=agent)
     conversation = v1.conversation(agent)

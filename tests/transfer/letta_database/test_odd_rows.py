@@ -113,7 +113,7 @@ def test_sidecar_has_messages_of_no_imported_conversation(v1, import_v1, tmp_pat
     assert sorted(texts) == ["Old prompt", "astray", "gone"]
 
 
-def test_too_long_embedding_handle_is_refused(v1):
+def test_too_long_embedding_handle_is_rejected(v1):
     agent = v1.agent(embedding_config={"handle": "x" * 300})
 
     with pytest.raises(CommandError) as refused:

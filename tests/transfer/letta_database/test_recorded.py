@@ -149,6 +149,6 @@ def test_client_reads_the_recorded_database(imported_server, recorded, version):
     )
 
     assert done.returncode == 0, done.stderr
-    assert done.stdout.strip() == "arrived"
+    assert done.stdout.strip() == "passed"
     assert world["isolated"]
     assert world["texts"]

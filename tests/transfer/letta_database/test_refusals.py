@@ -1,4 +1,4 @@
-"""A V1 database that can't be imported: the error names the row, and nothing is written."""
+"""An invalid V1 database is rejected: the error names the row, and nothing is written."""
 
 import pytest
 from django.core.management import CommandError, call_command
@@ -11,7 +11,7 @@ from .v1 import DUMP, V1, load_dump, new_database
 pytestmark = pytest.mark.django_db
 
 
-def refused(url: str, *arguments: str) -> str:
+def error_of(url: str, *arguments: str) -> str:
     before = stored()
     with pytest.raises(CommandError) as error:
         call_command("import_letta", "--from", url, *arguments)
@@ -51,27 +51,27 @@ def test_row_that_cannot_be_stored_is_named(v1: V1, column, value, problem):
     v1.conversation(agent, "sound")
     message = v1.message(agent, "hello", **{column: value})
 
-    output = refused(v1.url)
+    output = error_of(v1.url)
 
     assert output.startswith(f"{message}: {problem}")
 
 
-def test_unknown_time_zone_is_refused(v1):
+def test_unknown_time_zone_is_rejected(v1):
     agent = v1.agent(timezone="Mars/Base")
 
-    assert refused(v1.url).startswith(f"{agent}: timezone: expected an IANA name")
+    assert error_of(v1.url).startswith(f"{agent}: timezone: expected an IANA name")
 
 
-def test_invalid_label_is_refused(v1):
+def test_invalid_label_is_rejected(v1):
     block = v1.block("two words", "x", agent=v1.agent())
 
-    assert refused(v1.url).startswith(f"{block}: label 'two words': expected at most 50 letters")
+    assert error_of(v1.url).startswith(f"{block}: label 'two words': expected at most 50 letters")
 
 
-def test_unknown_revision_is_refused_unless_accepted(v1):
+def test_unknown_revision_is_rejected_unless_accepted(v1):
     v1.execute("UPDATE alembic_version SET version_num = 'ffff'")
 
-    output = refused(v1.url)
+    output = error_of(v1.url)
 
     assert "is at revision 'ffff'; supported: 1c28e167b74f (Letta 0.16.8)" in output
     assert "--accept-revision ffff" in output
@@ -82,44 +82,44 @@ def test_unknown_revision_is_refused_unless_accepted(v1):
 def test_missing_column_is_named(v1):
     v1.execute("ALTER TABLE messages DROP COLUMN sequence_id")
 
-    assert "is incomplete: column m.sequence_id does not exist" in refused(v1.url)
+    assert "is incomplete: column m.sequence_id does not exist" in error_of(v1.url)
 
 
-def test_database_without_alembic_version_is_refused(v1_server):
+def test_database_without_alembic_version_is_rejected(v1_server):
     with new_database(v1_server) as url:
-        assert "Not a V1 database" in refused(url)
+        assert "Not a V1 database" in error_of(url)
 
 
 def test_wrong_credentials_do_not_show_the_password(v1):
     url = v1.url.replace("postgres@", "nobody:very-secret@")
 
-    output = refused(url)
+    output = error_of(url)
 
     assert "Can't open the V1 database" in output
     assert "very-secret" not in output
 
 
 @pytest.mark.parametrize("url", ["nonsense", "postgresql://127.0.0.1:1/x", "mysql://x/y"])
-def test_unreachable_database_is_refused(url, db):
-    assert "Can't open the V1 database" in refused(url)
+def test_unreachable_database_is_rejected(url, db):
+    assert "Can't open the V1 database" in error_of(url)
 
 
-def test_invalid_agent_id_is_refused(v1):
-    assert "--agent: expected agent-<uuid>, got 'x'" in refused(v1.url, "--agent", "x")
+def test_invalid_agent_id_is_rejected(v1):
+    assert "--agent: expected agent-<uuid>, got 'x'" in error_of(v1.url, "--agent", "x")
 
 
-def test_unwritable_sidecar_is_refused(v1, tmp_path):
-    output = refused(v1.url, "--sidecar", str(tmp_path / "nowhere" / "rest.jsonl"))
+def test_unwritable_sidecar_is_rejected(v1, tmp_path):
+    output = error_of(v1.url, "--sidecar", str(tmp_path / "nowhere" / "rest.jsonl"))
 
     assert "--sidecar: can't write" in output
 
 
 @pytest.mark.skipif(not DUMP.exists(), reason="needs the recorded V1 database")
 @pytest.mark.parametrize("lines", [800, 2000])
-def test_truncated_dump_is_refused(v1_server, lines):
+def test_truncated_dump_is_rejected(v1_server, lines):
     with new_database(v1_server) as url:
         load_dump(url, lines=lines)
 
-        output = refused(url)
+        output = error_of(url)
 
     assert "is incomplete" in output

@@ -48,7 +48,7 @@ def import_v1(v1: V1, capsys):
 
 @pytest.fixture
 def conversation(v1) -> str:
-    """A conversation of an agent that has one block, isolated there."""
+    """Create a conversation that isolates the only block of its agent."""
     agent = v1.agent()
     v1.block("human", "Nobody", agent=agent, created_at="2026-01-01", updated_at="2026-01-01")
     conversation = v1.conversation(agent, "one", created_at="2026-02-01")
@@ -152,7 +152,7 @@ def test_label_attached_here_meanwhile_is_a_conflict(v1, import_v1, conversation
 
 @pytest.fixture
 def elsewhere(v1) -> str:
-    """An agent of another organization."""
+    """Create an agent of another organization."""
     v1.insert("organizations", id=OTHER, name="Elsewhere")
     agent = v1.agent(organization_id=OTHER, name="Foreign")
     v1.block("secret", "not yours", agent=agent, organization_id=OTHER)
@@ -178,7 +178,7 @@ def test_agent_option_limits_the_import(v1, import_v1, conversation, elsewhere):
     assert Block.objects.get().label == "secret"
 
 
-def test_unknown_organization_is_refused(v1, import_v1, elsewhere):
+def test_unknown_organization_is_rejected(v1, import_v1, elsewhere):
     with pytest.raises(
         CommandError, match=r"'Nobody' matches 0 organizations; expected one of 'Acme' \(org-0"
     ):

@@ -7,7 +7,7 @@ def exception_handler(error, context):
 
 
 class HostView(APIView):
-    """Uses every one of the host's own settings."""
+    """A view that depends on every REST framework setting of the host."""
 
     def get(self, request):
         return Response({"host": "answered"})

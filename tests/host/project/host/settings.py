@@ -1,4 +1,4 @@
-"""A project that existed before Palimpsest, and differs from it where a project can."""
+"""Settings of an existing project that differ from Palimpsest's wherever possible."""
 
 import os
 from pathlib import Path
@@ -57,7 +57,7 @@ USE_TZ = True
 TIME_ZONE = "Europe/Vienna"
 LANGUAGE_CODE = "de"
 
-# Contrary to what Palimpsest's API needs.
+# The opposite of what Palimpsest's API needs.
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": ["rest_framework.authentication.SessionAuthentication"],
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAdminUser"],

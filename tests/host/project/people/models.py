@@ -14,7 +14,7 @@ class PersonManager(BaseUserManager):
 
 
 class Person(AbstractBaseUser, PermissionsMixin):
-    """A user without a username, with a UUID for a key."""
+    """A user with a UUID primary key and no username."""
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4)
     email = models.EmailField(unique=True)
