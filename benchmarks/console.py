@@ -1,4 +1,4 @@
-"""What the console's pages cost: a conversation of 10,000 messages and 20 isolated blocks.
+"""Time the console's pages for a conversation of 10,000 messages and 20 isolated blocks.
 
 Part of `make bench`.
 """
@@ -20,8 +20,10 @@ MESSAGES = 10_000
 
 
 class Console:
-    """A member of staff, and the conversation they look at. Every second block is edited on one
-    side, every fourth on both."""
+    """A staff user and the conversation whose pages are timed.
+
+    Of the isolated blocks, half are edited; for every fourth, the shared block is edited too.
+    """
 
     def __init__(self, world, text: str):
         labels = [f"label_{n}" for n in range(BLOCKS)]
@@ -32,10 +34,10 @@ class Console:
         conversation = create_conversation(agent, by=world.by, isolated_labels=labels)
         for label in labels[::2]:
             own = conversation.isolations.get(label=label).block
-            write_block(own, by=world.by, value=f"{own.value} And this was learnt here.")
+            write_block(own, by=world.by, value=f"{own.value} Edited here.")
         for label in labels[::4]:
             shared = agent.blocks.get(label=label)
-            write_block(shared, by=world.by, value=f"Everybody. {shared.value}")
+            write_block(shared, by=world.by, value=f"Edited for all. {shared.value}")
         for start in range(0, MESSAGES, 1000):
             append_messages(
                 conversation,
@@ -50,13 +52,13 @@ class Console:
         shared = world.agent.block_links.get(label="policy").block_id
         self.pages = [
             ("conversation", f"{at}/change/"),
-            ("its older messages", f"{at}/timeline/?before=5000"),
-            ("its context window", f"{at}/context/"),
-            ("shared block, history", f"/admin/conversations/block/{shared}/change/"),
-            ("list of conversations", "/admin/conversations/conversation/"),
+            ("older messages", f"{at}/timeline/?before=5000"),
+            ("context window", f"{at}/context/"),
+            ("shared block with history", f"/admin/conversations/block/{shared}/change/"),
+            ("list conversations", "/admin/conversations/conversation/"),
             ("agent", f"/admin/conversations/agent/{world.agent.pk}/change/"),
-            ("agent, drift counts", f"/admin/conversations/agent/{world.agent.pk}/drift/"),
-            ("index, counts", "/admin/counts/"),
+            ("agent: drift counts", f"/admin/conversations/agent/{world.agent.pk}/drift/"),
+            ("index: counts", "/admin/counts/"),
         ]
 
     def caller(self, port: int, path: str):
@@ -73,7 +75,7 @@ class Console:
 
 
 def login(member) -> str:
-    """Return the cookie of a user who may view and change everything of the organization."""
+    """Return the session cookie of a new staff user with every permission."""
     member.user = get_user_model().objects.create_user(member.name, is_staff=True)
     member.save()
     user = member.user

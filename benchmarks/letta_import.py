@@ -1,7 +1,7 @@
 """Measure the import of a Letta V1 database against a plain COPY of the same bytes.
 
-Part of `make bench`; alone: `python benchmarks/letta_import.py`, faster with `--messages 20000`.
-SQL generates a V1 database, `manage.py import_letta` imports it in a process of its own, and COPY
+Part of `make bench`; on its own: `python benchmarks/letta_import.py`; fast: `--messages 20000`.
+SQL generates a V1 database, `manage.py import_letta` imports it in a separate process, and COPY
 moves the imported rows into tables with the same columns and indexes.
 """
 
@@ -22,7 +22,7 @@ sys.path.insert(0, str(ROOT))
 MESSAGES_EACH = 20
 CONVERSATIONS_EACH = 100
 
-# Ids count in their first digits; times advance by a second.
+# The first digits of an id are a counter; times advance by one second.
 WORLD = """
     CREATE FUNCTION uid(n bigint, kind text) RETURNS text LANGUAGE sql IMMUTABLE AS $$
         SELECT kind || '-' || lpad(to_hex(n), 8, '0') || '-0000-4000-8000-000000000000' $$;
@@ -30,7 +30,7 @@ WORLD = """
         SELECT timestamptz '2026-01-01 00:00Z' + n * interval '1 second' $$;
     CREATE FUNCTION words(n bigint) RETURNS json LANGUAGE sql IMMUTABLE AS $$
         SELECT json_build_array(json_build_object('type', 'text', 'text',
-            'message ' || n || ' ' || repeat('tells of the order ' || md5(n::text) || ' ', 6))) $$;
+            'message ' || n || ' ' || repeat('about the order '  || md5(n::text) || ' ', 6))) $$;
     INSERT INTO alembic_version VALUES ('1c28e167b74f');
     INSERT INTO organizations VALUES (uid(1, 'org'), 'Acme', at(0), false);
     INSERT INTO users VALUES (uid(1, 'user'), 'alice', at(0), false, uid(1, 'org'));
@@ -39,7 +39,7 @@ WORLD = """
             '{"handle": "openai/gpt-4o-mini"}', uid(1, 'org'), at(n), at(n)
         FROM generate_series(1, %(agents)s) n;
     INSERT INTO block (id, label, value, organization_id, created_at, updated_at)
-        SELECT uid(n, 'block'), 'human', 'Nobody is known to agent ' || n, uid(1, 'org'),
+        SELECT uid(n, 'block'), 'human', 'Nobody known to agent ' || n, uid(1, 'org'),
             at(n), at(n)
         FROM generate_series(1, %(agents)s) n;
     INSERT INTO blocks_agents SELECT uid(n, 'agent'), uid(n, 'block'), 'human'
@@ -135,7 +135,7 @@ def measure(source: str, target: str) -> None:
         stderr=subprocess.PIPE,
         text=True,
     )
-    # Its remarks mark the ends of checking and inserting.
+    # Its progress lines mark the ends of checking and inserting.
     checked = inserted = 0.0
     last = ""
     for last in process.stderr:
@@ -149,7 +149,7 @@ def measure(source: str, target: str) -> None:
     rows, seconds, size = copy_again(target)
     print(f"{'':24}{'seconds':>10}{'rows/s':>12}")
     for name, took in {
-        "check every row": checked - begun,
+        "check rows": checked - begun,
         "insert": inserted - checked,
         "verify": ended - inserted,
         "total": ended - begun,
@@ -157,13 +157,13 @@ def measure(source: str, target: str) -> None:
     }.items():
         print(f"{name:24}{took:>10.1f}{rows / took:>12,.0f}")
     print(f"\n{rows:,} rows, {size / 2**20:,.0f} MiB in COPY's format")
-    print(f"inserting takes {(inserted - checked) / seconds:.1f} times as long as plain COPY")
+    print(f"insert / plain COPY: {(inserted - checked) / seconds:.1f}")
     print(f"processor time of the import: {usage.ru_utime + usage.ru_stime:.1f} s")
     print(f"peak memory of the import: {usage.ru_maxrss / 1024:.0f} MiB", flush=True)
 
 
 def copy_again(url: str) -> tuple[int, float, int]:
-    """Copy the imported rows into equal tables; return the number of rows, seconds and bytes."""
+    """Copy the imported rows into identical tables; return rows, seconds and bytes."""
     rows = size = 0
     begun = time.perf_counter()
     with psycopg.connect(url) as reader, psycopg.connect(url) as writer:

@@ -1,4 +1,4 @@
-"""The operations that `make bench` times, and the world they happen in."""
+"""The operations that `make bench` times, and their data."""
 
 import json
 from itertools import count
@@ -73,7 +73,7 @@ class World:
         direct.execute("VACUUM ANALYZE")
 
     def operations(self):
-        """(name, function that answers method, path and body of the next request)."""
+        """Return names and functions; a function returns method, path and body of a request."""
         agent, conversation = self.agent.pk, self.conversation.pk
         create = f"/v1/conversations/?agent_id={agent}"
         context = f"/v1/agents/{agent}/context?conversation_id={conversation}"
@@ -95,15 +95,15 @@ class World:
                 "context of a conversation",
                 get(context),
             ),
-            ("list 50 of a drift", get(f"/v1/conversations/?agent_id={agent}&drift=in_sync")),
-            ("list of a drift, none", get(f"/v1/conversations/?agent_id={agent}&drift=diverged")),
+            ("list 50 by drift", get(f"/v1/conversations/?agent_id={agent}&drift=in_sync")),
+            ("list by drift, no match", get(f"/v1/conversations/?agent_id={agent}&drift=diverged")),
             ("list 100 messages", get(f"/v1/conversations/{conversation}/messages?limit=100")),
             ("patch an isolated block", patch(self.isolated)),
             ("patch a shared block", patch(self.shared)),
         ]
 
     def rebase_in_bulk(self) -> int:
-        """Rebase up to 10,000 conversations that isolated `persona` on a new line; how many."""
+        """Rebase up to 10,000 conversations that isolated `persona`; return how many."""
         shared = self.agent.block_links.get(label="persona").block
         write_block(shared, by=self.by, value=f"{shared.value}\nLine {next(self.numbers)}.")
         isolations = IsolatedBlock.objects.filter(conversation__agent=self.agent, label="persona")
@@ -112,13 +112,15 @@ class World:
         return sum(outcome.outcome == "applied" for outcome in outcomes)
 
     def conversation_of_two(self) -> str:
-        """A conversation as most are: two isolated blocks, and its system message only."""
+        """Create a conversation with two isolated blocks and only its system message."""
         labels = ["human", "persona"]
         return create_conversation(self.agent, by=self.by, isolated_labels=labels).pk
 
     def captured(self, prepare) -> list[str]:
-        """The statements that one such request sends, but for the transaction's own. Nothing of
-        it stays, so that they can be sent again."""
+        """Return the SQL statements of one request, without those that control transactions.
+
+        The request is rolled back, so that the statements can run again.
+        """
         method, path, body = prepare()
         with transaction.atomic(), CaptureQueriesContext(connection) as queries:
             response = self.client.generic(

@@ -1,10 +1,10 @@
-"""`make bench`: what the operations cost over HTTP, beside the same SQL sent by psycopg.
+"""Time the API over HTTP and the same SQL statements sent by psycopg.
 
-Starts a PostgreSQL (or uses DATABASE_URL's server), fills a database of its own with 2,000 and
-then 200,000 conversations of one agent, half of them with two isolated blocks, and times each
-operation with one client. "SQL" replays the very statements the operation sent, captured in this
-process, over one psycopg connection in the same run; writes are rolled back there. Machines are
-shared and noisy: compare the ratios.
+`make bench` runs this. It starts PostgreSQL (or uses the server of DATABASE_URL), fills a new
+database with 2,000 and then 200,000 conversations of one agent, half of them with two isolated
+blocks, and times each operation with one client. The column "SQL" times the statements that the
+operation sends, captured in this process and replayed over one psycopg connection in the same run;
+writes are rolled back. On shared machines, compare the ratios rather than the times.
 """
 
 import argparse
@@ -35,7 +35,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--sizes", type=int, nargs="+", default=[2_000, 200_000])
     parser.add_argument("--seconds", type=float, default=2.0, help="per operation and size")
-    parser.add_argument("--console", action="store_true", help="time the console's pages only")
+    parser.add_argument("--console", action="store_true", help="only time the console")
     options = parser.parse_args()
     with postgres() as url:
         administer(url, f"DROP DATABASE IF EXISTS {DATABASE}", f"CREATE DATABASE {DATABASE}")
@@ -60,9 +60,9 @@ def run(url: str, options) -> None:
     os.environ |= {
         "DATABASE_URL": url,
         "DJANGO_SETTINGS_MODULE": "project.settings",
-        "SECRET_KEY": secrets.token_urlsafe(50),  # the server reads sessions made here
+        "SECRET_KEY": secrets.token_urlsafe(50),  # the server reads sessions created here
         "LOG_LEVEL": "WARNING",
-        "PYTHONWARNINGS": "ignore",  # no static files are collected
+        "PYTHONWARNINGS": "ignore",  # static files are not collected
     }
     import django  # noqa: PLC0415 (the settings read DATABASE_URL)
 
@@ -76,10 +76,10 @@ def run(url: str, options) -> None:
     with server(url) as port, psycopg.connect(url, autocommit=True) as direct:
         for size in options.sizes:
             world.grow_to(size, direct)
-            print(f"\n{size:,} conversations of one agent, one client\n")
+            print(f"\n{size:,} conversations of one agent; one client\n")
             if options.console:
                 continue
-            print(f"{'':32}{'p50 ms':>8}{'p95 ms':>8}{'per s':>8}{'SQL p50':>9}{'ratio':>7}")
+            print(f"{'':32}{'p50 ms':>8}{'p95 ms':>8}{'req/s':>8}{'SQL p50':>9}{'ratio':>7}")
             for name, prepare in world.operations():
                 over_http = measure(http_caller(port, world.secret, prepare), options.seconds)
                 statements = world.captured(prepare)
@@ -90,12 +90,12 @@ def run(url: str, options) -> None:
 
 
 def pages_of_console(world, port: int, seconds: float) -> None:
-    """The console's pages, with as many conversations as there are by now."""
+    """Time the console's pages with the conversations created so far."""
     from benchmarks.console import BLOCKS, MESSAGES, Console  # noqa: PLC0415 (as above)
     from benchmarks.operations import TEXT  # noqa: PLC0415
 
     console = Console(world, TEXT)
-    print(f"\nthe console: {MESSAGES:,} messages, {BLOCKS} isolated blocks\n", flush=True)
+    print(f"\nConsole: {MESSAGES:,} messages, {BLOCKS} isolated blocks\n", flush=True)
     print(f"{'':32}{'p50 ms':>8}{'p95 ms':>8}")
     for name, path in console.pages:
         times = measure(console.caller(port, path), seconds)
@@ -104,21 +104,21 @@ def pages_of_console(world, port: int, seconds: float) -> None:
 
 
 def rebase_in_bulk(world) -> None:
-    """One rebase of thousands of conversations: how long, and how much memory more it takes."""
+    """Time one rebase of thousands of conversations; print its rate and memory growth."""
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     start = time.perf_counter()
     count = world.rebase_in_bulk()
     seconds = time.perf_counter() - start
     grown = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024
     print(
-        f"\nrebase of {count:,} conversations: {seconds:.1f} s, {count / seconds:.0f} per s, "
-        f"{grown:.0f} MiB more at the most",
+        f"\nRebase of {count:,} conversations: {seconds:.1f} s, {count / seconds:.0f} per s, "
+        f"peak memory +{grown:.0f} MiB",
         flush=True,
     )
 
 
 def measure(call: Callable[[], object], seconds: float) -> list[float]:
-    """Seconds per call, of every call made in `seconds`, after a short warm-up."""
+    """Call repeatedly for `seconds` after a short warm-up; return the seconds of each call."""
     for _ in range(10):
         call()
     times = []
@@ -168,7 +168,7 @@ def row(name: str, over_http: list[float], by_hand: list[float]) -> str:
 
 
 class server:
-    """The application under uvicorn, as in production, on a free port."""
+    """Run the application under uvicorn on a free port, as in production."""
 
     def __init__(self, url: str):
         with socket.socket() as probe:

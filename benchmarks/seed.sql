@@ -1,6 +1,5 @@
--- %(count)s more conversations of one agent, half of them with two isolated blocks each, as the
--- domain's verbs would have stored them. Plain SQL, because 200,000 conversations by the verbs
--- would take an hour.
+-- Create %(count)s conversations of one agent, half of them with two isolated blocks each, with the
+-- rows that the domain's verbs store. The verbs would take an hour for 200,000 conversations.
 CREATE TEMPORARY TABLE seeded ON COMMIT DROP AS
 SELECT
     gen_random_uuid() AS conversation_id,

@@ -1,7 +1,7 @@
-"""What a turn costs beside the bare model server: the first token, and many streams at once.
+"""Compare turns with direct requests to the model server: first token, concurrent streams.
 
-Part of `make bench`; alone: `python benchmarks/turns.py`. The model server is the tests' own, in a
-process of its own, and both are asked for the same answer in the same run.
+Part of `make bench`; on its own: `python benchmarks/turns.py`. The model server of the tests runs
+in a separate process. Both sides get the same requests in the same run.
 """
 
 import argparse
@@ -20,7 +20,7 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 WORDS = 20
-PAUSE = 0.1  # Twenty words take two seconds, which is a language model's pace.
+PAUSE = 0.1  # Twenty words take two seconds, about the speed of a language model.
 STREAMS = 200
 
 
@@ -53,7 +53,7 @@ def main() -> None:
 
 
 def measure_turns(url: str, *, turns: int = 100, streams: int = STREAMS) -> None:
-    """Print the figures. Django is set up, the database of `url` is migrated."""
+    """Print the figures. Requires `django.setup()` and a migrated database."""
     from django.db import connection  # noqa: PLC0415
 
     from benchmarks.run import server  # noqa: PLC0415
@@ -80,11 +80,11 @@ async def report(ours, bare, conversations: list[str], turns: int, pid: int) -> 
         await bare.stream("SAY hello")
     first: dict[str, list[float]] = {"ours": [], "bare": []}
     for turn in range(turns):
-        # A new conversation now and then: a long history is the model's cost, not ours.
+        # Rotate conversations: a long history would add to the model's time, not to ours.
         conversation = conversations[turn % len(conversations)]
         first["bare"].append((await bare.stream("SAY hello"))[0] * 1000)
         first["ours"].append((await ours.stream(conversation, "SAY hello"))[0] * 1000)
-    print(f"\nFirst token, one stream at a time, {turns} turns (ms)\n")
+    print(f"\nTime to first token, one stream at a time, {turns} turns (ms)\n")
     print(f"{'':24}{'p50':>8}{'p95':>8}")
     for name, times in first.items():
         p50, p95 = (statistics.quantiles(times, n=20)[i] for i in (9, 18))
@@ -105,11 +105,11 @@ async def report(ours, bare, conversations: list[str], turns: int, pid: int) -> 
         grown = (await peak - before) / len(conversations)
     except asyncio.CancelledError:
         grown = (highest.value - before) / len(conversations)
-    print(f"\n{len(conversations)} streams of {ideal:.0f} s at once, one process\n")
+    print(f"\n{len(conversations)} concurrent streams of {ideal:.0f} s, one process\n")
     for name, took in seconds.items():
-        print(f"{name:24}{took:8.2f} s{took / ideal:8.2f} times the ideal")
-    print(f"processor time of the server {busy:8.2f} s, of {os.cpu_count()} shared cores")
-    print(f"memory per open stream  {grown:8.0f} KiB", flush=True)
+        print(f"{name:24}{took:8.2f} s{took / ideal:8.2f} x the ideal")
+    print(f"{'server CPU time':24}{busy:8.2f} s ({os.cpu_count()} shared cores)")
+    print(f"{'memory per stream':24}{grown:8.0f} KiB", flush=True)
 
 
 async def together(streams) -> float:
@@ -121,7 +121,7 @@ async def together(streams) -> float:
 
 
 async def highest(pid: int) -> float:
-    """The most memory that the process has had; cancelled in the end."""
+    """Record the peak memory of a process until cancelled."""
     highest.value = 0.0
     while True:
         highest.value = max(highest.value, resident(pid))
@@ -134,7 +134,7 @@ def processor_seconds(pid: int) -> float:
 
 
 def resident(pid: int) -> float:
-    """KiB."""
+    """Return the resident memory of a process in KiB."""
     status = Path(f"/proc/{pid}/status").read_text()
     return float(next(line for line in status.splitlines() if line.startswith("VmRSS")).split()[1])
 
@@ -144,7 +144,7 @@ class Ours:
         self.port, self.secret = port, secret
 
     async def stream(self, conversation: str, text: str) -> tuple[float, str]:
-        """Seconds to the first token, and the whole text."""
+        """Return the seconds to the first token, and the whole text."""
         body = {"input": text, "stream_tokens": True, "include_pings": False}
         path = f"/v1/conversations/{conversation}/messages"
         return await read(self.port, path, body, self.secret, lambda event: event.get("content"))
