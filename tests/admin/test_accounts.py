@@ -44,7 +44,7 @@ def test_key_is_revoked_and_never_edited(alice, browser_of):
 
 
 @pytest.mark.parametrize("name", ["alice", "boss"])
-def test_staff_get_no_key_of_stranger_or_superuser(name, alice, mallory, browser_of):
+def test_staff_cannot_create_key_of_stranger_or_superuser(name, alice, mallory, browser_of):
     link_user(make_member(mallory.organization, "boss"), is_superuser=True)
     member = Member.objects.get(name=name)
 
@@ -62,7 +62,7 @@ def test_member_without_organization_gets_no_key(root, browser_of):
     assert "belongs to no organization" in error
 
 
-def test_stranger_revokes_nothing(alice, mallory, browser_of):
+def test_stranger_cannot_revoke_key(alice, mallory, browser_of):
     key, _ = issue_key(alice)
 
     data = {"action": "revoke_selected", "_selected_action": key.pk, "confirmed": "Yes"}
@@ -73,7 +73,7 @@ def test_stranger_revokes_nothing(alice, mallory, browser_of):
     assert key.revoked_at is None
 
 
-def test_staff_give_nobody_more_rights(alice, bob, browser_of):
+def test_staff_cannot_grant_permissions(alice, bob, browser_of):
     group = Group.objects.create(name="operators")
     browser = browser_of(alice)
     group_url = f"/admin/auth/group/{group.pk}/change/"

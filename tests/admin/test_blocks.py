@@ -210,13 +210,15 @@ def test_revision_shows_author_conversation_and_run(alice, browser_of):
     run = make_run(conversation)
     block = conversation.agent.blocks.get()
     by = actor(alice, Source.TOOL)._replace(run=run)
-    write_block(block, by=by, value="<i>new</i>", conversation=conversation, reason="Was told so")
+    write_block(
+        block, by=by, value="<i>new</i>", conversation=conversation, reason="Requested by Ada"
+    )
 
     page = browser_of(alice).get(change_url(block)).content.decode()
 
     assert change_url(run) in page
     assert change_url(conversation) in page
-    assert "Was told so" in page
+    assert "Requested by Ada" in page
     assert "tool" in page
     assert "&lt;i&gt;" in page
 

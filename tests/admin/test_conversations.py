@@ -238,7 +238,7 @@ def test_add_conversation_with_isolated_labels(alice, browser_of):
     assert added.message_links.get().message.role == "system"
 
 
-def test_strangers_agent_is_rejected(alice, mallory, browser_of):
+def test_foreign_agent_is_rejected(alice, mallory, browser_of):
     theirs = make_agent(alice)
 
     response = browser_of(mallory).post(add_url(Conversation), {"agent": theirs.pk})

@@ -79,7 +79,7 @@ def test_each_listed_permission_is_necessary(model, name, needed, alice, browser
 
 
 @every_button
-def test_stranger_uses_no_row_view(model, name, needed, alice, mallory, browser_of):
+def test_stranger_cannot_use_row_views(model, name, needed, alice, mallory, browser_of):
     row = row_for(model, name, alice)
 
     reply = press(mallory, row, name, browser_of)

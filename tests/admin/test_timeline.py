@@ -45,7 +45,7 @@ def test_messages_page_from_newest_to_oldest(alice, conversation, browser_of):
 def test_memory_changes_appear_between_messages(alice, conversation, browser_of):
     block = conversation.isolated_blocks.get()
     make_messages(conversation, "first")
-    write_block(block, by=actor(alice), value="about Ada", reason="She said so")
+    write_block(block, by=actor(alice), value="about Ada", reason="Requested by Ada")
     make_messages(conversation, "second")
     write_block(block, by=actor(alice), value="about Grace")
 
@@ -59,7 +59,7 @@ def test_memory_changes_appear_between_messages(alice, conversation, browser_of)
     assert between["second"] == ["about Ada"]
     assert [revision.value for revision, _ in response.context["later_changes"]] == ["about Grace"]
     assert "<del>human</del><ins>Ada</ins>" in response.content.decode()
-    assert "She said so" in response.content.decode()
+    assert "Requested by Ada" in response.content.decode()
 
 
 def test_memory_changes_appear_once_across_pages(alice, conversation, browser_of):

@@ -141,7 +141,7 @@ def test_result_without_awaiting_call_is_rejected(client_for, alice, conversatio
 
 
 @pytest.fixture
-def careful(client_for, alice, conversation) -> Conversation:
+def guarded(client_for, alice, conversation) -> Conversation:
     """Return a conversation whose agent needs approval to write to memory."""
     path = f"/v1/agents/{conversation.agent_id}/tools/approval/memory_insert"
     state = client_for(alice).patch(path, {"requires_approval": True}).json()
@@ -149,46 +149,46 @@ def careful(client_for, alice, conversation) -> Conversation:
     return conversation
 
 
-def test_call_awaits_approval(client_for, alice, careful):
+def test_call_awaits_approval(client_for, alice, guarded):
     client = client_for(alice)
 
-    asked = send(client, careful, INSERT_SCRIPT).json()
+    asked = send(client, guarded, INSERT_SCRIPT).json()
 
     assert types(asked["messages"]) == ["approval_request_message"]
-    assert careful.agent.blocks.get().value == "about human"
+    assert guarded.agent.blocks.get().value == "about human"
     decision = {"type": "approval", "tool_call_id": "call_0", "approve": True}
-    answer = reply(client, careful, {"type": "approval", "approvals": [decision]}).json()
+    answer = reply(client, guarded, {"type": "approval", "approvals": [decision]}).json()
     assert types(answer["messages"]) == ["tool_return_message", "assistant_message"]
-    assert careful.agent.blocks.get().value == "about human\nx"
+    assert guarded.agent.blocks.get().value == "about human\nx"
 
 
-def test_declined_call_reports_reason_to_model(client_for, alice, careful, model):
+def test_declined_call_reports_reason_to_model(client_for, alice, guarded, model):
     client = client_for(alice)
-    send(client, careful, INSERT_SCRIPT)
+    send(client, guarded, INSERT_SCRIPT)
     decision = {"tool_call_id": "call_0", "approve": False, "reason": "not that"}
 
-    answer = reply(client, careful, {"type": "approval", "approvals": [decision]}).json()
+    answer = reply(client, guarded, {"type": "approval", "approvals": [decision]}).json()
 
-    assert careful.agent.blocks.get().value == "about human"
+    assert guarded.agent.blocks.get().value == "about human"
     assert "declined this call: not that" in model.requests[-1]["messages"][-1]["content"]
     assert said(answer["messages"]) == "I see"
 
 
-def test_decision_without_id_applies_to_all_calls(client_for, alice, careful):
+def test_decision_without_id_applies_to_all_calls(client_for, alice, guarded):
     client = client_for(alice)
-    send(client, careful, INSERT_SCRIPT)
+    send(client, guarded, INSERT_SCRIPT)
 
-    reply(client, careful, {"type": "approval", "approve": True, "approval_request_id": "x"})
+    reply(client, guarded, {"type": "approval", "approve": True, "approval_request_id": "x"})
 
-    assert careful.agent.blocks.get().value == "about human\nx"
+    assert guarded.agent.blocks.get().value == "about human\nx"
 
 
-def test_removed_approval_lets_tool_run(client_for, alice, careful):
+def test_removed_approval_lets_tool_run(client_for, alice, guarded):
     client = client_for(alice)
-    path = f"/v1/agents/{careful.agent_id}/tools/approval/memory_insert"
+    path = f"/v1/agents/{guarded.agent_id}/tools/approval/memory_insert"
     assert client.patch(path, {"requires_approval": False}).json()["tool_rules"] == []
 
-    answer = send(client, careful, INSERT_SCRIPT).json()
+    answer = send(client, guarded, INSERT_SCRIPT).json()
 
     assert answer["stop_reason"]["stop_reason"] == "end_turn"
     assert client.patch(f"{path}x", {"requires_approval": True}).status_code == 404
@@ -207,42 +207,42 @@ def test_client_tool_replaces_server_tool_of_same_name(client_for, alice, conver
     assert conversation.agent.blocks.get().value == "about human"
 
 
-def test_answers_must_cover_all_awaiting_calls(client_for, alice, careful, model):
+def test_answers_must_cover_all_awaiting_calls(client_for, alice, guarded, model):
     """One call is of a client tool, the other of a server tool that needs approval."""
     client = client_for(alice)
     text = script(calls(call("weather"), INSERT), say("I see"))
-    asked = send(client, careful, text, client_tools=[WEATHER]).json()
+    asked = send(client, guarded, text, client_tools=[WEATHER]).json()
     ids = [call["tool_call_id"] for call in asked["messages"][0]["tool_calls"]]
     assert len(ids) == 2
     result = {"type": "tool", "tool_call_id": ids[0], "tool_return": "rain"}
     decision = {"type": "approval", "tool_call_id": ids[1], "approve": True}
 
     for some in ([result], [decision], [result, result], [result, decision, decision]):
-        refused = reply(client, careful, {"type": "approval", "approvals": some})
+        refused = reply(client, guarded, {"type": "approval", "approvals": some})
         assert refused.status_code == 400
         assert "one answer for each call that awaits" in refused.json()["detail"]
     both = {"type": "approval", "approvals": [decision, result]}
-    answer = reply(client, careful, both).json()
+    answer = reply(client, guarded, both).json()
 
     assert said(answer["messages"]) == "I see"
     called, *returned = model.requests[-1]["messages"][-3:]
     assert [call["id"] for call in called["tool_calls"]] == ids
     assert {message["tool_call_id"] for message in returned} == set(ids)
-    assert careful.agent.blocks.get().value == "about human\nx"
+    assert guarded.agent.blocks.get().value == "about human\nx"
     assert list(find_breaches()) == []
 
 
-def test_client_results_survive_model_failure(client_for, alice, careful, model):
+def test_client_results_survive_model_failure(client_for, alice, guarded, model):
     client = client_for(alice)
     text = script(calls(call("weather"), INSERT), fail(400, times=1))
-    send(client, careful, text, client_tools=[WEATHER])
+    send(client, guarded, text, client_tools=[WEATHER])
     result = {"type": "tool", "tool_call_id": "call_0", "tool_return": "rain"}
     decision = {"type": "approval", "tool_call_id": "call_1", "approve": True}
 
-    failed = reply(client, careful, {"type": "approval", "approvals": [result, decision]})
+    failed = reply(client, guarded, {"type": "approval", "approvals": [result, decision]})
 
     assert failed.status_code == 400
-    assert send(client, careful, "SAY on").status_code == 200
+    assert send(client, guarded, "SAY on").status_code == 200
     shown = {m["tool_call_id"]: m["content"] for m in model.requests[-1]["messages"][-3:-1]}
     assert shown == {"call_0": "rain", "call_1": "about human\nx"}
 

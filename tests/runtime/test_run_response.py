@@ -25,7 +25,7 @@ def conversation(alice) -> Conversation:
     return make_conversation(make_agent(alice, labels=["human"], tools=BASE_TOOLS))
 
 
-def test_whole_answer_stores_messages_and_run(client_for, alice, conversation):
+def test_response_without_streaming_stores_messages_and_run(client_for, alice, conversation):
     response = send(client_for(alice), conversation, "SAY hello there")
 
     assert response.status_code == 200, response.content
@@ -315,7 +315,7 @@ def test_asgi_stream_arrives_while_model_replies(asgi_application, alice, conver
     assert b'"content":"done"' in body
 
 
-def test_asgi_whole_answer(asgi_application, alice, conversation):
+def test_asgi_response_without_streaming(asgi_application, alice, conversation):
     scope = asgi_scope(f"/v1/conversations/{conversation.pk}/messages", issue_key(alice)[1])
     body = json.dumps({"input": "SAY hi", "streaming": False}).encode()
 
@@ -336,7 +336,7 @@ def test_wsgi_stream_arrives_while_model_replies(client_for, alice, conversation
     assert b'"content":"done"' in b"".join(lines)
 
 
-def test_middleware_sees_the_whole_answer(client_for, alice, conversation, settings):
+def test_middleware_receives_status_and_content(client_for, alice, conversation, settings):
     name = f"{__name__}.record_response"
     settings.MIDDLEWARE = [name, *settings.MIDDLEWARE]
     RECORDED.clear()

@@ -6,7 +6,7 @@ from conversations.domain.memory.blocks import write_block
 from ...factories import actor, make_block
 
 
-def test_each_edit_leaves_one_revision(alice):
+def test_each_edit_writes_one_revision(alice):
     block = make_block(alice, value="one")
 
     write_block(block, by=actor(alice), value="two")
@@ -18,7 +18,7 @@ def test_each_edit_leaves_one_revision(alice):
     assert block.version == 3
 
 
-def test_write_without_change_leaves_no_revision(alice):
+def test_write_without_change_writes_no_revision(alice):
     block = make_block(alice, value="one")
 
     same = write_block(block, by=actor(alice), value="one", expected_version=7)

@@ -10,7 +10,7 @@ def read(conversation) -> list[tuple]:
     return [(e.label, e.origin, e.block.value, e.drift) for e in effective_blocks(conversation)]
 
 
-def test_isolated_block_takes_place_of_shared_one(alice):
+def test_isolated_block_replaces_shared_block(alice):
     agent = make_agent(alice, labels=["a", "b", "c"])
 
     conversation = make_conversation(agent, isolated=["b"])

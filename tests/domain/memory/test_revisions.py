@@ -94,7 +94,7 @@ def test_restore_can_be_undone(alice, block):
     assert (newest.source, newest.restored_number) == ("undo", 3)
 
 
-def test_restore_of_present_state_leaves_no_revision(block):
+def test_restore_of_current_state_writes_no_revision(block):
     assert restore_revision(block, 3, by=actor()).version == 3
     assert texts(block) == "ABC"
 

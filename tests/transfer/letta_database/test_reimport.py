@@ -136,7 +136,7 @@ def test_conversation_continued_here_is_kept_and_reported(v1, import_v1, convers
     assert [link.message.text for link in held][1:] == ["one", "said here"]
 
 
-def test_label_attached_here_meanwhile_is_a_conflict(v1, import_v1, conversation):
+def test_label_attached_since_last_import_is_a_conflict(v1, import_v1, conversation):
     [(agent,)] = v1.execute("SELECT id FROM agents")
     import_v1()
     ours = Agent.objects.get()
