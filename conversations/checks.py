@@ -12,6 +12,8 @@ SECONDS = "a positive number of seconds"
 EXPECTED = {
     "MODEL_TIMEOUT": SECONDS,
     "STALLED_RUN_TIMEOUT": SECONDS,
+    "QUEUE_TIMEOUT": SECONDS,
+    "MAX_RUN_ATTEMPTS": "a positive whole number",
     "PROMPT_REFRESH": "'on_change' or 'manual'",
     "RUN_TURNS_IN_WEB": "True or False",
     "MAX_TOOL_CALLS": "a positive whole number",
@@ -45,7 +47,7 @@ def _is_valid(key: str, value: object) -> bool:
         return value in ("on_change", "manual")
     if key == "RUN_TURNS_IN_WEB":
         return isinstance(value, bool)
-    if key == "MAX_TOOL_CALLS" and not isinstance(value, int):
+    if key in ("MAX_RUN_ATTEMPTS", "MAX_TOOL_CALLS") and not isinstance(value, int):
         return False
     return isinstance(value, int | float) and not isinstance(value, bool) and value > 0
 

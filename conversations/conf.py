@@ -25,8 +25,12 @@ DEFAULTS: dict[str, Any] = {
     "PROMPT_REFRESH": "on_change",
     # Whether web processes execute the turns that they receive; otherwise `run_worker` does.
     "RUN_TURNS_IN_WEB": True,
-    # A run without a heartbeat for this many seconds is stalled.
+    # A worker without a heartbeat for this many seconds is lost; others resume its runs.
     "STALLED_RUN_TIMEOUT": 30.0,
+    # How many workers may execute a run, one after the other, before it fails.
+    "MAX_RUN_ATTEMPTS": 3,
+    # A run that no worker claims within this many seconds fails.
+    "QUEUE_TIMEOUT": 300.0,
     # How many tool calls of one step run, in one transaction. The model is told of refused ones.
     "MAX_TOOL_CALLS": 64,
 }
@@ -40,6 +44,8 @@ class Conf:
     PROMPT_REFRESH: Literal["on_change", "manual"]
     RUN_TURNS_IN_WEB: bool
     STALLED_RUN_TIMEOUT: float
+    MAX_RUN_ATTEMPTS: int
+    QUEUE_TIMEOUT: float
     MAX_TOOL_CALLS: int
 
     if not TYPE_CHECKING:

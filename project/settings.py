@@ -44,6 +44,8 @@ CONVERSATIONS: dict[str, Any] = {
     "PROMPT_REFRESH": env.choice("PROMPT_REFRESH", "on_change", ["on_change", "manual"]),
     "RUN_TURNS_IN_WEB": env.boolean("RUN_TURNS_IN_WEB", default=True),
     "STALLED_RUN_TIMEOUT": env.seconds("STALLED_RUN_TIMEOUT", 30.0),
+    "MAX_RUN_ATTEMPTS": env.integer("MAX_RUN_ATTEMPTS", 3),
+    "QUEUE_TIMEOUT": env.seconds("QUEUE_TIMEOUT", 300.0),
     "MAX_TOOL_CALLS": env.integer("MAX_TOOL_CALLS", 64),
 }
 

@@ -1,4 +1,4 @@
-"""One migration creates every table, and it matches the models."""
+"""The migrations create every table, and they match the models."""
 
 import os
 import subprocess

@@ -25,9 +25,16 @@ class RunQuerySet(OrganizationQuerySet["Run"]):
         return self.filter(status__in=Run.ACTIVE)
 
     def stalled(self) -> Self:
-        """Return active runs without a heartbeat for STALLED_RUN_TIMEOUT: their worker is lost."""
-        timeout = timedelta(seconds=conf.STALLED_RUN_TIMEOUT)
-        return self.active().filter(heartbeat_at__lt=Now() - timeout)
+        """Return the runs whose worker is lost, and those that no worker has claimed in time.
+
+        The first have had no heartbeat for STALLED_RUN_TIMEOUT, the others have waited for
+        QUEUE_TIMEOUT.
+        """
+        silence = timedelta(seconds=conf.STALLED_RUN_TIMEOUT)
+        is_lost = Q(status=Run.Status.RUNNING, heartbeat_at__lt=Now() - silence)
+        waiting = timedelta(seconds=conf.QUEUE_TIMEOUT)
+        is_left = Q(status=Run.Status.CREATED, queued_at__lt=Now() - waiting)
+        return self.filter(is_lost | is_left)
 
     def of_live_agents(self) -> Self:
         """Return the runs whose agent and conversation are not deleted."""
@@ -60,7 +67,7 @@ class Run(OrganizationModel):
         default=dict,
         blank=True,
         editable=False,
-        help_text="What the turn was asked; emptied when it ends, because messages then say it.",
+        help_text="What the turn was asked; emptied when it completes: its messages say it then.",
     )
     request_digest = models.CharField(
         max_length=64, blank=True, editable=False, help_text="SHA-256 of what was asked."
@@ -82,6 +89,12 @@ class Run(OrganizationModel):
     error_type = models.CharField(max_length=50, blank=True)
     cancel_requested_at = models.DateTimeField(null=True, blank=True, editable=False)
     worker = models.CharField(max_length=200, blank=True)
+    attempts = models.PositiveSmallIntegerField(
+        default=0, help_text="How many workers have executed the run, the present one included."
+    )
+    queued_at = models.DateTimeField(
+        null=True, blank=True, help_text="Since when it waits, or last waited, for a worker."
+    )
     heartbeat_at = models.DateTimeField(null=True, blank=True)
     started_at = models.DateTimeField(null=True, blank=True)
     completed_at = models.DateTimeField(null=True, blank=True)

@@ -9,7 +9,7 @@ import time
 
 from ..domain.errors import DomainError, NotFound, NothingToCompact
 from ..domain.runs.events import RunLost, StoredEvent
-from ..domain.runs.finish import CANCELLED, Outcome, end_run
+from ..domain.runs.finish import CANCELLED, Outcome, end_run, release_run
 from ..domain.turns.compaction import (
     COMPACTION_THRESHOLD,
     Mode,
@@ -42,7 +42,12 @@ Status = Run.Status
 
 
 class TurnLoop:
-    """Executes one run of this process's worker."""
+    """Executes one run of this process's worker.
+
+    If `releases` is true, a cancelled task leaves the run to another worker.
+    """
+
+    releases = False
 
     def __init__(self, run: Run, *, worker: str, broker: EventBroker, writer: EventWriter):
         self.run, self.worker, self.broker, self.writer = run, worker, broker, writer
@@ -60,7 +65,7 @@ class TurnLoop:
         except asyncio.CancelledError:
             events = await asyncio.shield(self._cancel())
         except Exception:
-            # No worker owns the run now; the sweep of stalled runs will fail it.
+            # No worker owns the run now; another will resume it.
             logger.exception("Finishing %s failed", self.run.pk)
             return
         await self.broker.publish_end(self.run.pk, events)
@@ -68,6 +73,9 @@ class TurnLoop:
     async def _cancel(self) -> list[StoredEvent]:
         await self.writer.drain()
         try:
+            if self.releases:
+                await in_database(release_run, self.run, self.worker)
+                return []
             return await in_database(end_run, self.run, CANCELLED, worker=self.worker)
         except RunLost:
             return []
@@ -77,8 +85,10 @@ class TurnLoop:
         try:
             turn, plan = await self._begin()
             if turn.request.compaction is not None:
-                await self._compact(turn, mode=turn.request.compaction.get("mode"))
-                return Outcome(Status.COMPLETED, "end_turn")
+                outcome = Outcome(Status.COMPLETED, "end_turn")
+                mode = turn.request.compaction.get("mode")
+                await self._compact(turn, mode=mode, outcome=outcome)
+                return None
             await self._run_steps(turn, plan)
             return None
         except ModelError as error:
@@ -139,7 +149,8 @@ class TurnLoop:
         except TimeoutError:
             raise _timeout_error() from None
         except asyncio.CancelledError:
-            await asyncio.shield(self._store_interrupted_step(turn, plan, reply))
+            if not self.releases:
+                await asyncio.shield(self._store_interrupted_step(turn, plan, reply))
             raise
         await self.writer.flush(turn.run.pk)
         return reply
@@ -168,13 +179,15 @@ class TurnLoop:
             return False
         return True
 
-    async def _compact(self, turn: Turn, *, mode: Mode | None = None) -> None:
+    async def _compact(
+        self, turn: Turn, *, mode: Mode | None = None, outcome: Outcome | None = None
+    ) -> None:
         plan = await in_database(plan_compaction, turn, mode=mode or "sliding_window")
         summary = await _complete(plan.request)
         if not summary.strip():
             raise ModelError("llm_error", "The summary is empty")
-        event = await in_database(store_compaction, turn, plan, summary)
-        await self.broker.publish([event])
+        events = await in_database(store_compaction, turn, plan, summary, outcome=outcome)
+        await self.broker.publish(events)
 
 
 def _begin(run: Run, worker: str) -> tuple[Turn, list[StoredEvent], StepPlan]:

@@ -10,7 +10,7 @@ import threading
 from django.db import close_old_connections
 
 from ..conf import conf
-from ..domain.runs.finish import expire_stalled_runs
+from ..domain.runs.finish import recover_stalled_runs
 from ..domain.runs.leases import claim_run, heartbeat, runs_to_cancel
 from ..llm.client import close_clients, prepare
 from ..models import Run
@@ -44,6 +44,9 @@ class Worker:
         self._writer = EventWriter(broker)
         self._accepted: set[str] = set()  # Including runs whose tasks have not started.
         self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._turns: dict[str, TurnLoop] = {}
+        self._resumes_only = True
+        self._is_closing = False
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._run_loop, name="worker", daemon=True)
         self._thread.start()
@@ -71,11 +74,12 @@ class Worker:
     def _start(self, run: Run) -> None:
         turn = TurnLoop(run, worker=self.name, broker=self._broker, writer=self._writer)
         task = self._loop.create_task(turn.run_turn())
-        self._tasks[run.pk] = task
+        self._tasks[run.pk], self._turns[run.pk] = task, turn
         task.add_done_callback(lambda _: self._discard_run(run.pk))
 
     def _discard_run(self, run_id: str) -> None:
         self._tasks.pop(run_id, None)
+        self._turns.pop(run_id, None)
         self._accepted.discard(run_id)
         self._broker.remove_local_run(run_id)
         self._writer.discard_run(run_id)
@@ -94,7 +98,11 @@ class Worker:
             task.cancel()
 
     def close(self, grace: float) -> None:
-        """Let active turns end for `grace` seconds, cancel the others and stop the thread."""
+        """Let active turns end for `grace` seconds, release the others and stop the thread.
+
+        Another worker, or this one when it is started again, resumes the released turns.
+        """
+        self._is_closing = True
         asyncio.run_coroutine_threadsafe(self._close(grace), self._loop).result()
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
@@ -105,6 +113,7 @@ class Worker:
             await asyncio.wait(self._tasks.values(), timeout=grace)
         remaining = list(self._tasks.values())
         for run_id in list(self._tasks):
+            self._turns[run_id].releases = True
             self._cancel(run_id)
         if remaining:
             await asyncio.wait(remaining, timeout=CANCEL_TIMEOUT)
@@ -113,9 +122,9 @@ class Worker:
         await close_clients()
 
     async def _maintenance_loop(self) -> None:
-        """Send heartbeats, look for cancel requests and fail the runs of lost workers."""
+        """Send heartbeats, look for cancel requests and recover the runs of lost workers."""
         interval = conf.STALLED_RUN_TIMEOUT / HEARTBEATS_PER_TIMEOUT
-        next_heartbeat = 0.0
+        next_heartbeat = next_sweep = 0.0
         while True:
             try:
                 if self._tasks:
@@ -123,29 +132,46 @@ class Worker:
                 if self._loop.time() >= next_heartbeat:
                     next_heartbeat = self._loop.time() + interval
                     await in_database(heartbeat, self.name, list(self._tasks))
-                    for run_id in await in_database(expire_stalled_runs):
-                        logger.warning("%s failed: its worker stopped responding", run_id)
+                if self._loop.time() >= next_sweep:
+                    next_sweep = self._loop.time() + interval
+                    for run in await in_database(recover_stalled_runs):
+                        logger.warning("%s: recovered from attempt %d", run.pk, run.attempts)
+                    await self._claim_requeued()
             except Exception:
                 # Probably the database is not available. The loop must survive any error.
                 logger.exception("Maintenance failed; retrying")
+                # Other workers missed their heartbeats, too, and may send them first.
+                next_heartbeat, next_sweep = 0.0, self._loop.time() + 2 * interval
             await asyncio.sleep(POLL_INTERVAL)
 
     async def _cancel_requested(self) -> None:
         for run_id in await in_database(runs_to_cancel, self.name):
             self._cancel(run_id)
 
+    async def _claim_requeued(self) -> None:
+        # The worker of a web process executes the process's turns and those of lost ones.
+        while (
+            self._resumes_only
+            and conf.RUN_TURNS_IN_WEB
+            and not self._is_closing
+            and (run := await in_database(self._claim))
+        ):
+            self.execute(run)
+
+    def _claim(self) -> Run | None:
+        return claim_run(self.name, besides=list(self._accepted), resumes_only=self._resumes_only)
+
     def poll_for_runs(self, max_runs: int, stop: threading.Event) -> None:
         """Claim and execute at most `max_runs` runs at a time, until `stop` is set.
 
         PostgreSQL's NOTIFY announces new runs; they are polled for as well.
         """
+        self._resumes_only = False
 
         def on_notify(run_id: str) -> None:
             if run_id in self._tasks:
                 asyncio.run_coroutine_threadsafe(self._cancel_requested(), self._loop)
-            while (
-                not stop.is_set() and self.active_runs < max_runs and (run := claim_run(self.name))
-            ):
+            while not stop.is_set() and self.active_runs < max_runs and (run := self._claim()):
                 self.execute(run)
             close_old_connections()
 

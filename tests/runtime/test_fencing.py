@@ -2,12 +2,22 @@
 
 import asyncio
 import threading
+from datetime import timedelta
 
 import pytest
-from django.db import connection, transaction
+from django.db import IntegrityError, connection, transaction
+from django.utils import timezone
 
-from conversations.domain.runs.events import StoredEvent, TextEvent, insert_events
-from conversations.domain.runs.finish import WORKER_LOST, finish_and_append, force_cancel
+from conversations.domain.runs.events import RunLost, StoredEvent, TextEvent, insert_events
+from conversations.domain.runs.finish import (
+    CANCELLED,
+    end_run,
+    finish_and_append,
+    force_cancel,
+    recover_if_stalled,
+    worker_lost,
+)
+from conversations.domain.runs.leases import claim_run
 from conversations.models import Conversation, Run, RunEvent
 from conversations.runtime.broker import EventBroker
 from conversations.runtime.event_writer import EventWriter
@@ -47,7 +57,8 @@ def test_lost_worker_cannot_write(client_for, alice, conversation, in_thread, ru
     until(lambda: run.events.count() > 2, seconds=60, what="part of the reply is published")
 
     with transaction.atomic():
-        finish_and_append(Run.objects.select_for_update().get(pk=run.pk), WORKER_LOST)
+        locked = Run.objects.select_for_update().get(pk=run.pk)
+        finish_and_append(locked, worker_lost(locked))
     # The conversation is free at once, while the first process still runs the turn.
     assert send(client_for(alice), conversation, "SAY next").status_code == 200
     until(lambda: not get_runtime().worker.active_runs, seconds=60, what="the worker stops")
@@ -104,3 +115,21 @@ def test_unstorable_event_fails_only_its_run(conversation):
 
     assert event_types(good) == ["text"] * 3
     assert not RunEvent.objects.filter(run=bad).exists()
+
+
+def test_lost_attempt_cannot_write_after_same_worker_claims_again(conversation, configure):
+    configure(STALLED_RUN_TIMEOUT=1.0)
+    long_ago = timezone.now() - timedelta(seconds=5)
+    fields = {"status": "running", "worker": "paused", "attempts": 1, "heartbeat_at": long_ago}
+    lost = make_run(conversation, **fields)
+    insert_events([chunk(lost, 1)])
+
+    assert not recover_if_stalled(lost)
+    again = claim_run("paused")
+
+    assert (again.pk, again.attempts) == (lost.pk, 2)
+    with pytest.raises(RunLost):
+        end_run(lost, CANCELLED, worker="paused")
+    with pytest.raises(IntegrityError), transaction.atomic():
+        insert_events([chunk(lost, 2)])
+    assert [event.seq for event in end_run(again, CANCELLED, worker="paused")] == [3]

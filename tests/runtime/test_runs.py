@@ -7,7 +7,7 @@ from contextlib import aclosing
 import pytest
 from django.utils import timezone
 
-from conversations.domain.runs.finish import expire_stalled_runs
+from conversations.domain.runs.finish import recover_stalled_runs
 from conversations.domain.tools.definitions import BASE_TOOLS
 from conversations.models import Conversation, Run
 from conversations.runtime.runtime import get_runtime
@@ -228,26 +228,48 @@ def test_cancel_before_first_token(client_for, alice, conversation, in_thread, r
     assert texts(conversation) == [("user", "HOLD\nSAY slow")]
 
 
-def test_stalled_run_is_failed_by_next_message(client_for, alice, conversation, configure):
-    configure(STALLED_RUN_TIMEOUT=1.0)
-    long_ago = timezone.now() - timezone.timedelta(seconds=5)
-    dead = make_run(conversation, status="running", worker="gone", heartbeat_at=long_ago)
+LONG_AGO = timezone.now() - timezone.timedelta(hours=1)
+
+
+@pytest.mark.parametrize(
+    ("state", "error_type"),
+    [
+        ({"status": "running", "heartbeat_at": LONG_AGO, "attempts": 3}, "worker_died"),
+        ({"status": "created", "queued_at": LONG_AGO}, "queue_timeout"),
+    ],
+)
+def test_stalled_run_is_failed_by_next_message(client_for, alice, conversation, state, error_type):
+    dead = make_run(conversation, **state)
 
     answer = send(client_for(alice), conversation, "SAY hi")
 
     assert answer.status_code == 200
     dead.refresh_from_db()
-    assert (dead.status, dead.error_type) == ("failed", "worker_died")
+    assert (dead.status, dead.error_type) == ("failed", error_type)
     events = events_of(client_for(alice).post(f"/v1/runs/{dead.pk}/stream"))
     assert types(events) == ["stop_reason", "error_message"]
 
 
-def test_expire_ignores_live_and_waiting_runs(conversation, configure):
-    configure(STALLED_RUN_TIMEOUT=1.0)
-    alive = make_run(conversation, status="running", worker="w", heartbeat_at=timezone.now())
-    waiting = make_run(make_conversation(conversation.agent))
+@pytest.mark.parametrize("reason", ["cancel requested", "conversation deleted"])
+def test_run_of_lost_worker_is_not_resumed(conversation, reason):
+    fields = {"status": "running", "heartbeat_at": LONG_AGO, "attempts": 1}
+    if reason == "cancel requested":
+        fields["cancel_requested_at"] = LONG_AGO
+    else:
+        Conversation.objects.filter(pk=conversation.pk).update(deleted_at=LONG_AGO)
+    dead = make_run(conversation, **fields)
 
-    assert expire_stalled_runs() == []
+    recover_stalled_runs()
+
+    dead.refresh_from_db()
+    assert (dead.status, dead.stop_reason) == ("cancelled", "cancelled")
+
+
+def test_recovery_ignores_live_and_waiting_runs(conversation):
+    alive = make_run(conversation, status="running", worker="w", heartbeat_at=timezone.now())
+    waiting = make_run(make_conversation(conversation.agent), queued_at=timezone.now())
+
+    assert recover_stalled_runs() == []
 
     for run, status in ((alive, "running"), (waiting, "created")):
         run.refresh_from_db()

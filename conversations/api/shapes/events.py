@@ -8,6 +8,7 @@ from ...domain.runs.events import (
     ApprovalRequestEvent,
     ErrorEvent,
     ReasoningEvent,
+    ResumeEvent,
     RunUsage,
     StopEvent,
     StoredEvent,
@@ -57,6 +58,8 @@ def event_json(
     event = stored.event
     if isinstance(event, StopEvent):
         return [{"message_type": "stop_reason", "stop_reason": event.reason}]
+    if isinstance(event, ResumeEvent):
+        return []  # V1 has nothing like it.
     if isinstance(event, UsageEvent):
         return [usage_json(event.usage)]
     if isinstance(event, ErrorEvent):

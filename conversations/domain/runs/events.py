@@ -131,6 +131,18 @@ class ErrorEvent:
     kind: Literal["error"] = "error"
 
 
+@dataclass(frozen=True, slots=True)
+class ResumeEvent:
+    """The run waits for another worker, because attempt number `attempt` did not finish it.
+
+    What follows repeats the unfinished step. Its number fences the lost worker: that can't store
+    further events, because it does not know of this one.
+    """
+
+    attempt: int
+    kind: Literal["resume"] = "resume"
+
+
 Event = (
     TextEvent
     | ReasoningEvent
@@ -141,6 +153,7 @@ Event = (
     | StopEvent
     | UsageEvent
     | ErrorEvent
+    | ResumeEvent
 )
 
 _CLASSES: dict[str, Any] = {
@@ -152,6 +165,7 @@ _CLASSES: dict[str, Any] = {
     "summary": SummaryEvent,
     "stop": StopEvent,
     "error": ErrorEvent,
+    "resume": ResumeEvent,
 }
 _FIELDS = {
     kind: [each.name for each in fields(event_class) if each.name != "kind"]

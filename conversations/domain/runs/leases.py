@@ -1,5 +1,7 @@
 """The lease of an active run: a worker claims the run and keeps it by heartbeats.
 
+If the heartbeats stop, the run waits for the next worker, which resumes it.
+
 The run's row is locked before anything else of its turn. A worker that writes for a run holds that
 lock and checks that it still owns the run.
 """
@@ -7,7 +9,8 @@ lock and checks that it still owns the run.
 from collections.abc import Collection
 
 from django.db import transaction
-from django.db.models.functions import Now
+from django.db.models import F
+from django.db.models.functions import Coalesce, Now
 
 from ...models import ConversationMessage, Run
 from ...models.messages import ConversationMessageQuerySet
@@ -23,11 +26,25 @@ class Busy(Conflict):
         super().__init__(f"Run '{run_id}' of this conversation is still active")
 
 
-def claim_run(worker: str) -> Run | None:
-    """Claim the oldest run that waits for a worker; return None if there is none."""
-    for run in Run.objects.filter(status=Run.Status.CREATED).order_by("created_at")[:10]:
-        claimed = Run.objects.filter(pk=run.pk, status=Run.Status.CREATED).update(
-            status=Run.Status.RUNNING, worker=worker, heartbeat_at=Now(), started_at=Now()
+def claim_run(
+    worker: str, *, besides: Collection[str] = (), resumes_only: bool = False
+) -> Run | None:
+    """Claim the oldest run that waits for a worker; return None if there is none.
+
+    Args:
+        worker: The name of the worker that claims.
+        besides: Ids of runs to leave to others: a worker that lost a run may still be executing
+            its earlier attempt.
+        resumes_only: Claim only runs that another worker has begun.
+    """
+    waiting = Run.objects.filter(status=Run.Status.CREATED, attempts__gte=int(resumes_only))
+    for run in waiting.exclude(pk__in=besides).order_by("created_at")[:10]:
+        claimed = waiting.filter(pk=run.pk).update(
+            status=Run.Status.RUNNING,
+            worker=worker,
+            attempts=F("attempts") + 1,
+            heartbeat_at=Now(),
+            started_at=Coalesce("started_at", Now()),
         )
         if claimed:
             related = ("conversation__agent", "created_by")
@@ -51,10 +68,12 @@ def runs_to_cancel(worker: str) -> list[str]:
 def lock_run(run: Run, worker: str) -> Run:
     """Lock the run until the transaction ends; return the fresh row.
 
-    Raises RunLost if this worker no longer owns it.
+    The worker's name and the number of its attempt are the fencing token: raises RunLost unless
+    the row has both.
     """
     locked = Run.objects.select_for_update(no_key=True).get_or_none(pk=run.pk)
-    if locked is None or locked.status not in Run.ACTIVE or locked.worker != worker:
+    token = (Run.Status.RUNNING, worker, run.attempts)
+    if locked is None or (locked.status, locked.worker, locked.attempts) != token:
         raise RunLost(run.pk)
     return locked
 

@@ -16,7 +16,7 @@ from ..actor import Actor
 from ..conversations.messages import insert_messages_after, lock_for_messages
 from ..errors import Conflict, InvalidArgument
 from ..model_handles import check_model_handle
-from .finish import expire_if_stalled
+from .finish import recover_if_stalled
 from .leases import Busy
 from .notify import notify
 
@@ -131,9 +131,11 @@ def start_run(
         last_updated_by=by.member,
     )
     if worker:
-        run.status, run.worker = Run.Status.RUNNING, worker
+        run.status, run.worker, run.attempts = Run.Status.RUNNING, worker, 1
         # Leases use the database's clock; the clocks of processes may differ.
         run.heartbeat_at, run.started_at = Now(), timezone.now()
+    else:
+        run.queued_at = Now()
     for _ in range(3):
         try:
             _insert(run, request, by=by)
@@ -142,7 +144,7 @@ def start_run(
             if repeated := _repeated(conversation, digest, otid, idempotency_key):
                 return StartedRun(repeated, False)
             active = conversation.runs.active().first()
-            if active is not None and not expire_if_stalled(active):
+            if active is not None and not recover_if_stalled(active):
                 raise Busy(active.pk) from None
     raise Conflict("Other requests start turns of this conversation at the same time; try again")
 

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from django.db import transaction
@@ -13,7 +13,8 @@ from ...llm.tokens import shorten
 from ...models import ConversationMessage, Message
 from ..conversations.messages import append_messages
 from ..errors import NothingToCompact
-from ..runs.events import StoredEvent, SummaryEvent, insert_events
+from ..runs.events import Event, StoredEvent, SummaryEvent, insert_events
+from ..runs.finish import Outcome, finish_run
 from ..runs.leases import lock_run
 from .context_window import message_tokens
 from .model_request import chat_messages
@@ -47,6 +48,7 @@ class CompactionPlan:
     request: ModelRequest
     before: int
     after: int
+    message_id: str = field(default_factory=lambda: new_id("message"))
 
 
 def plan_compaction(turn: Turn, *, mode: Mode = "sliding_window") -> CompactionPlan:
@@ -128,15 +130,19 @@ def _transcript(messages: Sequence[Message], budget: int) -> str:
 
 
 @transaction.atomic
-def store_compaction(turn: Turn, plan: CompactionPlan, summary: str) -> StoredEvent:
-    """Store the summary, take the messages it replaces out of context; return its event.
+def store_compaction(
+    turn: Turn, plan: CompactionPlan, summary: str, *, outcome: Outcome | None
+) -> list[StoredEvent]:
+    """Store the summary, take the messages it replaces out of context; return the events.
+
+    `outcome` finishes the run with it.
 
     Messages added since the plan was made stay. Positions do not change: the summary is the newest
     message, and the model is shown it before those that are kept. Raises RunLost.
     """
-    lock_run(turn.run, turn.worker)
+    run = lock_run(turn.run, turn.worker)
     message = Message(
-        id=new_id("message"),
+        id=plan.message_id,
         role=Role.SUMMARY,
         content=[{"type": "text", "text": summary}],
         model=plan.request.handle,
@@ -145,7 +151,11 @@ def store_compaction(turn: Turn, plan: CompactionPlan, summary: str) -> StoredEv
     ConversationMessage.objects.filter(
         conversation=turn.conversation, message__in=plan.replaced
     ).update(in_context=False)
-    event = SummaryEvent(message=message.pk, text=summary, before=plan.before, after=plan.after)
-    [stored] = turn.events.number([event])
-    insert_events([stored])
+    events: list[Event] = [
+        SummaryEvent(message=message.pk, text=summary, before=plan.before, after=plan.after)
+    ]
+    if outcome:
+        events += finish_run(run, outcome)
+    stored = turn.events.number(events)
+    insert_events(stored)
     return stored

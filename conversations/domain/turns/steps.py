@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from django.db import transaction
-from django.db.models import Case, F, Q, When
+from django.db.models import Case, F, Max, Q, When
+from django.db.models.functions import Coalesce
 
 from ...conf import conf
 from ...ids import new_id
@@ -89,6 +90,8 @@ class BegunTurn(NamedTuple):
 def begin_turn(run: Run, worker: str) -> BegunTurn:
     """Recompile a stale prompt and run the tool calls that the client approved.
 
+    A turn that another worker has begun continues after its last stored step.
+
     The run comes with its conversation and agent, read when it was started or claimed. Raises
     NotFound if the conversation was deleted, RunLost if the worker lost the run.
     """
@@ -105,11 +108,16 @@ def begin_turn(run: Run, worker: str) -> BegunTurn:
         client_tools=client_tools | frozenset(conversation.agent.approval_tools),
         events=EventSequence(run.pk),
     )
+    # Nothing of such a run is stored before the results of the approved calls.
+    is_undecided = bool(request.decisions) and not run.messages.exists()
+    if run.attempts > 1 or (request.decisions and not is_undecided):
+        turn.step = run.steps.aggregate(n=Coalesce(Max("number"), 0))["n"]
+        turn.events.last = run.events.aggregate(n=Coalesce(Max("seq"), 0))["n"]
     versions = block_versions_of([conversation])[conversation.pk]
     turn.isolated = {block.block_id for block in versions if block.isolation_id}
-    if is_stale(conversation, versions) and conf.PROMPT_REFRESH == "on_change":
+    if turn.step == 0 and is_stale(conversation, versions) and conf.PROMPT_REFRESH == "on_change":
         recompile(conversation, run=run)
-    return BegunTurn(turn, run_approved_calls(turn) if request.decisions else [])
+    return BegunTurn(turn, run_approved_calls(turn) if is_undecided else [])
 
 
 def plan_step(turn: Turn) -> StepPlan:
