@@ -40,7 +40,7 @@ def test_every_shape_of_a_block_has_every_field():
     assert set(FileBlock.model_fields) >= FIELDS
 
 
-def test_every_field_is_created_returned_and_kept_by_its_revision(client_for, alice):
+def test_every_field_is_stored_returned_and_in_revision(client_for, alice):
     assert set(VALUES) == FIELDS
 
     answer = client_for(alice).post("/v1/blocks/", VALUES).json()
@@ -50,7 +50,7 @@ def test_every_field_is_created_returned_and_kept_by_its_revision(client_for, al
     assert revision.state == VALUES
 
 
-def test_isolated_block_copies_all_but_copy_on_write_and_templates(alice):
+def test_isolated_block_omits_copy_on_write_and_templates(alice):
     agent = make_agent(alice, labels=["human"])
     shared = write_block(agent.blocks.get(), by=actor(alice), **VALUES)
 

@@ -14,6 +14,10 @@ from conversations.models import Conversation, Run
 
 from ..factories import actor, make_agent, make_conversation
 from ..runtime.processes import until
+from ..script import call, hold, say, script
+
+INSERT = call("memory_insert", label="human", new_string="likes tea")
+INSERT_SCRIPT = script(INSERT, say("I see"))
 
 
 @pytest.fixture
@@ -43,7 +47,7 @@ def chat(monkeypatch):
 
 
 def test_turn_prints_reply_tool_call_and_memory_diff(chat, agent):
-    text = 'CALL memory_insert {"label": "human", "new_string": "likes tea"}\nSAY noted'
+    text = script(INSERT, say("noted"))
 
     printed, errors = chat(agent.pk, "--isolate", "human", lines=["SAY good day", text])
 
@@ -66,9 +70,6 @@ def test_provider_error_is_printed_and_chat_continues(chat, agent):
     assert "still here" in printed
 
 
-INSERT = 'CALL memory_insert {"label": "human", "new_string": "likes tea"}\nSAY I see'
-
-
 @pytest.mark.parametrize(
     ("answer", "value", "shown"),
     [
@@ -81,7 +82,7 @@ def test_call_that_needs_approval_prompts_for_decision(chat, agent, answer, valu
     agent.approval_tools = ["memory_insert"]
     agent.save()
 
-    printed, _ = chat(agent.pk, lines=[INSERT, answer, "SAY more"])
+    printed, _ = chat(agent.pk, lines=[INSERT_SCRIPT, answer, "SAY more"])
 
     assert agent.blocks.get().value == value
     assert shown in printed
@@ -92,7 +93,7 @@ def test_call_that_needs_approval_prompts_for_decision(chat, agent, answer, valu
 def test_undecided_call_prompts_in_next_session(chat, agent):
     agent.approval_tools = ["memory_insert"]
     agent.save()
-    chat(agent.pk, "--conversation", "default", lines=[INSERT])
+    chat(agent.pk, "--conversation", "default", lines=[INSERT_SCRIPT])
 
     printed, _ = chat(agent.pk, "--conversation", "default", lines=["yes"])
 
@@ -129,7 +130,7 @@ def test_ctrl_c_cancels_turn_and_chat_continues(chat, agent, model):
 
     def lines():
         threading.Timer(0, interrupt).start()
-        yield "HOLD\nSAY late"
+        yield script(hold(), say("late"))
         yield "SAY fine"
 
     printed, errors = chat(agent.pk, lines=lines())

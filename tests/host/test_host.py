@@ -6,6 +6,7 @@ from html import unescape
 
 import pytest
 
+from ..script import call, hold, say, script
 from .conftest import SERVERS
 
 pytestmark = pytest.mark.slow
@@ -44,7 +45,7 @@ def test_stream_arrives_while_model_replies(host, server, running_model_server):
     running_model_server.start_over()
     with host.serve(server) as client:
         _, conversation = make_conversation(client)
-        text = 'CALL memory_insert {"label": "human", "new_string": "tea"}\nHOLD\nSAY done'
+        text = script(call("memory_insert", label="human", new_string="tea"), hold(), say("done"))
         path = f"/deep/inside/v1/conversations/{conversation['id']}/messages"
         response = client.open("POST", path, {"input": text, "stream_tokens": True})
         # The second step waits for `go_on`, so these events were not buffered until the end.
