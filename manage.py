@@ -13,6 +13,8 @@ from project.database import connection_error
 def main() -> None:
     """Run the command; report an unreachable database in one sentence."""
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "project.settings")
+    if sys.argv[1:2] != ["run_worker"]:
+        os.environ.setdefault("DATABASE_TIMEOUTS", "false")
     try:
         execute_from_command_line(sys.argv)
     except OperationalError:

@@ -22,6 +22,18 @@ SECRET_KEY = env.text("SECRET_KEY") or secrets.token_urlsafe(50)
 ALLOWED_HOSTS = env.words("ALLOWED_HOSTS", ["127.0.0.1", "localhost", "[::1]"])
 DATABASES = {"default": env.database("DATABASE_URL", f"sqlite:///{BASE_DIR / 'db.sqlite3'}")}
 
+# Of PostgreSQL, in seconds.
+DATABASE_CONNECT_TIMEOUT = env.integer("DATABASE_CONNECT_TIMEOUT", 5)
+DATABASE_POOL_TIMEOUT = env.seconds("DATABASE_POOL_TIMEOUT", 10.0)
+SESSION_TIMEOUTS = {
+    "statement_timeout": env.seconds("DATABASE_STATEMENT_TIMEOUT", 30.0),
+    "lock_timeout": env.seconds("DATABASE_LOCK_TIMEOUT", 10.0),
+    "idle_in_transaction_session_timeout": env.seconds("DATABASE_IDLE_TIMEOUT", 60.0),
+}
+# manage.py turns them off for commands, which may take longer than a request.
+if not env.boolean("DATABASE_TIMEOUTS", default=True):
+    SESSION_TIMEOUTS = {}
+
 # Whether every browser reaches this server by HTTPS, here or at a proxy in front of it.
 HTTPS = env.boolean("HTTPS", default=False)
 CSRF_TRUSTED_ORIGINS = env.words("CSRF_TRUSTED_ORIGINS")
@@ -73,13 +85,16 @@ if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
 else:
     # Persistent connections leak under ASGI, one per thread; a pool bounds them. Its connections
     # live long, so preparing statements pays, which needs server-side binding.
-    DATABASES["default"].setdefault("OPTIONS", {}).update(
-        {
-            "pool": {"min_size": 1, "max_size": WEB_THREADS + 4},
-            "server_side_binding": True,
-            "prepare_threshold": 5,
-        }
-    )
+    options = DATABASES["default"].setdefault("OPTIONS", {})
+    options.setdefault("connect_timeout", DATABASE_CONNECT_TIMEOUT)
+    options |= {
+        "pool": {"min_size": 1, "max_size": WEB_THREADS + 4, "timeout": DATABASE_POOL_TIMEOUT},
+        "server_side_binding": True,
+        "prepare_threshold": 5,
+    }
+    timeouts = [f"-c {name}={value * 1000:.0f}" for name, value in SESSION_TIMEOUTS.items()]
+    # Those of DATABASE_URL come last and take precedence.
+    options["options"] = " ".join([*timeouts, options.get("options", "")])
 
 # Django's own
 

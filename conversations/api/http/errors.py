@@ -11,6 +11,7 @@ from django.core.exceptions import ValidationError as ModelValidationError
 from django.db import OperationalError
 from django.http import Http404
 from rest_framework import exceptions, status
+from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.settings import api_settings
 from rest_framework.views import exception_handler as drf_exception_handler
@@ -24,6 +25,9 @@ from ...domain.runs.start import AwaitsClient
 from ...models import Agent, Block, Conversation, Message, Run, Step
 
 logger = logging.getLogger(__name__)
+
+# Seconds that a client waits before it repeats a request for which the database was not available.
+RETRY_AFTER = 2
 
 
 class InvalidRequest(exceptions.APIException):
@@ -160,15 +164,27 @@ def exception_handler(error: Exception, context: dict[str, Any]) -> Response:
     elif isinstance(error, exceptions.MethodNotAllowed):
         error.detail = exceptions.ErrorDetail("Method Not Allowed")
     elif isinstance(error, OperationalError):
-        # A lost connection, a deadlock, a full disk: nothing was written, and a retry may succeed.
-        logger.error("The database failed", exc_info=error)
-        error = exceptions.APIException("The database is not available; try again")
-        error.status_code = status.HTTP_503_SERVICE_UNAVAILABLE
+        return _unavailable(error, context)
     response = drf_exception_handler(error, context)
     if response is None:
         logger.error("A view failed", exc_info=error)
         set_rollback()
         return Response({"detail": "An unknown error occurred"}, status=500)
+    return response
+
+
+def _unavailable(error: OperationalError, context: dict[str, Any]) -> Response:
+    # A timeout, a lost connection, a full disk: nothing was written, and a retry may succeed.
+    request: Request = context["request"]
+    cause = " ".join(str(error).split())
+    logger.error("%s %s: the database failed: %s", request.method, request.path, cause)
+    set_rollback()
+    response = Response(
+        {"detail": "The database is not available; try again"},
+        status=status.HTTP_503_SERVICE_UNAVAILABLE,
+        headers={"Retry-After": str(RETRY_AFTER)},
+    )
+    response._has_been_logged = True  # type: ignore[attr-defined]  # or Django logs it once more
     return response
 
 
