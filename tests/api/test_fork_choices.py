@@ -1,3 +1,5 @@
+import json
+
 import pytest
 
 from conversations.domain.memory.blocks import write_block
@@ -46,12 +48,17 @@ def test_fork_follows_choice_for_each_label(client, source):
     ("choices", "status", "detail"),
     [
         ({"human": "steal"}, 422, "isolated_blocks.human: expected one of"),
+        ({"\ud800": "x"}, 422, "isolated_blocks.\ud800: expected one of"),
+        ({"\ud800": "share"}, 400, "its isolated labels are 'human'"),
         ({"mood": "share"}, 400, "its isolated labels are 'human'"),
         (["human"], 422, "isolated_blocks: "),
     ],
 )
 def test_fork_with_invalid_choice_stores_nothing(client, source, choices, status, detail):
-    reply = client.post(f"/v1/conversations/{source.pk}/fork", {"isolated_blocks": choices})
+    # Encoded here, because the test client can't encode a lone surrogate.
+    body = json.dumps({"isolated_blocks": choices})
+    path = f"/v1/conversations/{source.pk}/fork"
+    reply = client.post(path, body, content_type="application/json")
 
     assert reply.status_code == status
     assert detail in reply.json()["detail"]

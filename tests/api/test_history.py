@@ -163,6 +163,8 @@ def test_effective_blocks_at_message_and_at_time(client, alice):
         ("yesterday", 422, "at: expected message-<uuid4> or a time with its zone"),
         ("2026-03-01T12:00:00", 422, "at: expected message-<uuid4> or a time with its zone"),
         ("2026-13-01T12:00:00Z", 422, "at: expected message-<uuid4> or a time with its zone"),
+        ("9999-12-31T23:59:59-14:00", 422, "at: expected message-<uuid4> or a time with its zone"),
+        ("0001-01-01T00:00:00%2B14:00", 422, "at: expected message-<uuid4> or a time"),
         ("2001-03-01T12:00:00Z", 400, "Conversation '{conversation}' began at"),
         ("2001-03-01T12:00:00+02:00", 400, "Conversation '{conversation}' began at"),
         ("{message}", 404, "Message '{message}' is not in conversation '{conversation}'"),

@@ -19,7 +19,8 @@ def dumped(data: Any, *, option: int = 0) -> bytes:
         # An integer of more than 64 bits in metadata; PostgreSQL also turns 1e300 into one.
         sort_keys = bool(option & orjson.OPT_SORT_KEYS)
         text = json.dumps(data, cls=JSONEncoder, ensure_ascii=False, sort_keys=sort_keys)
-        return text.encode()
+        # An error may repeat a lone surrogate of the request. JSON escapes what UTF-8 lacks.
+        return text.encode(errors="backslashreplace")
 
 
 class JSONRenderer(BaseRenderer):

@@ -1,5 +1,6 @@
 """Request bodies and queries of revisions."""
 
+from datetime import UTC
 from typing import Any
 
 from django.utils.dateparse import parse_datetime
@@ -58,14 +59,14 @@ class MessageIdOrTime(StrictString):
         try:
             # An unescaped plus in a query means a space.
             time = parse_datetime(text.replace(" ", "+"))
-        except ValueError:
-            time = None
-        if time is None or is_naive(time):
-            raise serializers.ValidationError(
-                "expected message-<uuid4> or a time with its zone like 2026-03-01T12:00:00Z, "
-                f"got {text!r}"
-            )
-        return time
+            if time is not None and not is_naive(time):
+                return time.astimezone(UTC)
+        except (ValueError, OverflowError):
+            pass
+        raise serializers.ValidationError(
+            "expected message-<uuid4> or a time with its zone like 2026-03-01T12:00:00Z, "
+            f"got {text!r}"
+        )
 
 
 class EffectiveBlocksQuery(Input):
