@@ -9,6 +9,8 @@ from pydantic import TypeAdapter
 from pydantic.json_schema import GenerateJsonSchema
 from typing_extensions import is_typeddict
 
+from .shapes.server import ErrorJSON
+
 # drf-spectacular documents no body for `None`.
 NULL = {200: {"type": "null"}}
 
@@ -48,8 +50,11 @@ class ApiSchema(AutoSchema):
         shape = self.get_response_serializers()
         if _is_shape(shape):
             # Not the 204 and 201 that drf-spectacular supposes for DELETE and for creation.
-            return {"200": self._get_response_for_code(shape, "200", direction=direction)}
-        return super()._get_response_bodies(direction)
+            bodies = {"200": self._get_response_for_code(shape, "200", direction=direction)}
+        else:
+            bodies = super()._get_response_bodies(direction)
+        error = self._get_response_for_code(ErrorJSON, "default", ["application/json"])
+        return bodies | {"default": {**error, "description": "An error"}}
 
     def _get_response_for_code(
         self,

@@ -28,6 +28,18 @@ def test_schema_is_valid_and_has_every_route(client, db, tmp_path):
     assert paths == {f"/v1/{route}" for route in documented_routes()}
 
 
+def test_every_operation_documents_its_errors(client, db):
+    document = client.get("/v1/schema/?format=json").json()
+
+    for operations in document["paths"].values():
+        for operation in operations.values():
+            [content] = operation["responses"]["default"]["content"].values()
+            assert content["schema"] == {"$ref": "#/components/schemas/Error"}
+    assert document["components"]["schemas"]["Error"]["properties"] == {
+        "detail": {"type": "string"}
+    }
+
+
 def documented_routes() -> set[str]:
     """Return the routes of `api/urls.py` without aliases."""
     [api] = [p for p in get_resolver().url_patterns if str(p.pattern) == "v1/"]

@@ -1,10 +1,16 @@
 """JSON about the server itself."""
 
-from typing import Literal
+from typing import Literal, NotRequired
 
 from typing_extensions import TypedDict
 
 from ...llm.catalog import Model
+
+
+class ErrorJSON(TypedDict):
+    """What is wrong; some errors have more fields. A failed turn has `error` instead."""
+
+    detail: NotRequired[str]
 
 
 class StatusJSON(TypedDict):
