@@ -129,7 +129,7 @@ def test_read_key_cannot_write(client_for, alice, route):
     reply = route.send(client_for(alice, scope="read"), **ids)
 
     reads = route.method == "get" or route.path.endswith(("/stream", "/preview-raw-payload"))
-    # The path that starts a turn ends like the one that streams it.
+    # This path also ends in /stream, but starts a turn.
     reads = reads and not route.path.endswith("/messages/stream")
     assert (reply.status_code == 403) == (not reads)
     assert stored() == before

@@ -186,7 +186,7 @@ def test_new_message_changes_etag(client, conversation):
 
     reply = client.get(url, headers={"If-None-Match": tag})
     assert (reply.status_code, len(reply.json()["in_context_message_ids"])) == (200, 2)
-    # Nor does it keep a change of the conversation's own fields from being written.
+    # The older tag still allows an edit, because a message does not change the version.
     assert client.patch(url, {"summary": "s"}, headers={"If-Match": tag}).status_code == 200
 
 

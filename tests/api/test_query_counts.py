@@ -123,7 +123,7 @@ def test_edit_query_count_does_not_grow_with_agents(
 
     # The block; a savepoint (2); the locked block; writes of the block and its revision;
     # the agents; their default conversations with their shared blocks, isolated blocks,
-    # message counts and system messages; writes of the last two.
+    # message counts and system messages; writes of the conversations and system messages.
     with django_assert_num_queries(KEY + 14):
         reply = client.patch(f"/v1/blocks/{block.pk}", {"value": "changed"})
 

@@ -167,7 +167,7 @@ EXTENSION_CASES = {
         {"block_details.0.revisions.0.restored_number": 1},
         "block_details.0.revisions: expected to restore earlier ones only",
     ),
-    # Undo would write it.
+    # Undo would write these attributes to the block.
     "a revision with more than a block's fields": (
         {"block_details.0.revisions.0.attributes": {"organization_id": "org-1", "label": "x"}},
         "block_details.0.revisions.0.attributes.organization_id: expected no such field",

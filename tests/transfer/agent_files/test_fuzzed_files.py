@@ -14,7 +14,7 @@ from conversations.domain.errors import DomainError
 from ...factories import make_agent, make_conversation, make_messages
 from .files import FLAT, NEWER, changed, export_agent, import_document
 
-# A prime number of values, so that a repeated shape does not always get the same one.
+# A prime number of values, so that repeated structures get different values.
 WRONG = [None, [], {}, "x", -1, 2**70, True, [[]], [{}], ["x"], "x" * 300]
 
 
