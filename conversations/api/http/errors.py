@@ -176,7 +176,7 @@ def exception_handler(error: Exception, context: dict[str, Any]) -> Response:
 def _unavailable(error: OperationalError, context: dict[str, Any]) -> Response:
     # A timeout, a lost connection, a full disk: nothing was written, and a retry may succeed.
     request: Request = context["request"]
-    cause = " ".join(str(error).split())
+    cause = str(error).strip().partition("\n")[0]  # The lines after it quote the statement.
     logger.error("%s %s: the database failed: %s", request.method, request.path, cause)
     set_rollback()
     response = Response(
