@@ -1,21 +1,42 @@
 """OpenAPI of the API, derived from URLs, docstrings, serializers and shapes."""
 
+from collections.abc import Callable
 from types import GenericAlias, UnionType
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 from drf_spectacular.openapi import AutoSchema
 from drf_spectacular.plumbing import ResolvedComponent, get_doc
+from drf_spectacular.utils import extend_schema
 from pydantic import TypeAdapter
 from pydantic.json_schema import GenerateJsonSchema
 from typing_extensions import is_typeddict
 
 from .shapes.server import ErrorJSON
 
-# drf-spectacular documents no body for `None`.
-NULL = {200: {"type": "null"}}
-
 Direction = Literal["request", "response"]
 Schema = dict[str, Any]
+# drf-spectacular documents no body for `None`.
+NULL = {200: {"type": "null"}}
+View = TypeVar("View", bound=Callable[..., Any])
+
+
+def operation(
+    operation_id: str,
+    *parameters: Any,
+    body: Any = None,
+    response: Any = NULL,
+) -> Callable[[View], View]:
+    """Describe what a method of a view reads and returns, besides its docstring.
+
+    Args:
+        operation_id: Names the operation in generated clients.
+        parameters: Serializers of the query, and headers.
+        body: The serializer of the body, if it takes one.
+        response: A TypedDict, or a list, dict or union of types; JSON null by default.
+    """
+    return extend_schema(
+        operation_id=operation_id, parameters=list(parameters), request=body, responses=response
+    )
 
 
 class _ShapeSchema(GenerateJsonSchema):
@@ -29,10 +50,7 @@ class _ShapeSchema(GenerateJsonSchema):
 
 
 class ApiSchema(AutoSchema):
-    """Describe operations by docstrings, and JSON responses by the shapes that build them.
-
-    `@extend_schema(responses=…)` takes a TypedDict, or a list, dict or union of types.
-    """
+    """Describe operations by docstrings, and JSON responses by the shapes that build them."""
 
     def get_summary(self) -> str:
         """Return the first line of the method's docstring."""

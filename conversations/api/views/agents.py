@@ -1,7 +1,6 @@
 """Agents and what is done with them."""
 
 from django.http import HttpResponse
-from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -23,6 +22,7 @@ from ..http.errors import InvalidRequest
 from ..http.filters import matching_agents
 from ..http.pagination import Order, page
 from ..http.validation import Query, read_body, read_query
+from ..schema import operation
 from ..serializers.agents import (
     ApprovalBody,
     ApprovalQuery,
@@ -64,11 +64,7 @@ def respond(request: Request, agent: Agent, relations: set[str] | None = None) -
 
 
 class AgentList(ApiView):
-    @extend_schema(
-        operation_id="agents_list",
-        parameters=[ListAgentsQuery],
-        responses=list[AgentJSON],
-    )
+    @operation("agents_list", ListAgentsQuery, response=list[AgentJSON])
     def get(self, request: Request) -> HttpResponse:
         """List agents."""
         query = read_query(request, ListAgentsQuery)
@@ -80,7 +76,7 @@ class AgentList(ApiView):
         found = page(rows, query, cursors=every, prefix="agent", order=order)
         return Response(agents_json(found, relations_asked(request, query)))
 
-    @extend_schema(operation_id="agents_create", request=CreateAgentBody, responses=AgentJSON)
+    @operation("agents_create", body=CreateAgentBody, response=AgentJSON)
     def post(self, request: Request) -> HttpResponse:
         """Create an agent."""
         body = read_body(request, CreateAgentBody)
@@ -102,7 +98,7 @@ class AgentList(ApiView):
 
 
 class AgentCount(ApiView):
-    @extend_schema(operation_id="agents_count", parameters=[CountAgentsQuery], responses=int)
+    @operation("agents_count", CountAgentsQuery, response=int)
     def get(self, request: Request) -> HttpResponse:
         """Count agents."""
         query = read_query(request, CountAgentsQuery)
@@ -111,14 +107,14 @@ class AgentCount(ApiView):
 
 
 class AgentDetail(ApiView):
-    @extend_schema(operation_id="agents_retrieve", parameters=[IncludeQuery], responses=AgentJSON)
+    @operation("agents_retrieve", IncludeQuery, response=AgentJSON)
     def get(self, request: Request, agent_id: str) -> HttpResponse:
         """Retrieve an agent."""
         query = read_query(request, IncludeQuery)
         agent = find_agent(request, agent_id, agents_of(request).with_blocks())
         return Response(agents_json([agent], relations_asked(request, query))[0])
 
-    @extend_schema(operation_id="agents_update", request=UpdateAgentBody, responses=AgentJSON)
+    @operation("agents_update", body=UpdateAgentBody, response=AgentJSON)
     def patch(self, request: Request, agent_id: str) -> HttpResponse:
         """Update an agent; `block_ids` and `tags` replace the whole list."""
         agent = find_agent(request, agent_id)
@@ -127,10 +123,7 @@ class AgentDetail(ApiView):
             changes["tools"] = changes.pop("tool_names")
         return respond(request, update_agent(agent, by=actor_of(request), **changes))
 
-    @extend_schema(
-        operation_id="agents_delete",
-        responses=dict[str, str],
-    )
+    @operation("agents_delete", response=dict[str, str])
     def delete(self, request: Request, agent_id: str) -> HttpResponse:
         """Delete an agent."""
         delete_agent(find_agent(request, agent_id), by=actor_of(request))
@@ -138,12 +131,7 @@ class AgentDetail(ApiView):
 
 
 class ToolApproval(ApiView):
-    @extend_schema(
-        operation_id="agents_tools_update_approval",
-        parameters=[ApprovalQuery],
-        request=ApprovalBody,
-        responses=AgentJSON,
-    )
+    @operation("agents_tools_update_approval", ApprovalQuery, body=ApprovalBody, response=AgentJSON)
     def patch(self, request: Request, agent_id: str, tool_name: str) -> HttpResponse:
         """Set whether each call of a tool needs approval.
 
@@ -159,9 +147,7 @@ class ToolApproval(ApiView):
 
 
 class ResetMessages(ApiView):
-    @extend_schema(
-        operation_id="agents_messages_reset", request=ResetMessagesBody, responses=AgentJSON
-    )
+    @operation("agents_messages_reset", body=ResetMessagesBody, response=AgentJSON)
     def patch(self, request: Request, agent_id: str) -> HttpResponse:
         """Clear the default conversation; its messages can be restored until purged."""
         read_body(request, ResetMessagesBody, required=False)
@@ -171,9 +157,7 @@ class ResetMessages(ApiView):
 
 
 class AgentContext(ApiView):
-    @extend_schema(
-        operation_id="agents_context", parameters=[ContextQuery], responses=ContextWindowJSON
-    )
+    @operation("agents_context", ContextQuery, response=ContextWindowJSON)
     def get(self, request: Request, agent_id: str) -> HttpResponse:
         """Retrieve an agent's context window."""
         query = read_query(request, ContextQuery)
@@ -183,12 +167,7 @@ class AgentContext(ApiView):
 
 
 class RecompileAgent(ApiView):
-    @extend_schema(
-        operation_id="agents_recompile",
-        parameters=[RecompileAgentQuery],
-        request=None,
-        responses=str,
-    )
+    @operation("agents_recompile", RecompileAgentQuery, response=str)
     def post(self, request: Request, agent_id: str) -> HttpResponse:
         """Recompile the system prompt of the default conversation."""
         query = read_query(request, RecompileAgentQuery)

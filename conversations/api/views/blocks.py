@@ -1,7 +1,6 @@
 """Blocks."""
 
 from django.http import HttpResponse
-from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -12,7 +11,7 @@ from ..http.etags import IF_MATCH, IF_NONE_MATCH, expected_version, tagged_by_ve
 from ..http.filters import matching_blocks
 from ..http.pagination import page
 from ..http.validation import read_body, read_query
-from ..schema import NULL
+from ..schema import operation
 from ..serializers.agents import BlockAgentsQuery
 from ..serializers.blocks import CountBlocksQuery, CreateBlockBody, ListBlocksQuery, UpdateBlockBody
 from ..shapes.agents import AgentJSON, agents_json
@@ -36,11 +35,7 @@ def edit_block(request: Request, block: Block) -> HttpResponse:
 
 
 class BlockList(ApiView):
-    @extend_schema(
-        operation_id="blocks_list",
-        parameters=[ListBlocksQuery],
-        responses=list[BlockJSON],
-    )
+    @operation("blocks_list", ListBlocksQuery, response=list[BlockJSON])
     def get(self, request: Request) -> HttpResponse:
         """List blocks."""
         query = read_query(request, ListBlocksQuery)
@@ -48,7 +43,7 @@ class BlockList(ApiView):
         found = page(matching_blocks(every, query), query, cursors=every, prefix="block")
         return Response([block_json(row) for row in found])
 
-    @extend_schema(operation_id="blocks_create", request=CreateBlockBody, responses=BlockJSON)
+    @operation("blocks_create", body=CreateBlockBody, response=BlockJSON)
     def post(self, request: Request) -> HttpResponse:
         """Create a block."""
         fields = read_body(request, CreateBlockBody)
@@ -57,7 +52,7 @@ class BlockList(ApiView):
 
 
 class BlockCount(ApiView):
-    @extend_schema(operation_id="blocks_count", parameters=[CountBlocksQuery], responses=int)
+    @operation("blocks_count", CountBlocksQuery, response=int)
     def get(self, request: Request) -> HttpResponse:
         """Count blocks."""
         query = read_query(request, CountBlocksQuery)
@@ -66,22 +61,17 @@ class BlockCount(ApiView):
 
 
 class BlockDetail(ApiView):
-    @extend_schema(operation_id="blocks_retrieve", parameters=[IF_NONE_MATCH], responses=BlockJSON)
+    @operation("blocks_retrieve", IF_NONE_MATCH, response=BlockJSON)
     def get(self, request: Request, block_id: str) -> HttpResponse:
         """Retrieve a block."""
         return tagged_block(request, find_block(request, block_id))
 
-    @extend_schema(
-        operation_id="blocks_update",
-        parameters=[IF_MATCH],
-        request=UpdateBlockBody,
-        responses=BlockJSON,
-    )
+    @operation("blocks_update", IF_MATCH, body=UpdateBlockBody, response=BlockJSON)
     def patch(self, request: Request, block_id: str) -> HttpResponse:
         """Update a block."""
         return edit_block(request, find_block(request, block_id))
 
-    @extend_schema(operation_id="blocks_delete", parameters=[IF_MATCH], responses=NULL)
+    @operation("blocks_delete", IF_MATCH)
     def delete(self, request: Request, block_id: str) -> HttpResponse:
         """Delete a block."""
         block = find_block(request, block_id)
@@ -90,11 +80,7 @@ class BlockDetail(ApiView):
 
 
 class BlockAgents(ApiView):
-    @extend_schema(
-        operation_id="blocks_agents",
-        parameters=[BlockAgentsQuery],
-        responses=list[AgentJSON],
-    )
+    @operation("blocks_agents", BlockAgentsQuery, response=list[AgentJSON])
     def get(self, request: Request, block_id: str) -> HttpResponse:
         """List the agents that a block is attached to."""
         block = find_block(request, block_id)

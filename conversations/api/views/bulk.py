@@ -3,13 +3,13 @@
 from collections.abc import Callable, Iterator
 
 from django.http import HttpResponse
-from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from ...domain.memory.bulk import Outcome, rebase_all, reset_all
 from ..auth import actor_of
 from ..http.validation import read_body
+from ..schema import operation
 from ..serializers.bulk import BulkBody
 from ..shapes.bulk import BulkJSON, bulk_json
 from .base import ApiView
@@ -34,14 +34,14 @@ def respond(
 
 
 class ResetIsolatedBlocks(ApiView):
-    @extend_schema(operation_id="agents_reset", request=BulkBody, responses=BulkJSON)
+    @operation("agents_reset", body=BulkBody, response=BulkJSON)
     def post(self, request: Request, agent_id: str, label: str) -> HttpResponse:
         """Reset a label in many of an agent's conversations to the shared text."""
         return respond(request, reset_all, agent_id, label)
 
 
 class RebaseIsolatedBlocks(ApiView):
-    @extend_schema(operation_id="agents_rebase", request=BulkBody, responses=BulkJSON)
+    @operation("agents_rebase", body=BulkBody, response=BulkJSON)
     def post(self, request: Request, agent_id: str, label: str) -> HttpResponse:
         """Merge shared changes to a label into many of an agent's conversations."""
         return respond(request, rebase_all, agent_id, label)

@@ -1,7 +1,6 @@
 """Conversations."""
 
 from django.http import HttpResponse
-from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -21,7 +20,7 @@ from ..http.etags import IF_MATCH, IF_NONE_MATCH, expected_version, tagged
 from ..http.filters import matching_conversations
 from ..http.pagination import Order, page
 from ..http.validation import read_body, read_query
-from ..schema import NULL
+from ..schema import operation
 from ..serializers.conversations import (
     ConversationAgentBody,
     CreateConversationBody,
@@ -49,11 +48,7 @@ def respond(request: Request, conversation: Conversation) -> HttpResponse:
 
 
 class ConversationList(ApiView):
-    @extend_schema(
-        operation_id="conversations_list",
-        parameters=[ListConversationsQuery],
-        responses=list[ConversationJSON],
-    )
+    @operation("conversations_list", ListConversationsQuery, response=list[ConversationJSON])
     def get(self, request: Request) -> HttpResponse:
         """List conversations."""
         query = read_query(request, ListConversationsQuery)
@@ -65,11 +60,11 @@ class ConversationList(ApiView):
         found = page(rows, query, cursors=every, prefix="conv", order=order)
         return Response(conversations_json(found))
 
-    @extend_schema(
-        operation_id="conversations_create",
-        parameters=[CreateConversationQuery],
-        request=CreateConversationBody,
-        responses=ConversationJSON,
+    @operation(
+        "conversations_create",
+        CreateConversationQuery,
+        body=CreateConversationBody,
+        response=ConversationJSON,
     )
     def post(self, request: Request) -> HttpResponse:
         """Create a conversation."""
@@ -90,20 +85,13 @@ class ConversationList(ApiView):
 
 
 class ConversationDetail(ApiView):
-    @extend_schema(
-        operation_id="conversations_retrieve",
-        parameters=[IF_NONE_MATCH],
-        responses=ConversationJSON,
-    )
+    @operation("conversations_retrieve", IF_NONE_MATCH, response=ConversationJSON)
     def get(self, request: Request, conversation_id: str) -> HttpResponse:
         """Retrieve a conversation."""
         return respond(request, find_conversation(request, conversation_id))
 
-    @extend_schema(
-        operation_id="conversations_update",
-        parameters=[IF_MATCH],
-        request=UpdateConversationBody,
-        responses=ConversationJSON,
+    @operation(
+        "conversations_update", IF_MATCH, body=UpdateConversationBody, response=ConversationJSON
     )
     def patch(self, request: Request, conversation_id: str) -> HttpResponse:
         """Update a conversation."""
@@ -116,7 +104,7 @@ class ConversationDetail(ApiView):
             update_conversation(conversation, by=by, expected_version=version, **changes),
         )
 
-    @extend_schema(operation_id="conversations_delete", parameters=[IF_MATCH], responses=NULL)
+    @operation("conversations_delete", IF_MATCH)
     def delete(self, request: Request, conversation_id: str) -> HttpResponse:
         """Delete a conversation."""
         conversation = find_conversation(request, conversation_id)
@@ -126,7 +114,7 @@ class ConversationDetail(ApiView):
 
 
 class RestoreConversation(ApiView):
-    @extend_schema(operation_id="conversations_restore", request=None, responses=ConversationJSON)
+    @operation("conversations_restore", response=ConversationJSON)
     def post(self, request: Request, conversation_id: str) -> HttpResponse:
         """Restore a deleted conversation."""
         every = Conversation.objects.in_organization(key_of(request).organization_id)
@@ -137,12 +125,7 @@ class RestoreConversation(ApiView):
 
 
 class ForkConversation(ApiView):
-    @extend_schema(
-        operation_id="conversations_fork",
-        parameters=[ForkQuery],
-        request=ForkBody,
-        responses=ConversationJSON,
-    )
+    @operation("conversations_fork", ForkQuery, body=ForkBody, response=ConversationJSON)
     def post(self, request: Request, conversation_id: str) -> HttpResponse:
         """Fork a conversation."""
         # The clients send a query; the body takes precedence.
@@ -164,12 +147,7 @@ class ForkConversation(ApiView):
 
 
 class RecompileConversation(ApiView):
-    @extend_schema(
-        operation_id="conversations_recompile",
-        parameters=[RecompileQuery],
-        request=ConversationAgentBody,
-        responses=str,
-    )
+    @operation("conversations_recompile", RecompileQuery, body=ConversationAgentBody, response=str)
     def post(self, request: Request, conversation_id: str) -> HttpResponse:
         """Recompile the system prompt of a conversation."""
         query = read_query(request, RecompileQuery)

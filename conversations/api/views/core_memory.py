@@ -1,7 +1,6 @@
 """An agent's shared blocks, under the client's name for them."""
 
 from django.http import HttpResponse
-from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -13,6 +12,7 @@ from ..auth import actor_of
 from ..http.etags import IF_MATCH, IF_NONE_MATCH
 from ..http.pagination import Order, page
 from ..http.validation import read_query
+from ..schema import operation
 from ..serializers.blocks import AttachedBlocksQuery, UpdateBlockBody
 from ..shapes.agents import AgentJSON, MemoryJSON, attached_blocks_json, memory_json
 from ..shapes.blocks import BlockJSON, block_json
@@ -23,7 +23,7 @@ from .finders import agents_of, find_agent, find_block
 
 
 class CoreMemory(ApiView):
-    @extend_schema(operation_id="agents_core_memory", responses=MemoryJSON)
+    @operation("agents_core_memory", response=MemoryJSON)
     def get(self, request: Request, agent_id: str) -> HttpResponse:
         """Retrieve an agent's memory."""
         agent = find_agent(request, agent_id, agents_of(request).with_blocks())
@@ -31,11 +31,7 @@ class CoreMemory(ApiView):
 
 
 class AgentBlockList(ApiView):
-    @extend_schema(
-        operation_id="agents_blocks_list",
-        parameters=[AttachedBlocksQuery],
-        responses=list[BlockJSON],
-    )
+    @operation("agents_blocks_list", AttachedBlocksQuery, response=list[BlockJSON])
     def get(self, request: Request, agent_id: str) -> HttpResponse:
         """List an agent's blocks in prompt order."""
         query = read_query(request, AttachedBlocksQuery)
@@ -46,21 +42,12 @@ class AgentBlockList(ApiView):
 
 
 class AgentBlockDetail(ApiView):
-    @extend_schema(
-        operation_id="agents_blocks_retrieve",
-        parameters=[IF_NONE_MATCH],
-        responses=BlockJSON,
-    )
+    @operation("agents_blocks_retrieve", IF_NONE_MATCH, response=BlockJSON)
     def get(self, request: Request, agent_id: str, label: str) -> HttpResponse:
         """Retrieve the block that an agent has for a label."""
         return tagged_block(request, self._find(request, agent_id, label))
 
-    @extend_schema(
-        operation_id="agents_blocks_update",
-        parameters=[IF_MATCH],
-        request=UpdateBlockBody,
-        responses=BlockJSON,
-    )
+    @operation("agents_blocks_update", IF_MATCH, body=UpdateBlockBody, response=BlockJSON)
     def patch(self, request: Request, agent_id: str, label: str) -> HttpResponse:
         """Update the block that an agent has for a label."""
         return edit_block(request, self._find(request, agent_id, label))
@@ -75,7 +62,7 @@ class AgentBlockDetail(ApiView):
 
 
 class AttachBlock(ApiView):
-    @extend_schema(operation_id="agents_blocks_attach", request=None, responses=AgentJSON)
+    @operation("agents_blocks_attach", response=AgentJSON)
     def patch(self, request: Request, agent_id: str, block_id: str) -> HttpResponse:
         """Attach a block to an agent."""
         agent = find_agent(request, agent_id)
@@ -84,7 +71,7 @@ class AttachBlock(ApiView):
 
 
 class DetachBlock(ApiView):
-    @extend_schema(operation_id="agents_blocks_detach", request=None, responses=AgentJSON)
+    @operation("agents_blocks_detach", response=AgentJSON)
     def patch(self, request: Request, agent_id: str, block_id: str) -> HttpResponse:
         """Detach a block from an agent."""
         agent = find_agent(request, agent_id)

@@ -3,7 +3,6 @@
 from collections.abc import Callable
 
 from django.http import HttpResponse
-from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -14,6 +13,7 @@ from ..http.etags import IF_MATCH, expected_version
 from ..http.filters import matching_revisions
 from ..http.pagination import page_by_number
 from ..http.validation import Serializer, read_body, read_query
+from ..schema import operation
 from ..serializers.history import ChangeQuery, ListRevisionsQuery, ReasonBody, RestoreRevisionBody
 from ..shapes.blocks import BlockJSON
 from ..shapes.history import ChangeJSON, RevisionJSON, change_json, revision_json
@@ -35,11 +35,7 @@ def respond(
 
 
 class RevisionList(ApiView):
-    @extend_schema(
-        operation_id="blocks_revisions",
-        parameters=[ListRevisionsQuery],
-        responses=list[RevisionJSON],
-    )
+    @operation("blocks_revisions", ListRevisionsQuery, response=list[RevisionJSON])
     def get(self, request: Request, block_id: str) -> HttpResponse:
         """List the revisions of a block, newest first."""
         block = find_block(request, block_id)
@@ -49,7 +45,7 @@ class RevisionList(ApiView):
 
 
 class BlockChange(ApiView):
-    @extend_schema(operation_id="blocks_diff", parameters=[ChangeQuery], responses=ChangeJSON)
+    @operation("blocks_diff", ChangeQuery, response=ChangeJSON)
     def get(self, request: Request, block_id: str) -> HttpResponse:
         """Compare two revisions of a block."""
         block = find_block(request, block_id)
@@ -59,36 +55,21 @@ class BlockChange(ApiView):
 
 
 class UndoBlock(ApiView):
-    @extend_schema(
-        operation_id="blocks_undo",
-        parameters=[IF_MATCH],
-        request=ReasonBody,
-        responses=BlockJSON,
-    )
+    @operation("blocks_undo", IF_MATCH, body=ReasonBody, response=BlockJSON)
     def post(self, request: Request, block_id: str) -> HttpResponse:
         """Undo the last edit of a block."""
         return respond(request, undo, block_id, ReasonBody)
 
 
 class RedoBlock(ApiView):
-    @extend_schema(
-        operation_id="blocks_redo",
-        parameters=[IF_MATCH],
-        request=ReasonBody,
-        responses=BlockJSON,
-    )
+    @operation("blocks_redo", IF_MATCH, body=ReasonBody, response=BlockJSON)
     def post(self, request: Request, block_id: str) -> HttpResponse:
         """Redo the last undone edit of a block."""
         return respond(request, redo, block_id, ReasonBody)
 
 
 class RestoreBlock(ApiView):
-    @extend_schema(
-        operation_id="blocks_restore",
-        parameters=[IF_MATCH],
-        request=RestoreRevisionBody,
-        responses=BlockJSON,
-    )
+    @operation("blocks_restore", IF_MATCH, body=RestoreRevisionBody, response=BlockJSON)
     def post(self, request: Request, block_id: str) -> HttpResponse:
         """Restore a block to one of its revisions."""
         return respond(request, restore_revision, block_id, RestoreRevisionBody)

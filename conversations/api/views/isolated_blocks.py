@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from typing import cast
 
 from django.http import HttpResponse
-from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -29,6 +28,7 @@ from ..http.etags import (
     tagged,
 )
 from ..http.validation import read_body, read_query
+from ..schema import operation
 from ..serializers.blocks import UpdateBlockBody
 from ..serializers.history import EffectiveBlocksQuery
 from ..serializers.isolated_blocks import (
@@ -59,11 +59,7 @@ def respond(request: Request, effective: EffectiveBlock) -> HttpResponse:
 
 
 class ConversationBlocks(ApiView):
-    @extend_schema(
-        operation_id="conversations_blocks",
-        parameters=[EffectiveBlocksQuery],
-        responses=list[EffectiveBlockJSON],
-    )
+    @operation("conversations_blocks", EffectiveBlocksQuery, response=list[EffectiveBlockJSON])
     def get(self, request: Request, conversation_id: str) -> HttpResponse:
         """List the effective blocks of a conversation in prompt order.
 
@@ -80,22 +76,13 @@ class ConversationBlocks(ApiView):
 
 
 class IsolatedBlockDetail(ApiView):
-    @extend_schema(
-        operation_id="conversations_isolated_block",
-        parameters=[IF_NONE_MATCH],
-        responses=EffectiveBlockJSON,
-    )
+    @operation("conversations_isolated_block", IF_NONE_MATCH, response=EffectiveBlockJSON)
     def get(self, request: Request, conversation_id: str, label: str) -> HttpResponse:
         """Retrieve the isolated block of a label."""
         conversation = find_conversation(request, conversation_id)
         return respond(request, compare(conversation, label).effective)
 
-    @extend_schema(
-        operation_id="conversations_isolate",
-        parameters=[IF_NONE],
-        request=IsolateBody,
-        responses=EffectiveBlockJSON,
-    )
+    @operation("conversations_isolate", IF_NONE, body=IsolateBody, response=EffectiveBlockJSON)
     def put(self, request: Request, conversation_id: str, label: str) -> HttpResponse:
         """Isolate a label."""
         conversation = find_conversation(request, conversation_id)
@@ -106,11 +93,8 @@ class IsolatedBlockDetail(ApiView):
             request, isolate_label(conversation, label, by=by, requires_absence=is_new, **body)
         )
 
-    @extend_schema(
-        operation_id="conversations_edit_isolated",
-        parameters=[IF_MATCH],
-        request=UpdateBlockBody,
-        responses=EffectiveBlockJSON,
+    @operation(
+        "conversations_edit_isolated", IF_MATCH, body=UpdateBlockBody, response=EffectiveBlockJSON
     )
     def patch(self, request: Request, conversation_id: str, label: str) -> HttpResponse:
         """Update the isolated block of a label."""
@@ -125,11 +109,7 @@ class IsolatedBlockDetail(ApiView):
             ),
         )
 
-    @extend_schema(
-        operation_id="conversations_release",
-        parameters=[IF_MATCH],
-        responses=EffectiveBlockJSON | None,
-    )
+    @operation("conversations_release", IF_MATCH, response=EffectiveBlockJSON | None)
     def delete(self, request: Request, conversation_id: str, label: str) -> HttpResponse:
         """Release the isolated block of a label."""
         conversation = find_conversation(request, conversation_id)
@@ -141,7 +121,7 @@ class IsolatedBlockDetail(ApiView):
 
 
 class ReleasedBlocks(ApiView):
-    @extend_schema(operation_id="conversations_released", responses=list[BlockJSON])
+    @operation("conversations_released", response=list[BlockJSON])
     def get(self, request: Request, conversation_id: str, label: str) -> HttpResponse:
         """List the released blocks of a label, newest first."""
         conversation = find_conversation(request, conversation_id)
@@ -150,10 +130,8 @@ class ReleasedBlocks(ApiView):
 
 
 class RestoreIsolatedBlock(ApiView):
-    @extend_schema(
-        operation_id="conversations_bring_back",
-        request=RestoreIsolatedBlockBody,
-        responses=EffectiveBlockJSON,
+    @operation(
+        "conversations_bring_back", body=RestoreIsolatedBlockBody, response=EffectiveBlockJSON
     )
     def post(self, request: Request, conversation_id: str, label: str) -> HttpResponse:
         """Restore a released block."""
@@ -163,7 +141,7 @@ class RestoreIsolatedBlock(ApiView):
 
 
 class CompareIsolatedBlock(ApiView):
-    @extend_schema(operation_id="conversations_diff", responses=ComparisonJSON)
+    @operation("conversations_diff", response=ComparisonJSON)
     def get(self, request: Request, conversation_id: str, label: str) -> HttpResponse:
         """Compare the base, the shared and the isolated text of a label."""
         comparison = compare(find_conversation(request, conversation_id), label)
@@ -171,12 +149,7 @@ class CompareIsolatedBlock(ApiView):
 
 
 class PromoteIsolatedBlock(ApiView):
-    @extend_schema(
-        operation_id="conversations_promote",
-        parameters=[IF_MATCH],
-        request=PromoteBody,
-        responses=PromotionJSON,
-    )
+    @operation("conversations_promote", IF_MATCH, body=PromoteBody, response=PromotionJSON)
     def post(self, request: Request, conversation_id: str, label: str) -> HttpResponse:
         """Write the isolated text of a label to the shared block."""
         conversation = find_conversation(request, conversation_id)
@@ -193,12 +166,7 @@ class PromoteIsolatedBlock(ApiView):
 
 
 class ResetIsolatedBlock(ApiView):
-    @extend_schema(
-        operation_id="conversations_reset",
-        parameters=[IF_MATCH],
-        request=ResetBody,
-        responses=EffectiveBlockJSON,
-    )
+    @operation("conversations_reset", IF_MATCH, body=ResetBody, response=EffectiveBlockJSON)
     def post(self, request: Request, conversation_id: str, label: str) -> HttpResponse:
         """Reset the isolated block of a label to the shared text."""
         conversation = find_conversation(request, conversation_id)
@@ -216,12 +184,7 @@ class ResetIsolatedBlock(ApiView):
 
 
 class RebaseIsolatedBlock(ApiView):
-    @extend_schema(
-        operation_id="conversations_rebase",
-        parameters=[IF_MATCH],
-        request=RebaseBody,
-        responses=RebaseJSON,
-    )
+    @operation("conversations_rebase", IF_MATCH, body=RebaseBody, response=RebaseJSON)
     def post(self, request: Request, conversation_id: str, label: str) -> HttpResponse:
         """Merge shared changes into the isolated block of a label."""
         conversation = find_conversation(request, conversation_id)

@@ -1,7 +1,6 @@
 """Messages of one conversation or of many."""
 
 from django.http import HttpResponse
-from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -13,6 +12,7 @@ from ..auth import key_of
 from ..http.filters import matching_messages
 from ..http.pagination import Order, page
 from ..http.validation import Query, read_body, read_query
+from ..schema import operation
 from ..serializers.messages import ConversationMessagesQuery, MessagesQuery
 from ..serializers.search import SearchBody
 from ..shapes.messages import MessageJSON, messages_json
@@ -53,11 +53,7 @@ def list_messages(request: Request, rows: MessageQuerySet, query: Query) -> Http
 
 
 class ConversationMessages(ApiView):
-    @extend_schema(
-        operation_id="conversations_messages_list",
-        parameters=[ConversationMessagesQuery],
-        responses=list[MessageJSON],
-    )
+    @operation("conversations_messages_list", ConversationMessagesQuery, response=list[MessageJSON])
     def get(self, request: Request, conversation_id: str) -> HttpResponse:
         """List the messages of a conversation, including compacted ones."""
         query = read_query(request, ConversationMessagesQuery)
@@ -67,11 +63,7 @@ class ConversationMessages(ApiView):
 
 
 class AgentMessages(ApiView):
-    @extend_schema(
-        operation_id="agents_messages_list",
-        parameters=[MessagesQuery],
-        responses=list[MessageJSON],
-    )
+    @operation("agents_messages_list", MessagesQuery, response=list[MessageJSON])
     def get(self, request: Request, agent_id: str) -> HttpResponse:
         """List messages of an agent's conversations."""
         query = read_query(request, MessagesQuery)
@@ -84,11 +76,7 @@ class AgentMessages(ApiView):
 
 
 class MessageList(ApiView):
-    @extend_schema(
-        operation_id="messages_list",
-        parameters=[MessagesQuery],
-        responses=list[MessageJSON],
-    )
+    @operation("messages_list", MessagesQuery, response=list[MessageJSON])
     def get(self, request: Request) -> HttpResponse:
         """List messages of all conversations."""
         query = read_query(request, MessagesQuery)
@@ -100,11 +88,7 @@ class MessageList(ApiView):
 class MessageSearch(ApiView):
     only_reads = True
 
-    @extend_schema(
-        operation_id="messages_search",
-        request=SearchBody,
-        responses=list[FoundMessageJSON],
-    )
+    @operation("messages_search", body=SearchBody, response=list[FoundMessageJSON])
     def post(self, request: Request) -> HttpResponse:
         """Search for messages that contain all words of a query, newest first.
 
@@ -126,7 +110,7 @@ class MessageSearch(ApiView):
 
 
 class MessageDetail(ApiView):
-    @extend_schema(operation_id="messages_retrieve", responses=list[MessageJSON])
+    @operation("messages_retrieve", response=list[MessageJSON])
     def get(self, request: Request, message_id: str) -> HttpResponse:
         """Retrieve a message, which can be several in the format of the API."""
         message = messages_of(request).get_or_none(pk=message_id)

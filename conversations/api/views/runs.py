@@ -1,7 +1,6 @@
 """Runs and their steps."""
 
 from django.http import HttpResponse
-from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -11,7 +10,7 @@ from ..auth import key_of
 from ..http.filters import Rows, matching_runs, matching_steps
 from ..http.pagination import Order, page
 from ..http.validation import read_query
-from ..schema import NULL
+from ..schema import operation
 from ..serializers.messages import ListMessagesQuery
 from ..serializers.runs import ListRunsQuery, ListStepsQuery
 from ..shapes.messages import MessageJSON
@@ -31,7 +30,7 @@ from .messages import list_links
 
 
 class RunList(ApiView):
-    @extend_schema(operation_id="runs_list", parameters=[ListRunsQuery], responses=list[RunJSON])
+    @operation("runs_list", ListRunsQuery, response=list[RunJSON])
     def get(self, request: Request) -> HttpResponse:
         """List runs."""
         query = read_query(request, ListRunsQuery)
@@ -47,12 +46,12 @@ class RunList(ApiView):
 
 
 class RunDetail(ApiView):
-    @extend_schema(operation_id="runs_retrieve", responses=RunJSON)
+    @operation("runs_retrieve", response=RunJSON)
     def get(self, request: Request, run_id: str) -> HttpResponse:
         """Retrieve a run."""
         return Response(run_json(find_run(request, run_id)))
 
-    @extend_schema(operation_id="runs_delete", responses=NULL)
+    @operation("runs_delete")
     def delete(self, request: Request, run_id: str) -> HttpResponse:
         """Delete a run."""
         delete_run(find_run(request, run_id))
@@ -60,11 +59,7 @@ class RunDetail(ApiView):
 
 
 class RunMessages(ApiView):
-    @extend_schema(
-        operation_id="runs_messages_list",
-        parameters=[ListMessagesQuery],
-        responses=list[MessageJSON],
-    )
+    @operation("runs_messages_list", ListMessagesQuery, response=list[MessageJSON])
     def get(self, request: Request, run_id: str) -> HttpResponse:
         """List the messages of a run, including those that started it."""
         query = read_query(request, ListMessagesQuery)
@@ -72,32 +67,28 @@ class RunMessages(ApiView):
 
 
 class RunUsage(ApiView):
-    @extend_schema(operation_id="runs_usage_retrieve", responses=RunUsageJSON)
+    @operation("runs_usage_retrieve", response=RunUsageJSON)
     def get(self, request: Request, run_id: str) -> HttpResponse:
         """Retrieve the token usage of a run."""
         return Response(run_usage_json(find_run(request, run_id).usage))
 
 
 class RunMetrics(ApiView):
-    @extend_schema(operation_id="runs_metrics_retrieve", responses=RunMetricsJSON)
+    @operation("runs_metrics_retrieve", response=RunMetricsJSON)
     def get(self, request: Request, run_id: str) -> HttpResponse:
         """Retrieve the duration of a run."""
         return Response(run_metrics_json(find_run(request, run_id)))
 
 
 class RunSteps(ApiView):
-    @extend_schema(
-        operation_id="runs_steps_list",
-        parameters=[ListStepsQuery],
-        responses=list[StepJSON],
-    )
+    @operation("runs_steps_list", ListStepsQuery, response=list[StepJSON])
     def get(self, request: Request, run_id: str) -> HttpResponse:
         """List the steps of a run."""
         return _list_steps(request, steps_of(request).filter(run=find_run(request, run_id)))
 
 
 class StepList(ApiView):
-    @extend_schema(operation_id="steps_list", parameters=[ListStepsQuery], responses=list[StepJSON])
+    @operation("steps_list", ListStepsQuery, response=list[StepJSON])
     def get(self, request: Request) -> HttpResponse:
         """List steps."""
         return _list_steps(request, steps_of(request))
@@ -112,18 +103,14 @@ def _list_steps(request: Request, rows: Rows) -> HttpResponse:
 
 
 class StepDetail(ApiView):
-    @extend_schema(operation_id="steps_retrieve", responses=StepJSON)
+    @operation("steps_retrieve", response=StepJSON)
     def get(self, request: Request, step_id: str) -> HttpResponse:
         """Retrieve a step."""
         return Response(step_json(find_step(request, step_id)))
 
 
 class StepMessages(ApiView):
-    @extend_schema(
-        operation_id="steps_messages_list",
-        parameters=[ListMessagesQuery],
-        responses=list[MessageJSON],
-    )
+    @operation("steps_messages_list", ListMessagesQuery, response=list[MessageJSON])
     def get(self, request: Request, step_id: str) -> HttpResponse:
         """List the messages of a step."""
         query = read_query(request, ListMessagesQuery)

@@ -5,7 +5,6 @@ from typing import Any
 from django.db import connection
 from django.http import HttpResponse
 from django.urls import Resolver404, resolve
-from drf_spectacular.utils import extend_schema
 from rest_framework.exceptions import NotFound
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -15,6 +14,7 @@ from ...llm.catalog import available_models
 from ...models import Agent
 from ..auth import key_of
 from ..http.validation import Query, read_query
+from ..schema import operation
 from ..serializers.server import TagsQuery
 from ..shapes.server import ModelJSON, StatusJSON, model_json
 from .base import ApiView
@@ -24,14 +24,14 @@ class Health(ApiView):
     authentication_classes = []
     permission_classes = []
 
-    @extend_schema(operation_id="health", responses=StatusJSON)
+    @operation("health", response=StatusJSON)
     def get(self, request: Request) -> HttpResponse:
         """Return whether the process responds; no key is needed."""
         return Response({"version": __version__, "status": "ok"})
 
 
 class Ready(Health):
-    @extend_schema(operation_id="ready", responses=StatusJSON)
+    @operation("ready", response=StatusJSON)
     def get(self, request: Request) -> HttpResponse:
         """Return whether the database responds; no key is needed."""
         with connection.cursor() as cursor:
@@ -40,18 +40,14 @@ class Ready(Health):
 
 
 class ModelList(ApiView):
-    @extend_schema(operation_id="models_list", responses=list[ModelJSON])
+    @operation("models_list", response=list[ModelJSON])
     def get(self, request: Request) -> HttpResponse:
         """List the available models."""
         return Response([model_json(row) for row in available_models()])
 
 
 class TagList(ApiView):
-    @extend_schema(
-        operation_id="tags_list",
-        parameters=[TagsQuery],
-        responses=list[str],
-    )
+    @operation("tags_list", TagsQuery, response=list[str])
     def get(self, request: Request) -> HttpResponse:
         """List the tags of all agents in alphabetical order."""
         query = read_query(request, TagsQuery)

@@ -4,7 +4,7 @@ import json
 
 from django.http import HttpResponse
 from drf_spectacular.types import OpenApiTypes
-from drf_spectacular.utils import OpenApiParameter, extend_schema
+from drf_spectacular.utils import OpenApiParameter
 from rest_framework.parsers import MultiPartParser
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -17,6 +17,7 @@ from ...transfer.agent_files.write import export_agent
 from ..auth import actor_of, key_of
 from ..http.errors import BodyTooLarge
 from ..http.validation import read_form, read_query
+from ..schema import operation
 from ..serializers.transfer import ExportQuery, ImportForm
 from ..shapes.agents import ImportedAgentsJSON
 from .base import ApiView
@@ -28,17 +29,15 @@ class ImportAgentFile(ApiView):
 
     parser_classes = [MultiPartParser]
 
-    @extend_schema(
-        operation_id="agents_import",
-        request={"multipart/form-data": ImportForm},
-        parameters=[
-            OpenApiParameter(
-                "X-Override-Embedding-Model",
-                location=OpenApiParameter.HEADER,
-                description="Oldest name of `embedding`.",
-            )
-        ],
-        responses=ImportedAgentsJSON,
+    @operation(
+        "agents_import",
+        OpenApiParameter(
+            "X-Override-Embedding-Model",
+            location=OpenApiParameter.HEADER,
+            description="Oldest name of `embedding`.",
+        ),
+        body={"multipart/form-data": ImportForm},
+        response=ImportedAgentsJSON,
     )
     def post(self, request: Request) -> HttpResponse:
         """Import an agent file."""
@@ -65,9 +64,7 @@ class ImportAgentFile(ApiView):
 class ExportAgent(ApiView):
     """`GET /v1/agents/{id}/export`."""
 
-    @extend_schema(
-        operation_id="agents_export", parameters=[ExportQuery], responses=OpenApiTypes.OBJECT
-    )
+    @operation("agents_export", ExportQuery, response=OpenApiTypes.OBJECT)
     def get(self, request: Request, agent_id: str) -> HttpResponse:
         """Export an agent as an agent file."""
         query = read_query(request, ExportQuery)

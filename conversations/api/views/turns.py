@@ -5,7 +5,7 @@ from typing import Any
 
 from django.http.response import HttpResponseBase
 from drf_spectacular.types import OpenApiTypes
-from drf_spectacular.utils import OpenApiResponse, extend_schema
+from drf_spectacular.utils import OpenApiResponse
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -19,6 +19,7 @@ from ..auth import actor_of
 from ..http.errors import InvalidRequest
 from ..http.validation import read_body, read_query
 from ..run_response import ResponseOptions, respond
+from ..schema import operation
 from ..serializers.turns import (
     CancelBody,
     CancelQuery,
@@ -97,7 +98,7 @@ def _idempotency_key(request: Request) -> str | None:
 
 
 class SendToConversation(ConversationMessages):
-    @extend_schema(operation_id="conversations_messages_create", request=SendBody, responses=ANSWER)
+    @operation("conversations_messages_create", body=SendBody, response=ANSWER)
     def post(self, request: Request, conversation_id: str) -> HttpResponseBase:
         """Send messages to a conversation."""
         body = read_body(request, SendBody)
@@ -108,7 +109,7 @@ class SendToConversation(ConversationMessages):
 
 
 class SendToAgent(AgentMessages):
-    @extend_schema(operation_id="agents_messages_create", request=SendBody, responses=ANSWER)
+    @operation("agents_messages_create", body=SendBody, response=ANSWER)
     def post(self, request: Request, agent_id: str) -> HttpResponseBase:
         """Send messages to an agent."""
         body = read_body(request, SendBody)
@@ -121,7 +122,7 @@ class SendToAgent(AgentMessages):
 
 
 class StreamFromAgent(ApiView):
-    @extend_schema(operation_id="agents_messages_stream", request=SendBody, responses=STREAM)
+    @operation("agents_messages_stream", body=SendBody, response=STREAM)
     def post(self, request: Request, agent_id: str) -> HttpResponseBase:
         """Send messages to an agent and stream the response."""
         body = read_body(request, SendBody)
@@ -130,7 +131,7 @@ class StreamFromAgent(ApiView):
 
 
 class SendToAgentAsync(ApiView):
-    @extend_schema(operation_id="agents_messages_create_async", request=SendBody, responses=RunJSON)
+    @operation("agents_messages_create_async", body=SendBody, response=RunJSON)
     def post(self, request: Request, agent_id: str) -> HttpResponseBase:
         """Send messages to an agent and return the run at once."""
         body = read_body(request, SendBody)
@@ -145,9 +146,7 @@ class SendToAgentAsync(ApiView):
 class StreamConversation(ApiView):
     only_reads = True
 
-    @extend_schema(
-        operation_id="conversations_messages_stream", request=StreamBody, responses=STREAM
-    )
+    @operation("conversations_messages_stream", body=StreamBody, response=STREAM)
     def post(self, request: Request, conversation_id: str) -> HttpResponseBase:
         """Stream the events of a run.
 
@@ -193,7 +192,7 @@ def _follow(request: Request, run: Run, body: dict[str, Any]) -> HttpResponseBas
 class StreamRun(ApiView):
     only_reads = True
 
-    @extend_schema(operation_id="runs_messages_stream", request=StreamBody, responses=STREAM)
+    @operation("runs_messages_stream", body=StreamBody, response=STREAM)
     def post(self, request: Request, run_id: str) -> HttpResponseBase:
         """Stream the events of a run, from the beginning or after `starting_after`."""
         body = read_body(request, StreamBody, required=False)
@@ -201,12 +200,7 @@ class StreamRun(ApiView):
 
 
 class CancelConversation(ApiView):
-    @extend_schema(
-        operation_id="conversations_cancel",
-        parameters=[CancelQuery],
-        request=None,
-        responses=dict[str, str],
-    )
+    @operation("conversations_cancel", CancelQuery, response=dict[str, str])
     def post(self, request: Request, conversation_id: str) -> HttpResponseBase:
         """Cancel the active run of a conversation."""
         query = read_query(request, CancelQuery)
@@ -215,11 +209,7 @@ class CancelConversation(ApiView):
 
 
 class CancelAgent(ApiView):
-    @extend_schema(
-        operation_id="agents_messages_cancel",
-        request=CancelBody,
-        responses=dict[str, str],
-    )
+    @operation("agents_messages_cancel", body=CancelBody, response=dict[str, str])
     def post(self, request: Request, agent_id: str) -> HttpResponseBase:
         """Cancel the given runs, or all active runs of an agent's conversations."""
         body = read_body(request, CancelBody, required=False)
@@ -231,7 +221,7 @@ class CancelAgent(ApiView):
 
 
 class CancelRun(ApiView):
-    @extend_schema(operation_id="runs_cancel", request=None, responses=dict[str, str])
+    @operation("runs_cancel", response=dict[str, str])
     def post(self, request: Request, run_id: str) -> HttpResponseBase:
         """Cancel a run."""
         run = find_run(request, run_id)
@@ -252,11 +242,7 @@ def _cancel(active: Iterable[Run], error: Conflict) -> Response:
 
 
 class CompactConversation(ApiView):
-    @extend_schema(
-        operation_id="conversations_messages_compact",
-        request=CompactBody,
-        responses=CompactionJSON,
-    )
+    @operation("conversations_messages_compact", body=CompactBody, response=CompactionJSON)
     def post(self, request: Request, conversation_id: str) -> HttpResponseBase:
         """Replace old messages of a conversation with a summary."""
         body = read_body(request, CompactBody, required=False)
@@ -265,9 +251,7 @@ class CompactConversation(ApiView):
 
 
 class CompactAgent(ApiView):
-    @extend_schema(
-        operation_id="agents_messages_compact", request=CompactBody, responses=CompactionJSON
-    )
+    @operation("agents_messages_compact", body=CompactBody, response=CompactionJSON)
     def post(self, request: Request, agent_id: str) -> HttpResponseBase:
         """Replace old messages of the default conversation with a summary."""
         body = read_body(request, CompactBody, required=False)
@@ -293,11 +277,7 @@ def _compact(
 class PreviewRequest(ApiView):
     only_reads = True
 
-    @extend_schema(
-        operation_id="conversations_messages_preview",
-        request=SendBody,
-        responses=OpenApiTypes.OBJECT,
-    )
+    @operation("conversations_messages_preview", body=SendBody, response=OpenApiTypes.OBJECT)
     def post(self, request: Request, conversation_id: str) -> HttpResponseBase:
         """Preview the request that the model provider would receive.
 
