@@ -21,24 +21,16 @@ from .renderers import dumped
 
 TAG = re.compile(r'"(?P<version>[0-9]{1,9})(?:-[0-9a-f]{8})?"')
 
-IF_MATCH = OpenApiParameter(
-    "If-Match",
-    str,
-    OpenApiParameter.HEADER,
-    description="The ETag that the write is based on; 412 when it is no longer the newest.",
+
+def _header(name: str, description: str) -> OpenApiParameter:
+    return OpenApiParameter(name, str, OpenApiParameter.HEADER, description=description)
+
+
+IF_MATCH = _header(
+    "If-Match", "The ETag that the write is based on; 412 when it is no longer the newest."
 )
-IF_NONE = OpenApiParameter(
-    "If-None-Match",
-    str,
-    OpenApiParameter.HEADER,
-    description="* when there may be none yet; 412 when there is one.",
-)
-IF_NONE_MATCH = OpenApiParameter(
-    "If-None-Match",
-    str,
-    OpenApiParameter.HEADER,
-    description="An ETag; 304 without a body when it is still the newest.",
-)
+IF_NONE = _header("If-None-Match", "* when there may be none yet; 412 when there is one.")
+IF_NONE_MATCH = _header("If-None-Match", "An ETag; 304 without a body when it is still the newest.")
 
 
 def expected_version(request: Request) -> int | None:

@@ -13,19 +13,22 @@ Rows = Any
 Role = Message.Role
 
 
+def _filtered(rows: Rows, query: Query, **lookups: str) -> Rows:
+    """Return the rows that match the given parameters; `lookups` has each one's lookup."""
+    given = {lookup: query[name] for name, lookup in lookups.items() if name in query}
+    return rows.filter(**given)
+
+
 def matching_conversations(rows: Rows, query: Query) -> Rows:
     """Return the live conversations that match, without default ones."""
     rows = rows.live().filter(is_default=False)
     if not query["show_hidden"]:
         rows = rows.filter(hidden=False)
-    if "agent_id" in query:
-        rows = rows.filter(agent=query["agent_id"])
+    rows = _filtered(rows, query, agent_id="agent", summary_search="summary__icontains")
     if query["archive_status"] != "all":
         rows = rows.archived(query["archive_status"] == "archived")
     if "isolated_label" in query or query["drift"]:
         rows = rows.with_isolated(label=query.get("isolated_label"), drifts=query["drift"])
-    if "summary_search" in query:
-        rows = rows.filter(summary__icontains=query["summary_search"])
     return rows
 
 
@@ -34,16 +37,16 @@ def matching_blocks(rows: Rows, query: Query) -> Rows:
     rows = rows.live() if query["include_isolated"] else rows.ordinary()
     if not query["show_hidden_blocks"]:
         rows = rows.exclude(hidden=True)
-    for parameter, condition in (
-        ("label", "label"),
-        ("name", "template_name"),
-        ("project_id", "project_id"),
-        ("label_search", "label__icontains"),
-        ("value_search", "value__icontains"),
-        ("description_search", "description__icontains"),
-    ):
-        if parameter in query:
-            rows = rows.filter(**{condition: query[parameter]})
+    rows = _filtered(
+        rows,
+        query,
+        label="label",
+        name="template_name",
+        project_id="project_id",
+        label_search="label__icontains",
+        value_search="value__icontains",
+        description_search="description__icontains",
+    )
     if query["templates_only"]:
         rows = rows.filter(is_template=True)
     if query["identifier_keys"] or "identity_id" in query:
@@ -67,13 +70,9 @@ def matching_agents(rows: Rows, query: Query) -> Rows:
     rows = rows.live()
     if not query["show_hidden_agents"]:
         rows = rows.exclude(hidden=True)
-    for parameter, condition in (
-        ("name", "name"),
-        ("query_text", "name__icontains"),
-        ("created_by_id", "created_by"),
-    ):
-        if parameter in query:
-            rows = rows.filter(**{condition: query[parameter]})
+    rows = _filtered(
+        rows, query, name="name", query_text="name__icontains", created_by_id="created_by"
+    )
     absent = ("project_id", "template_id", "base_template_id", "identity_id", "last_stop_reason")
     if query["identifier_keys"] or any(parameter in query for parameter in absent):
         rows = rows.none()
@@ -113,22 +112,19 @@ def _is_of_types(types: list[str], path: str) -> Q:
 
 def matching_revisions(rows: Rows, query: Query) -> Rows:
     """Return the revisions that match."""
-    for parameter, condition in (("source", "source"), ("written_by_id", "written_by")):
-        if parameter in query:
-            rows = rows.filter(**{condition: query[parameter]})
-    return rows
+    return _filtered(rows, query, source="source", written_by_id="written_by")
 
 
 def matching_steps(rows: Rows, query: Query) -> Rows:
     """Return the steps that match."""
-    for parameter, condition in (
-        ("agent_id", "run__agent"),
-        ("model", "model"),
-        ("start_date", "created_at__gte"),
-        ("end_date", "created_at__lte"),
-    ):
-        if parameter in query:
-            rows = rows.filter(**{condition: query[parameter]})
+    rows = _filtered(
+        rows,
+        query,
+        agent_id="run__agent",
+        model="model",
+        start_date="created_at__gte",
+        end_date="created_at__lte",
+    )
     # Steps have no feedback, tags or traces here.
     absent = query.get("has_feedback") or query["tags"] or query["trace_ids"]
     if absent or any(parameter in query for parameter in ("feedback", "project_id")):
@@ -138,9 +134,14 @@ def matching_steps(rows: Rows, query: Query) -> Rows:
 
 def matching_runs(rows: Rows, query: Query) -> Rows:
     """Return the runs that match."""
-    for parameter in ("agent_id", "conversation_id", "background", "stop_reason"):
-        if parameter in query:
-            rows = rows.filter(**{parameter: query[parameter]})
+    rows = _filtered(
+        rows,
+        query,
+        agent_id="agent",
+        conversation_id="conversation",
+        background="background",
+        stop_reason="stop_reason",
+    )
     if query["agent_ids"]:
         rows = rows.filter(agent__in=query["agent_ids"])
     if query["statuses"]:

@@ -29,14 +29,14 @@ def _shown(value: Any) -> str:
 class StrictString(serializers.CharField):
     """A string, not trimmed. NUL and lone surrogates are rejected by DRF's own validators."""
 
-    def __init__(self, **kwargs: Any):
-        kwargs.setdefault("allow_blank", True)
-        super().__init__(**{"trim_whitespace": False, **kwargs})
-        self.error_messages |= {
-            "blank": "expected at least one character, got an empty string",
-            "null": "expected a string, got null",
-            "required": "field required",
-        }
+    default_error_messages = {
+        "blank": "expected at least one character, got an empty string",
+        "null": "expected a string, got null",
+        "required": "field required",
+    }
+
+    def __init__(self, *, allow_blank: bool = True, **kwargs: Any):
+        super().__init__(allow_blank=allow_blank, trim_whitespace=False, **kwargs)
 
     def to_internal_value(self, data: Any) -> Any:
         if not isinstance(data, str):
@@ -76,24 +76,22 @@ class Id(StrictString):
 class StrictInteger(serializers.IntegerField):
     """An integer of the database's 4 bytes; in a query, its digits."""
 
+    default_error_messages = {
+        "null": "expected an integer, got null",
+        "required": "field required",
+        # Django's validators fill these in.
+        "min_value": "expected at least %(limit_value)s, got %(value)s",
+        "max_value": "expected at most %(limit_value)s, got %(value)s",
+    }
+
     def __init__(self, *, min_value: int = -(2**31), max_value: int = 2**31 - 1, **kwargs: Any):
-        self.minimum, self.maximum = min_value, max_value
         super().__init__(min_value=min_value, max_value=max_value, **kwargs)
-        self.error_messages |= {
-            "null": "expected an integer, got null",
-            "required": "field required",
-        }
 
     def to_internal_value(self, data: Any) -> int:
         is_number = isinstance(data, int) and not isinstance(data, bool)
         if not (is_number or (isinstance(data, str) and data.lstrip("+-").isdecimal())):
             raise serializers.ValidationError(f"expected an integer, got {_shown(data)}")
-        number = super().to_internal_value(data)
-        if number < self.minimum:
-            raise serializers.ValidationError(f"expected at least {self.minimum}, got {number}")
-        if number > self.maximum:
-            raise serializers.ValidationError(f"expected at most {self.maximum}, got {number}")
-        return number
+        return super().to_internal_value(data)
 
 
 class StrictBoolean(serializers.BooleanField):

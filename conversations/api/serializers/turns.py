@@ -253,12 +253,6 @@ class CompactBody(Input):
         return kept
 
 
-class CancelQuery(Input):
-    """The query of POST /v1/conversations/{id}/cancel."""
-
-    agent_id = Id("agent", required=False)
-
-
 class CancelBody(Input):
     """The body of POST /v1/agents/{id}/messages/cancel."""
 

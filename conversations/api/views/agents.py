@@ -37,7 +37,7 @@ from ..serializers.context import ContextQuery, RecompileAgentQuery
 from ..shapes.agents import AgentJSON, agents_json
 from ..shapes.context import ContextWindowJSON, context_window_json
 from .base import ApiView
-from .finders import agents_of, find_agent, find_agent_conversation, find_blocks
+from .finders import agents_of, find, find_agent_conversation, find_blocks, resolve_conversation
 
 ORDER_FIELDS = {
     "created_at": "created_at",
@@ -111,13 +111,13 @@ class AgentDetail(ApiView):
     def get(self, request: Request, agent_id: str) -> HttpResponse:
         """Retrieve an agent."""
         query = read_query(request, IncludeQuery)
-        agent = find_agent(request, agent_id, agents_of(request).with_blocks())
+        agent = find(agents_of(request).with_blocks(), agent_id)
         return Response(agents_json([agent], relations_asked(request, query))[0])
 
     @operation("agents_update", body=UpdateAgentBody, response=AgentJSON)
     def patch(self, request: Request, agent_id: str) -> HttpResponse:
         """Update an agent; `block_ids` and `tags` replace the whole list."""
-        agent = find_agent(request, agent_id)
+        agent = find(agents_of(request), agent_id)
         changes = _verb_fields(request, read_body(request, UpdateAgentBody))
         if "tool_names" in changes:
             changes["tools"] = changes.pop("tool_names")
@@ -126,7 +126,7 @@ class AgentDetail(ApiView):
     @operation("agents_delete", response=dict[str, str])
     def delete(self, request: Request, agent_id: str) -> HttpResponse:
         """Delete an agent."""
-        delete_agent(find_agent(request, agent_id), by=actor_of(request))
+        delete_agent(find(agents_of(request), agent_id), by=actor_of(request))
         return Response({"message": f"Agent id={agent_id} successfully deleted"})
 
 
@@ -137,7 +137,7 @@ class ToolApproval(ApiView):
 
         `requires_approval` is a query parameter or a field of the body.
         """
-        agent = find_agent(request, agent_id)
+        agent = find(agents_of(request), agent_id)
         body = read_body(request, ApprovalBody, required=False)
         required = (read_query(request, ApprovalQuery) | body).get("requires_approval")
         if required is None:
@@ -151,9 +151,9 @@ class ResetMessages(ApiView):
     def patch(self, request: Request, agent_id: str) -> HttpResponse:
         """Clear the default conversation; its messages can be restored until purged."""
         read_body(request, ResetMessagesBody, required=False)
-        agent = find_agent(request, agent_id)
-        clear_conversation(find_agent_conversation(request, agent, None), by=actor_of(request))
-        return respond(request, agent)
+        conversation = resolve_conversation(request, agent_id)
+        clear_conversation(conversation, by=actor_of(request))
+        return respond(request, conversation.agent)
 
 
 class AgentContext(ApiView):
@@ -161,7 +161,7 @@ class AgentContext(ApiView):
     def get(self, request: Request, agent_id: str) -> HttpResponse:
         """Retrieve an agent's context window."""
         query = read_query(request, ContextQuery)
-        agent = find_agent(request, agent_id)
+        agent = find(agents_of(request), agent_id)
         conversation = find_agent_conversation(request, agent, query.get("conversation_id"))
         return Response(context_window_json(context_window(conversation)))
 
@@ -171,7 +171,7 @@ class RecompileAgent(ApiView):
     def post(self, request: Request, agent_id: str) -> HttpResponse:
         """Recompile the system prompt of the default conversation."""
         query = read_query(request, RecompileAgentQuery)
-        conversation = find_agent_conversation(request, find_agent(request, agent_id), None)
+        conversation = resolve_conversation(request, agent_id)
         if query["dry_run"]:
             return Response(preview_prompt(conversation).text)
         return Response(recompile(conversation))

@@ -18,7 +18,7 @@ from ..shapes.agents import AgentJSON, agents_json
 from ..shapes.blocks import BlockJSON, block_json
 from .agents import relations_asked
 from .base import ApiView
-from .finders import find_block
+from .finders import blocks_of, find
 
 
 def tagged_block(request: Request, block: Block) -> HttpResponse:
@@ -64,17 +64,17 @@ class BlockDetail(ApiView):
     @operation("blocks_retrieve", IF_NONE_MATCH, response=BlockJSON)
     def get(self, request: Request, block_id: str) -> HttpResponse:
         """Retrieve a block."""
-        return tagged_block(request, find_block(request, block_id))
+        return tagged_block(request, find(blocks_of(request), block_id))
 
     @operation("blocks_update", IF_MATCH, body=UpdateBlockBody, response=BlockJSON)
     def patch(self, request: Request, block_id: str) -> HttpResponse:
         """Update a block."""
-        return edit_block(request, find_block(request, block_id))
+        return edit_block(request, find(blocks_of(request), block_id))
 
     @operation("blocks_delete", IF_MATCH)
     def delete(self, request: Request, block_id: str) -> HttpResponse:
         """Delete a block."""
-        block = find_block(request, block_id)
+        block = find(blocks_of(request), block_id)
         delete_block(block, by=actor_of(request), expected_version=expected_version(request))
         return Response(None)
 
@@ -83,7 +83,7 @@ class BlockAgents(ApiView):
     @operation("blocks_agents", BlockAgentsQuery, response=list[AgentJSON])
     def get(self, request: Request, block_id: str) -> HttpResponse:
         """List the agents that a block is attached to."""
-        block = find_block(request, block_id)
+        block = find(blocks_of(request), block_id)
         query = read_query(request, BlockAgentsQuery)
         every = Agent.objects.in_organization(key_of(request).organization_id)
         rows = every.live().filter(block_links__block=block).with_blocks()

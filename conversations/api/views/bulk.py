@@ -13,14 +13,14 @@ from ..schema import operation
 from ..serializers.bulk import BulkBody
 from ..shapes.bulk import BulkJSON, bulk_json
 from .base import ApiView
-from .finders import find_agent
+from .finders import agents_of, find
 
 
 def respond(
     request: Request, verb: Callable[..., Iterator[Outcome]], agent_id: str, label: str
 ) -> HttpResponse:
     """Run a verb on a label in the conversations that the body selects."""
-    agent = find_agent(request, agent_id)
+    agent = find(agents_of(request), agent_id)
     body = read_body(request, BulkBody, required=False)
     outcomes = verb(
         agent,

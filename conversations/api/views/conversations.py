@@ -11,10 +11,10 @@ from ...domain.conversations.conversations import (
     restore_conversation,
     update_conversation,
 )
-from ...domain.errors import NotFound, UnknownId
+from ...domain.errors import NotFound
 from ...domain.memory.prompt import preview_prompt, recompile
 from ...ids import is_id
-from ...models import Conversation, Message
+from ...models import Conversation
 from ..auth import actor_of, key_of
 from ..http.etags import IF_MATCH, IF_NONE_MATCH, expected_version, tagged
 from ..http.filters import matching_conversations
@@ -33,7 +33,7 @@ from ..serializers.conversations import (
 )
 from ..shapes.conversations import ConversationJSON, conversations_json
 from .base import ApiView
-from .finders import agents_of, find_conversation, messages_of, resolve_conversation
+from .finders import agents_of, conversations_of, find, messages_of, resolve_conversation
 
 ORDER_FIELDS = {
     "created_at": "created_at",
@@ -88,14 +88,14 @@ class ConversationDetail(ApiView):
     @operation("conversations_retrieve", IF_NONE_MATCH, response=ConversationJSON)
     def get(self, request: Request, conversation_id: str) -> HttpResponse:
         """Retrieve a conversation."""
-        return respond(request, find_conversation(request, conversation_id))
+        return respond(request, find(conversations_of(request), conversation_id))
 
     @operation(
         "conversations_update", IF_MATCH, body=UpdateConversationBody, response=ConversationJSON
     )
     def patch(self, request: Request, conversation_id: str) -> HttpResponse:
         """Update a conversation."""
-        conversation = find_conversation(request, conversation_id)
+        conversation = find(conversations_of(request), conversation_id)
         changes = read_body(request, UpdateConversationBody)
         version = expected_version(request)
         by = actor_of(request)
@@ -107,7 +107,7 @@ class ConversationDetail(ApiView):
     @operation("conversations_delete", IF_MATCH)
     def delete(self, request: Request, conversation_id: str) -> HttpResponse:
         """Delete a conversation."""
-        conversation = find_conversation(request, conversation_id)
+        conversation = find(conversations_of(request), conversation_id)
         version = expected_version(request)
         delete_conversation(conversation, by=actor_of(request), expected_version=version)
         return Response(None)
@@ -118,9 +118,7 @@ class RestoreConversation(ApiView):
     def post(self, request: Request, conversation_id: str) -> HttpResponse:
         """Restore a deleted conversation."""
         every = Conversation.objects.in_organization(key_of(request).organization_id)
-        conversation = every.get_or_none(pk=conversation_id)
-        if conversation is None:
-            raise UnknownId(Conversation, conversation_id)
+        conversation = find(every, conversation_id)
         return respond(request, restore_conversation(conversation, by=actor_of(request)))
 
 
@@ -131,11 +129,8 @@ class ForkConversation(ApiView):
         # The clients send a query; the body takes precedence.
         query = read_query(request, ForkQuery) | read_body(request, ForkBody, required=False)
         source = resolve_conversation(request, conversation_id, query.get("agent_id"))
-        at = None
-        if message_id := query.get("message_id"):
-            at = messages_of(request).get_or_none(pk=message_id)
-            if at is None:
-                raise UnknownId(Message, message_id)
+        message_id = query.get("message_id")
+        at = find(messages_of(request), message_id) if message_id else None
         fork = fork_conversation(
             source,
             by=actor_of(request),

@@ -19,14 +19,14 @@ from ..shapes.blocks import BlockJSON, block_json
 from .agents import respond
 from .base import ApiView
 from .blocks import edit_block, tagged_block
-from .finders import agents_of, find_agent, find_block
+from .finders import agents_of, blocks_of, find
 
 
 class CoreMemory(ApiView):
     @operation("agents_core_memory", response=MemoryJSON)
     def get(self, request: Request, agent_id: str) -> HttpResponse:
         """Retrieve an agent's memory."""
-        agent = find_agent(request, agent_id, agents_of(request).with_blocks())
+        agent = find(agents_of(request).with_blocks(), agent_id)
         return Response(memory_json(agent, attached_blocks_json(agent)))
 
 
@@ -35,7 +35,7 @@ class AgentBlockList(ApiView):
     def get(self, request: Request, agent_id: str) -> HttpResponse:
         """List an agent's blocks in prompt order."""
         query = read_query(request, AttachedBlocksQuery)
-        links = find_agent(request, agent_id).block_links.select_related("block")
+        links = find(agents_of(request), agent_id).block_links.select_related("block")
         order = Order("position", query["order"] == "desc")
         found = page(links, query, cursors=links, prefix="block", order=order, id_field="block")
         return Response([block_json(link.block) for link in found])
@@ -53,7 +53,7 @@ class AgentBlockDetail(ApiView):
         return edit_block(request, self._find(request, agent_id, label))
 
     def _find(self, request: Request, agent_id: str, label: str) -> Block:
-        agent: Agent = find_agent(request, agent_id)
+        agent: Agent = find(agents_of(request), agent_id)
         links = agent.block_links.select_related("block")
         link = links.filter(label=label).first() if is_storable(label) else None
         if link is None:
@@ -65,8 +65,8 @@ class AttachBlock(ApiView):
     @operation("agents_blocks_attach", response=AgentJSON)
     def patch(self, request: Request, agent_id: str, block_id: str) -> HttpResponse:
         """Attach a block to an agent."""
-        agent = find_agent(request, agent_id)
-        block = find_block(request, block_id)
+        agent = find(agents_of(request), agent_id)
+        block = find(blocks_of(request), block_id)
         return respond(request, attach_block(agent, block, by=actor_of(request)))
 
 
@@ -74,6 +74,6 @@ class DetachBlock(ApiView):
     @operation("agents_blocks_detach", response=AgentJSON)
     def patch(self, request: Request, agent_id: str, block_id: str) -> HttpResponse:
         """Detach a block from an agent."""
-        agent = find_agent(request, agent_id)
-        block = find_block(request, block_id)
+        agent = find(agents_of(request), agent_id)
+        block = find(blocks_of(request), block_id)
         return respond(request, detach_block(agent, block, by=actor_of(request)))

@@ -1,5 +1,8 @@
 """Find the rows that a request names, always starting from the caller's organization."""
 
+from typing import TypeVar
+
+from django.db import models
 from rest_framework.request import Request
 
 from ...domain.errors import NotFound, UnknownId
@@ -13,6 +16,8 @@ from ...models.messages import MessageQuerySet
 from ...models.runs import RunQuerySet
 from ..auth import key_of
 from ..http.errors import InvalidRequest
+
+Row = TypeVar("Row", bound=models.Model)
 
 
 def agents_of(request: Request) -> AgentQuerySet:
@@ -48,20 +53,12 @@ def steps_of(request: Request) -> OrganizationQuerySet[Step]:
     return rows.filter(run__agent__deleted_at=None, run__conversation__deleted_at=None)
 
 
-def find_agent(request: Request, agent_id: str, rows: AgentQuerySet | None = None) -> Agent:
-    """Return the agent with this id, from `rows` if the caller needs its relations too."""
-    agent = (agents_of(request) if rows is None else rows).get_or_none(pk=agent_id)
-    if agent is None:
-        raise UnknownId(Agent, agent_id)
-    return agent
-
-
-def find_block(request: Request, block_id: str) -> Block:
-    """Return the block with this id."""
-    block = blocks_of(request).get_or_none(pk=block_id)
-    if block is None:
-        raise UnknownId(Block, block_id)
-    return block
+def find(rows: OrganizationQuerySet[Row], row_id: str) -> Row:
+    """Return the row with this id; raise UnknownId if there is none."""
+    row = rows.get_or_none(pk=row_id)
+    if row is None:
+        raise UnknownId(rows.model, row_id)
+    return row
 
 
 def find_blocks(request: Request, block_ids: list[str]) -> list[Block]:
@@ -72,14 +69,6 @@ def find_blocks(request: Request, block_ids: list[str]) -> list[Block]:
     if missing := [block_id for block_id in block_ids if block_id not in found]:
         raise NotFound(f"block_ids: Block with id '{missing[0]}' not found")
     return [found[block_id] for block_id in block_ids]
-
-
-def find_conversation(request: Request, conversation_id: str) -> Conversation:
-    """Return the conversation with this id."""
-    conversation = conversations_of(request).get_or_none(pk=conversation_id)
-    if conversation is None:
-        raise UnknownId(Conversation, conversation_id)
-    return conversation
 
 
 def resolve_conversation(
@@ -94,7 +83,7 @@ def resolve_conversation(
             raise NotFound("Conversation not found with id='default': name its agent in agent_id")
         conversation_id = agent_id
     if is_id("conv", conversation_id):
-        return find_conversation(request, conversation_id)
+        return find(conversations_of(request), conversation_id)
     if not is_id("agent", conversation_id):
         raise InvalidRequest(
             "conversation_id: expected conv-<uuid4>, 'default' or agent-<uuid4>, "
@@ -114,19 +103,3 @@ def find_agent_conversation(
     if conversation.agent_id != agent.pk:
         raise NotFound(f"Conversation not found with id='{conversation_id}' for agent '{agent.pk}'")
     return conversation
-
-
-def find_run(request: Request, run_id: str) -> Run:
-    """Return the run with this id."""
-    run: Run | None = runs_of(request).get_or_none(pk=run_id)
-    if run is None:
-        raise UnknownId(Run, run_id)
-    return run
-
-
-def find_step(request: Request, step_id: str) -> Step:
-    """Return the step with this id, its run and its agent."""
-    step = steps_of(request).select_related("run__agent").get_or_none(pk=step_id)
-    if step is None:
-        raise UnknownId(Step, step_id)
-    return step

@@ -19,14 +19,14 @@ from ..shapes.blocks import BlockJSON
 from ..shapes.history import ChangeJSON, RevisionJSON, change_json, revision_json
 from .base import ApiView
 from .blocks import tagged_block
-from .finders import find_block
+from .finders import blocks_of, find
 
 
 def respond(
     request: Request, verb: Callable[..., Block], block_id: str, body_class: Serializer
 ) -> HttpResponse:
     """Undo, redo or restore, based on the version that `If-Match` names."""
-    block = find_block(request, block_id)
+    block = find(blocks_of(request), block_id)
     body = read_body(request, body_class, required=False)
     version = expected_version(request)
     return tagged_block(
@@ -38,7 +38,7 @@ class RevisionList(ApiView):
     @operation("blocks_revisions", ListRevisionsQuery, response=list[RevisionJSON])
     def get(self, request: Request, block_id: str) -> HttpResponse:
         """List the revisions of a block, newest first."""
-        block = find_block(request, block_id)
+        block = find(blocks_of(request), block_id)
         query = read_query(request, ListRevisionsQuery)
         found = matching_revisions(block.revisions.all(), query)
         return Response([revision_json(row) for row in page_by_number(found, query)])
@@ -48,7 +48,7 @@ class BlockChange(ApiView):
     @operation("blocks_diff", ChangeQuery, response=ChangeJSON)
     def get(self, request: Request, block_id: str) -> HttpResponse:
         """Compare two revisions of a block."""
-        block = find_block(request, block_id)
+        block = find(blocks_of(request), block_id)
         query = read_query(request, ChangeQuery)
         change = diff_revisions(block, query.get("older"), query.get("newer"))
         return Response(change_json(change))

@@ -50,7 +50,7 @@ from ..shapes.isolated_blocks import (
     rebase_json,
 )
 from .base import ApiView
-from .finders import find_conversation
+from .finders import conversations_of, find
 
 
 def respond(request: Request, effective: EffectiveBlock) -> HttpResponse:
@@ -65,7 +65,7 @@ class ConversationBlocks(ApiView):
 
         With `at`, list the blocks that it read at that time.
         """
-        conversation = find_conversation(request, conversation_id)
+        conversation = find(conversations_of(request), conversation_id)
         at = read_query(request, EffectiveBlocksQuery).get("at")
         blocks: Sequence[EffectiveBlock | PastBlock] = (
             effective_blocks(conversation)
@@ -79,13 +79,13 @@ class IsolatedBlockDetail(ApiView):
     @operation("conversations_isolated_block", IF_NONE_MATCH, response=EffectiveBlockJSON)
     def get(self, request: Request, conversation_id: str, label: str) -> HttpResponse:
         """Retrieve the isolated block of a label."""
-        conversation = find_conversation(request, conversation_id)
+        conversation = find(conversations_of(request), conversation_id)
         return respond(request, compare(conversation, label).effective)
 
     @operation("conversations_isolate", IF_NONE, body=IsolateBody, response=EffectiveBlockJSON)
     def put(self, request: Request, conversation_id: str, label: str) -> HttpResponse:
         """Isolate a label."""
-        conversation = find_conversation(request, conversation_id)
+        conversation = find(conversations_of(request), conversation_id)
         body = read_body(request, IsolateBody, required=False)
         is_new = requires_absence(request)
         by = actor_of(request)
@@ -98,7 +98,7 @@ class IsolatedBlockDetail(ApiView):
     )
     def patch(self, request: Request, conversation_id: str, label: str) -> HttpResponse:
         """Update the isolated block of a label."""
-        conversation = find_conversation(request, conversation_id)
+        conversation = find(conversations_of(request), conversation_id)
         changes = cast(BlockFields, read_body(request, UpdateBlockBody))
         version = expected_version(request)
         by = actor_of(request)
@@ -112,7 +112,7 @@ class IsolatedBlockDetail(ApiView):
     @operation("conversations_release", IF_MATCH, response=EffectiveBlockJSON | None)
     def delete(self, request: Request, conversation_id: str, label: str) -> HttpResponse:
         """Release the isolated block of a label."""
-        conversation = find_conversation(request, conversation_id)
+        conversation = find(conversations_of(request), conversation_id)
         version = expected_version(request)
         by = actor_of(request)
         effective = release_label(conversation, label, by=by, expected_version=version)
@@ -124,7 +124,7 @@ class ReleasedBlocks(ApiView):
     @operation("conversations_released", response=list[BlockJSON])
     def get(self, request: Request, conversation_id: str, label: str) -> HttpResponse:
         """List the released blocks of a label, newest first."""
-        conversation = find_conversation(request, conversation_id)
+        conversation = find(conversations_of(request), conversation_id)
         copies = conversation.own_blocks.released(label)
         return Response([block_json(row) for row in copies])
 
@@ -135,7 +135,7 @@ class RestoreIsolatedBlock(ApiView):
     )
     def post(self, request: Request, conversation_id: str, label: str) -> HttpResponse:
         """Restore a released block."""
-        conversation = find_conversation(request, conversation_id)
+        conversation = find(conversations_of(request), conversation_id)
         body = read_body(request, RestoreIsolatedBlockBody, required=False)
         return respond(request, restore_label(conversation, label, by=actor_of(request), **body))
 
@@ -144,7 +144,7 @@ class CompareIsolatedBlock(ApiView):
     @operation("conversations_diff", response=ComparisonJSON)
     def get(self, request: Request, conversation_id: str, label: str) -> HttpResponse:
         """Compare the base, the shared and the isolated text of a label."""
-        comparison = compare(find_conversation(request, conversation_id), label)
+        comparison = compare(find(conversations_of(request), conversation_id), label)
         return Response(comparison_json(comparison))
 
 
@@ -152,7 +152,7 @@ class PromoteIsolatedBlock(ApiView):
     @operation("conversations_promote", IF_MATCH, body=PromoteBody, response=PromotionJSON)
     def post(self, request: Request, conversation_id: str, label: str) -> HttpResponse:
         """Write the isolated text of a label to the shared block."""
-        conversation = find_conversation(request, conversation_id)
+        conversation = find(conversations_of(request), conversation_id)
         body = read_body(request, PromoteBody, required=False)
         promotion = promote(
             conversation,
@@ -169,7 +169,7 @@ class ResetIsolatedBlock(ApiView):
     @operation("conversations_reset", IF_MATCH, body=ResetBody, response=EffectiveBlockJSON)
     def post(self, request: Request, conversation_id: str, label: str) -> HttpResponse:
         """Reset the isolated block of a label to the shared text."""
-        conversation = find_conversation(request, conversation_id)
+        conversation = find(conversations_of(request), conversation_id)
         body = read_body(request, ResetBody, required=False)
         effective = reset(
             conversation,
@@ -187,7 +187,7 @@ class RebaseIsolatedBlock(ApiView):
     @operation("conversations_rebase", IF_MATCH, body=RebaseBody, response=RebaseJSON)
     def post(self, request: Request, conversation_id: str, label: str) -> HttpResponse:
         """Merge shared changes into the isolated block of a label."""
-        conversation = find_conversation(request, conversation_id)
+        conversation = find(conversations_of(request), conversation_id)
         body = read_body(request, RebaseBody, required=False)
         effective = rebase(
             conversation,

@@ -5,7 +5,6 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from ...domain.conversations.search import SEARCHED_ROLES, search_messages
-from ...domain.errors import UnknownId
 from ...models import Conversation, Message
 from ...models.messages import ConversationMessageQuerySet, MessageQuerySet
 from ..auth import key_of
@@ -19,7 +18,8 @@ from ..shapes.messages import MessageJSON, messages_json
 from ..shapes.search import FoundMessageJSON, found_messages_json
 from .base import ApiView
 from .finders import (
-    find_agent,
+    agents_of,
+    find,
     find_agent_conversation,
     messages_of,
     resolve_conversation,
@@ -67,7 +67,7 @@ class AgentMessages(ApiView):
     def get(self, request: Request, agent_id: str) -> HttpResponse:
         """List messages of an agent's conversations."""
         query = read_query(request, MessagesQuery)
-        agent = find_agent(request, agent_id)
+        agent = find(agents_of(request), agent_id)
         if "conversation_id" in query:
             return list_conversation(
                 find_agent_conversation(request, agent, query["conversation_id"]), query
@@ -97,7 +97,7 @@ class MessageSearch(ApiView):
         body = read_body(request, SearchBody)
         rows = messages_of(request).filter(role__in=body.get("roles") or SEARCHED_ROLES)
         if agent_id := body.get("agent_id"):
-            rows = rows.filter(agent=find_agent(request, agent_id))
+            rows = rows.filter(agent=find(agents_of(request), agent_id))
         if conversation_id := body.get("conversation_id"):
             conversation = resolve_conversation(request, conversation_id, body.get("agent_id"))
             rows = rows.filter(conversations=conversation)
@@ -113,7 +113,4 @@ class MessageDetail(ApiView):
     @operation("messages_retrieve", response=list[MessageJSON])
     def get(self, request: Request, message_id: str) -> HttpResponse:
         """Retrieve a message, which can be several in the format of the API."""
-        message = messages_of(request).get_or_none(pk=message_id)
-        if message is None:
-            raise UnknownId(Message, message_id)
-        return Response(messages_json([message]))
+        return Response(messages_json([find(messages_of(request), message_id)]))

@@ -25,7 +25,7 @@ from ..shapes.runs import (
     step_json,
 )
 from .base import ApiView
-from .finders import find_run, find_step, runs_of, steps_of
+from .finders import find, runs_of, steps_of
 from .messages import list_links
 
 
@@ -49,12 +49,12 @@ class RunDetail(ApiView):
     @operation("runs_retrieve", response=RunJSON)
     def get(self, request: Request, run_id: str) -> HttpResponse:
         """Retrieve a run."""
-        return Response(run_json(find_run(request, run_id)))
+        return Response(run_json(find(runs_of(request), run_id)))
 
     @operation("runs_delete")
     def delete(self, request: Request, run_id: str) -> HttpResponse:
         """Delete a run."""
-        delete_run(find_run(request, run_id))
+        delete_run(find(runs_of(request), run_id))
         return Response(None)
 
 
@@ -63,28 +63,28 @@ class RunMessages(ApiView):
     def get(self, request: Request, run_id: str) -> HttpResponse:
         """List the messages of a run, including those that started it."""
         query = read_query(request, ListMessagesQuery)
-        return list_links(messages_of_run(find_run(request, run_id)), query)
+        return list_links(messages_of_run(find(runs_of(request), run_id)), query)
 
 
 class RunUsage(ApiView):
     @operation("runs_usage_retrieve", response=RunUsageJSON)
     def get(self, request: Request, run_id: str) -> HttpResponse:
         """Retrieve the token usage of a run."""
-        return Response(run_usage_json(find_run(request, run_id).usage))
+        return Response(run_usage_json(find(runs_of(request), run_id).usage))
 
 
 class RunMetrics(ApiView):
     @operation("runs_metrics_retrieve", response=RunMetricsJSON)
     def get(self, request: Request, run_id: str) -> HttpResponse:
         """Retrieve the duration of a run."""
-        return Response(run_metrics_json(find_run(request, run_id)))
+        return Response(run_metrics_json(find(runs_of(request), run_id)))
 
 
 class RunSteps(ApiView):
     @operation("runs_steps_list", ListStepsQuery, response=list[StepJSON])
     def get(self, request: Request, run_id: str) -> HttpResponse:
         """List the steps of a run."""
-        return _list_steps(request, steps_of(request).filter(run=find_run(request, run_id)))
+        return _list_steps(request, steps_of(request).filter(run=find(runs_of(request), run_id)))
 
 
 class StepList(ApiView):
@@ -106,7 +106,7 @@ class StepDetail(ApiView):
     @operation("steps_retrieve", response=StepJSON)
     def get(self, request: Request, step_id: str) -> HttpResponse:
         """Retrieve a step."""
-        return Response(step_json(find_step(request, step_id)))
+        return Response(step_json(find(steps_of(request).select_related("run__agent"), step_id)))
 
 
 class StepMessages(ApiView):
@@ -114,5 +114,5 @@ class StepMessages(ApiView):
     def get(self, request: Request, step_id: str) -> HttpResponse:
         """List the messages of a step."""
         query = read_query(request, ListMessagesQuery)
-        step = find_step(request, step_id)
+        step = find(steps_of(request).select_related("run__agent"), step_id)
         return list_links(messages_of_run(step.run).filter(message__step=step), query)

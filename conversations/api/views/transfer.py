@@ -21,7 +21,7 @@ from ..schema import operation
 from ..serializers.transfer import ExportQuery, ImportForm
 from ..shapes.agents import ImportedAgentsJSON
 from .base import ApiView
-from .finders import find_agent, find_agent_conversation
+from .finders import agents_of, find, find_agent_conversation
 
 
 class ImportAgentFile(ApiView):
@@ -68,7 +68,7 @@ class ExportAgent(ApiView):
     def get(self, request: Request, agent_id: str) -> HttpResponse:
         """Export an agent as an agent file."""
         query = read_query(request, ExportQuery)
-        agent = find_agent(request, agent_id)
+        agent = find(agents_of(request), agent_id)
         if query["use_legacy_format"]:
             raise InvalidArgument(
                 "use_legacy_format: the older format has no conversations; it can be imported, but "

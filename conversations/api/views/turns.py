@@ -9,7 +9,7 @@ from drf_spectacular.utils import OpenApiResponse
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from ...domain.errors import Conflict, InvalidArgument, NoActiveRuns, NotFound, UnknownId
+from ...domain.errors import Conflict, InvalidArgument, NoActiveRuns, NotFound
 from ...domain.runs.start import TurnRequest
 from ...domain.turns.steps import preview_request
 from ...llm.client import payload
@@ -20,9 +20,9 @@ from ..http.errors import InvalidRequest
 from ..http.validation import read_body, read_query
 from ..run_response import ResponseOptions, respond
 from ..schema import operation
+from ..serializers.conversations import ConversationAgentQuery
 from ..serializers.turns import (
     CancelBody,
-    CancelQuery,
     CompactBody,
     SendBody,
     StreamBody,
@@ -31,7 +31,7 @@ from ..serializers.turns import (
 from ..shapes.runs import RunJSON, run_json
 from ..shapes.turns import CompactionJSON, LettaResponseJSON
 from .base import ApiView
-from .finders import find_agent, find_agent_conversation, find_run, resolve_conversation, runs_of
+from .finders import agents_of, find, resolve_conversation, runs_of
 from .messages import AgentMessages, ConversationMessages
 
 STREAM = {
@@ -113,7 +113,7 @@ class SendToAgent(AgentMessages):
     def post(self, request: Request, agent_id: str) -> HttpResponseBase:
         """Send messages to an agent."""
         body = read_body(request, SendBody)
-        conversation = find_agent_conversation(request, find_agent(request, agent_id), None)
+        conversation = resolve_conversation(request, agent_id)
         streaming = bool(body.get("streaming"))
         version = request.headers.get("X-Stainless-Package-Version", "")
         if streaming and not version.startswith("1."):
@@ -126,7 +126,7 @@ class StreamFromAgent(ApiView):
     def post(self, request: Request, agent_id: str) -> HttpResponseBase:
         """Send messages to an agent and stream the response."""
         body = read_body(request, SendBody)
-        conversation = find_agent_conversation(request, find_agent(request, agent_id), None)
+        conversation = resolve_conversation(request, agent_id)
         return send(request, conversation, body, streaming=True, kind="send_message_streaming")
 
 
@@ -135,7 +135,7 @@ class SendToAgentAsync(ApiView):
     def post(self, request: Request, agent_id: str) -> HttpResponseBase:
         """Send messages to an agent and return the run at once."""
         body = read_body(request, SendBody)
-        conversation = find_agent_conversation(request, find_agent(request, agent_id), None)
+        conversation = resolve_conversation(request, agent_id)
         kind = "send_message_async"
         turn = start_turn(request, conversation, body, kind=kind, background=True)
         if turn.subscription:
@@ -161,10 +161,7 @@ class StreamConversation(ApiView):
 def _run_to_follow(request: Request, conversation: Conversation, body: dict[str, Any]) -> Run:
     runs = runs_of(request).filter(conversation=conversation)
     if run_id := body.get("run_id"):
-        run = runs.get_or_none(pk=run_id)
-        if run is None:
-            raise UnknownId(Run, run_id)
-        return run
+        return find(runs, run_id)
     if otid := body.get("otid"):
         # A failed run gives up its otid; fall back to the message's.
         run = runs.get_or_none(otid=otid) or runs.filter(messages__otid=otid).first()
@@ -196,14 +193,14 @@ class StreamRun(ApiView):
     def post(self, request: Request, run_id: str) -> HttpResponseBase:
         """Stream the events of a run, from the beginning or after `starting_after`."""
         body = read_body(request, StreamBody, required=False)
-        return _follow(request, find_run(request, run_id), body)
+        return _follow(request, find(runs_of(request), run_id), body)
 
 
 class CancelConversation(ApiView):
-    @operation("conversations_cancel", CancelQuery, response=dict[str, str])
+    @operation("conversations_cancel", ConversationAgentQuery, response=dict[str, str])
     def post(self, request: Request, conversation_id: str) -> HttpResponseBase:
         """Cancel the active run of a conversation."""
-        query = read_query(request, CancelQuery)
+        query = read_query(request, ConversationAgentQuery)
         conversation = resolve_conversation(request, conversation_id, query.get("agent_id"))
         return _cancel(conversation.runs.active(), NoActiveRuns(conversation))
 
@@ -213,7 +210,7 @@ class CancelAgent(ApiView):
     def post(self, request: Request, agent_id: str) -> HttpResponseBase:
         """Cancel the given runs, or all active runs of an agent's conversations."""
         body = read_body(request, CancelBody, required=False)
-        agent = find_agent(request, agent_id)
+        agent = find(agents_of(request), agent_id)
         active = runs_of(request).filter(agent=agent).active()
         if body.get("run_ids"):
             active = active.filter(pk__in=body["run_ids"])
@@ -224,7 +221,7 @@ class CancelRun(ApiView):
     @operation("runs_cancel", response=dict[str, str])
     def post(self, request: Request, run_id: str) -> HttpResponseBase:
         """Cancel a run."""
-        run = find_run(request, run_id)
+        run = find(runs_of(request), run_id)
         active = [run] if run.status in Run.ACTIVE else []
         return _cancel(active, Conflict(f"Run '{run_id}' is {run.status} and can't be cancelled"))
 
@@ -255,9 +252,7 @@ class CompactAgent(ApiView):
     def post(self, request: Request, agent_id: str) -> HttpResponseBase:
         """Replace old messages of the default conversation with a summary."""
         body = read_body(request, CompactBody, required=False)
-        return _compact(
-            request, find_agent_conversation(request, find_agent(request, agent_id), None), body
-        )
+        return _compact(request, resolve_conversation(request, agent_id), body)
 
 
 def _compact(
