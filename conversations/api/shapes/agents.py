@@ -9,7 +9,7 @@ from typing_extensions import TypedDict
 from ...domain.tools import definitions as tools
 from ...models import Agent, ConversationMessage
 from .blocks import BlockJSON, block_json
-from .fields import EmptyList, JSONObject, constants
+from .fields import EmptyList, JSONObject, attributes, constants
 
 RELATIONS = [
     "agent.blocks",
@@ -90,11 +90,8 @@ class UnusedAgentFields(TypedDict):
     tool_exec_environment_variables: EmptyList
 
 
-class AgentJSON(UnusedAgentFields):
-    """An agent as the client's `AgentState` type reads it, with its isolation policy.
-
-    `blocks`, `tools` and `tags` are empty unless the request includes them.
-    """
+class AgentAttributes(TypedDict):
+    """What an agent stores."""
 
     id: str
     name: str
@@ -103,21 +100,10 @@ class AgentJSON(UnusedAgentFields):
     agent_type: str
     model: str
     model_settings: JSONObject | None
-    llm_config: LLMConfigJSON
     embedding: str | None
-    embedding_config: None
-    blocks: list[BlockJSON]
-    memory: MemoryJSON
     isolated_labels: Annotated[
         list[str], Field(description="Labels that every new conversation isolates.")
     ]
-    message_ids: Annotated[
-        list[str], Field(description="Messages in the context of the default conversation.")
-    ]
-    tools: list[ToolJSON]
-    tool_rules: list[ToolRuleJSON]
-    tags: list[str]
-    sources: EmptyList
     metadata: JSONObject
     timezone: str
     hidden: bool | None
@@ -125,6 +111,25 @@ class AgentJSON(UnusedAgentFields):
     updated_at: datetime
     created_by_id: str | None
     last_updated_by_id: str | None
+
+
+class AgentJSON(AgentAttributes, UnusedAgentFields):
+    """An agent as the client's `AgentState` type reads it, with its isolation policy.
+
+    `blocks`, `tools` and `tags` are empty unless the request includes them.
+    """
+
+    llm_config: LLMConfigJSON
+    embedding_config: None
+    blocks: list[BlockJSON]
+    memory: MemoryJSON
+    message_ids: Annotated[
+        list[str], Field(description="Messages in the context of the default conversation.")
+    ]
+    tools: list[ToolJSON]
+    tool_rules: list[ToolRuleJSON]
+    tags: list[str]
+    sources: EmptyList
     last_run_completion: datetime | None
 
 
@@ -195,13 +200,7 @@ def _agent_json(agent: Agent, message_ids: list[str], filled: set[str]) -> Agent
     blocks = attached_blocks_json(agent) if "agent.blocks" in filled else []
     provider, _, model = agent.model.partition("/")
     return {
-        "id": agent.pk,
-        "name": agent.name,
-        "description": agent.description,
-        "system": agent.system,
-        "agent_type": agent.agent_type,
-        "model": agent.model,
-        "model_settings": agent.model_settings,
+        **attributes(AgentAttributes, agent),
         "llm_config": {
             "handle": agent.model,
             "model": model,
@@ -212,11 +211,9 @@ def _agent_json(agent: Agent, message_ids: list[str], filled: set[str]) -> Agent
             "context_window": agent.context_window_limit,
             "put_inner_thoughts_in_kwargs": False,
         },
-        "embedding": agent.embedding,
         "embedding_config": None,
         "blocks": blocks,
         "memory": memory_json(agent, blocks),
-        "isolated_labels": agent.isolated_labels,
         "message_ids": message_ids,
         "tools": _tools_json(agent) if "agent.tools" in filled else [],
         "tool_rules": [
@@ -224,13 +221,6 @@ def _agent_json(agent: Agent, message_ids: list[str], filled: set[str]) -> Agent
         ],
         "tags": agent.tags if "agent.tags" in filled else [],
         "sources": [],
-        "metadata": agent.metadata,
-        "timezone": agent.timezone,
-        "hidden": agent.hidden,
-        "created_at": agent.created_at,
-        "updated_at": agent.updated_at,
-        "created_by_id": agent.created_by_id,
-        "last_updated_by_id": agent.last_updated_by_id,
         "last_run_completion": agent.last_run_completed_at,
         **_UNUSED,
     }

@@ -9,7 +9,7 @@ from typing_extensions import TypedDict
 from ...domain.memory.effective import BlockVersion, block_versions_of
 from ...domain.memory.prompt import is_stale
 from ...models import Conversation, ConversationMessage
-from .fields import JSONObject
+from .fields import JSONObject, attributes
 
 
 class ForkedFromJSON(TypedDict):
@@ -19,32 +19,37 @@ class ForkedFromJSON(TypedDict):
     message_id: str | None
 
 
-class ConversationJSON(TypedDict):
-    """A conversation as the client's `Conversation` type reads it.
-
-    This server adds `version`, `stale` and `forked_from`.
-    """
+class ConversationAttributes(TypedDict):
+    """What a conversation stores."""
 
     id: str
     agent_id: str
     summary: str | None
     description: str | None
-    in_context_message_ids: list[str]
-    isolated_block_ids: list[str]
     model: str | None
     model_settings: JSONObject | None
     context_window_limit: int | None
-    archived: bool
     archived_at: datetime | None
     hidden: bool
     version: Annotated[int, Field(description="Counts changes to the conversation's own fields.")]
-    stale: Annotated[bool, Field(description="Whether the stored prompt is older than memory.")]
-    forked_from: ForkedFromJSON | None
     last_message_at: datetime | None
     created_at: datetime
     updated_at: datetime
     created_by_id: str | None
     last_updated_by_id: str | None
+
+
+class ConversationJSON(ConversationAttributes):
+    """A conversation as the client's `Conversation` type reads it.
+
+    This server adds `version`, `stale` and `forked_from`.
+    """
+
+    in_context_message_ids: list[str]
+    isolated_block_ids: list[str]
+    archived: bool
+    stale: Annotated[bool, Field(description="Whether the stored prompt is older than memory.")]
+    forked_from: ForkedFromJSON | None
 
 
 def conversations_json(conversations: list[Conversation]) -> list[ConversationJSON]:
@@ -69,24 +74,10 @@ def _conversation_json(
             "message_id": conversation.forked_at_message_id,
         }
     return {
-        "id": conversation.pk,
-        "agent_id": conversation.agent_id,
-        "summary": conversation.summary,
-        "description": conversation.description,
+        **attributes(ConversationAttributes, conversation),
         "in_context_message_ids": in_context,
         "isolated_block_ids": [block_id for _, block_id in isolated],
-        "model": conversation.model,
-        "model_settings": conversation.model_settings,
-        "context_window_limit": conversation.context_window_limit,
         "archived": conversation.archived_at is not None,
-        "archived_at": conversation.archived_at,
-        "hidden": conversation.hidden,
-        "version": conversation.version,
         "stale": is_stale(conversation, blocks),
         "forked_from": forked_from,
-        "last_message_at": conversation.last_message_at,
-        "created_at": conversation.created_at,
-        "updated_at": conversation.updated_at,
-        "created_by_id": conversation.created_by_id,
-        "last_updated_by_id": conversation.last_updated_by_id,
     }

@@ -21,6 +21,11 @@ def one_of(values: Iterable[str]) -> WithJsonSchema:
 DriftName = Annotated[str, one_of(Drift.values)]
 
 
+def attributes(shape: type[Shape], row: object) -> Shape:
+    """Return the dict of a shape whose fields are attributes of `row` with the same names."""
+    return cast(Shape, {name: getattr(row, name) for name in shape.__annotations__})
+
+
 def constants(shape: type[Shape]) -> Shape:
     """Return the one dict that fits a shape whose types allow one value each.
 

@@ -8,7 +8,7 @@ from typing_extensions import TypedDict
 
 from ...domain.memory.revisions import RevisionDiff
 from ...models import BlockRevision
-from .fields import one_of
+from .fields import attributes, one_of
 from .isolated_blocks import DiffPartJSON, diff_json
 
 
@@ -42,20 +42,7 @@ class ChangeJSON(TypedDict):
 
 def revision_json(revision: BlockRevision) -> RevisionJSON:
     """Return the JSON of a revision."""
-    return {
-        "number": revision.number,
-        "value": revision.value,
-        "description": revision.description,
-        "limit": revision.limit,
-        "source": revision.source,
-        "reason": revision.reason,
-        "written_at": revision.written_at,
-        "written_by_id": revision.written_by_id,
-        "conversation_id": revision.conversation_id,
-        "run_id": revision.run_id,
-        "unconditional": revision.unconditional,
-        "restored_number": revision.restored_number,
-    }
+    return attributes(RevisionJSON, revision)
 
 
 def change_json(change: RevisionDiff) -> ChangeJSON:

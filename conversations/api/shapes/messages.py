@@ -10,7 +10,7 @@ from typing_extensions import TypedDict
 
 from ...domain.turns.reply import SEND_MESSAGE_TOOL
 from ...models import Message
-from .fields import EmptyList, JSONObject, one_of
+from .fields import EmptyList, JSONObject, attributes, one_of
 
 Role = Message.Role
 ROLES = Role.values
@@ -84,8 +84,8 @@ class MessageJSON(MessageContent):
     run_id: str | None
 
 
-class StoredMessageJSON(TypedDict):
-    """A message as it is stored: with its role and parts."""
+class StoredMessageAttributes(TypedDict):
+    """What a message stores."""
 
     id: str
     agent_id: str
@@ -93,7 +93,6 @@ class StoredMessageJSON(TypedDict):
     content: list[JSONObject]
     name: str | None
     model: str | None
-    tool_calls: list[JSONObject] | None
     tool_call_id: str | None
     tool_returns: list[JSONObject]
     step_id: str | None
@@ -106,6 +105,12 @@ class StoredMessageJSON(TypedDict):
     updated_at: datetime
     created_by_id: str | None
     last_updated_by_id: str | None
+
+
+class StoredMessageJSON(StoredMessageAttributes):
+    """A message as it is stored: with its role and parts."""
+
+    tool_calls: list[JSONObject] | None
 
 
 def messages_json(
@@ -261,23 +266,6 @@ def otid_of(message_id: str, index: int) -> str:
 def stored_message_json(message: Message) -> StoredMessageJSON:
     """Return a message as a context window shows it."""
     return {
-        "id": message.pk,
-        "agent_id": message.agent_id,
-        "role": message.role,
-        "content": message.content,
-        "name": message.name,
-        "model": message.model,
+        **attributes(StoredMessageAttributes, message),
         "tool_calls": message.tool_calls or None,
-        "tool_call_id": message.tool_call_id,
-        "tool_returns": message.tool_returns,
-        "step_id": message.step_id,
-        "run_id": message.run_id,
-        "otid": message.otid,
-        "sender_id": message.sender_id,
-        "group_id": message.group_id,
-        "is_err": message.is_err,
-        "created_at": message.created_at,
-        "updated_at": message.updated_at,
-        "created_by_id": message.created_by_id,
-        "last_updated_by_id": message.last_updated_by_id,
     }
