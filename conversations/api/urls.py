@@ -9,7 +9,6 @@ from . import converters  # noqa: F401 (registers the converters used below)
 from .views import (
     agents,
     blocks,
-    bulk,
     conversations,
     core_memory,
     history,
@@ -28,6 +27,7 @@ ANY_CONVERSATION = "conversations/<str:conversation_id>"
 ISOLATED_BLOCK = f"{CONVERSATION}/isolated-blocks/<block_label:label>"
 BLOCK = "blocks/<block_id:block_id>"
 AGENT = "agents/<agent_id:agent_id>"
+AGENT_ISOLATED_BLOCKS = f"{AGENT}/isolated-blocks/<block_label:label>"
 AGENT_BLOCKS = f"{AGENT}/core-memory/blocks"
 RUN = "runs/<run_id:run_id>"
 
@@ -64,10 +64,8 @@ urlpatterns = [
     path("agents/count", agents.AgentCount.as_view()),
     path("agents/import", transfer.ImportAgentFile.as_view()),
     path(AGENT, agents.AgentDetail.as_view()),
-    path(f"{AGENT}/isolated-blocks/<block_label:label>/reset", bulk.ResetIsolatedBlocks.as_view()),
-    path(
-        f"{AGENT}/isolated-blocks/<block_label:label>/rebase", bulk.RebaseIsolatedBlocks.as_view()
-    ),
+    path(f"{AGENT_ISOLATED_BLOCKS}/reset", isolated_blocks.ResetIsolatedBlocks.as_view()),
+    path(f"{AGENT_ISOLATED_BLOCKS}/rebase", isolated_blocks.RebaseIsolatedBlocks.as_view()),
     path(f"{AGENT}/export", transfer.ExportAgent.as_view()),
     path(f"{AGENT}/context", agents.AgentContext.as_view()),
     path(f"{AGENT}/messages", turns.SendToAgent.as_view()),

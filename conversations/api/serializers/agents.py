@@ -12,6 +12,7 @@ from .fields import (
     Id,
     Input,
     Label,
+    PageQuery,
     QueryList,
     StrictBoolean,
     StrictChoice,
@@ -20,7 +21,6 @@ from .fields import (
     StrictObject,
     StrictString,
 )
-from .pages import PageQuery
 
 
 class LLMConfig(Input):
@@ -163,3 +163,18 @@ class ListAgentsQuery(CountAgentsQuery, IncludeQuery, PageQuery):
 
 class BlockAgentsQuery(IncludeQuery, PageQuery):
     """The query of GET /v1/blocks/{id}/agents."""
+
+
+class ContextQuery(Input):
+    """The query of GET /v1/agents/{id}/context."""
+
+    conversation_id = StrictString(
+        required=False, help_text="`conv-…` or `default`, which is the default."
+    )
+
+
+class RecompileAgentQuery(Input):
+    """The query of POST /v1/agents/{id}/recompile."""
+
+    dry_run = StrictBoolean(default=False, help_text="Return the prompt without storing it.")
+    update_timestamp = StrictBoolean(default=True, help_text="Ignored: the time is always updated.")

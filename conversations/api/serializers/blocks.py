@@ -12,6 +12,7 @@ from .fields import (
     OPTIONAL,
     Input,
     Label,
+    PageQuery,
     QueryList,
     StrictBoolean,
     StrictChoice,
@@ -20,7 +21,6 @@ from .fields import (
     StrictObject,
     StrictString,
 )
-from .pages import PageQuery
 
 # `type: ignore[assignment]` below: DRF takes declared fields off the class, so that `label` and
 # `read_only` do not hide its own attributes of these names.

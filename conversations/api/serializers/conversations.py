@@ -13,6 +13,7 @@ from .fields import (
     Id,
     Input,
     Label,
+    PageQuery,
     QueryList,
     StrictBoolean,
     StrictChoice,
@@ -23,7 +24,6 @@ from .fields import (
     StrictString,
     check_length,
 )
-from .pages import PageQuery
 
 PROVIDER_TYPES = [
     "anthropic", "azure", "baseten", "bedrock", "chatgpt_oauth", "deepseek", "fireworks",

@@ -3,6 +3,7 @@
 from ...models import Run
 from .fields import (
     Id,
+    PageQuery,
     QueryList,
     StrictBoolean,
     StrictChoice,
@@ -10,7 +11,6 @@ from .fields import (
     StrictInteger,
     StrictString,
 )
-from .pages import PageQuery
 
 
 class ListRunsQuery(PageQuery):

@@ -1,10 +1,13 @@
-"""JSON of effective and isolated blocks."""
+"""JSON of effective and isolated blocks, and of bulk operations on them."""
 
+from collections import Counter
+from collections.abc import Iterable
 from typing import Literal
 
 from typing_extensions import TypedDict
 
 from ...domain.diffs import DiffPart
+from ...domain.memory.bulk import Outcome
 from ...domain.memory.drift import Comparison, Promotion
 from ...domain.memory.effective import EffectiveBlock
 from ...domain.memory.periods import PastBlock
@@ -141,3 +144,30 @@ def rebase_json(effective: EffectiveBlock, *, dry_run: bool) -> RebaseJSON:
         "block": block_json(effective.block),
         "conflicts": [],
     }
+
+
+class OutcomeJSON(TypedDict):
+    """What happened, or with a dry run would happen, to one conversation."""
+
+    conversation_id: str
+    outcome: Literal["applied", "unchanged", "conflict", "skipped"]
+    detail: str
+
+
+class BulkJSON(TypedDict):
+    """The outcome for each conversation, and the number of conversations per outcome."""
+
+    label: str
+    dry_run: bool
+    counts: dict[str, int]
+    results: list[OutcomeJSON]
+
+
+def bulk_json(label: str, outcomes: Iterable[Outcome], *, dry_run: bool) -> BulkJSON:
+    """Return the JSON of a bulk operation, which runs while `outcomes` is read."""
+    results: list[OutcomeJSON] = [
+        {"conversation_id": o.conversation_id, "outcome": o.outcome, "detail": o.detail}
+        for o in outcomes
+    ]
+    counts = Counter[str](result["outcome"] for result in results)
+    return {"label": label, "dry_run": dry_run, "counts": dict(counts), "results": results}

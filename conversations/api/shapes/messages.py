@@ -1,4 +1,4 @@
-"""JSON of messages."""
+"""JSON of messages and of search results."""
 
 import json
 from collections.abc import Iterator
@@ -9,7 +9,7 @@ from pydantic import Field
 from typing_extensions import TypedDict
 
 from ...domain.turns.reply import SEND_MESSAGE_TOOL
-from ...models import Message
+from ...models import ConversationMessage, Message
 from .fields import EmptyList, JSONObject, attributes, one_of
 
 Role = Message.Role
@@ -269,3 +269,39 @@ def stored_message_json(message: Message) -> StoredMessageJSON:
         **attributes(StoredMessageAttributes, message),
         "tool_calls": message.tool_calls or None,
     }
+
+
+class FoundMessageJSON(TypedDict):
+    """A message that matches a search, as the client's `MessageSearchResponse` reads it."""
+
+    message_id: str
+    message_type: MessageType
+    content: str
+    agent_id: str
+    conversation_id: Annotated[str, Field(description="The first conversation that contains it.")]
+    created_at: datetime
+
+
+def found_messages_json(messages: list[Message]) -> list[FoundMessageJSON]:
+    """Return the JSON of found messages, in one query."""
+    links = ConversationMessage.objects.filter(
+        message__in=messages, conversation__deleted_at=None, conversation__agent__deleted_at=None
+    ).order_by("-id")
+    conversations = dict(links.values_list("message_id", "conversation_id"))
+    found: list[FoundMessageJSON] = []
+    for message in messages:
+        for item in message_json(message):
+            text = item.get("content") or item.get("summary") or item.get("tool_return")
+            if text is None:
+                continue
+            found.append(
+                {
+                    "message_id": message.pk,
+                    "message_type": item["message_type"],
+                    "content": text,
+                    "agent_id": message.agent_id,
+                    "conversation_id": conversations[message.pk],
+                    "created_at": message.created_at,
+                }
+            )
+    return found

@@ -26,14 +26,15 @@ from ..schema import operation
 from ..serializers.agents import (
     ApprovalBody,
     ApprovalQuery,
+    ContextQuery,
     CountAgentsQuery,
     CreateAgentBody,
     IncludeQuery,
     ListAgentsQuery,
+    RecompileAgentQuery,
     ResetMessagesBody,
     UpdateAgentBody,
 )
-from ..serializers.context import ContextQuery, RecompileAgentQuery
 from ..shapes.agents import AgentJSON, agents_json
 from ..shapes.context import ContextWindowJSON, context_window_json
 from .base import ApiView

@@ -1,6 +1,6 @@
-"""The effective and isolated blocks of a conversation."""
+"""The effective and isolated blocks of a conversation, and bulk verbs on many conversations."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import cast
 
 from django.http import HttpResponse
@@ -8,6 +8,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from ...domain.memory.blocks import BlockFields
+from ...domain.memory.bulk import Outcome, rebase_all, reset_all
 from ...domain.memory.drift import (
     compare,
     promote,
@@ -32,6 +33,7 @@ from ..schema import operation
 from ..serializers.blocks import UpdateBlockBody
 from ..serializers.history import EffectiveBlocksQuery
 from ..serializers.isolated_blocks import (
+    BulkBody,
     IsolateBody,
     PromoteBody,
     RebaseBody,
@@ -40,17 +42,19 @@ from ..serializers.isolated_blocks import (
 )
 from ..shapes.blocks import BlockJSON, block_json
 from ..shapes.isolated_blocks import (
+    BulkJSON,
     ComparisonJSON,
     EffectiveBlockJSON,
     PromotionJSON,
     RebaseJSON,
+    bulk_json,
     comparison_json,
     effective_block_json,
     promotion_json,
     rebase_json,
 )
 from .base import ApiView
-from .finders import conversations_of, find
+from .finders import agents_of, conversations_of, find
 
 
 def respond(request: Request, effective: EffectiveBlock) -> HttpResponse:
@@ -198,3 +202,34 @@ class RebaseIsolatedBlock(ApiView):
             dry_run=body["dry_run"],
         )
         return Response(rebase_json(effective, dry_run=body["dry_run"]))
+
+
+def _in_many(
+    request: Request, verb: Callable[..., Iterator[Outcome]], agent_id: str, label: str
+) -> HttpResponse:
+    """Run a verb on a label in the conversations that the body selects."""
+    agent = find(agents_of(request), agent_id)
+    body = read_body(request, BulkBody, required=False)
+    outcomes = verb(
+        agent,
+        label,
+        by=actor_of(request),
+        conversation_ids=body.get("conversation_ids"),
+        drifts=body.get("drift", []),
+        dry_run=body["dry_run"],
+    )
+    return Response(bulk_json(label, outcomes, dry_run=body["dry_run"]))
+
+
+class ResetIsolatedBlocks(ApiView):
+    @operation("agents_reset", body=BulkBody, response=BulkJSON)
+    def post(self, request: Request, agent_id: str, label: str) -> HttpResponse:
+        """Reset a label in many of an agent's conversations to the shared text."""
+        return _in_many(request, reset_all, agent_id, label)
+
+
+class RebaseIsolatedBlocks(ApiView):
+    @operation("agents_rebase", body=BulkBody, response=BulkJSON)
+    def post(self, request: Request, agent_id: str, label: str) -> HttpResponse:
+        """Merge shared changes to a label into many of an agent's conversations."""
+        return _in_many(request, rebase_all, agent_id, label)

@@ -12,10 +12,8 @@ from ..http.filters import matching_messages
 from ..http.pagination import Order, page
 from ..http.validation import Query, read_body, read_query
 from ..schema import operation
-from ..serializers.messages import ConversationMessagesQuery, MessagesQuery
-from ..serializers.search import SearchBody
-from ..shapes.messages import MessageJSON, messages_json
-from ..shapes.search import FoundMessageJSON, found_messages_json
+from ..serializers.messages import ConversationMessagesQuery, MessagesQuery, SearchBody
+from ..shapes.messages import FoundMessageJSON, MessageJSON, found_messages_json, messages_json
 from .base import ApiView
 from .finders import (
     agents_of,

@@ -25,8 +25,6 @@ from .finders import agents_of, find, find_agent_conversation
 
 
 class ImportAgentFile(ApiView):
-    """`POST /v1/agents/import`."""
-
     parser_classes = [MultiPartParser]
 
     @operation(
@@ -62,8 +60,6 @@ class ImportAgentFile(ApiView):
 
 
 class ExportAgent(ApiView):
-    """`GET /v1/agents/{id}/export`."""
-
     @operation("agents_export", ExportQuery, response=OpenApiTypes.OBJECT)
     def get(self, request: Request, agent_id: str) -> HttpResponse:
         """Export an agent as an agent file."""
