@@ -78,10 +78,9 @@ class ConversationList(ApiView):
         if agent is None:
             raise NotFound(f"Agent not found: agent_id {agent_id!r}, expected agent-<uuid4>")
         labels = fields.pop("isolated_block_labels", None) or []
-        return respond(
-            request,
-            create_conversation(agent, by=actor_of(request), isolated_labels=labels, **fields),
-        )
+        by = actor_of(request)
+        conversation = create_conversation(agent, by=by, isolated_labels=labels, **fields)
+        return respond(request, conversation)
 
 
 class ConversationDetail(ApiView):
@@ -97,12 +96,9 @@ class ConversationDetail(ApiView):
         """Update a conversation."""
         conversation = find(conversations_of(request), conversation_id)
         changes = read_body(request, UpdateConversationBody)
-        version = expected_version(request)
-        by = actor_of(request)
-        return respond(
-            request,
-            update_conversation(conversation, by=by, expected_version=version, **changes),
-        )
+        by, version = actor_of(request), expected_version(request)
+        conversation = update_conversation(conversation, by=by, expected_version=version, **changes)
+        return respond(request, conversation)
 
     @operation("conversations_delete", IF_MATCH)
     def delete(self, request: Request, conversation_id: str) -> HttpResponse:

@@ -28,10 +28,8 @@ def respond(
     """Undo, redo or restore, based on the version that `If-Match` names."""
     block = find(blocks_of(request), block_id)
     body = read_body(request, body_class, required=False)
-    version = expected_version(request)
-    return tagged_block(
-        request, verb(block, by=actor_of(request), expected_version=version, **body)
-    )
+    by, version = actor_of(request), expected_version(request)
+    return tagged_block(request, verb(block, by=by, expected_version=version, **body))
 
 
 class RevisionList(ApiView):

@@ -91,11 +91,9 @@ class IsolatedBlockDetail(ApiView):
         """Isolate a label."""
         conversation = find(conversations_of(request), conversation_id)
         body = read_body(request, IsolateBody, required=False)
-        is_new = requires_absence(request)
-        by = actor_of(request)
-        return respond(
-            request, isolate_label(conversation, label, by=by, requires_absence=is_new, **body)
-        )
+        by, is_new = actor_of(request), requires_absence(request)
+        effective = isolate_label(conversation, label, by=by, requires_absence=is_new, **body)
+        return respond(request, effective)
 
     @operation(
         "conversations_edit_isolated", IF_MATCH, body=UpdateBlockBody, response=EffectiveBlockJSON
@@ -104,21 +102,17 @@ class IsolatedBlockDetail(ApiView):
         """Update the isolated block of a label."""
         conversation = find(conversations_of(request), conversation_id)
         changes = cast(BlockFields, read_body(request, UpdateBlockBody))
-        version = expected_version(request)
-        by = actor_of(request)
-        return respond(
-            request,
-            edit_isolated_block(
-                conversation, label, by=by, expected_version=version, changes=changes
-            ),
+        by, version = actor_of(request), expected_version(request)
+        effective = edit_isolated_block(
+            conversation, label, by=by, expected_version=version, changes=changes
         )
+        return respond(request, effective)
 
     @operation("conversations_release", IF_MATCH, response=EffectiveBlockJSON | None)
     def delete(self, request: Request, conversation_id: str, label: str) -> HttpResponse:
         """Release the isolated block of a label."""
         conversation = find(conversations_of(request), conversation_id)
-        version = expected_version(request)
-        by = actor_of(request)
+        by, version = actor_of(request), expected_version(request)
         effective = release_label(conversation, label, by=by, expected_version=version)
         # Without an ETag: the response is the shared block, which has another path.
         return Response(effective_block_json(effective) if effective else None)
@@ -158,14 +152,8 @@ class PromoteIsolatedBlock(ApiView):
         """Write the isolated text of a label to the shared block."""
         conversation = find(conversations_of(request), conversation_id)
         body = read_body(request, PromoteBody, required=False)
-        promotion = promote(
-            conversation,
-            label,
-            by=actor_of(request),
-            force=body["force"],
-            expected_version=expected_version(request),
-            dry_run=body["dry_run"],
-        )
+        by, version = actor_of(request), expected_version(request)
+        promotion = promote(conversation, label, by=by, expected_version=version, **body)
         return Response(promotion_json(promotion, dry_run=body["dry_run"]))
 
 
@@ -175,13 +163,8 @@ class ResetIsolatedBlock(ApiView):
         """Reset the isolated block of a label to the shared text."""
         conversation = find(conversations_of(request), conversation_id)
         body = read_body(request, ResetBody, required=False)
-        effective = reset(
-            conversation,
-            label,
-            by=actor_of(request),
-            expected_version=expected_version(request),
-            dry_run=body["dry_run"],
-        )
+        by, version = actor_of(request), expected_version(request)
+        effective = reset(conversation, label, by=by, expected_version=version, **body)
         if body["dry_run"]:
             return Response(effective_block_json(effective))
         return respond(request, effective)
@@ -193,14 +176,8 @@ class RebaseIsolatedBlock(ApiView):
         """Merge shared changes into the isolated block of a label."""
         conversation = find(conversations_of(request), conversation_id)
         body = read_body(request, RebaseBody, required=False)
-        effective = rebase(
-            conversation,
-            label,
-            by=actor_of(request),
-            resolution=body.get("resolution"),
-            expected_version=expected_version(request),
-            dry_run=body["dry_run"],
-        )
+        by, version = actor_of(request), expected_version(request)
+        effective = rebase(conversation, label, by=by, expected_version=version, **body)
         return Response(rebase_json(effective, dry_run=body["dry_run"]))
 
 
