@@ -13,12 +13,9 @@ from ..text import replace_unstorable
 from .http.errors import InvalidRequest
 
 
-class AgentId:
-    """An agent's id; the base class of the other ids."""
-
+class _AgentId:
     regex = "[^/]+"
-    name = "agent_id"
-    prefix = "agent"
+    name, prefix = "agent_id", "agent"
 
     def to_url(self, value: str) -> str:
         return value
@@ -27,48 +24,33 @@ class AgentId:
         return value if is_id(self.prefix, value) else self.error(value)
 
     def error(self, value: str) -> Exception:
-        """Return the error that describes a malformed id."""
         return InvalidRequest(
             f"{self.name}: expected {self.prefix}-<uuid4> in lower case, got {value!r}"
         )
 
 
-class BlockId(AgentId):
-    """A block's id."""
-
-    name = "block_id"
-    prefix = "block"
+class _BlockId(_AgentId):
+    name, prefix = "block_id", "block"
 
 
-class ConversationId(AgentId):
-    """A conversation's id."""
-
-    name = "conversation_id"
-    prefix = "conv"
+class _ConversationId(_AgentId):
+    name, prefix = "conversation_id", "conv"
 
 
-class MessageId(AgentId):
-    """A message's id."""
-
-    name = "message_id"
-    prefix = "message"
+class _MessageId(_AgentId):
+    name, prefix = "message_id", "message"
 
 
-class RunId(AgentId):
-    """A run's id, for which alone V1 responds with 400."""
+class _StepId(_AgentId):
+    name, prefix = "step_id", "step"
 
-    name = "run_id"
-    prefix = "run"
 
+class _RunId(_AgentId):
+    name, prefix = "run_id", "run"
+
+    # V1 responds with 400 to this one alone.
     def error(self, value: str) -> Exception:
         return InvalidArgument(f"Invalid run ID format: {value!r}. Expected format: 'run-<uuid4>'")
-
-
-class StepId(AgentId):
-    """A step's id."""
-
-    name = "step_id"
-    prefix = "step"
 
 
 class Label(PathConverter):
@@ -81,10 +63,6 @@ class Label(PathConverter):
         return replace_unstorable(value)
 
 
-register_converter(AgentId, "agent_id")
-register_converter(BlockId, "block_id")
-register_converter(ConversationId, "conversation_id")
-register_converter(MessageId, "message_id")
-register_converter(RunId, "run_id")
-register_converter(StepId, "step_id")
+for converter in (_AgentId, _BlockId, _ConversationId, _MessageId, _RunId, _StepId):
+    register_converter(converter, converter.name)
 register_converter(Label, "block_label")
