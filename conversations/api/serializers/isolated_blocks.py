@@ -20,26 +20,24 @@ class RestoreIsolatedBlockBody(Input):
     )
 
 
-class PromoteBody(Input):
-    """The body of POST …/isolated-blocks/{label}/promote."""
-
-    force = StrictBoolean(default=False, help_text="Overwrite changes to the shared block.")
-    dry_run = StrictBoolean(default=False)
-
-
 class ResetBody(Input):
     """The body of POST …/isolated-blocks/{label}/reset."""
 
     dry_run = StrictBoolean(default=False)
 
 
-class RebaseBody(Input):
+class PromoteBody(ResetBody):
+    """The body of POST …/isolated-blocks/{label}/promote."""
+
+    force = StrictBoolean(default=False, help_text="Overwrite changes to the shared block.")
+
+
+class RebaseBody(ResetBody):
     """The body of POST …/isolated-blocks/{label}/rebase."""
 
     resolution = StrictString(
         required=False, help_text="Text of the isolated block, instead of a merge."
     )
-    dry_run = StrictBoolean(default=False)
 
 
 class BulkBody(Input):

@@ -21,7 +21,7 @@ class UnusedRunFields(TypedDict):
 
 
 class RunErrorJSON(TypedDict):
-    """Why a run failed."""
+    """Why a run or one of its steps failed."""
 
     type: str
     message: str
@@ -93,13 +93,6 @@ class BlockSeenJSON(TypedDict):
     origin: Literal["shared", "isolated"]
 
 
-class StepErrorJSON(TypedDict):
-    """Why a step failed."""
-
-    type: str
-    message: str
-
-
 class UnusedStepFields(TypedDict):
     """Fields of V1's step for features that this server does not have."""
 
@@ -133,7 +126,7 @@ class StepJSON(RunUsageJSON, UnusedStepFields):
     stop_reason: str | None
     status: Literal["success", "failed", "cancelled"]
     error_type: Literal["llm_error"] | None
-    error_data: StepErrorJSON | None
+    error_data: RunErrorJSON | None
     blocks_seen: Annotated[list[BlockSeenJSON], Field(description="In prompt order.")]
     created_at: datetime
 
@@ -206,7 +199,6 @@ def step_json(step: Step) -> StepJSON:
         status = "failed"
     else:
         status = "cancelled" if step.stop_reason == "cancelled" else "success"
-    tokens = run_usage_json(step.usage)
     return {
         "id": step.pk,
         "run_id": step.run_id,
@@ -218,18 +210,14 @@ def step_json(step: Step) -> StepJSON:
         "provider_name": provider,
         "provider_category": "base",
         "context_window_limit": step.run.agent.context_window_limit,
-        "completion_tokens": tokens["completion_tokens"],
-        "prompt_tokens": tokens["prompt_tokens"],
-        "total_tokens": tokens["total_tokens"],
         "cached_input_tokens": step.usage.get("cached_input_tokens"),
         "reasoning_tokens": step.usage.get("reasoning_tokens"),
-        "completion_tokens_details": tokens["completion_tokens_details"],
-        "prompt_tokens_details": tokens["prompt_tokens_details"],
         "stop_reason": step.stop_reason,
         "status": status,
         "error_type": "llm_error" if step.error else None,
         "error_data": {"type": step.run.error_type, "message": step.error} if step.error else None,
         "blocks_seen": step.blocks_seen,
         "created_at": step.created_at,
+        **run_usage_json(step.usage),
         **_UNUSED_OF_STEP,
     }

@@ -58,10 +58,10 @@ def relations_asked(request: Request, query: Query) -> set[str] | None:
     return set() if is_client_1 else None
 
 
-def respond(request: Request, agent: Agent, relations: set[str] | None = None) -> HttpResponse:
+def respond(request: Request, agent: Agent) -> HttpResponse:
     """Respond with an agent."""
     agent = agents_of(request).with_blocks().get(pk=agent.pk)
-    return Response(agents_json([agent], relations)[0])
+    return Response(agents_json([agent])[0])
 
 
 class AgentList(ApiView):
