@@ -13,7 +13,6 @@ from .fields import (
     Input,
     Label,
     PageQuery,
-    QueryList,
     StrictBoolean,
     StrictChoice,
     StrictInteger,
@@ -123,7 +122,7 @@ class ApprovalBody(ApprovalQuery):
 class IncludeQuery(Input):
     """The relations that a response includes."""
 
-    include = QueryList(
+    include = StrictList(
         child=StrictChoice(RELATIONS), required=False, help_text="Relations to include."
     )
 
@@ -133,14 +132,14 @@ class CountAgentsQuery(Input):
 
     name = StrictString(required=False)
     query_text = StrictString(required=False, help_text="Part of the name, ignoring case.")
-    tags = QueryList(child=StrictString(), default=list)
+    tags = StrictList(child=StrictString(), default=list)
     match_all_tags = StrictBoolean(default=False)
     created_by_id = Id("user", required=False)
     project_id = StrictString(required=False, help_text="Not supported: matches no agent.")
     template_id = StrictString(required=False, help_text="Not supported: matches no agent.")
     base_template_id = StrictString(required=False, help_text="Not supported: matches no agent.")
     identity_id = StrictString(required=False, help_text="Not supported: matches no agent.")
-    identifier_keys = QueryList(
+    identifier_keys = StrictList(
         child=StrictString(), default=list, help_text="Not supported: matches no agent."
     )
     last_stop_reason = StrictString(required=False)

@@ -13,7 +13,6 @@ from .fields import (
     Input,
     Label,
     PageQuery,
-    QueryList,
     StrictBoolean,
     StrictChoice,
     StrictInteger,
@@ -81,16 +80,16 @@ class CountBlocksQuery(Input):
     name = StrictString(required=False, help_text="Template name.")
     project_id = StrictString(required=False)
     templates_only = StrictBoolean(default=False)
-    tags = QueryList(child=StrictString(), default=list)
+    tags = StrictList(child=StrictString(), default=list)
     match_all_tags = StrictBoolean(default=False)
     identity_id = StrictString(required=False, help_text="Not supported: matches no block.")
-    identifier_keys = QueryList(
+    identifier_keys = StrictList(
         child=StrictString(), default=list, help_text="Not supported: matches no block."
     )
     label_search = StrictString(required=False)
     value_search = StrictString(required=False)
     description_search = StrictString(required=False)
-    connected_to_agents_count_eq = QueryList(child=StrictInteger(min_value=0), default=list)
+    connected_to_agents_count_eq = StrictList(child=StrictInteger(min_value=0), default=list)
     connected_to_agents_count_gt = StrictInteger(required=False)
     connected_to_agents_count_lt = StrictInteger(required=False)
     show_hidden_blocks = StrictBoolean(default=False)

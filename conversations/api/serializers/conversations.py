@@ -14,7 +14,6 @@ from .fields import (
     Input,
     Label,
     PageQuery,
-    QueryList,
     StrictBoolean,
     StrictChoice,
     StrictDateTime,
@@ -98,7 +97,7 @@ class ListConversationsQuery(PageQuery):
     summary_search = StrictString(required=False, help_text="Part of the summary, ignoring case.")
     show_hidden = StrictBoolean(default=False)
     isolated_label = Label(required=False, help_text="Only conversations that isolate this label.")
-    drift = QueryList(
+    drift = StrictList(
         child=StrictChoice(Drift.values),
         default=list,
         help_text="Only conversations whose isolated block (of `isolated_label`) has this drift.",

@@ -147,10 +147,6 @@ def check_length(items: Sized, maximum: int) -> None:
         raise serializers.ValidationError(f"expected at most {maximum} items, got {len(items)}")
 
 
-class QueryList(StrictList):
-    """A query parameter that can be repeated."""
-
-
 class StrictObject(serializers.JSONField):
     """A JSON object that can be stored and rendered."""
 

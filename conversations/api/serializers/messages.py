@@ -7,7 +7,6 @@ from .fields import (
     Id,
     Input,
     PageQuery,
-    QueryList,
     StrictBoolean,
     StrictChoice,
     StrictDateTime,
@@ -21,7 +20,7 @@ class ListMessagesQuery(PageQuery):
     """The query of every list of messages."""
 
     limit = StrictInteger(default=100, min_value=1, max_value=1000)
-    include_return_message_types = QueryList(
+    include_return_message_types = StrictList(
         child=StrictChoice(MESSAGE_TYPES), default=list, help_text="Only messages of these types."
     )
     group_id = StrictString(required=False)

@@ -4,11 +4,11 @@ from ...models import Run
 from .fields import (
     Id,
     PageQuery,
-    QueryList,
     StrictBoolean,
     StrictChoice,
     StrictDateTime,
     StrictInteger,
+    StrictList,
     StrictString,
 )
 
@@ -18,9 +18,9 @@ class ListRunsQuery(PageQuery):
 
     limit = StrictInteger(default=100, min_value=1, max_value=1000)
     agent_id = Id("agent", required=False)
-    agent_ids = QueryList(child=Id("agent"), default=list)
+    agent_ids = StrictList(child=Id("agent"), default=list)
     conversation_id = Id("conv", required=False)
-    statuses = QueryList(child=StrictChoice(Run.Status.values), default=list)
+    statuses = StrictList(child=StrictChoice(Run.Status.values), default=list)
     active = StrictBoolean(default=False)
     background = StrictBoolean(required=False)
     stop_reason = StrictString(required=False)
@@ -37,5 +37,5 @@ class ListStepsQuery(PageQuery):
     has_feedback = StrictBoolean(required=False)
     feedback = StrictString(required=False, help_text="Not supported: matches no step.")
     project_id = StrictString(required=False, help_text="Not supported: matches no step.")
-    tags = QueryList(child=StrictString(), default=list)
-    trace_ids = QueryList(child=StrictString(), default=list)
+    tags = StrictList(child=StrictString(), default=list)
+    trace_ids = StrictList(child=StrictString(), default=list)
