@@ -192,7 +192,7 @@ def test_malformed_chunks_are_ignored_or_fail_turn(client_for, alice, conversati
 
 def calls(count: int) -> str:
     insert = json.dumps(INSERT)
-    return chunk(
+    return delta(
         tool_calls=[
             {
                 "index": i,
@@ -214,7 +214,7 @@ def test_calls_beyond_maximum_are_rejected_in_words(
         path = f"/v1/agents/{conversation.agent_id}/tools/approval/memory_insert"
         client.patch(path, {"requires_approval": True})
 
-    answer = send(client, conversation, f"{calls(200)}\nSAY ok")
+    answer = send(client, conversation, script(calls(200), say("ok")))
     if needs_approval:
         decisions = [
             {"type": "approval", "tool_call_id": f"call_{i}", "approve": True} for i in range(200)
@@ -237,11 +237,11 @@ def test_calls_beyond_maximum_are_rejected_in_words(
 def test_endless_calls_fail_turn(client_for, alice, conversation):
     client = client_for(alice)
 
-    answer = send(client, conversation, f"{calls(1001)}\nSAY ok")
+    answer = send(client, conversation, script(calls(1001), say("ok")))
 
     assert answer.status_code == 500
     assert answer.json()["error"]["type"] == "llm_error"
-    assert texts(conversation) == []
+    assert [role for role, _ in texts(conversation)] == ["user"]
     assert send(client, conversation, "SAY on").status_code == 200
 
 
