@@ -3,15 +3,16 @@
 import asyncio
 import threading
 from collections import defaultdict, deque
-from collections.abc import AsyncGenerator, Iterable
+from collections.abc import AsyncGenerator, Collection, Iterable
+from contextlib import suppress
 from enum import Enum
 from typing import Final, Literal
 
-from django.db import connection
+from django.db import DatabaseError, connection
 
 from ..domain.runs.events import StoredEvent, stored_events
 from ..domain.runs.notify import notify
-from .database import in_database
+from .database import in_database, in_database_when_available
 from .listener import Listener
 
 # How often to poll for the events of a run that another process executes, in seconds.
@@ -123,14 +124,17 @@ class EventBroker:
             by_run[event.run_id].append(event)
         for run_id, of_run in by_run.items():
             self._deliver(run_id, of_run)
-        if self.notifies and by_run:
-            await in_database(notify, list(by_run))
+        await self._notify(by_run)
 
     async def publish_end(self, run_id: str, events: Iterable[StoredEvent]) -> None:
         """Deliver the last events of a run."""
         self._deliver(run_id, events, is_over=True)
-        if self.notifies:
-            await in_database(notify, [run_id])
+        await self._notify([run_id])
+
+    async def _notify(self, run_ids: Collection[str]) -> None:
+        if self.notifies and run_ids:
+            with suppress(DatabaseError):  # Subscribers in other processes poll as well.
+                await in_database(notify, list(run_ids))
 
     def _deliver(
         self, run_id: str, events: Iterable[StoredEvent], *, is_over: bool = False
@@ -153,7 +157,7 @@ class EventBroker:
         try:
             if not is_from_start:
                 # The subscription is older than this query, so that no event is missed.
-                page = await in_database(stored_events, run_id, after=last)
+                page = await in_database_when_available(stored_events, run_id, after=last)
                 for event in page.events:
                     yield event
                     last = event.seq
@@ -166,7 +170,9 @@ class EventBroker:
                     *range(last + 1, last + 1 + len(events))
                 ]
                 if has_gap or (not events and (is_over or run_id not in self._local_runs)):
-                    events, is_over = await in_database(stored_events, run_id, after=last)
+                    events, is_over = await in_database_when_available(
+                        stored_events, run_id, after=last
+                    )
                 for event in events:
                     yield event
                     last = event.seq

@@ -5,9 +5,9 @@ from collections import defaultdict
 
 from django.db import IntegrityError
 
-from ..domain.runs.events import RunLost, StoredEvent, insert_events
+from ..domain.runs.events import RunLost, StoredEvent, insert_events, stored_events
 from .broker import EventBroker
-from .database import in_database
+from .database import CommitUnknown, in_database_when_available
 
 
 class EventWriter:
@@ -54,7 +54,7 @@ class EventWriter:
             queue, self._queue = self._queue, []
             batch = [event for event in queue if event.run_id not in self._failed]
             try:
-                await in_database(insert_events, batch)
+                await in_database_when_available(insert_events, batch)
             except Exception:
                 batch = await self._store_by_run(batch)
             await self._broker.publish(batch)
@@ -67,11 +67,19 @@ class EventWriter:
         stored: list[StoredEvent] = []
         for run_id, events in by_run.items():
             try:
-                await in_database(insert_events, events)
-            except IntegrityError:
-                self._failed[run_id] = RunLost(run_id)
+                await self._store_of_run(run_id, events)
             except Exception as error:
                 self._failed[run_id] = error
             else:
                 stored += events
         return stored
+
+    async def _store_of_run(self, run_id: str, events: list[StoredEvent]) -> None:
+        try:
+            await in_database_when_available(insert_events, events)
+        except (IntegrityError, CommitUnknown):
+            # Either the run has another worker, or a try whose connection broke was committed.
+            after = events[0].seq - 1
+            page = await in_database_when_available(stored_events, run_id, after=after)
+            if page.events[: len(events)] != events:
+                raise RunLost(run_id) from None

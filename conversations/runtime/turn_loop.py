@@ -6,6 +6,8 @@ Every write is one transaction of `domain`; nothing is locked or open in between
 import asyncio
 import logging
 import time
+from collections.abc import Callable
+from typing import Concatenate, ParamSpec, TypeVar
 
 from ..domain.errors import DomainError, NotFound, NothingToCompact
 from ..domain.runs.events import RunLost, StoredEvent
@@ -30,8 +32,11 @@ from ..llm.errors import ModelError
 from ..llm.requests import ModelRequest
 from ..models import Run
 from .broker import EventBroker
-from .database import in_database
+from .database import CommitUnknown, in_database_when_available
 from .event_writer import EventWriter
+
+P = ParamSpec("P")
+R = TypeVar("R")
 
 logger = logging.getLogger(__name__)
 
@@ -59,8 +64,10 @@ class TurnLoop:
             outcome = await self._execute()
             if outcome is not None:
                 await self.writer.drain()  # The last events are numbered after the stored ones.
-                events = await in_database(end_run, self.run, outcome, worker=self.worker)
-        except RunLost:
+                events = await in_database_when_available(
+                    end_run, self.run, outcome, worker=self.worker
+                )
+        except (RunLost, CommitUnknown):
             logger.info("The worker lost %s", self.run.pk)
         except asyncio.CancelledError:
             events = await asyncio.shield(self._cancel())
@@ -74,10 +81,12 @@ class TurnLoop:
         await self.writer.drain()
         try:
             if self.releases:
-                await in_database(release_run, self.run, self.worker)
+                await in_database_when_available(release_run, self.run, self.worker)
                 return []
-            return await in_database(end_run, self.run, CANCELLED, worker=self.worker)
-        except RunLost:
+            return await in_database_when_available(
+                end_run, self.run, CANCELLED, worker=self.worker
+            )
+        except (RunLost, CommitUnknown):
             return []
 
     async def _execute(self) -> Outcome | None:
@@ -100,7 +109,7 @@ class TurnLoop:
             return Outcome(Status.FAILED, "error", "nothing_to_compact", str(error))
         except DomainError as error:
             return Outcome(Status.FAILED, "error", "invalid_argument", str(error))
-        except (RunLost, asyncio.CancelledError):
+        except (RunLost, CommitUnknown, asyncio.CancelledError):
             raise
         except Exception:
             logger.exception("%s failed", self.run.pk)
@@ -109,7 +118,7 @@ class TurnLoop:
 
     async def _begin(self) -> tuple[Turn, StepPlan]:
         # In one call to a database thread, because the client waits for the first token.
-        turn, events, plan = await in_database(_begin, self.run, self.worker)
+        turn, events, plan = await in_database_when_available(_begin, self.run, self.worker)
         await self.broker.publish(events)
         return turn, plan
 
@@ -120,17 +129,17 @@ class TurnLoop:
                 reply = await self._ask_model(turn, plan)
             except ModelError as error:
                 if error.type == "context_window_exceeded" and await self._try_to_compact(turn):
-                    plan = await in_database(plan_step, turn)
+                    plan = await in_database_when_available(plan_step, turn)
                     continue
-                await in_database(store_failed_step, turn, plan, str(error))
+                await in_database_when_available(store_failed_step, turn, plan, str(error))
                 raise
             stop_reason = _stop_reason(turn, plan, reply)
             outcome = Outcome(Status.COMPLETED, stop_reason) if stop_reason else None
-            events = await in_database(store_step, turn, plan, reply, outcome=outcome)
+            events = await self._store(store_step, turn, plan, reply, outcome=outcome)
             await self.broker.publish(events)
             if outcome:
                 return
-            plan = await in_database(plan_step, turn)
+            plan = await in_database_when_available(plan_step, turn)
 
     async def _ask_model(self, turn: Turn, plan: StepPlan) -> ModelReply:
         """Call the model; store and publish its chunks as they arrive; return the whole reply."""
@@ -160,16 +169,32 @@ class TurnLoop:
         reply.drop_calls()
         await self.writer.drain()
         try:
-            events = await in_database(store_step, turn, plan, reply, outcome=CANCELLED)
-        except (RunLost, NotFound):
+            events = await self._store(store_step, turn, plan, reply, outcome=CANCELLED)
+        except (RunLost, CommitUnknown, NotFound):
             return
         await self.broker.publish(events)
+
+    async def _store(
+        self,
+        function: Callable[Concatenate[Turn, P], R],
+        turn: Turn,
+        *args: P.args,
+        **kwargs: P.kwargs,
+    ) -> R:
+        """Store something of the turn; each try numbers its events and steps alike."""
+        last, step = turn.events.last, turn.step
+
+        def store() -> R:
+            turn.events.last, turn.step = last, step
+            return function(turn, *args, **kwargs)
+
+        return await in_database_when_available(store)
 
     async def _compact_if_full(self, turn: Turn, plan: StepPlan) -> StepPlan:
         is_full = plan.tokens > turn.context_window_limit * COMPACTION_THRESHOLD
         # If nothing can be compacted, the provider decides whether the request fits.
         if is_full and await self._try_to_compact(turn):
-            return await in_database(plan_step, turn)
+            return await in_database_when_available(plan_step, turn)
         return plan
 
     async def _try_to_compact(self, turn: Turn) -> bool:
@@ -182,11 +207,13 @@ class TurnLoop:
     async def _compact(
         self, turn: Turn, *, mode: Mode | None = None, outcome: Outcome | None = None
     ) -> None:
-        plan = await in_database(plan_compaction, turn, mode=mode or "sliding_window")
+        plan = await in_database_when_available(
+            plan_compaction, turn, mode=mode or "sliding_window"
+        )
         summary = await _complete(plan.request)
         if not summary.strip():
             raise ModelError("llm_error", "The summary is empty")
-        events = await in_database(store_compaction, turn, plan, summary, outcome=outcome)
+        events = await self._store(store_compaction, turn, plan, summary, outcome=outcome)
         await self.broker.publish(events)
 
 
