@@ -31,6 +31,8 @@ DEFAULTS: dict[str, Any] = {
     "MAX_RUN_ATTEMPTS": 3,
     # A run that no worker claims within this many seconds fails.
     "QUEUE_TIMEOUT": 300.0,
+    # How long a process may take to end its turns and streams when it is told to stop, in seconds.
+    "SHUTDOWN_GRACE": 25.0,
     # How many tool calls of one step run, in one transaction. The model is told of refused ones.
     "MAX_TOOL_CALLS": 64,
 }
@@ -46,6 +48,7 @@ class Conf:
     STALLED_RUN_TIMEOUT: float
     MAX_RUN_ATTEMPTS: int
     QUEUE_TIMEOUT: float
+    SHUTDOWN_GRACE: float
     MAX_TOOL_CALLS: int
 
     if not TYPE_CHECKING:

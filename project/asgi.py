@@ -8,10 +8,14 @@ request that waits for a whole turn keeps its thread but does not count against 
 
 import asyncio
 import os
+import signal
 import tempfile
+import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, suppress
+from functools import partial
+from types import FrameType
 from typing import IO, Any, TypeVar
 
 import django
@@ -31,8 +35,8 @@ from django.http.response import HttpResponseBase  # noqa: E402
 from django.urls import set_script_prefix  # noqa: E402
 
 from conversations.api.run_response import WAITING  # noqa: E402
+from conversations.conf import conf  # noqa: E402
 from conversations.runtime.runtime import close_runtime, get_runtime  # noqa: E402
-from conversations.runtime.worker import SHUTDOWN_GRACE  # noqa: E402
 from conversations.transfer.agent_files.parse import MAX_BYTES  # noqa: E402
 from project.database import connection_error  # noqa: E402
 
@@ -193,6 +197,28 @@ async def _await(awaitable: Awaitable[None]) -> None:
     await awaitable
 
 
+def _drain_on_signals() -> None:
+    """Drain the runtime when the server is told to stop, while it waits for its connections.
+
+    The server shuts the application down only when all responses have ended, which streams of
+    turns do because of this.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        return
+    for number in (signal.SIGINT, signal.SIGTERM):
+        previous = signal.getsignal(number)
+        if callable(previous):
+            signal.signal(number, partial(_drain_and_stop, previous))
+
+
+def _drain_and_stop(
+    stop: Callable[[int, FrameType | None], Any], number: int, frame: FrameType | None
+) -> None:
+    grace = {"grace": conf.SHUTDOWN_GRACE}
+    threading.Thread(target=get_runtime().drain, kwargs=grace, daemon=True).start()
+    stop(number, frame)
+
+
 handler = Handler()
 
 
@@ -205,7 +231,8 @@ async def application(scope: Scope, receive: Receive, send: Send) -> None:
             if cause := await asyncio.to_thread(connection_error):
                 await send({"type": "lifespan.startup.failed", "message": cause})
                 return
-            get_runtime().worker  # noqa: B018 (its first sweep expires runs of a lost worker)
+            get_runtime().worker  # noqa: B018 (its first sweep recovers runs of a lost worker)
+            _drain_on_signals()
             await send({"type": "lifespan.startup.complete"})
-        await asyncio.to_thread(close_runtime, SHUTDOWN_GRACE)
+        await asyncio.to_thread(close_runtime, conf.SHUTDOWN_GRACE)
         await send({"type": "lifespan.shutdown.complete"})

@@ -28,7 +28,7 @@ def main() -> None:
 
     print(f"Serving   http://{HOST}:{os.environ['PORT']} (Ctrl-C stops)", flush=True)
     config = uvicorn.Config(
-        "project.asgi:application", log_level="warning", timeout_graceful_shutdown=30
+        "project.asgi:application", log_level="warning", timeout_graceful_shutdown=25
     )
     uvicorn.Server(config).run(sockets=[listener])
 

@@ -58,6 +58,7 @@ CONVERSATIONS: dict[str, Any] = {
     "STALLED_RUN_TIMEOUT": env.seconds("STALLED_RUN_TIMEOUT", 30.0),
     "MAX_RUN_ATTEMPTS": env.integer("MAX_RUN_ATTEMPTS", 3),
     "QUEUE_TIMEOUT": env.seconds("QUEUE_TIMEOUT", 300.0),
+    "SHUTDOWN_GRACE": env.seconds("SHUTDOWN_GRACE", 25.0),
     "MAX_TOOL_CALLS": env.integer("MAX_TOOL_CALLS", 64),
 }
 

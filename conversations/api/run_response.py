@@ -18,7 +18,7 @@ from rest_framework.request import Request
 from ..domain.runs.events import ErrorEvent, SummaryEvent, from_json
 from ..domain.runs.leases import messages_of_run
 from ..models import Message, Run
-from ..runtime.broker import IDLE, Subscription
+from ..runtime.broker import Pause, Subscription
 from ..runtime.runtime import get_runtime
 from .http.renderers import dumped
 from .shapes.events import compaction_json, event_json, failure_json, usage_json
@@ -129,7 +129,12 @@ async def _lines(
     events = get_runtime().broker.follow(run_id, after=options.after, subscription=subscription)
     async with aclosing(events):
         async for stored in events:
-            if stored is IDLE:
+            if stored is Pause.SHUTDOWN:
+                if options.pings:
+                    yield _ping(run_id)
+                yield b": The server is restarting. Resume the stream with starting_after.\n\n"
+                return
+            if stored is Pause.IDLE:
                 if options.pings and time.monotonic() - last_sent >= PING_INTERVAL:
                     last_sent = time.monotonic()
                     yield _ping(run_id)
@@ -169,11 +174,14 @@ class WholeAnswer(NamedTuple):
 
 
 def whole_answer(run_id: str, options: ResponseOptions) -> WholeAnswer:
-    """Return the response to a run that is over."""
+    """Return the response to a run that is over, or that this process can no longer wait for."""
     run = Run.objects.get_or_none(pk=run_id)
     if run is None:
         detail = f"Run not found with id='{run_id}': it was deleted meanwhile"
         return WholeAnswer(404, {"detail": detail})
+    if run.status in Run.ACTIVE:
+        detail = f"The server is restarting; run '{run_id}' continues. Follow it, or try again"
+        return WholeAnswer(503, {"detail": detail, "run_id": run_id})
     if run.status == Run.Status.FAILED:
         error = from_json(run.events.order_by("-seq")[0].data)
         assert isinstance(error, ErrorEvent)  # noqa: S101 (`finish_run` stores it last)

@@ -13,7 +13,7 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name='run',
             name='attempts',
-            field=models.PositiveSmallIntegerField(default=0, help_text='How many workers have executed the run, the present one included.'),
+            field=models.PositiveSmallIntegerField(db_default=0, default=0, help_text='How many workers have executed the run, the present one included.'),
         ),
         migrations.AddField(
             model_name='run',

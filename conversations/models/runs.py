@@ -90,7 +90,9 @@ class Run(OrganizationModel):
     cancel_requested_at = models.DateTimeField(null=True, blank=True, editable=False)
     worker = models.CharField(max_length=200, blank=True)
     attempts = models.PositiveSmallIntegerField(
-        default=0, help_text="How many workers have executed the run, the present one included."
+        default=0,
+        db_default=0,
+        help_text="How many workers have executed the run, the present one included.",
     )
     queued_at = models.DateTimeField(
         null=True, blank=True, help_text="Since when it waits, or last waited, for a worker."

@@ -6,7 +6,6 @@ from collections import defaultdict, deque
 from collections.abc import AsyncGenerator, Collection, Iterable
 from contextlib import suppress
 from enum import Enum
-from typing import Final, Literal
 
 from django.db import DatabaseError, connection
 
@@ -21,13 +20,14 @@ POLL_INTERVAL = 0.25
 IDLE_INTERVAL = 5.0
 
 
-class Idle(Enum):
-    """What `EventBroker.follow` yields when there is no event for a while."""
+class Pause(Enum):
+    """What `EventBroker.follow` yields when there is no event for a while.
+
+    `SHUTDOWN` is the last: this process stops, and another one goes on with the run.
+    """
 
     IDLE = "idle"
-
-
-IDLE: Final = Idle.IDLE
+    SHUTDOWN = "shutdown"
 
 
 class Subscription:
@@ -89,6 +89,7 @@ class EventBroker:
         self._local_runs: set[str] = set()
         self._listener: threading.Thread | None = None
         self._stop_listening = threading.Event()
+        self._is_ending = False
 
     def add_local_run(self, run_id: str) -> None:
         """Declare that this process executes a run and will publish its events."""
@@ -146,8 +147,8 @@ class EventBroker:
 
     async def follow(
         self, run_id: str, *, after: int = 0, subscription: Subscription | None = None
-    ) -> AsyncGenerator[StoredEvent | Literal[Idle.IDLE], None]:
-        """Yield a run's events numbered beyond `after` until the run is over, and IDLE meanwhile.
+    ) -> AsyncGenerator[StoredEvent | Pause, None]:
+        """Yield a run's events numbered beyond `after` until the run is over; pauses meanwhile.
 
         `subscription` is one from before the run's first event, which saves reading stored ones.
         """
@@ -176,8 +177,11 @@ class EventBroker:
                 for event in events:
                     yield event
                     last = event.seq
+                if self._is_ending and not is_over:
+                    yield Pause.SHUTDOWN
+                    return
                 if not events:
-                    yield IDLE
+                    yield Pause.IDLE
         finally:
             subscription.close()
 
@@ -198,6 +202,14 @@ class EventBroker:
                 )
                 self._listener = threading.Thread(target=listener.run, name="listener", daemon=True)
                 self._listener.start()
+
+    def end_streams(self) -> None:
+        """Let every `follow` in this process yield what is stored, SHUTDOWN, and end."""
+        self._is_ending = True
+        with self._lock:
+            run_ids = list(self._subscriptions)
+        for run_id in run_ids:
+            self._deliver(run_id, [])
 
     def close(self) -> None:
         """Stop listening for notifications. The broker cannot be used afterwards."""

@@ -38,6 +38,8 @@ class Runtime:
         self.broker = EventBroker(notifies=notifies)
         self._worker: Worker | None = None
         self._lock = threading.Lock()
+        self._draining = threading.Lock()
+        self._is_drained = False
 
     @property
     def worker(self) -> Worker:
@@ -99,12 +101,21 @@ class Runtime:
             time.sleep(0.01)
         force_cancel(run)
 
+    def drain(self, grace: float) -> None:
+        """End active turns and streams within `grace` seconds; leave the rest to other workers."""
+        with self._draining:  # A second call waits for the first one.
+            if self._worker is not None:
+                self._worker.drain(0.0 if self._is_drained else grace)
+            self._is_drained = True
+            self.broker.end_streams()
+
     def close(self, grace: float) -> None:
-        """Let active turns end for `grace` seconds, then stop all threads."""
+        """End active turns and streams within `grace` seconds, then stop all threads."""
+        self.drain(grace)
         with self._lock:
             worker, self._worker = self._worker, None
         if worker is not None:
-            worker.close(grace)
+            worker.close()
         self.broker.close()
 
 

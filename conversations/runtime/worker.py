@@ -24,8 +24,8 @@ logger = logging.getLogger(__name__)
 
 # How often a worker polls for cancel requests from other processes, and for runs to claim.
 POLL_INTERVAL = 0.5
-# How long active turns may continue when the process is told to stop.
-SHUTDOWN_GRACE = 25.0
+# The last part of SHUTDOWN_GRACE: turns that are still active are released, and the streams end.
+RELEASE_TIMEOUT = 5.0
 # How long a cancelled turn may take to store what it has.
 CANCEL_TIMEOUT = 10.0
 # Heartbeats per STALLED_RUN_TIMEOUT, so that one lost heartbeat does not matter.
@@ -97,26 +97,33 @@ class Worker:
         if (task := self._tasks.get(run_id)) and not task.cancelling():
             task.cancel()
 
-    def close(self, grace: float) -> None:
-        """Let active turns end for `grace` seconds, release the others and stop the thread.
+    def drain(self, grace: float) -> None:
+        """Let active turns end for `grace` seconds less RELEASE_TIMEOUT, release the others.
 
         Another worker, or this one when it is started again, resumes the released turns.
         """
         self._is_closing = True
-        asyncio.run_coroutine_threadsafe(self._close(grace), self._loop).result()
+        timeout = max(0.0, grace - RELEASE_TIMEOUT)
+        asyncio.run_coroutine_threadsafe(self._drain(timeout), self._loop).result()
+
+    def close(self) -> None:
+        """Stop the thread. Drain the worker before."""
+        asyncio.run_coroutine_threadsafe(self._close(), self._loop).result()
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
         self._loop.close()
 
-    async def _close(self, grace: float) -> None:
+    async def _drain(self, timeout: float) -> None:
         if self._tasks:
-            await asyncio.wait(self._tasks.values(), timeout=grace)
+            await asyncio.wait(self._tasks.values(), timeout=timeout)
         remaining = list(self._tasks.values())
         for run_id in list(self._tasks):
             self._turns[run_id].releases = True
             self._cancel(run_id)
         if remaining:
-            await asyncio.wait(remaining, timeout=CANCEL_TIMEOUT)
+            await asyncio.wait(remaining, timeout=RELEASE_TIMEOUT)
+
+    async def _close(self) -> None:
         self._maintenance.cancel()
         await asyncio.wait([self._maintenance])
         await close_clients()

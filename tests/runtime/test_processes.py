@@ -6,7 +6,9 @@ import signal
 import threading
 
 import httpx
+import psycopg
 import pytest
+from django.db import connection
 
 from conversations.domain.conversations.accounts import issue_key
 from conversations.domain.integrity.check import find_breaches
@@ -195,3 +197,81 @@ def test_sigterm_lets_active_turns_end(model, secret, conversations, kind):
     assert answers[0].json()["messages"][0]["content"] == "done"
     run = Run.objects.get()
     assert (run.status, run.stop_reason) == ("completed", "end_turn")
+
+
+@pytest.mark.parametrize("kind", ["web", "worker"])
+def test_sigterm_hands_long_turn_to_another_process(model, secret, conversations, kind):
+    path = f"conversations/{conversations[0].pk}/messages"
+    streams = []
+
+    def send(url):
+        body = {"input": "HOLD\nSAY done", "stream_tokens": True}
+        streams.append(post(url, secret, path, body).text)
+
+    with contextlib.ExitStack() as stack:
+        if kind == "web":
+            stopped, url = stack.enter_context(web_server(model, SHUTDOWN_GRACE="6"))
+        else:
+            stopped = stack.enter_context(worker(model, SHUTDOWN_GRACE="6"))
+            _, url = stack.enter_context(web_server(model, RUN_TURNS_IN_WEB="false"))
+        thread = threading.Thread(target=send, args=(url,))
+        thread.start()
+        until(lambda: model.requests, seconds=60, what="the model is called")
+        stopped.send_signal(signal.SIGTERM)
+        until(lambda: Run.objects.filter(status="created").exists(), seconds=60, what="released")
+        assert stopped.wait(40) in (0, -signal.SIGTERM)
+        model.go_on()
+        if kind == "web":
+            _, url = stack.enter_context(web_server(model))
+        else:
+            stack.enter_context(worker(model))
+        until(lambda: not Run.objects.active().exists(), seconds=60, what="the run is resumed")
+        thread.join()
+        run = Run.objects.get()
+        assert (run.status, run.attempts) == ("completed", 2)
+        if kind == "web":
+            assert "starting_after" in streams[0]
+            assert "[DONE]" not in streams[0]
+            streams[0] = post(url, secret, f"runs/{run.pk}/stream").text
+
+    assert streams[0].endswith("data: [DONE]\n\n")
+    assert texts(conversations[0]) == [("user", "HOLD\nSAY done"), ("assistant", "done")]
+
+
+@contextlib.contextmanager
+def database_outage():
+    """Refuse connections to the test's database, after ending the present ones."""
+    name = connection.settings_dict["NAME"]
+    parameters = {**connection.get_connection_params(), "dbname": "postgres", "autocommit": True}
+    connection.close()
+    connection.close_pool()
+    with psycopg.connect(**parameters) as other:
+        other.execute(f'ALTER DATABASE "{name}" ALLOW_CONNECTIONS false')
+        other.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", [name]
+        )
+        try:
+            yield
+        finally:
+            other.execute(f'ALTER DATABASE "{name}" ALLOW_CONNECTIONS true')
+
+
+@pytest.mark.postgres_only
+def test_database_outage_cuts_no_stream(model, secret, conversations):
+    with web_server(model, RUN_TURNS_IN_WEB="false") as (_, url), worker(model) as working:
+        threads, streams = start_all(url, secret, conversations[:3])
+        until(lambda: Message.objects.filter(role="tool").count() == 3, seconds=60, what="tools")
+        with database_outage():
+            until(
+                lambda: any("database is not available" in line for line in working.lines),
+                seconds=60,
+                what="the worker retries",
+            )
+        for thread in threads:
+            thread.join()
+
+    assert set(Run.objects.values_list("status", "attempts")) == {("completed", 1)}
+    assert len(streams) == 3
+    for text in streams:
+        check_stream(text)
+    assert list(find_breaches()) == []

@@ -23,7 +23,7 @@ from conversations.domain.runs.events import (
 from conversations.domain.runs.start import TurnRequest, calls_awaiting_client
 from conversations.ids import is_id
 from conversations.models import Agent, Conversation
-from conversations.runtime.broker import IDLE
+from conversations.runtime.broker import Pause
 from conversations.runtime.database import in_database
 from conversations.runtime.runtime import StartedTurn, close_runtime, get_runtime
 from conversations.text import is_storable, replace_unstorable
@@ -145,7 +145,7 @@ class Command(OperatorCommand):
         run = turn.run
         events = get_runtime().broker.follow(run.pk, subscription=turn.subscription)
         async for stored in events:
-            if stored is IDLE:
+            if isinstance(stored, Pause):
                 continue
             event = stored.event
             if last is not None and type(event) is not last:

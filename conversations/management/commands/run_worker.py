@@ -7,8 +7,8 @@ from typing import Any
 from django.core.management.base import CommandParser
 from django.db import connection
 
+from conversations.conf import conf
 from conversations.runtime.runtime import Runtime
-from conversations.runtime.worker import SHUTDOWN_GRACE
 
 from ._arguments import positive
 from ._command import OperatorCommand
@@ -41,7 +41,7 @@ class Command(OperatorCommand):
         self.stdout.flush()
         worker.poll_for_runs(max_turns, stop)
         self.remark(
-            f"Shutting down: waiting up to {SHUTDOWN_GRACE:.0f} s for "
+            f"Shutting down: waiting up to {conf.SHUTDOWN_GRACE:.0f} s for "
             f"{worker.active_runs} active turns."
         )
-        runtime.close(SHUTDOWN_GRACE)
+        runtime.close(conf.SHUTDOWN_GRACE)
