@@ -46,7 +46,10 @@ def lock_for_messages(conversation: Conversation, messages: Iterable[Message]) -
 def insert_messages_after(
     last: int, conversation: Conversation, messages: list[Message], *, by: Actor
 ) -> list[Message]:
-    """Insert unsaved messages after the last position of a locked conversation."""
+    """Insert unsaved messages after the last position of a conversation.
+
+    The caller holds the lock of the conversation or of its active run.
+    """
     insert_messages(conversation, messages, by=by)
     ConversationMessage.objects.bulk_create(
         ConversationMessage(conversation=conversation, message=message, position=position)

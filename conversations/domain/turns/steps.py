@@ -176,7 +176,9 @@ def store_step(
         )
     for message in messages:
         message.step = step
-    lock_for_messages(turn.conversation, messages)
+    if run.cancel_requested_at:
+        # Deleting a conversation requests the cancellation of its run first, so others are live.
+        lock_for_messages(turn.conversation, messages)
     insert_messages_after(plan.last_position, turn.conversation, messages, by=turn.by)
     if turn.step == 0:
         _input_of(run).update(step=step)
