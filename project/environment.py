@@ -56,7 +56,7 @@ def words(name: str, default: Sequence[str] = ()) -> list[str]:
 
 
 def choice(name: str, default: str, choices: Sequence[str]) -> str:
-    """Return one of `choices`, ."""
+    """Return one of `choices`, or stop the process."""
     found = text(name, default)
     return found if found in choices else _stop(name, " or ".join(choices), repr(found))
 

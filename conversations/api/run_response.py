@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from uuid import uuid4
 
 from asgiref.sync import async_to_sync
-from django.db import close_old_connections
+from django.db import connection
 from django.http import HttpResponse, StreamingHttpResponse
 from django.http.response import HttpResponseBase
 from rest_framework.request import Request
@@ -65,7 +65,8 @@ def respond(
     `subscription` is one from before the run's first event. A stream is sent while the run goes
     on; otherwise the thread waits here, without a database connection.
     """
-    close_old_connections()
+    if not connection.in_atomic_block:
+        connection.close()
     if options.streaming:
         return RunResponse(run.pk, options, subscription)
     waiting = getattr(request._request, "scope", {}).get(WAITING, nullcontext)

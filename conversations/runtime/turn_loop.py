@@ -11,7 +11,8 @@ from typing import Concatenate, ParamSpec, TypeVar
 
 from ..domain.errors import DomainError, NotFound, NothingToCompact
 from ..domain.runs.events import RunLost, StoredEvent
-from ..domain.runs.finish import CANCELLED, Outcome, end_run, release_run
+from ..domain.runs.finish import CANCELLED, Outcome, end_run
+from ..domain.runs.recovery import release_run
 from ..domain.turns.compaction import (
     COMPACTION_THRESHOLD,
     Mode,
@@ -58,7 +59,7 @@ class TurnLoop:
         self.run, self.worker, self.broker, self.writer = run, worker, broker, writer
 
     async def run_turn(self) -> None:
-        """Execute the run until it is over: completed, failed or, if cancelled, cancelled."""
+        """Execute the run until it is over: completed, failed or cancelled."""
         events: list[StoredEvent] = []
         try:
             outcome = await self._execute()

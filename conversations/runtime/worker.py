@@ -10,8 +10,8 @@ import threading
 from django.db import close_old_connections
 
 from ..conf import conf
-from ..domain.runs.finish import recover_stalled_runs
 from ..domain.runs.leases import claim_run, heartbeat, runs_to_cancel
+from ..domain.runs.recovery import recover_stalled_runs
 from ..llm.client import close_clients, prepare
 from ..models import Run
 from .broker import EventBroker

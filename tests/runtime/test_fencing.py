@@ -14,10 +14,9 @@ from conversations.domain.runs.finish import (
     end_run,
     finish_and_append,
     force_cancel,
-    recover_if_stalled,
-    worker_lost,
 )
 from conversations.domain.runs.leases import claim_run
+from conversations.domain.runs.recovery import recover_if_stalled, worker_lost
 from conversations.models import Conversation, Run, RunEvent
 from conversations.runtime.broker import EventBroker
 from conversations.runtime.event_writer import EventWriter

@@ -7,7 +7,7 @@ from contextlib import aclosing
 import pytest
 from django.utils import timezone
 
-from conversations.domain.runs.finish import recover_stalled_runs
+from conversations.domain.runs.recovery import recover_stalled_runs
 from conversations.domain.tools.definitions import BASE_TOOLS
 from conversations.models import Conversation, Run
 from conversations.runtime.runtime import get_runtime

@@ -59,7 +59,7 @@ def event_json(
     if isinstance(event, StopEvent):
         return [{"message_type": "stop_reason", "stop_reason": event.reason}]
     if isinstance(event, ResumeEvent):
-        return []  # V1 has nothing like it.
+        return []  # V1 has no equivalent.
     if isinstance(event, UsageEvent):
         return [usage_json(event.usage)]
     if isinstance(event, ErrorEvent):

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from django.db import transaction
 from rest_framework.metadata import SimpleMetadata
 from rest_framework.request import Request
 from rest_framework.views import APIView
@@ -25,6 +26,11 @@ class ApiView(APIView):
     metadata_class = SimpleMetadata
     versioning_class = None
     schema = ApiSchema()
+
+    @classmethod
+    def as_view(cls, **initkwargs: Any) -> Any:
+        """Keep ATOMIC_REQUESTS out: each verb is a transaction, and a worker must see a new run."""
+        return transaction.non_atomic_requests(super().as_view(**initkwargs))
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         """Authenticate the caller, then raise the error of a malformed id in the path."""

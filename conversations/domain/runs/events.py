@@ -218,7 +218,7 @@ class EventSequence:
 
 
 class RunLost(Exception):
-    """This worker no longer owns the run: it was cancelled, expired or deleted."""
+    """This worker no longer owns the run: it was finished, requeued or deleted."""
 
 
 class EventPage(NamedTuple):

@@ -1,6 +1,6 @@
 """The lease of an active run: a worker claims the run and keeps it by heartbeats.
 
-If the heartbeats stop, the run waits for the next worker, which resumes it.
+If the heartbeats stop, `recovery.py` lets the next worker resume it.
 
 The run's row is locked before anything else of its turn. A worker that writes for a run holds that
 lock and checks that it still owns the run.

@@ -16,9 +16,9 @@ from ..actor import Actor
 from ..conversations.messages import insert_messages_after, lock_for_messages
 from ..errors import Conflict, InvalidArgument
 from ..model_handles import check_model_handle
-from .finish import recover_if_stalled
 from .leases import Busy
 from .notify import notify
+from .recovery import recover_if_stalled
 
 DEFAULT_MAX_STEPS = 50
 

@@ -19,7 +19,7 @@ from pydantic import (
 from pydantic_core import PydanticCustomError
 
 from ...domain.errors import InvalidValue
-from ..storable import MAX_INTEGER
+from ..validation import MAX_INTEGER
 
 EXPECTED = {
     "bool_type": "true or false",

@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 from ...domain.conversations import agents
 from ...domain.errors import InvalidArgument, InvalidValue
-from ..storable import check_storable
+from ..validation import check_storable
 from .fields import FileModel, first_error, wrong
 from .model import (
     EXTENSION_KEY,

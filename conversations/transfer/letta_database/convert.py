@@ -18,7 +18,7 @@ from ...domain.tools.definitions import FUNCTIONS
 from ...ids import PrefixedUUIDField, is_id
 from ...models.blocks import LABEL_LENGTH, LABEL_PATTERN
 from ..agent_files.model import REQUIRES_APPROVAL, ROLES, TOOL_FIELDS
-from ..storable import MAX_INTEGER, check_storable
+from ..validation import MAX_INTEGER, check_storable
 from . import rows
 from .queries import V1AgentTool, V1BlockHistory
 from .v1_database import V1RowError

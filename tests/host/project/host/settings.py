@@ -14,6 +14,7 @@ DATABASES = {
     "default": {
         "ENGINE": "django.db.backends.sqlite3",
         "NAME": os.environ["HOST_DATABASE"],
+        "ATOMIC_REQUESTS": True,
         "OPTIONS": {"transaction_mode": "IMMEDIATE", "timeout": 20},
     }
 }

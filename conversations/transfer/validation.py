@@ -1,4 +1,4 @@
-"""What the database can store of documents that other programs wrote."""
+"""Check documents that other programs wrote; `text.py` decides what can be stored."""
 
 from typing import Any
 
