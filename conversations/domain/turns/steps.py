@@ -176,9 +176,8 @@ def store_step(
         )
     for message in messages:
         message.step = step
-    if run.cancel_requested_at:
-        # Deleting a conversation requests the cancellation of its run first, so others are live.
-        lock_for_messages(turn.conversation, messages)
+    # The run's lock keeps positions in order; this one keeps deleted conversations as they are.
+    lock_for_messages(turn.conversation, messages)
     insert_messages_after(plan.last_position, turn.conversation, messages, by=turn.by)
     if turn.step == 0:
         _input_of(run).update(step=step)
