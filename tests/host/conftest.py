@@ -1,5 +1,6 @@
 """The host project with the wheel installed, for each supported Python and Django."""
 
+import fcntl
 import http.client
 import json
 import os
@@ -147,34 +148,38 @@ class Client:
         return json.loads(text)
 
 
-@pytest.fixture(scope="session")
-def wheel(tmp_path_factory) -> Path:
-    """Build the wheel from this checkout."""
-    folder = tmp_path_factory.mktemp("dist")
-    subprocess.run(
-        [sys.executable, "-m", "build", "--wheel", "--outdir", folder, ROOT],
-        check=True,
-        capture_output=True,
-        timeout=300,
-    )
-    [built] = folder.glob("*.whl")
-    return built
+def install(name: str, interpreter: str, django: str) -> Path:
+    """Install the wheel of this checkout, Django and servers; return the new interpreter.
+
+    Test processes that run at the same time share the environment: the first one makes it.
+    """
+    environment = BUILD / name
+    stamp = environment / "run"
+    run = os.environ.get("PYTEST_XDIST_TESTRUNUID", f"process {os.getpid()}")
+    BUILD.mkdir(parents=True, exist_ok=True)
+    with (BUILD / f"{name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not stamp.exists() or stamp.read_text() != run:
+            shutil.rmtree(environment, ignore_errors=True)
+            subprocess.run([interpreter, "-m", "venv", environment], check=True, timeout=300)
+            build = [sys.executable, "-m", "build", "--wheel", "--outdir", environment, ROOT]
+            subprocess.run(build, check=True, capture_output=True, timeout=300)
+            [wheel] = environment.glob("*.whl")
+            pip = [environment / "bin" / "pip", "install", "--quiet", "--disable-pip-version-check"]
+            packages = [wheel, f"django=={django}.*", *SERVERS]
+            subprocess.run([*pip, *packages], check=True, timeout=900)
+            stamp.write_text(run)
+    return environment / "bin" / "python"
 
 
 @pytest.fixture(scope="session", params=PAIRS)
-def host(request, wheel, tmp_path_factory, running_model_server) -> Host:
+def host(request, tmp_path_factory, running_model_server) -> Host:
     """Return the migrated host project with an API key."""
     version, django = PAIRS[request.param]
     interpreter = find_python(version)
     if interpreter is None:
         pytest.skip(f"there is no Python {version} on this machine")
-    environment = BUILD / request.param
-    shutil.rmtree(environment, ignore_errors=True)
-    subprocess.run([interpreter, "-m", "venv", environment], check=True, timeout=300)
-    python = environment / "bin" / "python"
-    servers = ["uvicorn", "hypercorn", "daphne", "granian", "gunicorn"]
-    install = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-    subprocess.run([*install, f"{wheel}", f"django=={django}.*", *servers], check=True, timeout=900)
+    python = install(request.param, interpreter, django)
     running_model_server.start_over()
     made = Host(python, tmp_path_factory.mktemp("host"), running_model_server.url)
     made.run("manage.py", "migrate", "--verbosity", "0")
