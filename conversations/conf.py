@@ -31,9 +31,9 @@ DEFAULTS: dict[str, Any] = {
     "MAX_RUN_ATTEMPTS": 3,
     # A run that no worker claims within this many seconds fails.
     "QUEUE_TIMEOUT": 300.0,
-    # How long a process may take to end its turns and streams when it is told to stop, in seconds.
+    # The longest time between SIGTERM and the end of a process, in seconds.
     "SHUTDOWN_GRACE": 25.0,
-    # How many tool calls of one step run, in one transaction. The model is told of refused ones.
+    # The maximum of tool calls in one step, which is one transaction; further ones are refused.
     "MAX_TOOL_CALLS": 64,
 }
 

@@ -198,7 +198,7 @@ async def _await(awaitable: Awaitable[None]) -> None:
 
 
 def _drain_on_signals() -> None:
-    """Drain the runtime when the server is told to stop, while it waits for its connections.
+    """Drain the runtime on SIGTERM, while the server waits for its connections.
 
     The server shuts the application down only when all responses have ended, which streams of
     turns do because of this.

@@ -1,4 +1,4 @@
-"""The built-in tools as a model is told about them; `execution.TOOLS` has their functions."""
+"""The built-in tools as a model sees them; `execution.TOOLS` has their functions."""
 
 import hashlib
 import uuid

@@ -26,7 +26,7 @@ TYPES: dict[str, type] = {"string": str, "integer": int}
 
 
 class ToolResult(NamedTuple):
-    """What the model is told about a call. `is_error` means that the tool did nothing."""
+    """The result of a call, for the model. `is_error` means that the tool did nothing."""
 
     text: str
     is_error: bool = False
