@@ -7,11 +7,11 @@ from typing import NamedTuple
 from django.db.models import QuerySet
 from django.http import HttpRequest
 
-from ..domain.memory.bulk import Outcome, rebase_all, reset_all
+from ..domain.memory.bulk import BulkOutcome, rebase_all, reset_all
 from ..models import Agent, Conversation, Drift, IsolatedBlock
 from .scope import actor
 
-VERBS: dict[str, Callable[..., Iterator[Outcome]]] = {"reset": reset_all, "rebase": rebase_all}
+VERBS: dict[str, Callable[..., Iterator[BulkOutcome]]] = {"reset": reset_all, "rebase": rebase_all}
 MAX_NAMED = 100  # outcomes listed on a page; all are counted
 MAX_ROWS = 10_000  # in one request; `manage.py overrides` has no maximum
 
@@ -47,7 +47,7 @@ def apply_in_bulk(
         groups[agent_id, label].append(conversation_id)
     agents = Agent.objects.in_bulk({agent_id for agent_id, _ in groups})
     counts: Counter[str] = Counter()
-    named: list[Outcome] = []
+    named: list[BulkOutcome] = []
     for (agent_id, label), ids in groups.items():
         for outcome in VERBS[verb](
             agents[agent_id], label, by=actor(request), conversation_ids=ids, dry_run=dry_run

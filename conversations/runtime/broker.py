@@ -9,7 +9,7 @@ from enum import Enum
 
 from django.db import DatabaseError, connection
 
-from ..domain.runs.events import StoredEvent, stored_events
+from ..domain.runs.events import NumberedEvent, stored_events
 from ..domain.runs.notify import notify
 from .database import in_database, in_database_when_available
 from .listener import Listener
@@ -38,10 +38,10 @@ class Subscription:
         self._broker = broker
         self._loop: asyncio.AbstractEventLoop | None = None
         self._wakeup = asyncio.Event()
-        self._pending: deque[StoredEvent] = deque()
+        self._pending: deque[NumberedEvent] = deque()
         self._is_over = False
 
-    def publish(self, events: Iterable[StoredEvent], *, is_over: bool) -> None:
+    def publish(self, events: Iterable[NumberedEvent], *, is_over: bool) -> None:
         """Add events and wake the subscriber. May be called from any thread."""
         self._pending.extend(events)
         self._is_over = self._is_over or is_over
@@ -51,7 +51,7 @@ class Subscription:
             except RuntimeError:
                 self.close()  # The subscriber's event loop is closed.
 
-    async def pending(self, timeout: float) -> tuple[list[StoredEvent], bool]:
+    async def pending(self, timeout: float) -> tuple[list[NumberedEvent], bool]:
         """Return the unread events and whether the run is over; wait for them if there are none."""
         self._loop = asyncio.get_running_loop()
         self._wakeup.clear()
@@ -118,16 +118,16 @@ class EventBroker:
         """Return whether anybody in this process is subscribed to a run."""
         return run_id in self._subscriptions
 
-    async def publish(self, events: Iterable[StoredEvent]) -> None:
+    async def publish(self, events: Iterable[NumberedEvent]) -> None:
         """Deliver stored events, which may be of several runs."""
-        by_run: defaultdict[str, list[StoredEvent]] = defaultdict(list)
+        by_run: defaultdict[str, list[NumberedEvent]] = defaultdict(list)
         for event in events:
             by_run[event.run_id].append(event)
         for run_id, of_run in by_run.items():
             self._deliver(run_id, of_run)
         await self._notify(by_run)
 
-    async def publish_end(self, run_id: str, events: Iterable[StoredEvent]) -> None:
+    async def publish_end(self, run_id: str, events: Iterable[NumberedEvent]) -> None:
         """Deliver the last events of a run."""
         self._deliver(run_id, events, is_over=True)
         await self._notify([run_id])
@@ -138,7 +138,7 @@ class EventBroker:
                 await in_database(notify, list(run_ids))
 
     def _deliver(
-        self, run_id: str, events: Iterable[StoredEvent], *, is_over: bool = False
+        self, run_id: str, events: Iterable[NumberedEvent], *, is_over: bool = False
     ) -> None:
         with self._lock:
             subscriptions = list(self._subscriptions.get(run_id, ()))
@@ -147,7 +147,7 @@ class EventBroker:
 
     async def follow(
         self, run_id: str, *, after: int = 0, subscription: Subscription | None = None
-    ) -> AsyncGenerator[StoredEvent | Pause, None]:
+    ) -> AsyncGenerator[NumberedEvent | Pause, None]:
         """Yield a run's events numbered beyond `after` until the run is over; pauses meanwhile.
 
         `subscription` is one from before the run's first event, which saves reading stored ones.

@@ -5,7 +5,7 @@ from collections import defaultdict
 
 from django.db import IntegrityError
 
-from ..domain.runs.events import RunLost, StoredEvent, insert_events, stored_events
+from ..domain.runs.events import NumberedEvent, RunLost, insert_events, stored_events
 from .broker import EventBroker
 from .database import CommitUnknown, in_database_when_available
 
@@ -19,12 +19,12 @@ class EventWriter:
 
     def __init__(self, broker: EventBroker):
         self._broker = broker
-        self._queue: list[StoredEvent] = []
+        self._queue: list[NumberedEvent] = []
         self._task: asyncio.Task[None] | None = None
         # The error that kept an event of a run from being stored. Nothing is stored after a gap.
         self._failed: dict[str, Exception] = {}
 
-    def write(self, event: StoredEvent) -> None:
+    def write(self, event: NumberedEvent) -> None:
         """Queue an event. Raises the error, if any, that an earlier one of its run met."""
         self._check(event.run_id)
         self._queue.append(event)
@@ -59,12 +59,12 @@ class EventWriter:
                 batch = await self._store_by_run(batch)
             await self._broker.publish(batch)
 
-    async def _store_by_run(self, batch: list[StoredEvent]) -> list[StoredEvent]:
+    async def _store_by_run(self, batch: list[NumberedEvent]) -> list[NumberedEvent]:
         # So that the failure of one run does not affect the others.
-        by_run: defaultdict[str, list[StoredEvent]] = defaultdict(list)
+        by_run: defaultdict[str, list[NumberedEvent]] = defaultdict(list)
         for event in batch:
             by_run[event.run_id].append(event)
-        stored: list[StoredEvent] = []
+        stored: list[NumberedEvent] = []
         for run_id, events in by_run.items():
             try:
                 await self._store_of_run(run_id, events)
@@ -74,7 +74,7 @@ class EventWriter:
                 stored += events
         return stored
 
-    async def _store_of_run(self, run_id: str, events: list[StoredEvent]) -> None:
+    async def _store_of_run(self, run_id: str, events: list[NumberedEvent]) -> None:
         try:
             await in_database_when_available(insert_events, events)
         except (IntegrityError, CommitUnknown):

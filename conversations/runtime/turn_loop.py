@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import Concatenate, ParamSpec, TypeVar
 
 from ..domain.errors import DomainError, NotFound, NothingToCompact
-from ..domain.runs.events import RunLost, StoredEvent
+from ..domain.runs.events import NumberedEvent, RunLost
 from ..domain.runs.finish import CANCELLED, Outcome, end_run
 from ..domain.runs.recovery import release_run
 from ..domain.turns.compaction import (
@@ -60,7 +60,7 @@ class TurnLoop:
 
     async def run_turn(self) -> None:
         """Execute the run until it is over: completed, failed or cancelled."""
-        events: list[StoredEvent] = []
+        events: list[NumberedEvent] = []
         try:
             outcome = await self._execute()
             if outcome is not None:
@@ -78,7 +78,7 @@ class TurnLoop:
             return
         await self.broker.publish_end(self.run.pk, events)
 
-    async def _cancel(self) -> list[StoredEvent]:
+    async def _cancel(self) -> list[NumberedEvent]:
         await self.writer.drain()
         try:
             if self.releases:
@@ -218,7 +218,7 @@ class TurnLoop:
         await self.broker.publish(events)
 
 
-def _begin(run: Run, worker: str) -> tuple[Turn, list[StoredEvent], StepPlan]:
+def _begin(run: Run, worker: str) -> tuple[Turn, list[NumberedEvent], StepPlan]:
     turn, events = begin_turn(run, worker)
     return turn, events, plan_step(turn)
 

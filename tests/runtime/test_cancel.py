@@ -1,5 +1,6 @@
 """A turn can be cancelled at any moment; messages are kept, and no tool call awaits a result."""
 
+import threading
 import time
 
 import pytest
@@ -23,21 +24,22 @@ def conversation(alice) -> Conversation:
 
 
 @pytest.fixture
-def slow(monkeypatch):
-    """`entered = slow("begin_turn")` delays that function of the turn loop."""
+def held(monkeypatch):
+    """`entered = held("begin_turn")` holds that function until the run's cancellation is asked."""
 
-    def make(name: str, seconds: float = 0.5) -> list[float]:
-        real, entered = getattr(turns, name), []
+    def hold(name: str) -> threading.Event:
+        real, entered = getattr(turns, name), threading.Event()
 
         def wait_first(*args, **kwargs):
-            entered.append(time.monotonic())
-            time.sleep(seconds)
+            entered.set()
+            asked = Run.objects.exclude(cancel_requested_at=None).exists
+            until(asked, seconds=60, what="the cancellation is requested")
             return real(*args, **kwargs)
 
         monkeypatch.setattr(turns, name, wait_first)
         return entered
 
-    return make
+    return hold
 
 
 @pytest.mark.parametrize(
@@ -50,12 +52,12 @@ def slow(monkeypatch):
     ],
 )
 def test_cancel_during_each_verb_keeps_input(
-    client_for, alice, conversation, in_thread, slow, verb, kept
+    client_for, alice, conversation, in_thread, held, verb, kept
 ):
-    entered = slow(verb)
+    entered = held(verb)
     text = "FAIL 400" if verb == "end_run" else "SAY hello"
     answer = in_thread(send, client_for(alice), conversation, text)
-    until(lambda: entered, seconds=60, what="the function is called")
+    until(entered.is_set, seconds=60, what="the function is called")
 
     client_for(alice).post(f"/v1/conversations/{conversation.pk}/cancel")
 

@@ -8,7 +8,7 @@ import pytest
 from django.db import IntegrityError, connection, transaction
 from django.utils import timezone
 
-from conversations.domain.runs.events import RunLost, StoredEvent, TextEvent, insert_events
+from conversations.domain.runs.events import NumberedEvent, RunLost, TextEvent, insert_events
 from conversations.domain.runs.finish import (
     CANCELLED,
     end_run,
@@ -32,8 +32,8 @@ def conversation(alice) -> Conversation:
     return make_conversation(make_agent(alice))
 
 
-def chunk(run: Run, seq: int, text="x") -> StoredEvent:
-    return StoredEvent(run.pk, seq, TextEvent(message="m", text=text))
+def chunk(run: Run, seq: int, text="x") -> NumberedEvent:
+    return NumberedEvent(run.pk, seq, TextEvent(message="m", text=text))
 
 
 def is_lock_awaited() -> bool:

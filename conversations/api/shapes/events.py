@@ -7,11 +7,11 @@ from typing_extensions import TypedDict
 from ...domain.runs.events import (
     ApprovalRequestEvent,
     ErrorEvent,
+    NumberedEvent,
     ReasoningEvent,
     ResumeEvent,
     RunUsage,
     StopEvent,
-    StoredEvent,
     SummaryEvent,
     TextEvent,
     ToolCallEvent,
@@ -49,7 +49,7 @@ EventJSON: TypeAlias = MessageJSON | StopReasonJSON | UsageJSON | ErrorEventJSON
 
 
 def event_json(
-    stored: StoredEvent, *, types: list[str] | None = None, shows_sent_messages: bool = True
+    stored: NumberedEvent, *, types: list[str] | None = None, shows_sent_messages: bool = True
 ) -> list[EventJSON]:
     """Return the JSON of a stored event: one object, rarely two, none if `types` excludes it.
 

@@ -7,7 +7,7 @@ from typing import Literal
 from typing_extensions import TypedDict
 
 from ...domain.diffs import DiffPart
-from ...domain.memory.bulk import Outcome
+from ...domain.memory.bulk import BulkOutcome
 from ...domain.memory.drift import Comparison, Promotion
 from ...domain.memory.effective import EffectiveBlock
 from ...domain.memory.periods import PastBlock
@@ -163,7 +163,7 @@ class BulkJSON(TypedDict):
     results: list[OutcomeJSON]
 
 
-def bulk_json(label: str, outcomes: Iterable[Outcome], *, dry_run: bool) -> BulkJSON:
+def bulk_json(label: str, outcomes: Iterable[BulkOutcome], *, dry_run: bool) -> BulkJSON:
     """Return the JSON of a bulk operation, which runs while `outcomes` is read."""
     results: list[OutcomeJSON] = [
         {"conversation_id": o.conversation_id, "outcome": o.outcome, "detail": o.detail}

@@ -8,7 +8,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from ...domain.memory.blocks import BlockFields
-from ...domain.memory.bulk import Outcome, rebase_all, reset_all
+from ...domain.memory.bulk import BulkOutcome, rebase_all, reset_all
 from ...domain.memory.drift import (
     compare,
     promote,
@@ -182,7 +182,7 @@ class RebaseIsolatedBlock(ApiView):
 
 
 def _in_many(
-    request: Request, verb: Callable[..., Iterator[Outcome]], agent_id: str, label: str
+    request: Request, verb: Callable[..., Iterator[BulkOutcome]], agent_id: str, label: str
 ) -> HttpResponse:
     """Run a verb on a label in the conversations that the body selects."""
     agent = find(agents_of(request), agent_id)

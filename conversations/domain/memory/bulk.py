@@ -15,7 +15,7 @@ from .writes import memory_write
 BATCH_SIZE = 200
 
 
-class Outcome(NamedTuple):
+class BulkOutcome(NamedTuple):
     """The result for one conversation, or the expected one in a dry run."""
 
     conversation_id: str
@@ -44,7 +44,7 @@ def reset_all(
     conversation_ids: Collection[str] | None = None,
     drifts: Collection[str] = (),
     dry_run: bool = False,
-) -> Iterator[Outcome]:
+) -> Iterator[BulkOutcome]:
     """Reset a label in the agent's live conversations that isolated it.
 
     `conversation_ids` and `drifts` restrict which. Each batch is one transaction: after an
@@ -63,7 +63,7 @@ def rebase_all(
     conversation_ids: Collection[str] | None = None,
     drifts: Collection[str] = (),
     dry_run: bool = False,
-) -> Iterator[Outcome]:
+) -> Iterator[BulkOutcome]:
     """Rebase a label where `reset_all` would reset it; a merge conflict writes nothing there."""
     by = by._replace(source=Source.REBASE)
     operation = BulkOperation(label, lambda c: {"value": merge(c)}, by, dry_run, drifts)
@@ -86,7 +86,7 @@ def isolations_of(agent: Agent, label: str) -> IsolatedBlockQuerySet:
 
 def _run(
     agent: Agent, operation: BulkOperation, conversation_ids: Collection[str] | None
-) -> Iterator[Outcome]:
+) -> Iterator[BulkOutcome]:
     isolations = isolations_of(agent, operation.label)
     if operation.drifts:
         isolations = isolations.of_drifts(operation.drifts)
@@ -100,13 +100,13 @@ def _run(
     which = f" with drift {', '.join(operation.drifts)}" if operation.drifts else ""
     reason = f"no live conversation of agent '{agent.pk}' has this id and isolated"
     for conversation_id in missing:
-        yield Outcome(conversation_id, "skipped", f"{reason} {operation.label!r}{which}")
+        yield BulkOutcome(conversation_id, "skipped", f"{reason} {operation.label!r}{which}")
 
 
 @memory_write
 def _run_batch(
     agent: Agent, isolations: list[IsolatedBlock], operation: BulkOperation
-) -> list[Outcome]:
+) -> list[BulkOutcome]:
     shared = _shared_block(agent, operation.label)
     rows = IsolatedBlock.objects.filter(pk__in=[isolation.pk for isolation in isolations])
     if not operation.dry_run:
@@ -115,7 +115,7 @@ def _run_batch(
         list(rows.select_for_update(no_key=True).order_by("pk"))
         # Read again: the rows may have changed while waiting for the locks.
         shared = _shared_block(agent, operation.label)
-    outcomes: list[Outcome] = []
+    outcomes: list[BulkOutcome] = []
     writes: list[tuple[Block, BlockFields]] = []
     rebased: list[IsolatedBlock] = []
     for isolation in rows.select_related("block").order_by("pk"):
@@ -132,24 +132,24 @@ def _run_batch(
     return outcomes
 
 
-def _outcome(comparison: Comparison, operation: BulkOperation) -> tuple[Outcome, BlockFields]:
+def _outcome(comparison: Comparison, operation: BulkOperation) -> tuple[BulkOutcome, BlockFields]:
     isolation, shared = comparison.isolation, comparison.shared
     conversation_id = isolation.conversation_id
     drift = comparison.effective.drift
     if operation.drifts and drift not in operation.drifts:
-        return Outcome(conversation_id, "skipped", f"its drift is now {drift}"), {}
+        return BulkOutcome(conversation_id, "skipped", f"its drift is now {drift}"), {}
     try:
         fields = operation.fields(comparison)
         check_text(isolation.block, fields)
     except MergeConflict as error:
-        return Outcome(conversation_id, "conflict", str(error)), {}
+        return BulkOutcome(conversation_id, "conflict", str(error)), {}
     except DomainError as error:
-        return Outcome(conversation_id, "skipped", str(error)), {}
+        return BulkOutcome(conversation_id, "skipped", str(error)), {}
     is_same = all(getattr(isolation.block, name) == value for name, value in fields.items())
     base = (isolation.source_block_id, isolation.base_version)
     if is_same and shared is not None and base == (shared.pk, shared.version):
-        return Outcome(conversation_id, "unchanged"), {}
-    return Outcome(conversation_id, "applied", drift or ""), fields
+        return BulkOutcome(conversation_id, "unchanged"), {}
+    return BulkOutcome(conversation_id, "applied", drift or ""), fields
 
 
 def _shared_block(agent: Agent, label: str) -> Block | None:

@@ -194,7 +194,7 @@ def from_json(data: dict[str, Any]) -> Event:
     return cast(Event, _CLASSES[kind](**known))
 
 
-class StoredEvent(NamedTuple):
+class NumberedEvent(NamedTuple):
     """An event with its run and its number, which counts from 1 without gaps."""
 
     run_id: str
@@ -208,10 +208,11 @@ class EventSequence:
     def __init__(self, run_id: str, last: int = 0):
         self.run_id, self.last = run_id, last
 
-    def number(self, events: Iterable[Event]) -> list[StoredEvent]:
+    def number(self, events: Iterable[Event]) -> list[NumberedEvent]:
         """Give each event the next number."""
         numbered = [
-            StoredEvent(self.run_id, seq, event) for seq, event in enumerate(events, self.last + 1)
+            NumberedEvent(self.run_id, seq, event)
+            for seq, event in enumerate(events, self.last + 1)
         ]
         self.last += len(numbered)
         return numbered
@@ -224,7 +225,7 @@ class RunLost(Exception):
 class EventPage(NamedTuple):
     """Stored events in order, and whether the run stores no more after them."""
 
-    events: list[StoredEvent]
+    events: list[NumberedEvent]
     is_over: bool
 
 
@@ -234,12 +235,12 @@ def stored_events(run_id: str, *, after: int = 0) -> EventPage:
     is_over = not Run.objects.active().filter(pk=run_id).exists()
     rows = RunEvent.objects.filter(run=run_id, seq__gt=after).order_by("seq")
     events = [
-        StoredEvent(run_id, seq, from_json(data)) for seq, data in rows.values_list("seq", "data")
+        NumberedEvent(run_id, seq, from_json(data)) for seq, data in rows.values_list("seq", "data")
     ]
     return EventPage(events, is_over)
 
 
-def insert_events(events: Iterable[StoredEvent]) -> None:
+def insert_events(events: Iterable[NumberedEvent]) -> None:
     """Store events of any runs in one statement, all of them or none.
 
     Raises IntegrityError if a number is taken: a worker that lost its run collides with the last
@@ -250,7 +251,7 @@ def insert_events(events: Iterable[StoredEvent]) -> None:
     )
 
 
-def append_events(run_id: str, events: Sequence[Event]) -> list[StoredEvent]:
+def append_events(run_id: str, events: Sequence[Event]) -> list[NumberedEvent]:
     """Store events after the newest one, while the run's worker may be storing others."""
     while True:
         last = RunEvent.objects.filter(run=run_id).aggregate(n=Max("seq"))["n"] or 0

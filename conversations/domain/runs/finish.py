@@ -19,9 +19,9 @@ from ...signals import run_finished, send_on_commit
 from .events import (
     ErrorEvent,
     Event,
+    NumberedEvent,
     RunUsage,
     StopEvent,
-    StoredEvent,
     UsageEvent,
     append_events,
 )
@@ -103,13 +103,13 @@ def _note_completion(agent_id: str, moment: datetime) -> None:
     Agent.objects.filter(earlier, pk=agent_id).update(last_run_completed_at=moment)
 
 
-def finish_and_append(run: Run, outcome: Outcome) -> list[StoredEvent]:
+def finish_and_append(run: Run, outcome: Outcome) -> list[NumberedEvent]:
     """Finish a run whose row is locked and store its last events."""
     return append_events(run.pk, finish_run(run, outcome))
 
 
 @transaction.atomic
-def end_run(run: Run, outcome: Outcome, *, worker: str) -> list[StoredEvent]:
+def end_run(run: Run, outcome: Outcome, *, worker: str) -> list[NumberedEvent]:
     """Finish a run as its worker; return its last events. Raises RunLost."""
     return finish_and_append(lock_run(run, worker), outcome)
 

@@ -13,7 +13,7 @@ from ...llm.tokens import shorten
 from ...models import ConversationMessage, Message
 from ..conversations.messages import append_messages
 from ..errors import NothingToCompact
-from ..runs.events import Event, StoredEvent, SummaryEvent, insert_events
+from ..runs.events import Event, NumberedEvent, SummaryEvent, insert_events
 from ..runs.finish import Outcome, finish_run
 from ..runs.leases import lock_run
 from .context_window import message_tokens
@@ -132,7 +132,7 @@ def _transcript(messages: Sequence[Message], budget: int) -> str:
 @transaction.atomic
 def store_compaction(
     turn: Turn, plan: CompactionPlan, summary: str, *, outcome: Outcome | None
-) -> list[StoredEvent]:
+) -> list[NumberedEvent]:
     """Store the summary, take the messages it replaces out of context; return the events.
 
     `outcome` finishes the run with it.

@@ -22,7 +22,7 @@ from ..errors import UnknownId
 from ..memory.effective import block_versions_of
 from ..memory.prompt import BlockSeen, blocks_seen, is_stale, recompile
 from ..model_handles import check_model_handle
-from ..runs.events import Event, EventSequence, StoredEvent, insert_events
+from ..runs.events import Event, EventSequence, NumberedEvent, insert_events
 from ..runs.finish import Outcome, finish_run
 from ..runs.leases import lock_run
 from ..runs.start import TurnRequest, calls_awaiting_client, check_answers
@@ -84,7 +84,7 @@ class BegunTurn(NamedTuple):
     """A turn and the events stored when it began."""
 
     turn: Turn
-    events: list[StoredEvent]
+    events: list[NumberedEvent]
 
 
 def begin_turn(run: Run, worker: str) -> BegunTurn:
@@ -147,7 +147,7 @@ def preview_request(conversation: Conversation, request: TurnRequest) -> ModelRe
 @transaction.atomic
 def store_step(
     turn: Turn, plan: StepPlan, reply: ModelReply, *, outcome: Outcome | None
-) -> list[StoredEvent]:
+) -> list[NumberedEvent]:
     """Store a finished step and run its tools; return the events that were stored.
 
     `outcome` finishes the run with this step. Raises RunLost if the worker lost the run, NotFound
@@ -250,7 +250,7 @@ def _call_tool(turn: Turn, call: dict[str, Any], index: int) -> ToolResult:
 
 
 @transaction.atomic
-def run_approved_calls(turn: Turn) -> list[StoredEvent]:
+def run_approved_calls(turn: Turn) -> list[NumberedEvent]:
     """Run the approved calls, store a refusal for the declined ones; return their events.
 
     The rest of the input, which may hold results of client tools, is stored with them.

@@ -13,7 +13,7 @@ from tqdm import tqdm
 from conversations.domain.actor import Actor, Source
 from conversations.domain.batches import in_batches
 from conversations.domain.errors import DomainError
-from conversations.domain.memory.bulk import Outcome, rebase_all, reset_all
+from conversations.domain.memory.bulk import BulkOutcome, rebase_all, reset_all
 from conversations.domain.memory.drift import (
     compare,
     promote,
@@ -139,9 +139,9 @@ class Command(OperatorCommand):
         except (OSError, UnicodeDecodeError) as error:
             raise CommandError(f"--resolution: can't read {path!r}: {error}") from None
         rebase(conversation, label, by=BY, resolution=text, dry_run=dry_run)
-        self._print_outcomes([Outcome(conversation.pk, "applied")], dry_run=dry_run)
+        self._print_outcomes([BulkOutcome(conversation.pk, "applied")], dry_run=dry_run)
 
-    def _print_outcomes(self, outcomes: Iterable[Outcome], *, dry_run: bool) -> None:
+    def _print_outcomes(self, outcomes: Iterable[BulkOutcome], *, dry_run: bool) -> None:
         counts: Counter[str] = Counter()
         for outcome in tqdm(outcomes, unit=" conversations", disable=None, leave=False):
             counts[outcome.outcome] += 1
@@ -157,14 +157,14 @@ class Command(OperatorCommand):
             )
 
 
-def _release(rows: QuerySet[IsolatedBlock], *, dry_run: bool) -> Iterator[Outcome]:
+def _release(rows: QuerySet[IsolatedBlock], *, dry_run: bool) -> Iterator[BulkOutcome]:
     for isolation in _each(rows):
-        outcome = Outcome(isolation.conversation_id, "applied")
+        outcome = BulkOutcome(isolation.conversation_id, "applied")
         if not dry_run:
             try:
                 release_label(isolation.conversation, isolation.label, by=BY)
             except DomainError as error:  # Another process has released it since.
-                outcome = Outcome(isolation.conversation_id, "skipped", str(error))
+                outcome = BulkOutcome(isolation.conversation_id, "skipped", str(error))
         yield outcome
 
 
