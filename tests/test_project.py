@@ -69,3 +69,8 @@ def test_uncollected_file_keeps_its_plain_name(tmp_path):
 
     assert storage.url("admin/css/base.css") == "/static/admin/css/base.0123.css"
     assert storage.url("conversations/icon.svg") == "/static/conversations/icon.svg"
+
+
+def test_documents_have_no_placeholders():
+    for document in [*ROOT.glob("*.md"), *DOCS.rglob("*.md")]:
+        assert not re.search(r"\b(TODO|TBD|[A-Z]+_TABLE)\b", document.read_text()), document.name
