@@ -199,7 +199,10 @@ class ConsoleAdmin(IdSearch, OrganizationScope, RowViews):
     # Adding and changing
 
     def write(self, request: HttpRequest, form: Any) -> models.Model:
-        """Save a valid form with a domain verb and return the saved row."""
+        """Save a valid form with a domain verb and return the saved row.
+
+        Every subclass defines it, except those that are `ReadOnly` and never save a form.
+        """
         raise NotImplementedError
 
     def get_form(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
