@@ -12,6 +12,7 @@ from .conftest import SERVERS
 pytestmark = pytest.mark.slow
 
 PASSWORD = "correct horse battery"
+UNKNOWN_AGENT = "agent-00000000-0000-4000-8000-000000000000"
 
 
 def test_project_passes_its_checks(host):
@@ -25,9 +26,9 @@ def test_import_needs_no_optional_package(host):
 
 def test_api_ignores_rest_framework_settings(host):
     with host.serve("uvicorn") as client:
-        agent, conversation = make_conversation(client)
+        _, conversation = make_conversation(client)
         effective = client.api("GET", f"conversations/{conversation['id']}/blocks")
-        missing = client.request("GET", f"/deep/inside/v1/agents/{agent['id'][:-1]}0")
+        missing = client.request("GET", f"/deep/inside/v1/agents/{UNKNOWN_AGENT}")
 
         assert [(block["label"], block["origin"]) for block in effective] == [("human", "isolated")]
         assert len(client.api("GET", "agents/")) >= 1
