@@ -7,13 +7,14 @@ from typing import Any, cast
 from drf_spectacular.extensions import OpenApiAuthenticationExtension
 from rest_framework.authentication import BaseAuthentication
 from rest_framework.exceptions import AuthenticationFailed, PermissionDenied
-from rest_framework.permissions import SAFE_METHODS, BasePermission
+from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 from rest_framework.views import APIView
 
 from ..domain.actor import Actor, Source
 from ..domain.conversations.accounts import note_use
-from ..models import ApiKey, Member
+from ..models import ApiKey, Member, Scope
+from .schema import scope_of
 
 BEARER = re.compile(r"(?i:bearer) +(?P<secret>(?P<prefix>ic-[0-9a-f]{12})-[A-Za-z0-9_-]{43}) *")
 
@@ -57,14 +58,16 @@ def _user_header(request: Request) -> str | None:
     return request.META.get("HTTP_USER_ID")
 
 
-class KeyAllowsMethod(BasePermission):
-    """A key of scope `read` may only read."""
-
-    message = "This key has the scope 'read'; writing needs the scope 'write'"
+class KeyHasScope(BasePermission):
+    """The key's scope includes the one that the operation names."""
 
     def has_permission(self, request: Request, view: APIView) -> bool:
-        reads = request.method in SAFE_METHODS or getattr(view, "only_reads", False)
-        return reads or key_of(request).scope != ApiKey.Scope.READ
+        handler = getattr(view, str(request.method).lower(), None)
+        if request.method == "OPTIONS" or handler is None:  # The latter is a 405.
+            return True
+        has, needed = Scope(key_of(request).scope), scope_of(handler)
+        self.message = f"This key has the scope '{has}'; this request needs the scope '{needed}'"
+        return needed is not None and has.includes(needed)
 
 
 def key_of(request: Request) -> ApiKey:
@@ -85,3 +88,7 @@ class ApiKeyScheme(OpenApiAuthenticationExtension):
 
     def get_security_definition(self, auto_schema: Any) -> dict[str, str]:
         return {"type": "http", "scheme": "bearer"}
+
+    def get_security_requirement(self, auto_schema: Any) -> dict[str, list[str]]:
+        scope = scope_of(getattr(auto_schema.view, auto_schema.method.lower()))
+        return {self.name: [str(scope)]}

@@ -11,6 +11,7 @@ from pydantic import TypeAdapter
 from pydantic.json_schema import GenerateJsonSchema
 from typing_extensions import is_typeddict
 
+from ..models import Scope
 from .shapes.server import ErrorJSON
 
 Direction = Literal["request", "response"]
@@ -23,20 +24,33 @@ View = TypeVar("View", bound=Callable[..., Any])
 def operation(
     operation_id: str,
     *parameters: Any,
+    scope: Scope | None,
     body: Any = None,
     response: Any = NULL,
 ) -> Callable[[View], View]:
-    """Describe what a method of a view reads and returns, besides its docstring.
+    """Describe what a method of a view needs, reads and returns, besides its docstring.
 
     Args:
         operation_id: Names the operation in generated clients.
         parameters: Serializers of the query, and headers.
+        scope: The scope that the key needs; None if the view needs no key.
         body: The serializer of the body, if it takes one.
         response: A TypedDict, or a list, dict or union of types; JSON null by default.
     """
-    return extend_schema(
-        operation_id=operation_id, parameters=list(parameters), request=body, responses=response
-    )
+
+    def describe(method: View) -> View:
+        method.scope = scope  # type: ignore[attr-defined]  # Functions have no declared attributes.
+        return extend_schema(
+            operation_id=operation_id, parameters=list(parameters), request=body, responses=response
+        )(method)
+
+    return describe
+
+
+def scope_of(method: Callable[..., Any]) -> Scope | None:
+    """Return the scope that a method of a view needs; None if it names none."""
+    scope: Scope | None = getattr(method, "scope", None)
+    return scope
 
 
 class _ShapeSchema(GenerateJsonSchema):
@@ -58,8 +72,10 @@ class ApiSchema(AutoSchema):
 
     # drf-spectacular takes no arguments here, unlike DRF.
     def get_description(self) -> str:  # type: ignore[override]
-        """Return the rest of that docstring."""
-        return self._docstring().partition("\n")[2].strip()
+        """Return the rest of that docstring, and the scope."""
+        rest = self._docstring().partition("\n")[2].strip()
+        scope = scope_of(getattr(self.view, self.method.lower()))
+        return f"{rest}\n\nNeeds a key of scope `{scope}`.".lstrip() if scope else rest
 
     def _docstring(self) -> str:
         return get_doc(getattr(self.view, self.method.lower()))

@@ -297,7 +297,7 @@ class Migration(migrations.Migration):
                 ('name', models.CharField(blank=True, max_length=200)),
                 ('prefix', models.CharField(editable=False, help_text='The first characters, which identify the key.', max_length=16)),
                 ('digest', models.CharField(editable=False, max_length=64)),
-                ('scope', models.CharField(choices=[('read', 'read: GET only'), ('write', 'write: everything but accounts'), ('admin', 'admin: everything')], default='write', max_length=5)),
+                ('scope', models.CharField(choices=[('read', 'read: read, search, preview and follow streams'), ('converse', 'converse: also conversations, their messages and their overrides'), ('write', 'write: also agents, blocks and tools'), ('admin', 'admin: also API keys, members and the audit log')], default='write', max_length=8)),
                 ('expires_at', models.DateTimeField(blank=True, null=True)),
                 ('last_used_at', models.DateTimeField(blank=True, editable=False, null=True)),
                 ('revoked_at', models.DateTimeField(blank=True, editable=False, null=True)),
@@ -532,7 +532,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddConstraint(
             model_name='apikey',
-            constraint=models.CheckConstraint(condition=models.Q(('scope__in', ['read', 'write', 'admin'])), name='api_key_scope_is_known'),
+            constraint=models.CheckConstraint(condition=models.Q(('scope__in', ['read', 'converse', 'write', 'admin'])), name='api_key_scope_is_known'),
         ),
         migrations.AddIndex(
             model_name='agent',

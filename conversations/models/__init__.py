@@ -1,6 +1,6 @@
 """Data, constraints, and chainable reads. Import models from here."""
 
-from .accounts import ApiKey, Member, Organization
+from .accounts import ApiKey, Member, Organization, Scope
 from .agents import Agent, AgentBlock
 from .blocks import Block, BlockRevision
 from .conversations import Conversation, IsolatedBlock
@@ -25,5 +25,6 @@ __all__ = [
     "ReadingPeriod",
     "Run",
     "RunEvent",
+    "Scope",
     "Step",
 ]

@@ -88,13 +88,24 @@ class Member(models.Model):
         return self.is_active and (self.user is None or self.user.is_active)
 
 
+class Scope(models.TextChoices):
+    """What an API key may do; each scope includes the ones before it."""
+
+    READ = "read", "read: read, search, preview and follow streams"
+    CONVERSE = "converse", "converse: also conversations, their messages and their overrides"
+    WRITE = "write", "write: also agents, blocks and tools"
+    ADMIN = "admin", "admin: also API keys, members and the audit log"
+
+    def includes(self, other: "Scope") -> bool:
+        """Return whether this scope allows what `other` allows."""
+        return SCOPES.index(self) >= SCOPES.index(other)
+
+
+SCOPES = list(Scope)
+
+
 class ApiKey(OrganizationModel):
     """A secret that a program sends; it acts as one member. Only its digest is stored."""
-
-    class Scope(models.TextChoices):
-        READ = "read", "read: GET only"
-        WRITE = "write", "write: everything but accounts"
-        ADMIN = "admin", "admin: everything"
 
     # The last use is updated at most this often, so that most reads do not write.
     LAST_USE_PRECISION = timedelta(minutes=1)
@@ -106,7 +117,7 @@ class ApiKey(OrganizationModel):
         max_length=16, editable=False, help_text="The first characters, which identify the key."
     )
     digest = models.CharField(max_length=64, editable=False)
-    scope = models.CharField(max_length=5, choices=Scope.choices, default=Scope.WRITE)
+    scope = models.CharField(max_length=8, choices=Scope.choices, default=Scope.WRITE)
     expires_at = models.DateTimeField(null=True, blank=True)
     last_used_at = models.DateTimeField(null=True, blank=True, editable=False)
     revoked_at = models.DateTimeField(null=True, blank=True, editable=False)
@@ -119,7 +130,7 @@ class ApiKey(OrganizationModel):
         constraints = [
             models.UniqueConstraint(fields=["prefix"], name="api_key_prefix_is_unique"),
             models.CheckConstraint(
-                condition=Q(scope__in=["read", "write", "admin"]), name="api_key_scope_is_known"
+                condition=Q(scope__in=Scope.values), name="api_key_scope_is_known"
             ),
         ]
 

@@ -103,15 +103,6 @@ def test_file_of_200_megabytes_is_rejected_unread(client_for, alice):
     assert transfer.MAX_BYTES == 64 * 2**20
 
 
-def test_read_key_exports_and_does_not_import(client_for, alice):
-    agent = make_agent(alice)
-    client = client_for(alice, scope="read")
-
-    assert client.get(f"/v1/agents/{agent.pk}/export").status_code == 200
-    assert upload(client, NEWER).status_code == 403
-    assert Agent.objects.get() == agent
-
-
 def test_json_body_is_rejected(client_for, alice):
     reply = client_for(alice).post("/v1/agents/import", NEWER, format="json")
 

@@ -16,7 +16,7 @@ from ...domain.errors import NotFound
 from ...domain.memory.prompt import preview_prompt, recompile
 from ...domain.tools import definitions as tools
 from ...domain.turns.context_window import context_window
-from ...models import Agent
+from ...models import Agent, Scope
 from ..auth import actor_of, key_of
 from ..http.errors import InvalidRequest
 from ..http.filters import matching_agents
@@ -65,7 +65,7 @@ def respond(request: Request, agent: Agent) -> HttpResponse:
 
 
 class AgentList(ApiView):
-    @operation("agents_list", ListAgentsQuery, response=list[AgentJSON])
+    @operation("agents_list", ListAgentsQuery, scope=Scope.READ, response=list[AgentJSON])
     def get(self, request: Request) -> HttpResponse:
         """List agents."""
         query = read_query(request, ListAgentsQuery)
@@ -77,7 +77,7 @@ class AgentList(ApiView):
         found = page(rows, query, cursors=every, prefix="agent", order=order)
         return Response(agents_json(found, relations_asked(request, query)))
 
-    @operation("agents_create", body=CreateAgentBody, response=AgentJSON)
+    @operation("agents_create", scope=Scope.WRITE, body=CreateAgentBody, response=AgentJSON)
     def post(self, request: Request) -> HttpResponse:
         """Create an agent."""
         body = read_body(request, CreateAgentBody)
@@ -99,7 +99,7 @@ class AgentList(ApiView):
 
 
 class AgentCount(ApiView):
-    @operation("agents_count", CountAgentsQuery, response=int)
+    @operation("agents_count", CountAgentsQuery, scope=Scope.READ, response=int)
     def get(self, request: Request) -> HttpResponse:
         """Count agents."""
         query = read_query(request, CountAgentsQuery)
@@ -108,14 +108,14 @@ class AgentCount(ApiView):
 
 
 class AgentDetail(ApiView):
-    @operation("agents_retrieve", IncludeQuery, response=AgentJSON)
+    @operation("agents_retrieve", IncludeQuery, scope=Scope.READ, response=AgentJSON)
     def get(self, request: Request, agent_id: str) -> HttpResponse:
         """Retrieve an agent."""
         query = read_query(request, IncludeQuery)
         agent = find(agents_of(request).with_blocks(), agent_id)
         return Response(agents_json([agent], relations_asked(request, query))[0])
 
-    @operation("agents_update", body=UpdateAgentBody, response=AgentJSON)
+    @operation("agents_update", scope=Scope.WRITE, body=UpdateAgentBody, response=AgentJSON)
     def patch(self, request: Request, agent_id: str) -> HttpResponse:
         """Update an agent; `block_ids` and `tags` replace the whole list."""
         agent = find(agents_of(request), agent_id)
@@ -124,7 +124,7 @@ class AgentDetail(ApiView):
             changes["tools"] = changes.pop("tool_names")
         return respond(request, update_agent(agent, by=actor_of(request), **changes))
 
-    @operation("agents_delete", response=dict[str, str])
+    @operation("agents_delete", scope=Scope.WRITE, response=dict[str, str])
     def delete(self, request: Request, agent_id: str) -> HttpResponse:
         """Delete an agent."""
         delete_agent(find(agents_of(request), agent_id), by=actor_of(request))
@@ -132,7 +132,13 @@ class AgentDetail(ApiView):
 
 
 class ToolApproval(ApiView):
-    @operation("agents_tools_update_approval", ApprovalQuery, body=ApprovalBody, response=AgentJSON)
+    @operation(
+        "agents_tools_update_approval",
+        ApprovalQuery,
+        scope=Scope.WRITE,
+        body=ApprovalBody,
+        response=AgentJSON,
+    )
     def patch(self, request: Request, agent_id: str, tool_name: str) -> HttpResponse:
         """Set whether each call of a tool needs approval.
 
@@ -148,7 +154,9 @@ class ToolApproval(ApiView):
 
 
 class ResetMessages(ApiView):
-    @operation("agents_messages_reset", body=ResetMessagesBody, response=AgentJSON)
+    @operation(
+        "agents_messages_reset", scope=Scope.CONVERSE, body=ResetMessagesBody, response=AgentJSON
+    )
     def patch(self, request: Request, agent_id: str) -> HttpResponse:
         """Clear the default conversation; its messages can be restored until purged."""
         read_body(request, ResetMessagesBody, required=False)
@@ -158,7 +166,7 @@ class ResetMessages(ApiView):
 
 
 class AgentContext(ApiView):
-    @operation("agents_context", ContextQuery, response=ContextWindowJSON)
+    @operation("agents_context", ContextQuery, scope=Scope.READ, response=ContextWindowJSON)
     def get(self, request: Request, agent_id: str) -> HttpResponse:
         """Retrieve an agent's context window."""
         query = read_query(request, ContextQuery)
@@ -168,7 +176,7 @@ class AgentContext(ApiView):
 
 
 class RecompileAgent(ApiView):
-    @operation("agents_recompile", RecompileAgentQuery, response=str)
+    @operation("agents_recompile", RecompileAgentQuery, scope=Scope.CONVERSE, response=str)
     def post(self, request: Request, agent_id: str) -> HttpResponse:
         """Recompile the system prompt of the default conversation."""
         query = read_query(request, RecompileAgentQuery)

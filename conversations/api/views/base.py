@@ -7,7 +7,7 @@ from rest_framework.metadata import SimpleMetadata
 from rest_framework.request import Request
 from rest_framework.views import APIView
 
-from ..auth import ApiKeyAuthentication, KeyAllowsMethod
+from ..auth import ApiKeyAuthentication, KeyHasScope
 from ..http.errors import exception_handler
 from ..http.parsers import JSONParser
 from ..http.renderers import AlwaysJSON, JSONRenderer
@@ -18,7 +18,7 @@ class ApiView(APIView):
     """Configure Django REST framework for this API, whatever the project's settings are."""
 
     authentication_classes = [ApiKeyAuthentication]
-    permission_classes = [KeyAllowsMethod]
+    permission_classes = [KeyHasScope]
     throttle_classes = []
     parser_classes = [JSONParser]
     renderer_classes = [JSONRenderer]

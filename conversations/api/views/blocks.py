@@ -5,7 +5,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from ...domain.memory.blocks import create_block, delete_block, write_block
-from ...models import Agent, Block
+from ...models import Agent, Block, Scope
 from ..auth import actor_of, key_of
 from ..http.etags import IF_MATCH, IF_NONE_MATCH, expected_version, tagged_by_version
 from ..http.filters import matching_blocks
@@ -35,7 +35,7 @@ def edit_block(request: Request, block: Block) -> HttpResponse:
 
 
 class BlockList(ApiView):
-    @operation("blocks_list", ListBlocksQuery, response=list[BlockJSON])
+    @operation("blocks_list", ListBlocksQuery, scope=Scope.READ, response=list[BlockJSON])
     def get(self, request: Request) -> HttpResponse:
         """List blocks."""
         query = read_query(request, ListBlocksQuery)
@@ -43,7 +43,7 @@ class BlockList(ApiView):
         found = page(matching_blocks(every, query), query, cursors=every, prefix="block")
         return Response([block_json(row) for row in found])
 
-    @operation("blocks_create", body=CreateBlockBody, response=BlockJSON)
+    @operation("blocks_create", scope=Scope.WRITE, body=CreateBlockBody, response=BlockJSON)
     def post(self, request: Request) -> HttpResponse:
         """Create a block."""
         fields = read_body(request, CreateBlockBody)
@@ -52,7 +52,7 @@ class BlockList(ApiView):
 
 
 class BlockCount(ApiView):
-    @operation("blocks_count", CountBlocksQuery, response=int)
+    @operation("blocks_count", CountBlocksQuery, scope=Scope.READ, response=int)
     def get(self, request: Request) -> HttpResponse:
         """Count blocks."""
         query = read_query(request, CountBlocksQuery)
@@ -61,17 +61,19 @@ class BlockCount(ApiView):
 
 
 class BlockDetail(ApiView):
-    @operation("blocks_retrieve", IF_NONE_MATCH, response=BlockJSON)
+    @operation("blocks_retrieve", IF_NONE_MATCH, scope=Scope.READ, response=BlockJSON)
     def get(self, request: Request, block_id: str) -> HttpResponse:
         """Retrieve a block."""
         return tagged_block(request, find(blocks_of(request), block_id))
 
-    @operation("blocks_update", IF_MATCH, body=UpdateBlockBody, response=BlockJSON)
+    @operation(
+        "blocks_update", IF_MATCH, scope=Scope.WRITE, body=UpdateBlockBody, response=BlockJSON
+    )
     def patch(self, request: Request, block_id: str) -> HttpResponse:
         """Update a block."""
         return edit_block(request, find(blocks_of(request), block_id))
 
-    @operation("blocks_delete", IF_MATCH)
+    @operation("blocks_delete", IF_MATCH, scope=Scope.WRITE)
     def delete(self, request: Request, block_id: str) -> HttpResponse:
         """Delete a block."""
         block = find(blocks_of(request), block_id)
@@ -80,7 +82,7 @@ class BlockDetail(ApiView):
 
 
 class BlockAgents(ApiView):
-    @operation("blocks_agents", BlockAgentsQuery, response=list[AgentJSON])
+    @operation("blocks_agents", BlockAgentsQuery, scope=Scope.READ, response=list[AgentJSON])
     def get(self, request: Request, block_id: str) -> HttpResponse:
         """List the agents that a block is attached to."""
         block = find(blocks_of(request), block_id)

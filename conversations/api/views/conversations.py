@@ -14,7 +14,7 @@ from ...domain.conversations.conversations import (
 from ...domain.errors import NotFound
 from ...domain.memory.prompt import preview_prompt, recompile
 from ...ids import is_id
-from ...models import Conversation
+from ...models import Conversation, Scope
 from ..auth import actor_of, key_of
 from ..http.etags import IF_MATCH, IF_NONE_MATCH, expected_version, tagged
 from ..http.filters import matching_conversations
@@ -48,7 +48,12 @@ def respond(request: Request, conversation: Conversation) -> HttpResponse:
 
 
 class ConversationList(ApiView):
-    @operation("conversations_list", ListConversationsQuery, response=list[ConversationJSON])
+    @operation(
+        "conversations_list",
+        ListConversationsQuery,
+        scope=Scope.READ,
+        response=list[ConversationJSON],
+    )
     def get(self, request: Request) -> HttpResponse:
         """List conversations."""
         query = read_query(request, ListConversationsQuery)
@@ -63,6 +68,7 @@ class ConversationList(ApiView):
     @operation(
         "conversations_create",
         CreateConversationQuery,
+        scope=Scope.CONVERSE,
         body=CreateConversationBody,
         response=ConversationJSON,
     )
@@ -84,13 +90,17 @@ class ConversationList(ApiView):
 
 
 class ConversationDetail(ApiView):
-    @operation("conversations_retrieve", IF_NONE_MATCH, response=ConversationJSON)
+    @operation("conversations_retrieve", IF_NONE_MATCH, scope=Scope.READ, response=ConversationJSON)
     def get(self, request: Request, conversation_id: str) -> HttpResponse:
         """Retrieve a conversation."""
         return respond(request, find(conversations_of(request), conversation_id))
 
     @operation(
-        "conversations_update", IF_MATCH, body=UpdateConversationBody, response=ConversationJSON
+        "conversations_update",
+        IF_MATCH,
+        scope=Scope.CONVERSE,
+        body=UpdateConversationBody,
+        response=ConversationJSON,
     )
     def patch(self, request: Request, conversation_id: str) -> HttpResponse:
         """Update a conversation."""
@@ -100,7 +110,7 @@ class ConversationDetail(ApiView):
         conversation = update_conversation(conversation, by=by, expected_version=version, **changes)
         return respond(request, conversation)
 
-    @operation("conversations_delete", IF_MATCH)
+    @operation("conversations_delete", IF_MATCH, scope=Scope.CONVERSE)
     def delete(self, request: Request, conversation_id: str) -> HttpResponse:
         """Delete a conversation."""
         conversation = find(conversations_of(request), conversation_id)
@@ -110,7 +120,7 @@ class ConversationDetail(ApiView):
 
 
 class RestoreConversation(ApiView):
-    @operation("conversations_restore", response=ConversationJSON)
+    @operation("conversations_restore", scope=Scope.CONVERSE, response=ConversationJSON)
     def post(self, request: Request, conversation_id: str) -> HttpResponse:
         """Restore a deleted conversation."""
         every = Conversation.objects.in_organization(key_of(request).organization_id)
@@ -119,7 +129,13 @@ class RestoreConversation(ApiView):
 
 
 class ForkConversation(ApiView):
-    @operation("conversations_fork", ForkQuery, body=ForkBody, response=ConversationJSON)
+    @operation(
+        "conversations_fork",
+        ForkQuery,
+        scope=Scope.CONVERSE,
+        body=ForkBody,
+        response=ConversationJSON,
+    )
     def post(self, request: Request, conversation_id: str) -> HttpResponse:
         """Fork a conversation."""
         # The clients send a query; the body takes precedence.
@@ -138,7 +154,13 @@ class ForkConversation(ApiView):
 
 
 class RecompileConversation(ApiView):
-    @operation("conversations_recompile", RecompileQuery, body=ConversationAgentBody, response=str)
+    @operation(
+        "conversations_recompile",
+        RecompileQuery,
+        scope=Scope.CONVERSE,
+        body=ConversationAgentBody,
+        response=str,
+    )
     def post(self, request: Request, conversation_id: str) -> HttpResponse:
         """Recompile the system prompt of a conversation."""
         query = read_query(request, RecompileQuery)

@@ -6,7 +6,7 @@ from rest_framework.response import Response
 
 from ...domain.conversations.agents import attach_block, detach_block
 from ...domain.errors import NotFound
-from ...models import Agent, Block
+from ...models import Agent, Block, Scope
 from ...text import is_storable
 from ..auth import actor_of
 from ..http.etags import IF_MATCH, IF_NONE_MATCH
@@ -23,7 +23,7 @@ from .finders import agents_of, blocks_of, find
 
 
 class CoreMemory(ApiView):
-    @operation("agents_core_memory", response=MemoryJSON)
+    @operation("agents_core_memory", scope=Scope.READ, response=MemoryJSON)
     def get(self, request: Request, agent_id: str) -> HttpResponse:
         """Retrieve an agent's memory."""
         agent = find(agents_of(request).with_blocks(), agent_id)
@@ -31,7 +31,9 @@ class CoreMemory(ApiView):
 
 
 class AgentBlockList(ApiView):
-    @operation("agents_blocks_list", AttachedBlocksQuery, response=list[BlockJSON])
+    @operation(
+        "agents_blocks_list", AttachedBlocksQuery, scope=Scope.READ, response=list[BlockJSON]
+    )
     def get(self, request: Request, agent_id: str) -> HttpResponse:
         """List an agent's blocks in prompt order."""
         query = read_query(request, AttachedBlocksQuery)
@@ -42,12 +44,18 @@ class AgentBlockList(ApiView):
 
 
 class AgentBlockDetail(ApiView):
-    @operation("agents_blocks_retrieve", IF_NONE_MATCH, response=BlockJSON)
+    @operation("agents_blocks_retrieve", IF_NONE_MATCH, scope=Scope.READ, response=BlockJSON)
     def get(self, request: Request, agent_id: str, label: str) -> HttpResponse:
         """Retrieve the block that an agent has for a label."""
         return tagged_block(request, self._find(request, agent_id, label))
 
-    @operation("agents_blocks_update", IF_MATCH, body=UpdateBlockBody, response=BlockJSON)
+    @operation(
+        "agents_blocks_update",
+        IF_MATCH,
+        scope=Scope.WRITE,
+        body=UpdateBlockBody,
+        response=BlockJSON,
+    )
     def patch(self, request: Request, agent_id: str, label: str) -> HttpResponse:
         """Update the block that an agent has for a label."""
         return edit_block(request, self._find(request, agent_id, label))
@@ -62,7 +70,7 @@ class AgentBlockDetail(ApiView):
 
 
 class AttachBlock(ApiView):
-    @operation("agents_blocks_attach", response=AgentJSON)
+    @operation("agents_blocks_attach", scope=Scope.WRITE, response=AgentJSON)
     def patch(self, request: Request, agent_id: str, block_id: str) -> HttpResponse:
         """Attach a block to an agent."""
         agent = find(agents_of(request), agent_id)
@@ -71,7 +79,7 @@ class AttachBlock(ApiView):
 
 
 class DetachBlock(ApiView):
-    @operation("agents_blocks_detach", response=AgentJSON)
+    @operation("agents_blocks_detach", scope=Scope.WRITE, response=AgentJSON)
     def patch(self, request: Request, agent_id: str, block_id: str) -> HttpResponse:
         """Detach a block from an agent."""
         agent = find(agents_of(request), agent_id)

@@ -7,7 +7,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from ...domain.memory.revisions import diff_revisions, redo, restore_revision, undo
-from ...models import Block
+from ...models import Block, Scope
 from ..auth import actor_of
 from ..http.etags import IF_MATCH, expected_version
 from ..http.filters import matching_revisions
@@ -33,7 +33,9 @@ def respond(
 
 
 class RevisionList(ApiView):
-    @operation("blocks_revisions", ListRevisionsQuery, response=list[RevisionJSON])
+    @operation(
+        "blocks_revisions", ListRevisionsQuery, scope=Scope.READ, response=list[RevisionJSON]
+    )
     def get(self, request: Request, block_id: str) -> HttpResponse:
         """List the revisions of a block, newest first."""
         block = find(blocks_of(request), block_id)
@@ -43,7 +45,7 @@ class RevisionList(ApiView):
 
 
 class BlockChange(ApiView):
-    @operation("blocks_diff", ChangeQuery, response=ChangeJSON)
+    @operation("blocks_diff", ChangeQuery, scope=Scope.READ, response=ChangeJSON)
     def get(self, request: Request, block_id: str) -> HttpResponse:
         """Compare two revisions of a block."""
         block = find(blocks_of(request), block_id)
@@ -53,21 +55,23 @@ class BlockChange(ApiView):
 
 
 class UndoBlock(ApiView):
-    @operation("blocks_undo", IF_MATCH, body=ReasonBody, response=BlockJSON)
+    @operation("blocks_undo", IF_MATCH, scope=Scope.WRITE, body=ReasonBody, response=BlockJSON)
     def post(self, request: Request, block_id: str) -> HttpResponse:
         """Undo the last edit of a block."""
         return respond(request, undo, block_id, ReasonBody)
 
 
 class RedoBlock(ApiView):
-    @operation("blocks_redo", IF_MATCH, body=ReasonBody, response=BlockJSON)
+    @operation("blocks_redo", IF_MATCH, scope=Scope.WRITE, body=ReasonBody, response=BlockJSON)
     def post(self, request: Request, block_id: str) -> HttpResponse:
         """Redo the last undone edit of a block."""
         return respond(request, redo, block_id, ReasonBody)
 
 
 class RestoreBlock(ApiView):
-    @operation("blocks_restore", IF_MATCH, body=RestoreRevisionBody, response=BlockJSON)
+    @operation(
+        "blocks_restore", IF_MATCH, scope=Scope.WRITE, body=RestoreRevisionBody, response=BlockJSON
+    )
     def post(self, request: Request, block_id: str) -> HttpResponse:
         """Restore a block to one of its revisions."""
         return respond(request, restore_revision, block_id, RestoreRevisionBody)

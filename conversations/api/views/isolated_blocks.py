@@ -19,6 +19,7 @@ from ...domain.memory.effective import EffectiveBlock, effective_blocks
 from ...domain.memory.isolation import isolate_label, release_label, restore_label
 from ...domain.memory.label_edits import edit_isolated_block
 from ...domain.memory.periods import PastBlock, effective_blocks_at, time_of
+from ...models import Scope
 from ..auth import actor_of
 from ..http.etags import (
     IF_MATCH,
@@ -63,7 +64,12 @@ def respond(request: Request, effective: EffectiveBlock) -> HttpResponse:
 
 
 class ConversationBlocks(ApiView):
-    @operation("conversations_blocks", EffectiveBlocksQuery, response=list[EffectiveBlockJSON])
+    @operation(
+        "conversations_blocks",
+        EffectiveBlocksQuery,
+        scope=Scope.READ,
+        response=list[EffectiveBlockJSON],
+    )
     def get(self, request: Request, conversation_id: str) -> HttpResponse:
         """List the effective blocks of a conversation in prompt order.
 
@@ -80,13 +86,21 @@ class ConversationBlocks(ApiView):
 
 
 class IsolatedBlockDetail(ApiView):
-    @operation("conversations_isolated_block", IF_NONE_MATCH, response=EffectiveBlockJSON)
+    @operation(
+        "conversations_isolated_block", IF_NONE_MATCH, scope=Scope.READ, response=EffectiveBlockJSON
+    )
     def get(self, request: Request, conversation_id: str, label: str) -> HttpResponse:
         """Retrieve the isolated block of a label."""
         conversation = find(conversations_of(request), conversation_id)
         return respond(request, compare(conversation, label).effective)
 
-    @operation("conversations_isolate", IF_NONE, body=IsolateBody, response=EffectiveBlockJSON)
+    @operation(
+        "conversations_isolate",
+        IF_NONE,
+        scope=Scope.CONVERSE,
+        body=IsolateBody,
+        response=EffectiveBlockJSON,
+    )
     def put(self, request: Request, conversation_id: str, label: str) -> HttpResponse:
         """Isolate a label."""
         conversation = find(conversations_of(request), conversation_id)
@@ -96,7 +110,11 @@ class IsolatedBlockDetail(ApiView):
         return respond(request, effective)
 
     @operation(
-        "conversations_edit_isolated", IF_MATCH, body=UpdateBlockBody, response=EffectiveBlockJSON
+        "conversations_edit_isolated",
+        IF_MATCH,
+        scope=Scope.CONVERSE,
+        body=UpdateBlockBody,
+        response=EffectiveBlockJSON,
     )
     def patch(self, request: Request, conversation_id: str, label: str) -> HttpResponse:
         """Update the isolated block of a label."""
@@ -108,7 +126,9 @@ class IsolatedBlockDetail(ApiView):
         )
         return respond(request, effective)
 
-    @operation("conversations_release", IF_MATCH, response=EffectiveBlockJSON | None)
+    @operation(
+        "conversations_release", IF_MATCH, scope=Scope.CONVERSE, response=EffectiveBlockJSON | None
+    )
     def delete(self, request: Request, conversation_id: str, label: str) -> HttpResponse:
         """Release the isolated block of a label."""
         conversation = find(conversations_of(request), conversation_id)
@@ -119,7 +139,7 @@ class IsolatedBlockDetail(ApiView):
 
 
 class ReleasedBlocks(ApiView):
-    @operation("conversations_released", response=list[BlockJSON])
+    @operation("conversations_released", scope=Scope.READ, response=list[BlockJSON])
     def get(self, request: Request, conversation_id: str, label: str) -> HttpResponse:
         """List the released blocks of a label, newest first."""
         conversation = find(conversations_of(request), conversation_id)
@@ -129,7 +149,10 @@ class ReleasedBlocks(ApiView):
 
 class RestoreIsolatedBlock(ApiView):
     @operation(
-        "conversations_bring_back", body=RestoreIsolatedBlockBody, response=EffectiveBlockJSON
+        "conversations_bring_back",
+        scope=Scope.CONVERSE,
+        body=RestoreIsolatedBlockBody,
+        response=EffectiveBlockJSON,
     )
     def post(self, request: Request, conversation_id: str, label: str) -> HttpResponse:
         """Restore a released block."""
@@ -139,7 +162,7 @@ class RestoreIsolatedBlock(ApiView):
 
 
 class CompareIsolatedBlock(ApiView):
-    @operation("conversations_diff", response=ComparisonJSON)
+    @operation("conversations_diff", scope=Scope.READ, response=ComparisonJSON)
     def get(self, request: Request, conversation_id: str, label: str) -> HttpResponse:
         """Compare the base, the shared and the isolated text of a label."""
         comparison = compare(find(conversations_of(request), conversation_id), label)
@@ -147,7 +170,13 @@ class CompareIsolatedBlock(ApiView):
 
 
 class PromoteIsolatedBlock(ApiView):
-    @operation("conversations_promote", IF_MATCH, body=PromoteBody, response=PromotionJSON)
+    @operation(
+        "conversations_promote",
+        IF_MATCH,
+        scope=Scope.WRITE,
+        body=PromoteBody,
+        response=PromotionJSON,
+    )
     def post(self, request: Request, conversation_id: str, label: str) -> HttpResponse:
         """Write the isolated text of a label to the shared block."""
         conversation = find(conversations_of(request), conversation_id)
@@ -158,7 +187,13 @@ class PromoteIsolatedBlock(ApiView):
 
 
 class ResetIsolatedBlock(ApiView):
-    @operation("conversations_reset", IF_MATCH, body=ResetBody, response=EffectiveBlockJSON)
+    @operation(
+        "conversations_reset",
+        IF_MATCH,
+        scope=Scope.CONVERSE,
+        body=ResetBody,
+        response=EffectiveBlockJSON,
+    )
     def post(self, request: Request, conversation_id: str, label: str) -> HttpResponse:
         """Reset the isolated block of a label to the shared text."""
         conversation = find(conversations_of(request), conversation_id)
@@ -171,7 +206,9 @@ class ResetIsolatedBlock(ApiView):
 
 
 class RebaseIsolatedBlock(ApiView):
-    @operation("conversations_rebase", IF_MATCH, body=RebaseBody, response=RebaseJSON)
+    @operation(
+        "conversations_rebase", IF_MATCH, scope=Scope.CONVERSE, body=RebaseBody, response=RebaseJSON
+    )
     def post(self, request: Request, conversation_id: str, label: str) -> HttpResponse:
         """Merge shared changes into the isolated block of a label."""
         conversation = find(conversations_of(request), conversation_id)
@@ -199,14 +236,14 @@ def _in_many(
 
 
 class ResetIsolatedBlocks(ApiView):
-    @operation("agents_reset", body=BulkBody, response=BulkJSON)
+    @operation("agents_reset", scope=Scope.CONVERSE, body=BulkBody, response=BulkJSON)
     def post(self, request: Request, agent_id: str, label: str) -> HttpResponse:
         """Reset a label in many of an agent's conversations to the shared text."""
         return _in_many(request, reset_all, agent_id, label)
 
 
 class RebaseIsolatedBlocks(ApiView):
-    @operation("agents_rebase", body=BulkBody, response=BulkJSON)
+    @operation("agents_rebase", scope=Scope.CONVERSE, body=BulkBody, response=BulkJSON)
     def post(self, request: Request, agent_id: str, label: str) -> HttpResponse:
         """Merge shared changes to a label into many of an agent's conversations."""
         return _in_many(request, rebase_all, agent_id, label)

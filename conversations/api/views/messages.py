@@ -5,7 +5,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from ...domain.conversations.search import SEARCHED_ROLES, search_messages
-from ...models import Conversation, Message
+from ...models import Conversation, Message, Scope
 from ...models.messages import ConversationMessageQuerySet, MessageQuerySet
 from ..auth import key_of
 from ..http.filters import matching_messages
@@ -51,7 +51,12 @@ def list_messages(request: Request, rows: MessageQuerySet, query: Query) -> Http
 
 
 class ConversationMessages(ApiView):
-    @operation("conversations_messages_list", ConversationMessagesQuery, response=list[MessageJSON])
+    @operation(
+        "conversations_messages_list",
+        ConversationMessagesQuery,
+        scope=Scope.READ,
+        response=list[MessageJSON],
+    )
     def get(self, request: Request, conversation_id: str) -> HttpResponse:
         """List the messages of a conversation, including compacted ones."""
         query = read_query(request, ConversationMessagesQuery)
@@ -61,7 +66,7 @@ class ConversationMessages(ApiView):
 
 
 class AgentMessages(ApiView):
-    @operation("agents_messages_list", MessagesQuery, response=list[MessageJSON])
+    @operation("agents_messages_list", MessagesQuery, scope=Scope.READ, response=list[MessageJSON])
     def get(self, request: Request, agent_id: str) -> HttpResponse:
         """List messages of an agent's conversations."""
         query = read_query(request, MessagesQuery)
@@ -74,7 +79,7 @@ class AgentMessages(ApiView):
 
 
 class MessageList(ApiView):
-    @operation("messages_list", MessagesQuery, response=list[MessageJSON])
+    @operation("messages_list", MessagesQuery, scope=Scope.READ, response=list[MessageJSON])
     def get(self, request: Request) -> HttpResponse:
         """List messages of all conversations."""
         query = read_query(request, MessagesQuery)
@@ -84,9 +89,9 @@ class MessageList(ApiView):
 
 
 class MessageSearch(ApiView):
-    only_reads = True
-
-    @operation("messages_search", body=SearchBody, response=list[FoundMessageJSON])
+    @operation(
+        "messages_search", scope=Scope.READ, body=SearchBody, response=list[FoundMessageJSON]
+    )
     def post(self, request: Request) -> HttpResponse:
         """Search for messages that contain all words of a query, newest first.
 
@@ -108,7 +113,7 @@ class MessageSearch(ApiView):
 
 
 class MessageDetail(ApiView):
-    @operation("messages_retrieve", response=list[MessageJSON])
+    @operation("messages_retrieve", scope=Scope.READ, response=list[MessageJSON])
     def get(self, request: Request, message_id: str) -> HttpResponse:
         """Retrieve a message, which can be several in the format of the API."""
         return Response(messages_json([find(messages_of(request), message_id)]))

@@ -5,7 +5,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from ...domain.runs.leases import delete_run, messages_of_run
-from ...models import Run, Step
+from ...models import Run, Scope, Step
 from ..auth import key_of
 from ..http.filters import Rows, matching_runs, matching_steps
 from ..http.pagination import Order, page
@@ -30,7 +30,7 @@ from .messages import list_links
 
 
 class RunList(ApiView):
-    @operation("runs_list", ListRunsQuery, response=list[RunJSON])
+    @operation("runs_list", ListRunsQuery, scope=Scope.READ, response=list[RunJSON])
     def get(self, request: Request) -> HttpResponse:
         """List runs."""
         query = read_query(request, ListRunsQuery)
@@ -46,12 +46,12 @@ class RunList(ApiView):
 
 
 class RunDetail(ApiView):
-    @operation("runs_retrieve", response=RunJSON)
+    @operation("runs_retrieve", scope=Scope.READ, response=RunJSON)
     def get(self, request: Request, run_id: str) -> HttpResponse:
         """Retrieve a run."""
         return Response(run_json(find(runs_of(request), run_id)))
 
-    @operation("runs_delete")
+    @operation("runs_delete", scope=Scope.CONVERSE)
     def delete(self, request: Request, run_id: str) -> HttpResponse:
         """Delete a run."""
         delete_run(find(runs_of(request), run_id))
@@ -59,7 +59,9 @@ class RunDetail(ApiView):
 
 
 class RunMessages(ApiView):
-    @operation("runs_messages_list", ListMessagesQuery, response=list[MessageJSON])
+    @operation(
+        "runs_messages_list", ListMessagesQuery, scope=Scope.READ, response=list[MessageJSON]
+    )
     def get(self, request: Request, run_id: str) -> HttpResponse:
         """List the messages of a run, including those that started it."""
         query = read_query(request, ListMessagesQuery)
@@ -67,28 +69,28 @@ class RunMessages(ApiView):
 
 
 class RunUsage(ApiView):
-    @operation("runs_usage_retrieve", response=RunUsageJSON)
+    @operation("runs_usage_retrieve", scope=Scope.READ, response=RunUsageJSON)
     def get(self, request: Request, run_id: str) -> HttpResponse:
         """Retrieve the token usage of a run."""
         return Response(run_usage_json(find(runs_of(request), run_id).usage))
 
 
 class RunMetrics(ApiView):
-    @operation("runs_metrics_retrieve", response=RunMetricsJSON)
+    @operation("runs_metrics_retrieve", scope=Scope.READ, response=RunMetricsJSON)
     def get(self, request: Request, run_id: str) -> HttpResponse:
         """Retrieve the duration of a run."""
         return Response(run_metrics_json(find(runs_of(request), run_id)))
 
 
 class RunSteps(ApiView):
-    @operation("runs_steps_list", ListStepsQuery, response=list[StepJSON])
+    @operation("runs_steps_list", ListStepsQuery, scope=Scope.READ, response=list[StepJSON])
     def get(self, request: Request, run_id: str) -> HttpResponse:
         """List the steps of a run."""
         return _list_steps(request, steps_of(request).filter(run=find(runs_of(request), run_id)))
 
 
 class StepList(ApiView):
-    @operation("steps_list", ListStepsQuery, response=list[StepJSON])
+    @operation("steps_list", ListStepsQuery, scope=Scope.READ, response=list[StepJSON])
     def get(self, request: Request) -> HttpResponse:
         """List steps."""
         return _list_steps(request, steps_of(request))
@@ -103,14 +105,16 @@ def _list_steps(request: Request, rows: Rows) -> HttpResponse:
 
 
 class StepDetail(ApiView):
-    @operation("steps_retrieve", response=StepJSON)
+    @operation("steps_retrieve", scope=Scope.READ, response=StepJSON)
     def get(self, request: Request, step_id: str) -> HttpResponse:
         """Retrieve a step."""
         return Response(step_json(find(steps_of(request).select_related("run__agent"), step_id)))
 
 
 class StepMessages(ApiView):
-    @operation("steps_messages_list", ListMessagesQuery, response=list[MessageJSON])
+    @operation(
+        "steps_messages_list", ListMessagesQuery, scope=Scope.READ, response=list[MessageJSON]
+    )
     def get(self, request: Request, step_id: str) -> HttpResponse:
         """List the messages of a step."""
         query = read_query(request, ListMessagesQuery)

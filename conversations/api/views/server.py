@@ -11,7 +11,7 @@ from rest_framework.response import Response
 
 from ... import __version__
 from ...llm.catalog import available_models
-from ...models import Agent
+from ...models import Agent, Scope
 from ..auth import key_of
 from ..http.validation import Query, read_query
 from ..schema import operation
@@ -24,14 +24,14 @@ class Health(ApiView):
     authentication_classes = []
     permission_classes = []
 
-    @operation("health", response=StatusJSON)
+    @operation("health", scope=None, response=StatusJSON)
     def get(self, request: Request) -> HttpResponse:
         """Return whether the process responds; no key is needed."""
         return Response({"version": __version__, "status": "ok"})
 
 
 class Ready(Health):
-    @operation("ready", response=StatusJSON)
+    @operation("ready", scope=None, response=StatusJSON)
     def get(self, request: Request) -> HttpResponse:
         """Return whether the database responds; no key is needed."""
         with connection.cursor() as cursor:
@@ -40,14 +40,14 @@ class Ready(Health):
 
 
 class ModelList(ApiView):
-    @operation("models_list", response=list[ModelJSON])
+    @operation("models_list", scope=Scope.READ, response=list[ModelJSON])
     def get(self, request: Request) -> HttpResponse:
         """List the available models."""
         return Response([model_json(row) for row in available_models()])
 
 
 class TagList(ApiView):
-    @operation("tags_list", TagsQuery, response=list[str])
+    @operation("tags_list", TagsQuery, scope=Scope.READ, response=list[str])
     def get(self, request: Request) -> HttpResponse:
         """List the tags of all agents in alphabetical order."""
         query = read_query(request, TagsQuery)
@@ -76,6 +76,7 @@ class NotFoundView(ApiView):
     cannot find out which routes exist.
     """
 
+    permission_classes = []
     schema = None  # type: ignore[assignment]  # excludes it from OpenAPI
 
     def _redirect(self, request: Request, *args: Any, **kwargs: Any) -> HttpResponse:

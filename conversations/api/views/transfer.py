@@ -11,6 +11,7 @@ from rest_framework.response import Response
 
 from ...domain.actor import Source
 from ...domain.errors import InvalidArgument
+from ...models import Scope
 from ...transfer.agent_files.parse import MAX_BYTES, parse_agent_file
 from ...transfer.agent_files.store import ImportOptions, import_agent_file
 from ...transfer.agent_files.write import export_agent
@@ -34,6 +35,7 @@ class ImportAgentFile(ApiView):
             location=OpenApiParameter.HEADER,
             description="Oldest name of `embedding`.",
         ),
+        scope=Scope.WRITE,
         body={"multipart/form-data": ImportForm},
         response=ImportedAgentsJSON,
     )
@@ -60,7 +62,7 @@ class ImportAgentFile(ApiView):
 
 
 class ExportAgent(ApiView):
-    @operation("agents_export", ExportQuery, response=OpenApiTypes.OBJECT)
+    @operation("agents_export", ExportQuery, scope=Scope.WRITE, response=OpenApiTypes.OBJECT)
     def get(self, request: Request, agent_id: str) -> HttpResponse:
         """Export an agent as an agent file."""
         query = read_query(request, ExportQuery)

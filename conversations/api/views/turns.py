@@ -13,7 +13,7 @@ from ...domain.errors import Conflict, InvalidArgument, NoActiveRuns, NotFound
 from ...domain.runs.start import TurnRequest
 from ...domain.turns.steps import preview_request
 from ...llm.client import payload
-from ...models import Conversation, Run
+from ...models import Conversation, Run, Scope
 from ...runtime.runtime import StartedTurn, get_runtime
 from ..auth import actor_of
 from ..http.errors import InvalidRequest
@@ -98,7 +98,9 @@ def _idempotency_key(request: Request) -> str | None:
 
 
 class SendToConversation(ConversationMessages):
-    @operation("conversations_messages_create", body=SendBody, response=ANSWER)
+    @operation(
+        "conversations_messages_create", scope=Scope.CONVERSE, body=SendBody, response=ANSWER
+    )
     def post(self, request: Request, conversation_id: str) -> HttpResponseBase:
         """Send messages to a conversation."""
         body = read_body(request, SendBody)
@@ -109,7 +111,7 @@ class SendToConversation(ConversationMessages):
 
 
 class SendToAgent(AgentMessages):
-    @operation("agents_messages_create", body=SendBody, response=ANSWER)
+    @operation("agents_messages_create", scope=Scope.CONVERSE, body=SendBody, response=ANSWER)
     def post(self, request: Request, agent_id: str) -> HttpResponseBase:
         """Send messages to an agent."""
         body = read_body(request, SendBody)
@@ -122,7 +124,7 @@ class SendToAgent(AgentMessages):
 
 
 class StreamFromAgent(ApiView):
-    @operation("agents_messages_stream", body=SendBody, response=STREAM)
+    @operation("agents_messages_stream", scope=Scope.CONVERSE, body=SendBody, response=STREAM)
     def post(self, request: Request, agent_id: str) -> HttpResponseBase:
         """Send messages to an agent and stream the response."""
         body = read_body(request, SendBody)
@@ -131,7 +133,9 @@ class StreamFromAgent(ApiView):
 
 
 class SendToAgentAsync(ApiView):
-    @operation("agents_messages_create_async", body=SendBody, response=RunJSON)
+    @operation(
+        "agents_messages_create_async", scope=Scope.CONVERSE, body=SendBody, response=RunJSON
+    )
     def post(self, request: Request, agent_id: str) -> HttpResponseBase:
         """Send messages to an agent and return the run at once."""
         body = read_body(request, SendBody)
@@ -144,9 +148,7 @@ class SendToAgentAsync(ApiView):
 
 
 class StreamConversation(ApiView):
-    only_reads = True
-
-    @operation("conversations_messages_stream", body=StreamBody, response=STREAM)
+    @operation("conversations_messages_stream", scope=Scope.READ, body=StreamBody, response=STREAM)
     def post(self, request: Request, conversation_id: str) -> HttpResponseBase:
         """Stream the events of a run.
 
@@ -187,9 +189,7 @@ def _follow(request: Request, run: Run, body: dict[str, Any]) -> HttpResponseBas
 
 
 class StreamRun(ApiView):
-    only_reads = True
-
-    @operation("runs_messages_stream", body=StreamBody, response=STREAM)
+    @operation("runs_messages_stream", scope=Scope.READ, body=StreamBody, response=STREAM)
     def post(self, request: Request, run_id: str) -> HttpResponseBase:
         """Stream the events of a run, from the beginning or after `starting_after`."""
         body = read_body(request, StreamBody, required=False)
@@ -197,7 +197,12 @@ class StreamRun(ApiView):
 
 
 class CancelConversation(ApiView):
-    @operation("conversations_cancel", ConversationAgentQuery, response=dict[str, str])
+    @operation(
+        "conversations_cancel",
+        ConversationAgentQuery,
+        scope=Scope.CONVERSE,
+        response=dict[str, str],
+    )
     def post(self, request: Request, conversation_id: str) -> HttpResponseBase:
         """Cancel the active run of a conversation."""
         query = read_query(request, ConversationAgentQuery)
@@ -206,7 +211,9 @@ class CancelConversation(ApiView):
 
 
 class CancelAgent(ApiView):
-    @operation("agents_messages_cancel", body=CancelBody, response=dict[str, str])
+    @operation(
+        "agents_messages_cancel", scope=Scope.CONVERSE, body=CancelBody, response=dict[str, str]
+    )
     def post(self, request: Request, agent_id: str) -> HttpResponseBase:
         """Cancel the given runs, or all active runs of an agent's conversations."""
         body = read_body(request, CancelBody, required=False)
@@ -218,7 +225,7 @@ class CancelAgent(ApiView):
 
 
 class CancelRun(ApiView):
-    @operation("runs_cancel", response=dict[str, str])
+    @operation("runs_cancel", scope=Scope.CONVERSE, response=dict[str, str])
     def post(self, request: Request, run_id: str) -> HttpResponseBase:
         """Cancel a run."""
         run = find(runs_of(request), run_id)
@@ -239,7 +246,12 @@ def _cancel(active: Iterable[Run], error: Conflict) -> Response:
 
 
 class CompactConversation(ApiView):
-    @operation("conversations_messages_compact", body=CompactBody, response=CompactionJSON)
+    @operation(
+        "conversations_messages_compact",
+        scope=Scope.CONVERSE,
+        body=CompactBody,
+        response=CompactionJSON,
+    )
     def post(self, request: Request, conversation_id: str) -> HttpResponseBase:
         """Replace old messages of a conversation with a summary."""
         body = read_body(request, CompactBody, required=False)
@@ -248,7 +260,9 @@ class CompactConversation(ApiView):
 
 
 class CompactAgent(ApiView):
-    @operation("agents_messages_compact", body=CompactBody, response=CompactionJSON)
+    @operation(
+        "agents_messages_compact", scope=Scope.CONVERSE, body=CompactBody, response=CompactionJSON
+    )
     def post(self, request: Request, agent_id: str) -> HttpResponseBase:
         """Replace old messages of the default conversation with a summary."""
         body = read_body(request, CompactBody, required=False)
@@ -270,9 +284,12 @@ def _compact(
 
 
 class PreviewRequest(ApiView):
-    only_reads = True
-
-    @operation("conversations_messages_preview", body=SendBody, response=OpenApiTypes.OBJECT)
+    @operation(
+        "conversations_messages_preview",
+        scope=Scope.READ,
+        body=SendBody,
+        response=OpenApiTypes.OBJECT,
+    )
     def post(self, request: Request, conversation_id: str) -> HttpResponseBase:
         """Preview the request that the model provider would receive.
 

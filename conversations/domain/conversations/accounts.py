@@ -6,7 +6,7 @@ from typing import Any
 
 from django.utils import timezone
 
-from ...models import ApiKey, Member, Organization
+from ...models import ApiKey, Member, Organization, Scope
 from ..errors import InvalidArgument
 
 
@@ -23,7 +23,7 @@ def create_member(organization: Organization, name: str, *, user: Any = None) ->
 def issue_key(
     member: Member,
     *,
-    scope: str = ApiKey.Scope.WRITE,
+    scope: Scope = Scope.WRITE,
     name: str = "",
     expires_at: datetime | None = None,
     issued_by: Member | None = None,

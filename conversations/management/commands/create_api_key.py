@@ -13,7 +13,7 @@ from conversations.domain.conversations.accounts import (
     create_organization,
     issue_key,
 )
-from conversations.models import ApiKey, Member, Organization
+from conversations.models import Member, Organization, Scope
 
 from ._arguments import days, text_for
 from ._command import OperatorCommand
@@ -43,9 +43,9 @@ class Command(OperatorCommand):
         )
         add(
             "--scope",
-            default=ApiKey.Scope.WRITE,
-            choices=ApiKey.Scope.values,
-            help=f"{'; '.join(ApiKey.Scope.labels)} (default: write)",
+            default=Scope.WRITE,
+            choices=Scope.values,
+            help=f"{'; '.join(Scope.labels)} (default: write)",
         )
         add("--name", default="", metavar="LABEL", help="what the key is for, as lists show it")
         add(

@@ -13,7 +13,7 @@ from django.db import transaction
 from conversations.demo.seed import MEMBER, ORGANIZATION
 from conversations.domain.conversations.accounts import issue_key
 from conversations.management.commands._command import OperatorCommand
-from conversations.models import ApiKey, Member
+from conversations.models import Member, Scope
 
 ADMIN = "admin"
 
@@ -53,7 +53,7 @@ class Command(OperatorCommand):
         lines = [f"User      {ADMIN}", f"Password  {password}", f"API       {base_url}"]
         demo = Member.objects.filter(name=MEMBER, organization__name=ORGANIZATION).first()
         if demo:
-            _, secret = issue_key(demo, scope=ApiKey.Scope.WRITE, name="first run")
+            _, secret = issue_key(demo, scope=Scope.WRITE, name="first run")
             lines.append(f"API key   {secret}")
         return [*lines, "Keep the secrets now: they are shown only this once."]
 
