@@ -18,7 +18,11 @@ EXPECTED = {
     "PROMPT_REFRESH": "'on_change' or 'manual'",
     "RUN_TURNS_IN_WEB": "True or False",
     "MAX_TOOL_CALLS": "a positive whole number",
+    "ENCRYPTION_KEYS": "a list of texts",
 }
+
+# Settings whose values stay out of messages.
+SECRETS = {"ENCRYPTION_KEYS"}
 
 
 @register()
@@ -37,7 +41,8 @@ def check_settings(app_configs: Any = None, **kwargs: Any) -> list[Error]:
         elif key == "PROVIDERS":
             errors += _check_providers(value)
         elif not _is_valid(key, value):
-            message = f"CONVERSATIONS[{key!r}] is {value!r}."
+            shown = "something else" if key in SECRETS else repr(value)
+            message = f"CONVERSATIONS[{key!r}] is {shown}."
             hint = f"Expected {EXPECTED[key]}; the default is {DEFAULTS[key]!r}."
             errors.append(Error(message, hint=hint, id="conversations.E003"))
     return errors
@@ -48,6 +53,8 @@ def _is_valid(key: str, value: object) -> bool:
         return value in ("on_change", "manual")
     if key == "RUN_TURNS_IN_WEB":
         return isinstance(value, bool)
+    if key == "ENCRYPTION_KEYS":
+        return isinstance(value, list | tuple) and all(isinstance(k, str) and k for k in value)
     if key in ("MAX_RUN_ATTEMPTS", "MAX_TOOL_CALLS") and not isinstance(value, int):
         return False
     return isinstance(value, int | float) and not isinstance(value, bool) and value > 0

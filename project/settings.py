@@ -60,6 +60,7 @@ CONVERSATIONS: dict[str, Any] = {
     "QUEUE_TIMEOUT": env.seconds("QUEUE_TIMEOUT", 300.0),
     "SHUTDOWN_GRACE": env.seconds("SHUTDOWN_GRACE", 25.0),
     "MAX_TOOL_CALLS": env.integer("MAX_TOOL_CALLS", 64),
+    "ENCRYPTION_KEYS": env.words("ENCRYPTION_KEYS"),
 }
 
 # What follows from these

@@ -37,6 +37,8 @@ def test_every_setting_has_a_type_and_a_default():
         ({"RUN_TURNS_IN_WEB": "no"}, "E003"),
         ({"MAX_TOOL_CALLS": 0}, "E003"),
         ({"MAX_TOOL_CALLS": 1.5}, "E003"),
+        ({"ENCRYPTION_KEYS": "secret"}, "E003"),
+        ({"ENCRYPTION_KEYS": ["secret", ""]}, "E003"),
         ({"PROVIDERS": []}, "E004"),
         ({"PROVIDERS": {"groq": "https://api.groq.com"}}, "E004"),
         ({"PROVIDERS": {"groq": {"api_key": "secret"}}}, "E004"),
