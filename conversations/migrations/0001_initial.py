@@ -55,6 +55,8 @@ class Migration(migrations.Migration):
                 ('agent_type', models.CharField(default='letta_v1_agent', max_length=50)),
                 ('model', models.CharField(help_text='A handle: provider/model.', max_length=200)),
                 ('model_settings', models.JSONField(blank=True, null=True)),
+                ('fallback_model', models.CharField(blank=True, help_text='Handle of the model that replies while the other one fails.', max_length=200, null=True)),
+                ('on_busy', models.CharField(blank=True, choices=[('reject', 'reject: respond with 409'), ('queue', 'queue: run it after the turns that were accepted before'), ('interrupt', 'interrupt: cancel those turns, then run it')], help_text='For messages to a busy conversation; by default, background messages queue and others are rejected.', max_length=9, null=True)),
                 ('embedding', models.CharField(blank=True, max_length=200, null=True)),
                 ('context_window_limit', models.PositiveIntegerField(default=128000)),
                 ('timezone', models.CharField(default='UTC', max_length=64)),
@@ -337,8 +339,9 @@ class Migration(migrations.Migration):
                 ('created_at', models.DateTimeField(default=django.utils.timezone.now, editable=False)),
                 ('updated_at', models.DateTimeField(auto_now=True)),
                 ('id', conversations.ids.PrefixedUUIDField(prefix='run', primary_key=True, serialize=False)),
-                ('status', models.CharField(choices=[('created', 'Created'), ('running', 'Running'), ('completed', 'Completed'), ('failed', 'Failed'), ('cancelled', 'Cancelled')], default='created', max_length=9)),
+                ('status', models.CharField(choices=[('queued', 'Queued'), ('created', 'Created'), ('running', 'Running'), ('completed', 'Completed'), ('failed', 'Failed'), ('cancelled', 'Cancelled')], default='created', max_length=9)),
                 ('stop_reason', models.CharField(blank=True, max_length=50, null=True)),
+                ('queue_position', models.PositiveIntegerField(blank=True, editable=False, help_text='Order of the queued runs, from 1.', null=True)),
                 ('background', models.BooleanField(default=False)),
                 ('metadata', models.JSONField(blank=True, default=dict)),
                 ('request_config', models.JSONField(blank=True, default=dict)),
@@ -372,6 +375,20 @@ class Migration(migrations.Migration):
             model_name='message',
             name='run',
             field=models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='messages', to='conversations.run'),
+        ),
+        migrations.CreateModel(
+            name='IdempotencyRecord',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('key', models.CharField(max_length=255)),
+                ('digest', models.CharField(help_text='SHA-256 of the request.', max_length=64)),
+                ('status', models.PositiveSmallIntegerField(blank=True, help_text='HTTP status.', null=True)),
+                ('headers', models.JSONField(blank=True, default=dict)),
+                ('body', models.BinaryField(blank=True, null=True)),
+                ('created_at', models.DateTimeField(auto_now_add=True, db_index=True)),
+                ('organization', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='+', to='conversations.organization')),
+                ('run', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.CASCADE, related_name='idempotency_records', to='conversations.run')),
+            ],
         ),
         migrations.CreateModel(
             name='BlockRevision',
@@ -551,6 +568,10 @@ class Migration(migrations.Migration):
             constraint=models.CheckConstraint(condition=models.Q(('context_window_limit__gt', 0)), name='agent_context_window_is_positive'),
         ),
         migrations.AddConstraint(
+            model_name='agent',
+            constraint=models.CheckConstraint(condition=models.Q(('on_busy', None), ('on_busy__in', ['reject', 'queue', 'interrupt']), _connector='OR'), name='agent_on_busy_is_known'),
+        ),
+        migrations.AddConstraint(
             model_name='readingperiod',
             constraint=models.CheckConstraint(condition=models.Q(models.Q(('agent', None), ('conversation__isnull', False)), models.Q(('agent__isnull', False), ('conversation', None)), _connector='OR'), name='reading_period_is_of_an_agent_or_a_conversation'),
         ),
@@ -592,7 +613,19 @@ class Migration(migrations.Migration):
         ),
         migrations.AddConstraint(
             model_name='run',
-            constraint=models.CheckConstraint(condition=models.Q(('status__in', ['created', 'running', 'completed', 'failed', 'cancelled'])), name='run_status_is_known'),
+            constraint=models.UniqueConstraint(condition=models.Q(('status', 'queued')), fields=('conversation', 'queue_position'), name='queue_position_is_unique_per_conversation'),
+        ),
+        migrations.AddConstraint(
+            model_name='run',
+            constraint=models.CheckConstraint(condition=models.Q(models.Q(('queue_position__isnull', False), ('status', 'queued')), models.Q(('queue_position', None), ('status__in', ['created', 'running', 'completed', 'failed', 'cancelled'])), _connector='OR'), name='run_status_is_known'),
+        ),
+        migrations.AddConstraint(
+            model_name='idempotencyrecord',
+            constraint=models.UniqueConstraint(fields=('organization', 'key'), name='idempotency_key_is_unique_per_organization'),
+        ),
+        migrations.AddConstraint(
+            model_name='idempotencyrecord',
+            constraint=models.CheckConstraint(condition=models.Q(('run__isnull', True), ('status__isnull', True), _connector='OR'), name='idempotency_record_has_a_run_or_a_response'),
         ),
         migrations.AddConstraint(
             model_name='blockrevision',

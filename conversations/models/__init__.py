@@ -1,10 +1,11 @@
 """Data, constraints, and chainable reads. Import models from here."""
 
 from .accounts import ApiKey, Member, Organization, Scope
-from .agents import Agent, AgentBlock
+from .agents import Agent, AgentBlock, OnBusy
 from .blocks import Block, BlockRevision
 from .conversations import Conversation, IsolatedBlock
 from .drift import Drift
+from .idempotency import IdempotencyRecord
 from .messages import ConversationMessage, Message
 from .periods import ReadingPeriod
 from .runs import Run, RunEvent, Step
@@ -18,9 +19,11 @@ __all__ = [
     "Conversation",
     "ConversationMessage",
     "Drift",
+    "IdempotencyRecord",
     "IsolatedBlock",
     "Member",
     "Message",
+    "OnBusy",
     "Organization",
     "ReadingPeriod",
     "Run",

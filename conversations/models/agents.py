@@ -9,6 +9,14 @@ from ..ids import PrefixedUUIDField
 from .base import OrganizationModel, TaggedQuerySet, TagsField, nulls_last
 
 
+class OnBusy(models.TextChoices):
+    """What becomes of a message that is sent to a busy conversation."""
+
+    REJECT = "reject", "reject: respond with 409"
+    QUEUE = "queue", "queue: run it after the turns that were accepted before"
+    INTERRUPT = "interrupt", "interrupt: cancel those turns, then run it"
+
+
 class AgentQuerySet(TaggedQuerySet["Agent"]):
     """Query sets of agents."""
 
@@ -39,6 +47,20 @@ class Agent(OrganizationModel):
     agent_type = models.CharField(max_length=50, default="letta_v1_agent")
     model = models.CharField(max_length=200, help_text="A handle: provider/model.")
     model_settings = models.JSONField(null=True, blank=True)
+    fallback_model = models.CharField(  # noqa: DJ001
+        max_length=200,
+        null=True,
+        blank=True,
+        help_text="Handle of the model that replies while the other one fails.",
+    )
+    on_busy = models.CharField(  # noqa: DJ001
+        max_length=9,
+        choices=OnBusy.choices,
+        null=True,
+        blank=True,
+        help_text="For messages to a busy conversation; by default, background messages queue and "
+        "others are rejected.",
+    )
     embedding = models.CharField(max_length=200, null=True, blank=True)  # noqa: DJ001
     context_window_limit = models.PositiveIntegerField(default=DEFAULT_CONTEXT_WINDOW)
     timezone = models.CharField(max_length=64, default="UTC")
@@ -75,7 +97,11 @@ class Agent(OrganizationModel):
         constraints = [
             models.CheckConstraint(
                 condition=Q(context_window_limit__gt=0), name="agent_context_window_is_positive"
-            )
+            ),
+            models.CheckConstraint(
+                condition=Q(on_busy=None) | Q(on_busy__in=["reject", "queue", "interrupt"]),
+                name="agent_on_busy_is_known",
+            ),
         ]
         indexes = [
             models.Index(fields=["organization", "created_at", "id"], name="agents_by_creation"),

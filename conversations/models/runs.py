@@ -21,8 +21,16 @@ class RunQuerySet(OrganizationQuerySet["Run"]):
     """Query sets of runs."""
 
     def active(self) -> Self:
-        """Return the runs that are not over."""
+        """Return the runs that are executed or wait for a worker: one per conversation."""
         return self.filter(status__in=Run.ACTIVE)
+
+    def queued(self) -> Self:
+        """Return the runs that wait for other turns of their conversations, in order."""
+        return self.filter(status=Run.Status.QUEUED).order_by("queue_position")
+
+    def unfinished(self) -> Self:
+        """Return the runs that are not over."""
+        return self.filter(status__in=Run.UNFINISHED)
 
     def stalled(self) -> Self:
         """Return the runs whose worker is lost, and those that no worker has claimed in time.
@@ -45,8 +53,9 @@ class Run(OrganizationModel):
     """The record of a turn: its state, its lease, its tokens and its outcome."""
 
     class Status(models.TextChoices):
-        """`created` waits for a worker; the last three are final."""
+        """`queued` waits for other turns, `created` for a worker; the last three are final."""
 
+        QUEUED = "queued"
         CREATED = "created"
         RUNNING = "running"
         COMPLETED = "completed"
@@ -54,12 +63,16 @@ class Run(OrganizationModel):
         CANCELLED = "cancelled"
 
     ACTIVE = (Status.CREATED, Status.RUNNING)
+    UNFINISHED = (Status.QUEUED, *ACTIVE)
 
     id = PrefixedUUIDField(prefix="run", primary_key=True)
     agent = models.ForeignKey(Agent, models.CASCADE, related_name="runs")
     conversation = models.ForeignKey(Conversation, models.CASCADE, related_name="runs")
     status = models.CharField(max_length=9, choices=Status.choices, default=Status.CREATED)
     stop_reason = models.CharField(max_length=50, null=True, blank=True)  # noqa: DJ001
+    queue_position = models.PositiveIntegerField(
+        null=True, blank=True, editable=False, help_text="Order of the queued runs, from 1."
+    )
     background = models.BooleanField(default=False)
     metadata = models.JSONField(default=dict, blank=True)
     request_config = models.JSONField(default=dict, blank=True)
@@ -122,8 +135,17 @@ class Run(OrganizationModel):
                 fields=["conversation", "idempotency_key"],
                 name="one_run_per_conversation_and_idempotency_key",
             ),
+            models.UniqueConstraint(
+                fields=["conversation", "queue_position"],
+                condition=Q(status="queued"),
+                name="queue_position_is_unique_per_conversation",
+            ),
             models.CheckConstraint(
-                condition=Q(status__in=["created", "running", "completed", "failed", "cancelled"]),
+                condition=Q(status="queued", queue_position__isnull=False)
+                | Q(
+                    status__in=["created", "running", "completed", "failed", "cancelled"],
+                    queue_position=None,
+                ),
                 name="run_status_is_known",
             ),
         ]
