@@ -4,6 +4,7 @@ Django's own ASGI handler changes threads for every synchronous middleware and v
 a request more processor time than all middleware. Here a request passes through Django on one of
 WEB_THREADS threads. Afterwards, the event loop sends streams of turns, which take no thread. A
 request that waits for a whole turn keeps its thread but does not count against WEB_THREADS.
+Organizations share the WEB_THREADS fairly.
 """
 
 import asyncio
@@ -30,15 +31,17 @@ from django.core import signals  # noqa: E402
 from django.core.exceptions import RequestAborted  # noqa: E402
 from django.core.handlers.asgi import ASGIHandler, get_script_prefix  # noqa: E402
 from django.db import close_old_connections  # noqa: E402
-from django.http import StreamingHttpResponse  # noqa: E402
+from django.http import JsonResponse, StreamingHttpResponse  # noqa: E402
 from django.http.response import HttpResponseBase  # noqa: E402
 from django.urls import set_script_prefix  # noqa: E402
 
 from conversations.api.run_response import WAITING  # noqa: E402
 from conversations.conf import conf  # noqa: E402
+from conversations.runtime.fair_slots import FairSlots  # noqa: E402
 from conversations.runtime.runtime import close_runtime, get_runtime  # noqa: E402
 from conversations.transfer.agent_files.parse import MAX_BYTES  # noqa: E402
 from project.database import connection_error  # noqa: E402
+from project.fairness import Tenants, authenticated_tenant  # noqa: E402
 
 T = TypeVar("T")
 Scope = dict[str, Any]
@@ -50,6 +53,9 @@ Send = Callable[[Message], Awaitable[None]]
 MAX_BODY_SIZE = MAX_BYTES + 2**20
 # How many requests may wait for whole turns beside the WEB_THREADS busy ones.
 MAX_WAITING = 1000
+# How many requests of one tenant may wait for one of the WEB_THREADS.
+MAX_QUEUED = 1000
+TENANT = "project.tenant"
 
 
 class Handler(ASGIHandler):
@@ -60,7 +66,8 @@ class Handler(ASGIHandler):
         self._threads = ThreadPoolExecutor(
             settings.WEB_THREADS + MAX_WAITING, thread_name_prefix="web"
         )
-        self._slots = asyncio.Semaphore(settings.WEB_THREADS)
+        self._slots = FairSlots(settings.WEB_THREADS)
+        self._tenants = Tenants()
         self._waiting = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -93,7 +100,10 @@ class Handler(ASGIHandler):
     async def _serve(
         self, scope: Scope, receive: Receive, send: Send, body: IO[bytes]
     ) -> HttpResponseBase:
-        await self._slots.acquire()
+        tenant = self._tenants.of(scope)
+        if self._slots.waiting(tenant) >= MAX_QUEUED:
+            return _too_many_requests()
+        await self._slots.acquire(tenant)
         has_slot, is_aborted = True, False
 
         @asynccontextmanager
@@ -101,7 +111,7 @@ class Handler(ASGIHandler):
             nonlocal has_slot
             if self._waiting < MAX_WAITING:
                 self._waiting += 1
-                self._slots.release()
+                self._slots.release(tenant)
                 has_slot = False
             task = asyncio.current_task()
             assert task is not None  # noqa: S101 (coroutines run in tasks)
@@ -128,8 +138,10 @@ class Handler(ASGIHandler):
                 raise RequestAborted from None
             raise
         finally:
+            if TENANT in scope:
+                self._tenants.learn(scope, scope[TENANT])
             if has_slot:
-                self._slots.release()
+                self._slots.release(tenant)
             else:
                 self._waiting -= 1
 
@@ -147,6 +159,7 @@ class Handler(ASGIHandler):
             request, response = self.create_request(scope, body)
             if request is not None:
                 response = self.get_response(request)
+                scope[TENANT] = authenticated_tenant(request)
             assert response is not None  # noqa: S101 (there is a request or an error)
             if isinstance(response, StreamingHttpResponse) and response.is_async:
                 return response
@@ -186,6 +199,11 @@ class Handler(ASGIHandler):
             sending.cancel()
             await asyncio.wait([sending])
             await self._in_thread(response.close)
+
+
+def _too_many_requests() -> HttpResponseBase:
+    detail = f"{MAX_QUEUED} of your requests wait for this process; try again"
+    return JsonResponse({"detail": detail}, status=429, headers={"Retry-After": "1"})
 
 
 async def _disconnect(receive: Receive) -> None:
