@@ -97,10 +97,7 @@ class RunResponse(StreamingHttpResponse):
         super().__init__(
             _lines(run_id, options, subscription),
             content_type="text/event-stream; charset=utf-8",
-            headers={
-                "Cache-Control": "no-cache",
-                "X-Accel-Buffering": "no",  # nginx would hold back small chunks.
-            },
+            headers={"X-Accel-Buffering": "no"},  # nginx would hold back small chunks.
         )
         self._subscription = subscription
 

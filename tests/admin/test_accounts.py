@@ -43,6 +43,13 @@ def test_key_is_revoked_and_never_edited(alice, browser_of):
     assert key.last_updated_by == alice
 
 
+@pytest.mark.parametrize("lookup", ["digest", "digest__startswith", "member__api_keys__digest__gt"])
+def test_keys_cannot_be_filtered_by_digest(alice, browser_of, lookup):
+    issue_key(alice)
+
+    assert browser_of(alice).get(f"{list_url(ApiKey)}?{lookup}=a").status_code == 400
+
+
 @pytest.mark.parametrize("name", ["alice", "boss"])
 def test_staff_cannot_create_key_of_stranger_or_superuser(name, alice, mallory, browser_of):
     link_user(make_member(mallory.organization, "boss"), is_superuser=True)

@@ -91,3 +91,8 @@ def test_unreachable_provider_lists_no_models(client_for, alice, configure):
     handles = [each["handle"] for each in client_for(alice).get("/v1/models/").json()]
 
     assert handles == ["scripted/demo"]
+
+
+@pytest.mark.parametrize("path", ["agents/", "agents/agent-none", "health/"])
+def test_no_response_may_be_cached(client_for, alice, path):
+    assert client_for(alice).get(f"/v1/{path}").headers["Cache-Control"] == "no-store"

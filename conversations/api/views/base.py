@@ -5,6 +5,7 @@ from typing import Any
 from django.db import transaction
 from rest_framework.metadata import SimpleMetadata
 from rest_framework.request import Request
+from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from ..auth import ApiKeyAuthentication, KeyHasScope
@@ -39,6 +40,14 @@ class ApiView(APIView):
             for value in kwargs.values():
                 if isinstance(value, Exception):
                     raise value
+
+    def finalize_response(
+        self, request: Request, response: Any, *args: Any, **kwargs: Any
+    ) -> Response:
+        """Keep every response out of caches: it holds an organization's data, or a key's secret."""
+        final: Response = super().finalize_response(request, response, *args, **kwargs)
+        final.headers["Cache-Control"] = "no-store"
+        return final
 
     def get_exception_handler(self) -> Any:
         return exception_handler
