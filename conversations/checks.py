@@ -18,6 +18,7 @@ EXPECTED = {
     "PROMPT_REFRESH": "'on_change' or 'manual'",
     "RUN_TURNS_IN_WEB": "True or False",
     "MAX_TOOL_CALLS": "a positive whole number",
+    "MAX_TURNS": "a positive whole number",
     "ENCRYPTION_KEYS": "a list of texts",
 }
 
@@ -55,7 +56,7 @@ def _is_valid(key: str, value: object) -> bool:
         return isinstance(value, bool)
     if key == "ENCRYPTION_KEYS":
         return isinstance(value, list | tuple) and all(isinstance(k, str) and k for k in value)
-    if key in ("MAX_RUN_ATTEMPTS", "MAX_TOOL_CALLS") and not isinstance(value, int):
+    if key in ("MAX_RUN_ATTEMPTS", "MAX_TOOL_CALLS", "MAX_TURNS") and not isinstance(value, int):
         return False
     return isinstance(value, int | float) and not isinstance(value, bool) and value > 0
 

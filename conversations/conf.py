@@ -35,6 +35,8 @@ DEFAULTS: dict[str, Any] = {
     "SHUTDOWN_GRACE": 25.0,
     # The maximum of tool calls in one step, which is one transaction; further ones are refused.
     "MAX_TOOL_CALLS": 64,
+    # The maximum of turns that a process executes at a time; the others wait.
+    "MAX_TURNS": 400,
     # Keys of stored secrets, the newest first. Without any, SECRET_KEY and its fallbacks serve.
     "ENCRYPTION_KEYS": [],
 }
@@ -52,6 +54,7 @@ class Conf:
     QUEUE_TIMEOUT: float
     SHUTDOWN_GRACE: float
     MAX_TOOL_CALLS: int
+    MAX_TURNS: int
     ENCRYPTION_KEYS: list[str]
 
     if not TYPE_CHECKING:

@@ -63,6 +63,7 @@ CONVERSATIONS: dict[str, Any] = {
     "QUEUE_TIMEOUT": env.seconds("QUEUE_TIMEOUT", 300.0),
     "SHUTDOWN_GRACE": env.seconds("SHUTDOWN_GRACE", 25.0),
     "MAX_TOOL_CALLS": env.integer("MAX_TOOL_CALLS", 64),
+    "MAX_TURNS": env.integer("MAX_TURNS", 400),
     "ENCRYPTION_KEYS": env.words("ENCRYPTION_KEYS"),
 }
 

@@ -12,11 +12,15 @@ class FairSlots:
     A free slot goes to the waiting tenant that holds the fewest, among equals in turn. A tenant
     holds at most three quarters of the slots, so that another one need not wait for the end of a
     long request.
+
+    Attributes:
+        total: How many slots there are.
+        share: How many one tenant may hold.
     """
 
     def __init__(self, slots: int):
-        self._free = slots
-        self._share = max(1, slots * 3 // 4)
+        self.total = self._free = slots
+        self.share = max(1, slots * 3 // 4)
         self._held: Counter[str] = Counter()
         self._waiting: dict[str, deque[asyncio.Future[None]]] = {}
 
@@ -26,7 +30,7 @@ class FairSlots:
 
     async def acquire(self, tenant: str) -> None:
         """Take a slot for a tenant; wait for one if necessary."""
-        if self._free and self._held[tenant] < self._share:
+        if self._free and self._held[tenant] < self.share:
             self._take(tenant)
             return
         future = asyncio.get_running_loop().create_future()
@@ -64,7 +68,7 @@ class FairSlots:
         self._held[tenant] += 1
 
     def _next_tenant(self) -> str | None:
-        eligible = (tenant for tenant in self._waiting if self._held[tenant] < self._share)
+        eligible = (tenant for tenant in self._waiting if self._held[tenant] < self.share)
         return min(eligible, key=self._held.__getitem__, default=None)
 
     def _serve(self, tenant: str) -> None:

@@ -33,9 +33,10 @@ class StartedTurn(NamedTuple):
 class Runtime:
     """The worker and the event broker of one process. The worker starts when it is first used."""
 
-    def __init__(self, *, notifies: bool = False) -> None:
+    def __init__(self, *, notifies: bool = False, max_turns: int | None = None) -> None:
         self.pid = os.getpid()
         self.broker = EventBroker(notifies=notifies)
+        self._max_turns = max_turns
         self._worker: Worker | None = None
         self._lock = threading.Lock()
         self._draining = threading.Lock()
@@ -46,7 +47,7 @@ class Runtime:
         """The worker, started if necessary."""
         with self._lock:
             if self._worker is None:
-                self._worker = Worker(self.broker)
+                self._worker = Worker(self.broker, self._max_turns)
             return self._worker
 
     def start_turn(

@@ -35,6 +35,7 @@ from ..models import Run
 from .broker import EventBroker
 from .database import CommitUnknown, in_database_when_available
 from .event_writer import EventWriter
+from .fair_slots import FairSlots
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -55,14 +56,21 @@ class TurnLoop:
 
     releases = False
 
-    def __init__(self, run: Run, *, worker: str, broker: EventBroker, writer: EventWriter):
+    def __init__(
+        self, run: Run, *, worker: str, broker: EventBroker, writer: EventWriter, slots: FairSlots
+    ):
         self.run, self.worker, self.broker, self.writer = run, worker, broker, writer
+        self.slots = slots
 
     async def run_turn(self) -> None:
-        """Execute the run until it is over: completed, failed or cancelled."""
+        """Execute the run until it is over: completed, failed or cancelled.
+
+        It waits for a slot of its organization first, keeping its lease.
+        """
         events: list[NumberedEvent] = []
         try:
-            outcome = await self._execute()
+            async with self.slots.hold(self.run.organization_id):
+                outcome = await self._execute()
             if outcome is not None:
                 await self.writer.drain()  # The last events are numbered after the stored ones.
                 events = await in_database_when_available(

@@ -6,6 +6,7 @@ import os
 import secrets
 import socket
 import threading
+from collections import Counter
 
 from django.db import close_old_connections
 
@@ -17,6 +18,7 @@ from ..models import Run
 from .broker import EventBroker
 from .database import in_database
 from .event_writer import EventWriter
+from .fair_slots import FairSlots
 from .listener import Listener
 from .turn_loop import TurnLoop
 
@@ -35,14 +37,17 @@ HEARTBEATS_PER_TIMEOUT = 6
 class Worker:
     """Executes runs and publishes their events. Its methods may be called from any thread.
 
-    `name` identifies the worker in the leases of its runs.
+    It executes at most `max_turns` at a time (default: MAX_TURNS); organizations share these slots
+    fairly. `name` identifies the worker in the leases of its runs.
     """
 
-    def __init__(self, broker: EventBroker) -> None:
+    def __init__(self, broker: EventBroker, max_turns: int | None = None) -> None:
         self.name = f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}"
         self._broker = broker
         self._writer = EventWriter(broker)
-        self._accepted: set[str] = set()  # Including runs whose tasks have not started.
+        self._slots = FairSlots(max_turns or conf.MAX_TURNS)
+        # The organization of each run, including runs whose tasks have not started.
+        self._accepted: dict[str, str] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._turns: dict[str, TurnLoop] = {}
         self._resumes_only = True
@@ -68,11 +73,13 @@ class Worker:
     def execute(self, run: Run) -> None:
         """Execute a run that was started or claimed in this worker's name."""
         self._broker.add_local_run(run.pk)
-        self._accepted.add(run.pk)
+        self._accepted[run.pk] = run.organization_id
         self._loop.call_soon_threadsafe(self._start, run)
 
     def _start(self, run: Run) -> None:
-        turn = TurnLoop(run, worker=self.name, broker=self._broker, writer=self._writer)
+        turn = TurnLoop(
+            run, worker=self.name, broker=self._broker, writer=self._writer, slots=self._slots
+        )
         task = self._loop.create_task(turn.run_turn())
         self._tasks[run.pk], self._turns[run.pk] = task, turn
         task.add_done_callback(lambda _: self._discard_run(run.pk))
@@ -80,7 +87,7 @@ class Worker:
     def _discard_run(self, run_id: str) -> None:
         self._tasks.pop(run_id, None)
         self._turns.pop(run_id, None)
-        self._accepted.discard(run_id)
+        self._accepted.pop(run_id, None)
         self._broker.remove_local_run(run_id)
         self._writer.discard_run(run_id)
 
@@ -166,10 +173,18 @@ class Worker:
             self.execute(run)
 
     def _claim(self) -> Run | None:
-        return claim_run(self.name, besides=list(self._accepted), resumes_only=self._resumes_only)
+        """Claim a run for which there is a slot."""
+        accepted = dict(self._accepted)
+        if len(accepted) >= self._slots.total:
+            return None
+        counts = Counter(accepted.values())
+        full = [pk for pk, count in counts.items() if count >= self._slots.share]
+        return claim_run(
+            self.name, besides=list(accepted), full=full, resumes_only=self._resumes_only
+        )
 
-    def poll_for_runs(self, max_runs: int, stop: threading.Event) -> None:
-        """Claim and execute at most `max_runs` runs at a time, until `stop` is set.
+    def poll_for_runs(self, stop: threading.Event) -> None:
+        """Claim and execute runs until `stop` is set.
 
         PostgreSQL's NOTIFY announces new runs; they are polled for as well.
         """
@@ -178,7 +193,7 @@ class Worker:
         def on_notify(run_id: str) -> None:
             if run_id in self._tasks:
                 asyncio.run_coroutine_threadsafe(self._cancel_requested(), self._loop)
-            while not stop.is_set() and self.active_runs < max_runs and (run := self._claim()):
+            while not stop.is_set() and (run := self._claim()):
                 self.execute(run)
             close_old_connections()
 

@@ -9,13 +9,17 @@ lock and checks that it still owns the run.
 from collections.abc import Collection
 
 from django.db import transaction
-from django.db.models import F
-from django.db.models.functions import Coalesce, Now
+from django.db.models import Count, F, Window
+from django.db.models.functions import Coalesce, Now, RowNumber
 
 from ...models import ConversationMessage, Run
 from ...models.messages import ConversationMessageQuerySet
+from ...models.runs import RunQuerySet
 from ..errors import Conflict
 from .events import RunLost
+
+# How many runs of one organization a worker tries to claim while others do the same.
+CLAIM_ATTEMPTS = 10
 
 
 class Busy(Conflict):
@@ -27,19 +31,27 @@ class Busy(Conflict):
 
 
 def claim_run(
-    worker: str, *, besides: Collection[str] = (), resumes_only: bool = False
+    worker: str,
+    *,
+    besides: Collection[str] = (),
+    full: Collection[str] = (),
+    resumes_only: bool = False,
 ) -> Run | None:
-    """Claim the oldest run that waits for a worker; return None if there is none.
+    """Claim a run that waits for a worker; return None if there is none.
+
+    Organizations share the workers fairly: the run is the oldest one of the organization that has
+    the fewest running runs.
 
     Args:
         worker: The name of the worker that claims.
         besides: Ids of runs to leave to others: a worker that lost a run may still be executing
             its earlier attempt.
+        full: Ids of organizations whose runs to leave to others.
         resumes_only: Claim only runs that another worker has begun.
     """
     waiting = Run.objects.filter(status=Run.Status.CREATED, attempts__gte=int(resumes_only))
-    for run in waiting.exclude(pk__in=besides).order_by("created_at")[:10]:
-        claimed = waiting.filter(pk=run.pk).update(
+    for run_id in _in_fair_order(waiting.exclude(pk__in=besides).exclude(organization__in=full)):
+        claimed = waiting.filter(pk=run_id).update(
             status=Run.Status.RUNNING,
             worker=worker,
             attempts=F("attempts") + 1,
@@ -48,8 +60,21 @@ def claim_run(
         )
         if claimed:
             related = ("conversation__agent", "created_by")
-            return Run.objects.select_related(*related).get(pk=run.pk)
+            return Run.objects.select_related(*related).get(pk=run_id)
     return None
+
+
+def _in_fair_order(waiting: RunQuerySet) -> list[str]:
+    """Return the ids of the first waiting runs of each organization. Two queries, one if none."""
+    place = Window(RowNumber(), partition_by="organization", order_by=["created_at", "pk"])
+    first = waiting.annotate(place=place).filter(place__lte=CLAIM_ATTEMPTS).order_by("created_at")
+    runs = list(first.values_list("pk", "organization", "place"))
+    if not runs:
+        return []
+    running = Run.objects.filter(status=Run.Status.RUNNING).order_by()
+    counts = dict(running.values_list("organization").annotate(n=Count("pk")))
+    runs.sort(key=lambda run: counts.get(run[1], 0) + run[2])
+    return [run[0] for run in runs]
 
 
 def heartbeat(worker: str, run_ids: Collection[str]) -> None:

@@ -24,22 +24,21 @@ class Command(OperatorCommand):
         parser.add_argument(
             "--max-turns",
             type=positive,
-            default=100,
             metavar="N",
-            help="execute at most N turns at a time (default: 100)",
+            help=f"execute at most N turns at a time (default: MAX_TURNS, {conf.MAX_TURNS})",
         )
 
-    def handle(self, *, max_turns: int, **options: Any) -> None:
+    def handle(self, *, max_turns: int | None, **options: Any) -> None:
         stop = threading.Event()
         for name in (signal.SIGTERM, signal.SIGINT):
             signal.signal(name, lambda *_: stop.set())
         connection.ensure_connection()  # Fail now if the database is unreachable.
         # Its subscribers are in web processes.
-        runtime = Runtime(notifies=True)
+        runtime = Runtime(notifies=True, max_turns=max_turns)
         worker = runtime.worker
         self.result(f"Worker {worker.name} is waiting for turns")
         self.stdout.flush()
-        worker.poll_for_runs(max_turns, stop)
+        worker.poll_for_runs(stop)
         self.remark(
             f"Shutting down: waiting up to {conf.SHUTDOWN_GRACE:.0f} s for "
             f"{worker.active_runs} active turns."
