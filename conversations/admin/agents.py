@@ -48,7 +48,7 @@ class AgentForm(VerbForm):
 
     isolated_labels = WordsField(
         help_text="The isolation policy: labels that every new conversation isolates, separated "
-        "by commas."
+        "by commas, or a JSON array."
     )
     tools = WordsField(help_text="Names of the tools that it may call, separated by commas.")
     approval_tools = WordsField(

@@ -74,8 +74,10 @@ class ForkForm(forms.Form):
 
     def __init__(self, labels: Iterable[str], data: Any = None) -> None:
         super().__init__(data, prefix="choice")
-        for label in labels:
-            self.fields[label] = forms.ChoiceField(
+        self._labels = dict(enumerate(labels))
+        # Numbered, because a browser sends no field without a name, and changes line breaks.
+        for number, label in self._labels.items():
+            self.fields[str(number)] = forms.ChoiceField(
                 label=label,
                 choices=self.CHOICES,
                 initial=ForkChoice.COPY,
@@ -84,7 +86,10 @@ class ForkForm(forms.Form):
 
     def choices(self) -> dict[str, ForkChoice]:
         """Return the choice for each label."""
-        return {label: ForkChoice(choice) for label, choice in self.cleaned_data.items()}
+        return {
+            label: ForkChoice(self.cleaned_data[str(number)])
+            for number, label in self._labels.items()
+        }
 
 
 def archive(conversation: Conversation, *, by: Actor) -> None:

@@ -1,5 +1,7 @@
 """Form fields that return exactly the stored value if the operator did not change it."""
 
+import json
+from contextlib import suppress
 from typing import Any
 
 from django import forms
@@ -27,25 +29,33 @@ class PlainTextField(forms.CharField):
 
 
 class WordsField(forms.Field):
-    """A list of words, separated by commas."""
+    """A list of words, separated by commas; in JSON if it would not be the same list again."""
 
     widget = forms.TextInput(attrs={"class": "vLargeTextField"})
 
     def __init__(self, **kwargs: Any) -> None:
-        kwargs.setdefault("help_text", "Separated by commas.")
+        kwargs.setdefault("help_text", "Separated by commas, or a JSON array.")
         super().__init__(**{"required": False, **kwargs})
 
     def prepare_value(self, value: Any) -> str:
-        return value if isinstance(value, str) else ", ".join(map(str, value or []))
+        if isinstance(value, str):
+            return value
+        words = list(value or [])
+        text = ", ".join(map(str, words))
+        is_plain = self.to_python(text) == words and "\n" not in text and "\r" not in text
+        return text if is_plain else json.dumps(words, ensure_ascii=False)
 
     def to_python(self, value: Any) -> list[str]:
-        if isinstance(value, str):
-            value = [word.strip() for word in value.split(",")]
-        return [word for word in value or [] if word]
+        if not isinstance(value, str):
+            return list(value or [])
+        with suppress(ValueError):
+            words = json.loads(value)
+            if isinstance(words, list) and all(isinstance(word, str) for word in words):
+                return words
+        return [word.strip() for word in value.split(",") if word.strip()]
 
     def has_changed(self, initial: Any, data: Any) -> bool:
-        # A stored word that contains a comma looks like two words and is not a change.
-        return self.to_python(self.prepare_value(initial)) != self.to_python(data)
+        return self.to_python(initial) != self.to_python(data)
 
 
 class ObjectField(forms.JSONField):

@@ -9,7 +9,6 @@ from django.urls.converters import PathConverter
 
 from ..domain.errors import InvalidArgument
 from ..ids import is_id
-from ..text import replace_unstorable
 from .http.errors import InvalidRequest
 
 
@@ -54,13 +53,9 @@ class _RunId(_AgentId):
 
 
 class Label(PathConverter):
-    """A block's label, which may contain slashes.
+    """A block's label, which may contain slashes and line breaks."""
 
-    What cannot be stored is replaced: PostgreSQL rejects NUL in a query, and no label contains it.
-    """
-
-    def to_python(self, value: str) -> str:
-        return replace_unstorable(value)
+    regex = r"[\s\S]+"
 
 
 for converter in (_AgentId, _BlockId, _ConversationId, _MessageId, _RunId, _StepId):

@@ -12,6 +12,7 @@ from pydantic.json_schema import GenerateJsonSchema
 from typing_extensions import is_typeddict
 
 from ..models import Scope
+from .http.paths import BLOCK_LABEL
 from .shapes.server import ErrorJSON
 
 Direction = Literal["request", "response"]
@@ -76,6 +77,10 @@ class ApiSchema(AutoSchema):
         rest = self._docstring().partition("\n")[2].strip()
         scope = scope_of(getattr(self.view, self.method.lower()))
         return f"{rest}\n\nNeeds a key of scope `{scope}`.".lstrip() if scope else rest
+
+    def get_override_parameters(self) -> list[Any]:
+        """Return the parameters that all operations with such a path take."""
+        return [BLOCK_LABEL] if "{label}" in self.path else []
 
     def _docstring(self) -> str:
         return get_doc(getattr(self.view, self.method.lower()))

@@ -35,7 +35,8 @@ urlpatterns = [
     path("conversations/", conversations.ConversationList.as_view()),
     path(CONVERSATION, conversations.ConversationDetail.as_view()),
     path(f"{CONVERSATION}/blocks", isolated_blocks.ConversationBlocks.as_view()),
-    # A label may contain slashes, so the routes with an ending come before the label alone.
+    # A label may contain slashes, so the routes with an ending come before the label alone. In a
+    # label that is encoded as `x%2Fdiff`, `diff` is no ending (`http/paths.py`).
     path(f"{ISOLATED_BLOCK}/diff", isolated_blocks.CompareIsolatedBlock.as_view()),
     path(f"{ISOLATED_BLOCK}/promote", isolated_blocks.PromoteIsolatedBlock.as_view()),
     path(f"{ISOLATED_BLOCK}/reset", isolated_blocks.ResetIsolatedBlock.as_view()),
@@ -104,5 +105,5 @@ urlpatterns = [
     # Probes have no key, so a redirect to the other spelling would be a 401.
     path("health", server.Health.as_view(schema=None)),
     path("ready", server.Ready.as_view(schema=None)),
-    re_path(r"^.*$", server.NotFoundView.as_view()),
+    re_path(r"^[\s\S]*$", server.NotFoundView.as_view()),
 ]

@@ -80,7 +80,7 @@ class Migration(migrations.Migration):
                 ('created_at', models.DateTimeField(default=django.utils.timezone.now, editable=False)),
                 ('updated_at', models.DateTimeField(auto_now=True)),
                 ('id', conversations.ids.PrefixedUUIDField(prefix='block', primary_key=True, serialize=False)),
-                ('label', models.CharField(max_length=50, validators=[django.core.validators.RegexValidator('^[a-zA-Z0-9_/-]+\\Z', 'A label has letters, digits, underscores, hyphens and slashes.')])),
+                ('label', models.CharField(blank=True, max_length=200)),
                 ('value', models.TextField(blank=True)),
                 ('limit', models.PositiveIntegerField(default=100000, help_text='Maximum number of characters of the value.', validators=[django.core.validators.MinValueValidator(1)])),
                 ('description', models.TextField(blank=True, help_text='Tells the model what the block is for.', null=True)),
@@ -103,7 +103,7 @@ class Migration(migrations.Migration):
             name='AgentBlock',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('label', models.CharField(editable=False, help_text="Copy of the block's label, for uniqueness.", max_length=50)),
+                ('label', models.CharField(editable=False, help_text="Copy of the block's label, for uniqueness.", max_length=200)),
                 ('position', models.PositiveIntegerField(help_text='Position in the prompt, from 0.')),
                 ('agent', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='block_links', to='conversations.agent')),
                 ('block', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='agent_links', to='conversations.block')),
@@ -165,7 +165,7 @@ class Migration(migrations.Migration):
             name='IsolatedBlock',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('label', models.CharField(editable=False, max_length=50)),
+                ('label', models.CharField(editable=False, max_length=200)),
                 ('base_value', models.TextField(editable=False, help_text='The shared text when the label was isolated or last reset, rebased or promoted.')),
                 ('base_version', models.PositiveIntegerField(editable=False)),
                 ('created_at', models.DateTimeField(auto_now_add=True)),
@@ -322,7 +322,7 @@ class Migration(migrations.Migration):
             name='ReadingPeriod',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('label', models.CharField(max_length=50)),
+                ('label', models.CharField(max_length=200)),
                 ('position', models.PositiveIntegerField(help_text='Position in the prompt; 0 if isolated.')),
                 ('since', models.DateTimeField()),
                 ('until', models.DateTimeField(null=True)),
@@ -538,10 +538,6 @@ class Migration(migrations.Migration):
         migrations.AddConstraint(
             model_name='block',
             constraint=models.CheckConstraint(condition=models.Q(('limit__gt', 0)), name='block_limit_is_positive'),
-        ),
-        migrations.AddConstraint(
-            model_name='block',
-            constraint=models.CheckConstraint(condition=models.Q(('label', ''), _negated=True), name='block_label_is_not_empty'),
         ),
         migrations.AddConstraint(
             model_name='apikey',

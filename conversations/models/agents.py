@@ -7,6 +7,7 @@ from django.db.models import F, Prefetch, Q
 
 from ..ids import PrefixedUUIDField
 from .base import OrganizationModel, TaggedQuerySet, TagsField, nulls_last
+from .blocks import LABEL_LENGTH
 
 
 class OnBusy(models.TextChoices):
@@ -131,7 +132,9 @@ class AgentBlock(models.Model):
     agent = models.ForeignKey(Agent, models.CASCADE, related_name="block_links")
     block = models.ForeignKey("conversations.Block", models.CASCADE, related_name="agent_links")
     label = models.CharField(
-        max_length=50, editable=False, help_text="Copy of the block's label, for uniqueness."
+        max_length=LABEL_LENGTH,
+        editable=False,
+        help_text="Copy of the block's label, for uniqueness.",
     )
     position = models.PositiveIntegerField(help_text="Position in the prompt, from 0.")
 

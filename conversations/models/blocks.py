@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any, Self
 
-from django.core.validators import MinValueValidator, RegexValidator
+from django.core.validators import MinValueValidator
 from django.db import models
 from django.db.models import Count, F, OuterRef, Q, Subquery
 from django.db.models.functions import Coalesce, Length
@@ -13,8 +13,7 @@ from ..ids import PrefixedUUIDField
 from ..text import is_storable
 from .base import OrganizationModel, OrganizationQuerySet, TaggedQuerySet, TagsField
 
-LABEL_PATTERN = r"[a-zA-Z0-9_/-]+"
-LABEL_LENGTH = 50
+LABEL_LENGTH = 200
 NEARLY_FULL = 0.9  # of the limit
 
 
@@ -64,15 +63,7 @@ class Block(OrganizationModel):
     DEFAULT_LIMIT = 100_000
 
     id = PrefixedUUIDField(prefix="block", primary_key=True)
-    label = models.CharField(
-        max_length=LABEL_LENGTH,
-        validators=[
-            RegexValidator(
-                rf"^{LABEL_PATTERN}\Z",
-                "A label has letters, digits, underscores, hyphens and slashes.",
-            )
-        ],
-    )
+    label = models.CharField(max_length=LABEL_LENGTH, blank=True)
     value = models.TextField(blank=True)
     limit = models.PositiveIntegerField(
         default=DEFAULT_LIMIT,
@@ -117,7 +108,6 @@ class Block(OrganizationModel):
                 violation_error_message="The value is longer than the limit.",
             ),
             models.CheckConstraint(condition=Q(limit__gt=0), name="block_limit_is_positive"),
-            models.CheckConstraint(condition=~Q(label=""), name="block_label_is_not_empty"),
         ]
         indexes = [
             models.Index(
@@ -133,7 +123,7 @@ class Block(OrganizationModel):
         ]
 
     def __str__(self) -> str:
-        return self.label
+        return self.label or "(empty label)"
 
     @property
     def is_isolated(self) -> bool:

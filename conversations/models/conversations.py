@@ -10,7 +10,7 @@ from ..ids import PrefixedUUIDField
 from ..text import is_storable
 from .agents import Agent
 from .base import OrganizationModel, OrganizationQuerySet, nulls_last
-from .blocks import Block
+from .blocks import LABEL_LENGTH, Block
 from .drift import drift_expression
 
 
@@ -164,7 +164,7 @@ class IsolatedBlock(models.Model):
 
     conversation = models.ForeignKey(Conversation, models.CASCADE, related_name="isolations")
     block = models.ForeignKey(Block, models.CASCADE, related_name="isolations")
-    label = models.CharField(max_length=50, editable=False)
+    label = models.CharField(max_length=LABEL_LENGTH, editable=False)
     source_block = models.ForeignKey(
         Block,
         models.SET_NULL,

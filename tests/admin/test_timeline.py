@@ -128,7 +128,7 @@ def test_stranger_cannot_read_messages(name, alice, mallory, conversation, brows
 @pytest.mark.parametrize("at", ["nonsense", "message-00000000-0000-4000-8000-000000000000"])
 def test_fork_from_unknown_message_is_rejected(at, method, alice, conversation, browser_of):
     url = page_of(conversation, "fork", f"?at={at}")
-    data = {"choice-human": "copy"} if method == "post" else None
+    data = {"choice-0": "copy"} if method == "post" else None
 
     reply = getattr(browser_of(alice), method)(url, data, follow=True)
 
@@ -144,9 +144,9 @@ def test_fork_follows_choice_for_each_label(alice, conversation, browser_of):
 
     asked = browser.get(page_of(conversation, "fork", f"?at={first.pk}"))
     fields_of(asked, "confirm")
-    browser.post(page_of(conversation, "fork", f"?at={first.pk}"), {"choice-human": "share"})
-    browser.post(page_of(conversation, "fork"), {"choice-human": "copy"})
-    wrong = browser.post(page_of(conversation, "fork"), {"choice-human": "nonsense"})
+    browser.post(page_of(conversation, "fork", f"?at={first.pk}"), {"choice-0": "share"})
+    browser.post(page_of(conversation, "fork"), {"choice-0": "copy"})
+    wrong = browser.post(page_of(conversation, "fork"), {"choice-0": "nonsense"})
 
     copied, shared = conversation.forks.order_by("-created_at")
     assert [c.isolations.count() for c in (copied, shared)] == [1, 0]

@@ -114,7 +114,7 @@ def test_create_agent_accepts_llm_config(client_for, alice, config, model):
          "INVALID_ARGUMENT: Labels named more than once: 'a'"),
         ({"model": MODEL, "memory_blocks": [{"label": "a", "value": "xx", "limit": 1}]}, 422,
          "value: expected at most 1 characters in block 'a', got 2"),
-        ({"model": MODEL, "memory_blocks": [{"label": ""}]}, 422,
+        ({"model": MODEL, "memory_blocks": [{"label": "x" * 201}]}, 422,
          "memory_blocks.0.label: expected at least one character, got an empty string"),
         ({"model": MODEL, "memory_blocks": [{}]}, 422, "memory_blocks.0.label: field required"),
         ({"model": MODEL, "initial_message_sequence": [{"role": "tool", "content": ""}]}, 422,

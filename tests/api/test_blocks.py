@@ -155,7 +155,7 @@ def test_limit_counts_characters(client_for, alice):
     assert reply.status_code == 200
 
 
-@pytest.mark.parametrize("label", ["", "with space", "é", "a" * 51, "a\n", "a.b"])
+@pytest.mark.parametrize("label", ["a" * 201, "a\0b", None, 5])
 def test_invalid_label_is_rejected(client_for, alice, label):
     reply = client_for(alice).post("/v1/blocks/", {"label": label})
 

@@ -212,7 +212,7 @@ def test_list_of_other_types_is_422(error_of, field, value):
         ("patch agents/{agent}", "name", 200),
         ("patch agents/{agent}", "timezone", 64),
         ("post agents/", "agent_type", 50),
-        ("patch blocks/{block}", "label", 50),
+        ("patch blocks/{block}", "label", 200),
     ],
 )
 def test_text_longer_than_column_is_422(error_of, route, field, most):

@@ -4,11 +4,10 @@ import json
 from collections.abc import Sized
 from typing import Any, NoReturn
 
-from django.core.validators import RegexValidator
 from rest_framework import ISO_8601, serializers
 
 from ...ids import is_id
-from ...models.blocks import LABEL_PATTERN
+from ...models.blocks import LABEL_LENGTH
 from ...text import find_unstorable
 
 # A field that can be absent or null.
@@ -45,16 +44,10 @@ class StrictString(serializers.CharField):
 
 
 class Label(StrictString):
-    """A block's label: at most 50 letters, digits, `_`, `/` and `-`."""
+    """A block's label: any text that is not too long, as in V1."""
 
     def __init__(self, **kwargs: Any):
-        super().__init__(allow_blank=False, max_length=50, **kwargs)
-        self.validators.append(
-            RegexValidator(
-                rf"^{LABEL_PATTERN}\Z",
-                "expected letters, digits, underscores, hyphens and slashes, got %(value)r",
-            )
-        )
+        super().__init__(max_length=LABEL_LENGTH, **kwargs)
 
 
 class Id(StrictString):

@@ -11,6 +11,7 @@ from rest_framework.views import APIView
 from ..auth import ApiKeyAuthentication, KeyHasScope
 from ..http.errors import exception_handler
 from ..http.parsers import JSONParser
+from ..http.paths import path_arguments, resolve_encoded
 from ..http.renderers import AlwaysJSON, JSONRenderer
 from ..schema import ApiSchema
 
@@ -32,6 +33,16 @@ class ApiView(APIView):
     def as_view(cls, **initkwargs: Any) -> Any:
         """Keep ATOMIC_REQUESTS out: each verb is a transaction, and a worker must see a new run."""
         return transaction.non_atomic_requests(super().as_view(**initkwargs))
+
+    def dispatch(self, request: Any, *args: Any, **kwargs: Any) -> Any:
+        """Respond with the view that the encoded path names."""
+        view = self
+        if match := resolve_encoded(request):
+            view_class = getattr(match.func, "view_class", None)
+            if view_class and issubclass(view_class, ApiView):
+                view, kwargs = view_class(), match.kwargs
+                view.setup(request, **kwargs)
+        return super(ApiView, view).dispatch(request, *args, **path_arguments(request, kwargs))
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         """Authenticate the caller, then raise the error of a malformed id in the path."""

@@ -4,6 +4,8 @@ import re
 from collections.abc import Iterable
 from xml.sax.saxutils import quoteattr
 
+# Labels that can be the name of a section.
+_NAME = re.compile(r"[a-zA-Z0-9_-][a-zA-Z0-9_/-]*(?<!/)")
 # Names that no label takes: the sections of `prompt.py` and those of V1's prompts.
 RESERVED = (
     "base_instructions",
@@ -25,9 +27,14 @@ def section(name: str, text: str) -> str:
 
 def label_section(label: str, text: str) -> str:
     """Return the section of a label, which is named like the label if that is unambiguous."""
-    if label.lower() in RESERVED or label != label.strip("/"):
-        return f"<block label={quoteattr(label)}>\n{text}\n</block>"
-    return section(label, text)
+    if names_section(label):
+        return section(label, text)
+    return f"<block label={quoteattr(label)}>\n{text}\n</block>"
+
+
+def names_section(label: str) -> bool:
+    """Return whether the section of a label is named like the label."""
+    return label.lower() not in RESERVED and _NAME.fullmatch(label) is not None
 
 
 class Neutralizer:
@@ -39,7 +46,7 @@ class Neutralizer:
     """
 
     def __init__(self, system: str, labels: Iterable[str]):
-        names = map(re.escape, {*RESERVED, *_TAG.findall(system), *labels})
+        names = map(re.escape, {*RESERVED, *_TAG.findall(system), *filter(names_section, labels)})
         self._pattern = rf"<(?=[^\w<>]*(?:{'|'.join(sorted(names))})(?!\w))"
 
     def __call__(self, text: str) -> str:

@@ -28,7 +28,6 @@ EXPECTED = {
     "list_type": "an array",
     "model_type": "an object",
     "string_too_long": "at most {max_length} characters",
-    "string_pattern_mismatch": "letters, digits, underscores, hyphens and slashes",
     "string_type": "a string",
 }
 

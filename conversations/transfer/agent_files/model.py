@@ -19,7 +19,7 @@ from pydantic import (
 from ...domain.conversations import agents
 from ...domain.tools.definitions import FUNCTIONS
 from ...models import Agent, Block, BlockRevision, Message
-from ...models.blocks import LABEL_LENGTH, LABEL_PATTERN
+from ...models.blocks import LABEL_LENGTH
 from .fields import (
     Array,
     Count,
@@ -67,7 +67,7 @@ def _check_variables(variables: Any) -> Any:
     return variables
 
 
-Label = Annotated[str, Field(max_length=LABEL_LENGTH, pattern=f"^(?:{LABEL_PATTERN})$")]
+Label = Annotated[str, Field(max_length=LABEL_LENGTH)]
 ContentPart = Annotated[Object, AfterValidator(_check_part)]
 
 

@@ -4,7 +4,6 @@ Everything here raises V1RowError, which names the row, for a value that can't b
 """
 
 import hashlib
-import re
 import uuid
 from collections.abc import Sequence
 from typing import Any, TypeVar, cast
@@ -16,7 +15,7 @@ from ...domain.conversations.agents import check_agent
 from ...domain.errors import DomainError
 from ...domain.tools.definitions import FUNCTIONS
 from ...ids import PrefixedUUIDField, is_id
-from ...models.blocks import LABEL_LENGTH, LABEL_PATTERN
+from ...models.blocks import LABEL_LENGTH
 from ..agent_files.model import REQUIRES_APPROVAL, ROLES, TOOL_FIELDS
 from ..validation import MAX_INTEGER, check_storable
 from . import rows
@@ -35,6 +34,14 @@ def derived_id(prefix: str, *parts: str) -> str:
 def default_conversation_id(agent_id: str) -> str:
     """Return the id of the default conversation, which V1 does not store."""
     return derived_id("conv", "default", agent_id)
+
+
+def fit_label(label: str) -> str:
+    """Return a label that is not too long: the same for the same label, and for no other."""
+    if len(label) <= LABEL_LENGTH:
+        return label
+    digest = hashlib.sha256(label.encode()).hexdigest()[:16]
+    return f"{label[: LABEL_LENGTH - 17]}-{digest}"
 
 
 def check_columns(batch: Sequence[rows.OrganizationRow | rows.MemberRow | rows.OwnedRow]) -> None:
@@ -170,13 +177,8 @@ class Converter:
         row.tool_definitions = dump(definitions)
 
     def block(self, row: rows.BlockRow) -> None:
-        """Check a block, and raise its limit to the length of its value, as V1 did not."""
-        if not re.fullmatch(LABEL_PATTERN, row.label) or len(row.label) > LABEL_LENGTH:
-            raise V1RowError(
-                row.v1_id,
-                f"label {row.label!r}: expected at most {LABEL_LENGTH} letters, digits, "
-                "underscores, hyphens and slashes. Rename it in the V1 database",
-            )
+        """Check a block; shorten its label; raise its limit to the length of its value."""
+        row.label = fit_label(row.label)
         parse_json(row, "metadata", dict)
         row.limit = max(row.limit, len(row.value), 1)
 

@@ -13,6 +13,7 @@ from .convert import (
     convert_revisions,
     default_conversation_row,
     derived_id,
+    fit_label,
     parse_json,
     parse_tool,
 )
@@ -153,8 +154,13 @@ class _Importer:
             history[entry.block_id].append(entry)
         revisions: dict[str, list[RevisionRow]] = {}
         for row in blocks:
-            v1_limit = row.limit
+            v1_limit, v1_label = row.limit, row.label
             self.convert.block(row)
+            if row.label != v1_label:
+                self.report(
+                    f"{row.v1_id}: the label has {len(v1_label)} characters; imported as "
+                    f"{row.label!r}"
+                )
             if row.limit != v1_limit:
                 self.report(f"{row.v1_id}: the limit {v1_limit} is raised to {row.limit}")
             revisions[row.id] = convert_revisions(row, history[row.v1_id])
@@ -197,6 +203,7 @@ class _Importer:
     def _attach_blocks(self, agent_ids: list[str]) -> None:
         attached: dict[tuple[str, str], AttachedBlockRow] = {}
         for link in self.v1.all(queries.ATTACHED_BLOCKS, batch=agent_ids):
+            link.label = fit_label(link.label)
             if link.is_own:
                 attached[link.agent_id, link.block_id] = link
             else:

@@ -1,5 +1,6 @@
 import re
 from datetime import UTC, datetime
+from xml.sax.saxutils import quoteattr
 
 import pytest
 from hypothesis import given
@@ -7,12 +8,12 @@ from hypothesis import strategies as st
 
 from conversations.domain.memory.effective import EffectiveBlock, effective_blocks
 from conversations.domain.memory.prompt import compile_prompt, preview_prompt, recompile
-from conversations.domain.memory.sections import RESERVED, Neutralizer
+from conversations.domain.memory.sections import RESERVED, Neutralizer, names_section
 from conversations.domain.turns.context_window import context_window
 from conversations.models import Agent, Block, Conversation
-from conversations.models.blocks import LABEL_PATTERN
 
 from ...factories import make_agent, make_block, make_conversation
+from ...labels import ODD_LABELS
 
 SYSTEM = "<base_instructions>\nBe kind.\n</base_instructions>\n<rules>\nNone.\n</rules>"
 SYSTEM_SECTIONS = ["base_instructions", "/base_instructions", "rules", "/rules"]
@@ -20,7 +21,9 @@ TAGS_OF_BLOCK = ["description", "/description", "metadata", "/metadata", "value"
 
 LABELS = st.one_of(
     st.sampled_from([*RESERVED, "VALUE", "/", "//", "/value", "value/", "-", "human", "a/b"]),
-    st.from_regex(rf"\A{LABEL_PATTERN}\Z").map(lambda label: label[:50]),
+    st.from_regex(r"\A[a-zA-Z0-9_/-]+\Z"),
+    st.sampled_from(["", *ODD_LABELS, "<human>", "</value>", "human "]),
+    st.text(max_size=20),
 )
 
 
@@ -51,8 +54,10 @@ def memories(draw: st.DrawFn) -> list[EffectiveBlock]:
 
 def sections_in(prompt: str, labels: list[str]) -> list[str]:
     """Parse the tags of all sections, as tolerantly as a model might read them."""
-    names = sorted({*RESERVED, "rules", *labels}, key=len, reverse=True)
-    tag = rf'<[^\w<>]*?(/?)({"|".join(map(re.escape, names))})(?!\w)(?: label="([^"]*)")?'
+    plain = filter(names_section, labels)
+    names = sorted({*RESERVED, "rules", *plain}, key=len, reverse=True)
+    attribute = """(?: label=("[^"]*"|'[^']*'))?"""
+    tag = rf"<[^\w<>]*?(/?)({'|'.join(map(re.escape, names))})(?!\w){attribute}"
     return [
         slash + (f"block={label}" if label else name)
         for slash, name, label in re.findall(tag, prompt, flags=re.IGNORECASE)
@@ -69,10 +74,11 @@ def test_sections_of_prompt_are_those_that_blocks_define(blocks):
 
     expected = [*SYSTEM_SECTIONS, "memory_blocks"]
     for block in blocks:
-        is_plain = block.label.lower() not in RESERVED and block.label.strip("/") == block.label
         opening, closing = block.label, f"/{block.label}"
-        if not is_plain:
-            opening, closing = f"block={block.label}", "/block"
+        if not re.fullmatch(r"[\w-]([\w/-]*[\w-])?", block.label, re.ASCII) or (
+            block.label.lower() in RESERVED
+        ):
+            opening, closing = f"block={quoteattr(block.label)}", "/block"
         expected += [opening, *TAGS_OF_BLOCK, closing]
     expected += ["/memory_blocks", "memory_metadata", "/memory_metadata"]
     assert sections_in(prompt.text, [block.label for block in blocks]) == expected

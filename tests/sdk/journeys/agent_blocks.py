@@ -42,4 +42,17 @@ expect_error(NotFoundError, client.agents.blocks.detach, extra.id, agent_id=agen
 [system] = client.messages.retrieve(agent.message_ids[0])
 equal("E1" in system.content, False)
 equal(client.blocks.retrieve(extra.id).value, "E1")
+
+# Any label, encoded by the client; by hand where the label looks like a route.
+for label in ["user profile", "é 100%", "system/notes/today"]:
+    client.agents.blocks.attach(client.blocks.create(label=label, value="v").id, agent_id=agent.id)
+    equal(client.agents.blocks.retrieve(label, agent_id=agent.id).label, label)
+route_like = client.blocks.create(label="human/diff", value="v")
+client.agents.blocks.attach(route_like.id, agent_id=agent.id)
+conversation = client.conversations.create(agent_id=agent.id)
+isolated_blocks = f"/v1/conversations/{conversation.id}/isolated-blocks"
+isolated = client.put(f"{isolated_blocks}/human%2Fdiff", cast_to=object)
+equal(isolated["label"], "human/diff")
+compared = client.get(f"{isolated_blocks}/human%2Fdiff/diff", cast_to=object)
+equal((compared["label"], compared["base"]["value"]), ("human/diff", "v"))
 passed()

@@ -27,7 +27,7 @@ from conversations.models import Agent, ConversationMessage, Member
 from ...factories import actor, make_agent, make_conversation, make_member, make_messages
 from .files import copy_of, export_agent, import_document, snapshot
 
-LABELS = ["human", "todo"]
+LABELS = ["human", "to do/<b>\n"]
 TEXTS = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=8)
 STEPS = st.lists(
     st.tuples(st.integers(0, 12), st.integers(0, 3), st.sampled_from(LABELS), TEXTS), max_size=12

@@ -8,6 +8,7 @@ from django.core.management import CommandError, call_command
 from conversations.ids import new_id
 from conversations.models import Agent, Block, Conversation, IsolatedBlock, Message, Run, Step
 
+from ...labels import ODD_LABELS
 from .v1 import ORGANIZATION
 
 pytestmark = pytest.mark.django_db
@@ -34,6 +35,43 @@ def test_null_in_every_nullable_column_is_imported(v1, import_v1):
     assert Agent.objects.get().blocks.get().value == "Ada"
     isolation = IsolatedBlock.objects.get()
     assert (isolation.conversation_id, isolation.block.value) == (conversation, "Bob")
+
+
+def test_odd_labels_are_imported_unchanged(v1, import_v1):
+    labels = ["", *ODD_LABELS]
+    agent = v1.agent()
+    for label in labels:
+        v1.block(label, "shared", agent=agent)
+    conversation = v1.conversation(agent, "hello")
+    for label in labels:
+        v1.isolate(conversation, label, "own")
+
+    for _ in range(2):
+        import_v1()
+
+    attached = Agent.objects.get().block_links.in_prompt_order()
+    assert [link.label for link in attached] == labels
+    isolations = IsolatedBlock.objects.select_related("block")
+    assert {row.label: row.block.value for row in isolations} == dict.fromkeys(labels, "own")
+
+
+def test_too_long_label_is_shortened_the_same_way_everywhere(v1, import_v1):
+    agent = v1.agent()
+    long, longer = "x" * 201, "x" * 3000
+    block = v1.block(long, "shared", agent=agent)
+    v1.block(longer, "other", agent=agent)
+    conversation = v1.conversation(agent, "hello")
+    v1.isolate(conversation, long, "own")
+
+    output = import_v1()
+    import_v1()
+
+    [first, second] = Agent.objects.get().block_links.in_prompt_order()
+    assert first.label != second.label
+    assert first.label[:150] == second.label[:150] == "x" * 150
+    assert IsolatedBlock.objects.get().label == first.label
+    assert IsolatedBlock.objects.get().source_block_id == block
+    assert f"{block}: the label has 201 characters; imported as {first.label!r}" in output
 
 
 def test_deleted_without_a_time_is_imported_as_deleted(v1, import_v1):

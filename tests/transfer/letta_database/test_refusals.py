@@ -62,12 +62,6 @@ def test_unknown_time_zone_is_rejected(v1):
     assert error_of(v1.url).startswith(f"{agent}: timezone: expected an IANA name")
 
 
-def test_invalid_label_is_rejected(v1):
-    block = v1.block("two words", "x", agent=v1.agent())
-
-    assert error_of(v1.url).startswith(f"{block}: label 'two words': expected at most 50 letters")
-
-
 def test_unknown_revision_is_rejected_unless_accepted(v1):
     v1.execute("UPDATE alembic_version SET version_num = 'ffff'")
 
