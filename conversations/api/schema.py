@@ -6,7 +6,7 @@ from typing import Any, Literal, TypeVar
 
 from drf_spectacular.openapi import AutoSchema
 from drf_spectacular.plumbing import ResolvedComponent, get_doc
-from drf_spectacular.utils import extend_schema
+from drf_spectacular.utils import OpenApiParameter, extend_schema
 from pydantic import TypeAdapter
 from pydantic.json_schema import GenerateJsonSchema
 from typing_extensions import is_typeddict
@@ -17,8 +17,15 @@ from .shapes.server import ErrorJSON
 
 Direction = Literal["request", "response"]
 Schema = dict[str, Any]
+Idempotency = Literal["response", "run", "none"]
 # drf-spectacular documents no body for `None`.
 NULL = {200: {"type": "null"}}
+IDEMPOTENCY_KEY = OpenApiParameter(
+    "Idempotency-Key",
+    str,
+    OpenApiParameter.HEADER,
+    description="For 24 hours, the same request with the same key gets the same response.",
+)
 View = TypeVar("View", bound=Callable[..., Any])
 
 
@@ -28,6 +35,7 @@ def operation(
     scope: Scope | None,
     body: Any = None,
     response: Any = NULL,
+    idempotency: Idempotency = "response",
 ) -> Callable[[View], View]:
     """Describe what a method of a view needs, reads and returns, besides its docstring.
 
@@ -37,12 +45,20 @@ def operation(
         scope: The scope that the key needs; None if the view needs no key.
         body: The serializer of the body, if it takes one.
         response: A TypedDict, or a list, dict or union of types; JSON null by default.
+        idempotency: What is stored for a POST with an Idempotency-Key: its response, for which the
+            method must be one transaction, the run that it starts, or nothing.
     """
 
     def describe(method: View) -> View:
-        method.scope = scope  # type: ignore[attr-defined]  # Functions have no declared attributes.
+        # Functions have no declared attributes.
+        method.scope = scope  # type: ignore[attr-defined]
+        is_write = method.__name__ == "post" and scope not in (None, Scope.READ)
+        method.idempotency = idempotency if is_write else "none"  # type: ignore[attr-defined]
+        shown = list(parameters)
+        if is_write and idempotency != "none":
+            shown.append(IDEMPOTENCY_KEY)
         return extend_schema(
-            operation_id=operation_id, parameters=list(parameters), request=body, responses=response
+            operation_id=operation_id, parameters=shown, request=body, responses=response
         )(method)
 
     return describe
@@ -52,6 +68,11 @@ def scope_of(method: Callable[..., Any]) -> Scope | None:
     """Return the scope that a method of a view needs; None if it names none."""
     scope: Scope | None = getattr(method, "scope", None)
     return scope
+
+
+def stores_response(method: object) -> bool:
+    """Return whether the response to a request with an Idempotency-Key is stored."""
+    return getattr(method, "idempotency", "none") == "response"
 
 
 class _ShapeSchema(GenerateJsonSchema):

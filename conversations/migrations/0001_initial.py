@@ -4,6 +4,7 @@ import conversations.ids
 import conversations.models.accounts
 import conversations.models.base
 import conversations.models.messages
+import conversations.models.secrets
 import django.core.validators
 import django.db.models.deletion
 import django.db.models.functions.text
@@ -348,7 +349,6 @@ class Migration(migrations.Migration):
                 ('request', models.JSONField(blank=True, default=dict, editable=False, help_text='What the turn was asked; emptied when it completes: its messages say it then.')),
                 ('request_digest', models.CharField(blank=True, editable=False, help_text='SHA-256 of what was asked.', max_length=64)),
                 ('otid', models.CharField(blank=True, editable=False, help_text="The client's own id of its first message: sending it again is no new turn.", max_length=200, null=True)),
-                ('idempotency_key', models.CharField(blank=True, editable=False, max_length=255, null=True)),
                 ('usage', models.JSONField(blank=True, default=dict, help_text='Tokens, as the model counts them.')),
                 ('error', models.TextField(blank=True)),
                 ('error_type', models.CharField(blank=True, max_length=50)),
@@ -384,7 +384,7 @@ class Migration(migrations.Migration):
                 ('digest', models.CharField(help_text='SHA-256 of the request.', max_length=64)),
                 ('status', models.PositiveSmallIntegerField(blank=True, help_text='HTTP status.', null=True)),
                 ('headers', models.JSONField(blank=True, default=dict)),
-                ('body', models.BinaryField(blank=True, null=True)),
+                ('body', conversations.models.secrets.SecretField(blank=True, default='')),
                 ('created_at', models.DateTimeField(auto_now_add=True, db_index=True)),
                 ('organization', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='+', to='conversations.organization')),
                 ('run', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.CASCADE, related_name='idempotency_records', to='conversations.run')),
@@ -602,10 +602,6 @@ class Migration(migrations.Migration):
         migrations.AddConstraint(
             model_name='run',
             constraint=models.UniqueConstraint(fields=('conversation', 'otid'), name='one_run_per_conversation_and_otid'),
-        ),
-        migrations.AddConstraint(
-            model_name='run',
-            constraint=models.UniqueConstraint(fields=('conversation', 'idempotency_key'), name='one_run_per_conversation_and_idempotency_key'),
         ),
         migrations.AddConstraint(
             model_name='run',

@@ -8,6 +8,7 @@ from django.db.models import Q
 from .accounts import Organization
 from .base import OrganizationQuerySet
 from .runs import Run
+from .secrets import SecretField
 
 
 class IdempotencyRecord(models.Model):
@@ -27,7 +28,8 @@ class IdempotencyRecord(models.Model):
     )
     status = models.PositiveSmallIntegerField(null=True, blank=True, help_text="HTTP status.")
     headers = models.JSONField(default=dict, blank=True)
-    body = models.BinaryField(null=True, blank=True)
+    # Encrypted, because the response to the creation of an API key contains it.
+    body = SecretField(default="", blank=True)
     created_at = models.DateTimeField(auto_now_add=True, db_index=True)
 
     objects = OrganizationQuerySet.as_manager()

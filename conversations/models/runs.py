@@ -92,9 +92,6 @@ class Run(OrganizationModel):
         editable=False,
         help_text="The client's own id of its first message: sending it again is no new turn.",
     )
-    idempotency_key = models.CharField(  # noqa: DJ001
-        max_length=255, null=True, blank=True, editable=False
-    )
     usage = models.JSONField(
         default=dict, blank=True, help_text="Tokens, as the model counts them."
     )
@@ -130,10 +127,6 @@ class Run(OrganizationModel):
             ),
             models.UniqueConstraint(
                 fields=["conversation", "otid"], name="one_run_per_conversation_and_otid"
-            ),
-            models.UniqueConstraint(
-                fields=["conversation", "idempotency_key"],
-                name="one_run_per_conversation_and_idempotency_key",
             ),
             models.UniqueConstraint(
                 fields=["conversation", "queue_position"],

@@ -9,6 +9,7 @@ from django.apps import apps
 
 from ..conf import conf
 from ..domain.actor import Actor
+from ..domain.idempotency import RequestKey
 from ..domain.runs.finish import force_cancel, request_cancel
 from ..domain.runs.start import TurnRequest, start_run
 from ..models import Conversation, Run
@@ -58,7 +59,7 @@ class Runtime:
         request: TurnRequest,
         background: bool = False,
         otid: str | None = None,
-        idempotency_key: str | None = None,
+        key: RequestKey | None = None,
         request_config: dict[str, Any] | None = None,
         kind: str,
     ) -> StartedTurn:
@@ -75,7 +76,7 @@ class Runtime:
             worker=worker.name if worker else None,
             background=background,
             otid=otid,
-            idempotency_key=idempotency_key,
+            key=key,
             request_config=request_config,
             kind=kind,
         )

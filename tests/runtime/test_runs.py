@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from conversations.domain.runs.recovery import recover_stalled_runs
 from conversations.domain.tools.definitions import BASE_TOOLS
-from conversations.models import Conversation, Run
+from conversations.models import Conversation, IdempotencyRecord, Run
 from conversations.runtime.runtime import get_runtime
 
 from ..factories import make_agent, make_conversation, make_run
@@ -170,9 +170,30 @@ def test_same_idempotency_key_returns_same_run(client_for, alice, conversation):
     other = client.post(path, {**body, "input": "SAY something else"}, **key)
 
     assert first == again
+    assert IdempotencyRecord.objects.get().run == Run.objects.get()
     assert Run.objects.count() == 1
     assert other.status_code == 400
-    assert "was a different request" in other.json()["detail"]
+    assert "different request" in other.json()["detail"]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"override_model": "openai/other"},
+        {"override_system": "Be brief."},
+        {"max_steps": 3},
+        {"client_tools": [{"name": "ask"}]},
+    ],
+)
+def test_key_of_turn_covers_the_whole_request(client_for, alice, conversation, change):
+    client = client_for(alice)
+    path = f"/v1/conversations/{conversation.pk}/messages"
+    body = {"input": "SAY hi", "streaming": False}
+    key = {"HTTP_IDEMPOTENCY_KEY": "k1"}
+    client.post(path, body, **key)
+
+    assert client.post(path, {**body, **change}, **key).status_code == 400
+    assert Run.objects.count() == 1
 
 
 def test_failed_run_without_messages_frees_its_otid(client_for, alice, conversation, model):
@@ -417,15 +438,13 @@ def test_concurrent_different_requests_with_one_key(client_for, alice, conversat
     assert len(texts(conversation)) == 2
 
 
-def test_otids_and_keys_belong_to_one_conversation(client_for, alice, mallory, conversation):
-    """Another conversation or member that uses the same otid and key gets a run of its own."""
+def test_otids_belong_to_one_conversation(client_for, alice, mallory, conversation):
+    """Another conversation or organization that uses the same otid gets a run of its own."""
     others = [make_conversation(conversation.agent), make_conversation(make_agent(mallory))]
     message = {"role": "user", "content": "SAY hi", "otid": "my-1"}
     body = {"messages": [message], "streaming": False}
     for thread, user in [(conversation, alice), (others[0], alice), (others[1], mallory)]:
-        answer = client_for(user).post(
-            f"/v1/conversations/{thread.pk}/messages", body, HTTP_IDEMPOTENCY_KEY="k"
-        )
+        answer = client_for(user).post(f"/v1/conversations/{thread.pk}/messages", body)
         assert answer.status_code == 200
         assert len(texts(thread)) == 2
     theirs = others[1].runs.get()

@@ -1,5 +1,6 @@
 """The base class of every view of the API."""
 
+from functools import partial
 from typing import Any
 
 from django.db import transaction
@@ -10,10 +11,11 @@ from rest_framework.views import APIView
 
 from ..auth import ApiKeyAuthentication, KeyHasScope
 from ..http.errors import exception_handler
+from ..http.idempotency import request_key, respond_once
 from ..http.parsers import JSONParser
 from ..http.paths import path_arguments, resolve_encoded
 from ..http.renderers import AlwaysJSON, JSONRenderer
-from ..schema import ApiSchema
+from ..schema import ApiSchema, stores_response
 
 
 class ApiView(APIView):
@@ -51,6 +53,10 @@ class ApiView(APIView):
             for value in kwargs.values():
                 if isinstance(value, Exception):
                     raise value
+        post: Any = getattr(self, "post", None)
+        if request.method == "POST" and stores_response(post) and (key := request_key(request)):
+            # DRF calls this attribute; a view serves one request.
+            vars(self)["post"] = partial(respond_once, key, post)
 
     def finalize_response(
         self, request: Request, response: Any, *args: Any, **kwargs: Any

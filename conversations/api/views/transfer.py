@@ -1,6 +1,8 @@
 """Import and export agent files."""
 
 import json
+from collections.abc import Mapping
+from typing import IO, Any
 
 from django.http import HttpResponse
 from drf_spectacular.types import OpenApiTypes
@@ -25,8 +27,25 @@ from .base import ApiView
 from .finders import agents_of, find, find_agent_conversation
 
 
+class AgentFileParser(MultiPartParser):
+    """Parse a form with an agent file; refuse a long one before reading it."""
+
+    def parse(
+        self,
+        stream: IO[Any],
+        media_type: str | None = None,
+        parser_context: Mapping[str, Any] | None = None,
+    ) -> Any:
+        """Return the form; raise BodyTooLarge."""
+        # A multipart body without a length is empty.
+        request: Request = (parser_context or {})["request"]
+        if int(request.META.get("CONTENT_LENGTH") or 0) > MAX_BYTES:
+            raise BodyTooLarge(f"file: expected at most {MAX_BYTES} bytes ({MAX_BYTES >> 20} MiB)")
+        return super().parse(stream, media_type, parser_context)
+
+
 class ImportAgentFile(ApiView):
-    parser_classes = [MultiPartParser]
+    parser_classes = [AgentFileParser]
 
     @operation(
         "agents_import",
@@ -41,9 +60,6 @@ class ImportAgentFile(ApiView):
     )
     def post(self, request: Request) -> HttpResponse:
         """Import an agent file."""
-        # Refuse before reading the body. A multipart body without a length is empty.
-        if int(request.META.get("CONTENT_LENGTH") or 0) > MAX_BYTES:
-            raise BodyTooLarge(f"file: expected at most {MAX_BYTES} bytes ({MAX_BYTES >> 20} MiB)")
         form = read_form(request, ImportForm)
         name = form.get("name", form.get("override_name"))
         options = ImportOptions(

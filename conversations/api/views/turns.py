@@ -17,6 +17,7 @@ from ...models import Conversation, Run, Scope
 from ...runtime.runtime import StartedTurn, get_runtime
 from ..auth import actor_of
 from ..http.errors import InvalidRequest
+from ..http.idempotency import REPLAYED, request_key
 from ..http.validation import read_body, read_query
 from ..run_response import ResponseOptions, respond
 from ..schema import operation
@@ -58,8 +59,7 @@ def send(
         shows_sent_messages=body["use_assistant_message"],
         shows_compactions=body["include_compaction_messages"],
     )
-    turn = start_turn(request, conversation, body, kind=kind)
-    return respond(request, turn.run, options, subscription=turn.subscription)
+    return _respond(request, start_turn(request, conversation, body, kind=kind), options)
 
 
 def start_turn(
@@ -85,21 +85,30 @@ def start_turn(
         kind=kind,
         background=background or body["background"],
         otid=otids[0] if otids else None,
-        idempotency_key=_idempotency_key(request),
+        key=request_key(request),
         request_config=config,
     )
 
 
-def _idempotency_key(request: Request) -> str | None:
-    key = request.headers.get("Idempotency-Key") or None
-    if key and len(key) > 255:
-        raise InvalidRequest(f"Idempotency-Key: expected at most 255 characters, got {len(key)}")
-    return key
+def _respond(request: Request, turn: StartedTurn, options: ResponseOptions) -> HttpResponseBase:
+    response = respond(request, turn.run, options, subscription=turn.subscription)
+    return _marked(request, response, turn)
+
+
+def _marked(request: Request, response: HttpResponseBase, turn: StartedTurn) -> HttpResponseBase:
+    """Mark the response to a request that has started its run before."""
+    if not turn.is_new and request.headers.get("Idempotency-Key"):
+        response[REPLAYED] = "true"
+    return response
 
 
 class SendToConversation(ConversationMessages):
     @operation(
-        "conversations_messages_create", scope=Scope.CONVERSE, body=SendBody, response=ANSWER
+        "conversations_messages_create",
+        scope=Scope.CONVERSE,
+        idempotency="run",
+        body=SendBody,
+        response=ANSWER,
     )
     def post(self, request: Request, conversation_id: str) -> HttpResponseBase:
         """Send messages to a conversation."""
@@ -111,7 +120,13 @@ class SendToConversation(ConversationMessages):
 
 
 class SendToAgent(AgentMessages):
-    @operation("agents_messages_create", scope=Scope.CONVERSE, body=SendBody, response=ANSWER)
+    @operation(
+        "agents_messages_create",
+        scope=Scope.CONVERSE,
+        idempotency="run",
+        body=SendBody,
+        response=ANSWER,
+    )
     def post(self, request: Request, agent_id: str) -> HttpResponseBase:
         """Send messages to an agent."""
         body = read_body(request, SendBody)
@@ -124,7 +139,13 @@ class SendToAgent(AgentMessages):
 
 
 class StreamFromAgent(ApiView):
-    @operation("agents_messages_stream", scope=Scope.CONVERSE, body=SendBody, response=STREAM)
+    @operation(
+        "agents_messages_stream",
+        scope=Scope.CONVERSE,
+        idempotency="run",
+        body=SendBody,
+        response=STREAM,
+    )
     def post(self, request: Request, agent_id: str) -> HttpResponseBase:
         """Send messages to an agent and stream the response."""
         body = read_body(request, SendBody)
@@ -134,7 +155,11 @@ class StreamFromAgent(ApiView):
 
 class SendToAgentAsync(ApiView):
     @operation(
-        "agents_messages_create_async", scope=Scope.CONVERSE, body=SendBody, response=RunJSON
+        "agents_messages_create_async",
+        scope=Scope.CONVERSE,
+        idempotency="run",
+        body=SendBody,
+        response=RunJSON,
     )
     def post(self, request: Request, agent_id: str) -> HttpResponseBase:
         """Send messages to an agent and return the run at once."""
@@ -144,7 +169,7 @@ class SendToAgentAsync(ApiView):
         turn = start_turn(request, conversation, body, kind=kind, background=True)
         if turn.subscription:
             turn.subscription.close()
-        return Response(run_json(turn.run))
+        return _marked(request, Response(run_json(turn.run)), turn)
 
 
 class StreamConversation(ApiView):
@@ -201,6 +226,7 @@ class CancelConversation(ApiView):
         "conversations_cancel",
         ConversationAgentQuery,
         scope=Scope.CONVERSE,
+        idempotency="none",
         response=dict[str, str],
     )
     def post(self, request: Request, conversation_id: str) -> HttpResponseBase:
@@ -212,7 +238,11 @@ class CancelConversation(ApiView):
 
 class CancelAgent(ApiView):
     @operation(
-        "agents_messages_cancel", scope=Scope.CONVERSE, body=CancelBody, response=dict[str, str]
+        "agents_messages_cancel",
+        scope=Scope.CONVERSE,
+        idempotency="none",
+        body=CancelBody,
+        response=dict[str, str],
     )
     def post(self, request: Request, agent_id: str) -> HttpResponseBase:
         """Cancel the given runs, or all active runs of an agent's conversations."""
@@ -225,7 +255,12 @@ class CancelAgent(ApiView):
 
 
 class CancelRun(ApiView):
-    @operation("runs_cancel", scope=Scope.CONVERSE, response=dict[str, str])
+    @operation(
+        "runs_cancel",
+        scope=Scope.CONVERSE,
+        idempotency="none",
+        response=dict[str, str],
+    )
     def post(self, request: Request, run_id: str) -> HttpResponseBase:
         """Cancel a run."""
         run = find(runs_of(request), run_id)
@@ -249,6 +284,7 @@ class CompactConversation(ApiView):
     @operation(
         "conversations_messages_compact",
         scope=Scope.CONVERSE,
+        idempotency="run",
         body=CompactBody,
         response=CompactionJSON,
     )
@@ -261,7 +297,11 @@ class CompactConversation(ApiView):
 
 class CompactAgent(ApiView):
     @operation(
-        "agents_messages_compact", scope=Scope.CONVERSE, body=CompactBody, response=CompactionJSON
+        "agents_messages_compact",
+        scope=Scope.CONVERSE,
+        idempotency="run",
+        body=CompactBody,
+        response=CompactionJSON,
     )
     def post(self, request: Request, agent_id: str) -> HttpResponseBase:
         """Replace old messages of the default conversation with a summary."""
@@ -276,11 +316,10 @@ def _compact(
         conversation,
         by=actor_of(request),
         request=TurnRequest(compaction=body.get("compaction_settings") or {}),
-        idempotency_key=_idempotency_key(request),
+        key=request_key(request),
         kind="compact",
     )
-    options = ResponseOptions(streaming=False)
-    return respond(request, turn.run, options, subscription=turn.subscription)
+    return _respond(request, turn, ResponseOptions(streaming=False))
 
 
 class PreviewRequest(ApiView):

@@ -73,7 +73,8 @@ def finish_run(run: Run, outcome: Outcome) -> list[Event]:
         run.request = {}
     elif not (run.usage or run.messages.filter(role=Role.TOOL).exclude(name=None).exists()):
         # The run stored nothing but its input, so the same request may start another one.
-        run.otid = run.idempotency_key = None
+        run.otid = None
+        run.idempotency_records.all().delete()
     run.save(update_fields=FINISHED_FIELDS)
     send_on_commit(run_finished, Run, run=run)
     Conversation.objects.filter(pk=run.conversation_id).update(last_run_completed_at=now)
@@ -92,7 +93,6 @@ FINISHED_FIELDS = [
     "ttft_ns",
     "usage",
     "otid",
-    "idempotency_key",
     "updated_at",
 ]
 

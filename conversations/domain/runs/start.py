@@ -15,6 +15,7 @@ from ...models import Conversation, ConversationMessage, Message, Run
 from ..actor import Actor
 from ..conversations.messages import insert_messages_after, lock_for_messages
 from ..errors import Conflict, InvalidArgument
+from ..idempotency import RequestKey, find_record, insert_record
 from ..model_handles import check_model_handle
 from .leases import Busy
 from .notify import notify
@@ -94,7 +95,7 @@ def start_run(
     worker: str | None = None,
     background: bool = False,
     otid: str | None = None,
-    idempotency_key: str | None = None,
+    key: RequestKey | None = None,
     request_config: dict[str, Any] | None = None,
     kind: str,
 ) -> StartedRun:
@@ -110,7 +111,7 @@ def start_run(
     tool calls await the client, InvalidArgument if the otid or key belongs to another request.
     """
     digest = request.digest
-    if repeated := _repeated(conversation, digest, otid, idempotency_key):
+    if repeated := _repeated(conversation, digest, otid, key):
         return StartedRun(repeated, False)
     requested_model = (request.compaction or {}).get("model") or request.model
     check_model_handle(requested_model or conversation.model or conversation.agent.model)
@@ -126,7 +127,6 @@ def start_run(
         request=asdict(request),
         request_digest=digest,
         otid=otid,
-        idempotency_key=idempotency_key,
         created_by=by.member,
         last_updated_by=by.member,
     )
@@ -138,10 +138,10 @@ def start_run(
         run.queued_at = Now()
     for _ in range(3):
         try:
-            _insert(run, request, by=by)
+            _insert(run, request, key, by=by)
             return StartedRun(run, True)
         except IntegrityError:
-            if repeated := _repeated(conversation, digest, otid, idempotency_key):
+            if repeated := _repeated(conversation, digest, otid, key):
                 return StartedRun(repeated, False)
             active = conversation.runs.active().first()
             if active is not None and not recover_if_stalled(active):
@@ -150,9 +150,11 @@ def start_run(
 
 
 @transaction.atomic
-def _insert(run: Run, request: TurnRequest, *, by: Actor) -> None:
+def _insert(run: Run, request: TurnRequest, key: RequestKey | None, *, by: Actor) -> None:
     # The run first: from then on, no other turn adds messages to the conversation.
     run.save(force_insert=True)
+    if key:
+        insert_record(key, run=run)
     if request.compaction is None and not request.decisions:
         _store_input(run, request, by=by)
     if not run.worker:
@@ -185,17 +187,15 @@ def _is_failed_attempt(message: Message, run: Run) -> bool:
 
 
 def _repeated(
-    conversation: Conversation, digest: str, otid: str | None, key: str | None
+    conversation: Conversation, digest: str, otid: str | None, key: RequestKey | None
 ) -> Run | None:
-    for name, value in (("otid", otid), ("idempotency_key", key)):
-        if value is None:
-            continue
-        run = conversation.runs.filter(**{name: value}).first()
-        if run is None:
-            continue
+    """Return the run that a request with this key, else with this otid, has started."""
+    if key and (record := find_record(key)):
+        return record.run
+    if otid and (run := conversation.runs.get_or_none(otid=otid)):
         if run.request_digest != digest:
             raise InvalidArgument(
-                f"The {name} {value!r} belongs to run {run.pk}, which was a different request"
+                f"The otid {otid!r} belongs to run {run.pk}, which was a different request"
             )
         return run
     return None
