@@ -3,9 +3,14 @@
 import os
 import threading
 from importlib import import_module
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from django.apps import AppConfig
+from django.db import DEFAULT_DB_ALIAS, connection
+from django.db.backends.signals import connection_created
+from django.db.models.signals import post_migrate
+
+from .tenancy import install_access_setter
 
 if TYPE_CHECKING:
     from .runtime.runtime import Runtime
@@ -22,6 +27,8 @@ class ConversationsConfig(AppConfig):
 
     def ready(self) -> None:
         import_module("conversations.checks")
+        connection_created.connect(install_access_setter)
+        post_migrate.connect(_update_policies, sender=self)
 
     @property
     def runtime(self) -> "Runtime":
@@ -40,3 +47,12 @@ class ConversationsConfig(AppConfig):
             runtime, self._runtime = self._runtime, None
         if runtime is not None and runtime.pid == os.getpid():
             runtime.close(grace)
+
+
+def _update_policies(using: str, **kwargs: Any) -> None:
+    """Extend row-level security, where it is enabled, to the tables of new migrations."""
+    from .domain import row_security  # noqa: PLC0415 (needs the models)
+
+    is_postgres = using == DEFAULT_DB_ALIAS and connection.vendor == "postgresql"
+    if is_postgres and row_security.status().is_enabled:
+        row_security.update_policies()

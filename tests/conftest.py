@@ -7,9 +7,11 @@ from rest_framework.test import APIClient
 from conversations.domain.conversations.accounts import issue_key
 from conversations.models import Member
 from conversations.runtime.runtime import close_runtime
+from conversations.tenancy import acting_for_all
 
 from .factories import link_user, make_member, make_organization
 from .model_server import ModelServer, model_server
+from .row_security import as_application_role, become_application_role
 
 # The suite runs on PostgreSQL. These tests also run on SQLite, where results could differ.
 SQLITE = (
@@ -29,6 +31,14 @@ SQLITE = (
     "tests/test_serve.py",
     "tests/transfer/letta_database/test_import.py",
 )
+
+
+def pytest_addoption(parser):
+    parser.addoption(
+        "--row-security",
+        action="store_true",
+        help="connect as a role that is subject to row-level security (PostgreSQL)",
+    )
 
 
 def pytest_collection_modifyitems(items):
@@ -53,6 +63,28 @@ def django_db_modify_db_settings(django_db_modify_db_settings_parallel_suffix, t
         path = tmp_path_factory.mktemp("database") / "test.sqlite3"
         database.setdefault("TEST", {})["NAME"] = str(path)
         connection.settings_dict.setdefault("TEST", {})["NAME"] = str(path)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _row_security(request, django_db_setup, django_db_blocker):
+    """With --row-security, connect all tests as a role that is subject to it."""
+    if request.config.getoption("row_security"):
+        with django_db_blocker.unblock():
+            become_application_role()
+
+
+@pytest.fixture
+def row_security(db):
+    """Run the test as a role that is subject to row-level security."""
+    with as_application_role():
+        yield
+
+
+@pytest.fixture(autouse=True)
+def _tests_act_for_all():
+    """Let the code of tests read and write all rows; requests and turns act for themselves."""
+    with acting_for_all():
+        yield
 
 
 @pytest.fixture(scope="session", autouse=True)

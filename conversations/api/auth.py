@@ -14,6 +14,7 @@ from rest_framework.views import APIView
 from ..domain.actor import Actor, Source
 from ..domain.conversations.accounts import note_use
 from ..models import ApiKey, Member, Scope
+from ..tenancy import act_for, finding_key
 from .schema import scope_of
 
 BEARER = re.compile(r"(?i:bearer) +(?P<secret>(?P<prefix>ic-[0-9a-f]{12})-[A-Za-z0-9_-]{43}) *")
@@ -27,7 +28,8 @@ class ApiKeyAuthentication(BaseAuthentication):
         if bearer is None:
             raise AuthenticationFailed("Unauthorized")
         secret, prefix = bearer["secret"], bearer["prefix"]
-        key = ApiKey.objects.select_related("member__user").get_or_none(prefix=prefix)
+        with finding_key(prefix):
+            key = ApiKey.objects.select_related("member__user").get_or_none(prefix=prefix)
         if (
             key is None
             or not hmac.compare_digest(key.digest, ApiKey.digest_of(secret))
@@ -35,6 +37,7 @@ class ApiKeyAuthentication(BaseAuthentication):
         ):
             raise AuthenticationFailed("Unauthorized")
         self._check_user_header(request, key)
+        act_for(key.organization_id)
         note_use(key)
         return key.member, key
 

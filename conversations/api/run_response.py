@@ -68,19 +68,19 @@ def respond(
     if not connection.in_atomic_block:
         connection.close()
     if options.streaming:
-        return RunResponse(run.pk, options, subscription)
+        return RunResponse(run, options, subscription)
     waiting = getattr(request._request, "scope", {}).get(WAITING, nullcontext)
-    async_to_sync(_wait_until_over)(run.pk, subscription, waiting())
+    async_to_sync(_wait_until_over)(run, subscription, waiting())
     status, body = whole_answer(run.pk, options)
     return HttpResponse(dumped(body), status=status, content_type="application/json")
 
 
 async def _wait_until_over(
-    run_id: str,
+    run: Run,
     subscription: Subscription | None,
     waiting: AbstractAsyncContextManager[object],
 ) -> None:
-    events = get_runtime().broker.follow(run_id, subscription=subscription)
+    events = get_runtime().broker.follow(run, subscription=subscription)
     async with waiting, aclosing(events):
         async for _ in events:
             pass
@@ -93,9 +93,9 @@ class RunResponse(StreamingHttpResponse):
     thread of the request runs an event loop of its own.
     """
 
-    def __init__(self, run_id: str, options: ResponseOptions, subscription: Subscription | None):
+    def __init__(self, run: Run, options: ResponseOptions, subscription: Subscription | None):
         super().__init__(
-            _lines(run_id, options, subscription),
+            _lines(run, options, subscription),
             content_type="text/event-stream; charset=utf-8",
             headers={"X-Accel-Buffering": "no"},  # nginx would hold back small chunks.
         )
@@ -119,23 +119,23 @@ class RunResponse(StreamingHttpResponse):
 
 
 async def _lines(
-    run_id: str, options: ResponseOptions, subscription: Subscription | None
+    run: Run, options: ResponseOptions, subscription: Subscription | None
 ) -> AsyncIterator[bytes]:
     last_sent = time.monotonic()
     if options.pings:
-        yield _ping(run_id)
-    events = get_runtime().broker.follow(run_id, after=options.after, subscription=subscription)
+        yield _ping(run.pk)
+    events = get_runtime().broker.follow(run, after=options.after, subscription=subscription)
     async with aclosing(events):
         async for stored in events:
             if stored is Pause.SHUTDOWN:
                 if options.pings:
-                    yield _ping(run_id)
+                    yield _ping(run.pk)
                 yield b": The server is restarting. Resume the stream with starting_after.\n\n"
                 return
             if stored is Pause.IDLE:
                 if options.pings and time.monotonic() - last_sent >= PING_INTERVAL:
                     last_sent = time.monotonic()
-                    yield _ping(run_id)
+                    yield _ping(run.pk)
                 continue
             if isinstance(stored.event, SummaryEvent) and not options.shows_compactions:
                 continue

@@ -6,7 +6,7 @@ from django.db import models
 from django.db.models import F, Prefetch, Q
 
 from ..ids import PrefixedUUIDField
-from .base import OrganizationModel, TaggedQuerySet, TagsField, nulls_last
+from .base import OrganizationModel, OrganizationQuerySet, TaggedQuerySet, TagsField, nulls_last
 from .blocks import LABEL_LENGTH
 
 
@@ -118,8 +118,10 @@ class Agent(OrganizationModel):
         return self.name
 
 
-class AgentBlockQuerySet(models.QuerySet["AgentBlock"]):
+class AgentBlockQuerySet(OrganizationQuerySet["AgentBlock"]):
     """Query sets of attached blocks."""
+
+    organization_path = "agent__organization"
 
     def in_prompt_order(self) -> Self:
         """Sort by position, which counts within each agent."""

@@ -1,7 +1,7 @@
 """The stored records of turns: runs, their steps and events."""
 
 from datetime import timedelta
-from typing import TYPE_CHECKING, Self
+from typing import Self
 
 from django.db import models
 from django.db.models import Q
@@ -12,9 +12,6 @@ from ..ids import PrefixedUUIDField
 from .agents import Agent
 from .base import OrganizationModel, OrganizationQuerySet
 from .conversations import Conversation
-
-if TYPE_CHECKING:
-    from .accounts import Organization
 
 
 class RunQuerySet(OrganizationQuerySet["Run"]):
@@ -191,12 +188,10 @@ class Step(OrganizationModel):
         return self.id
 
 
-class RunEventQuerySet(models.QuerySet["RunEvent"]):
+class RunEventQuerySet(OrganizationQuerySet["RunEvent"]):
     """Query sets of events."""
 
-    def in_organization(self, organization: "Organization | str") -> Self:
-        """Return the events of an organization's runs."""
-        return self.filter(run__organization=organization)
+    organization_path = "run__organization"
 
 
 class RunEvent(models.Model):

@@ -11,6 +11,8 @@ from django.db import DatabaseError, connection
 
 from ..domain.runs.events import NumberedEvent, stored_events
 from ..domain.runs.notify import notify
+from ..models import Run
+from ..tenancy import acting_for
 from .database import in_database, in_database_when_available
 from .listener import Listener
 
@@ -146,19 +148,22 @@ class EventBroker:
             subscription.publish(events, is_over=is_over)
 
     async def follow(
-        self, run_id: str, *, after: int = 0, subscription: Subscription | None = None
+        self, run: Run, *, after: int = 0, subscription: Subscription | None = None
     ) -> AsyncGenerator[NumberedEvent | Pause, None]:
         """Yield a run's events numbered beyond `after` until the run is over; pauses meanwhile.
 
         `subscription` is one from before the run's first event, which saves reading stored ones.
         """
+        # The event loop that sends a stream acts for nobody.
+        read_events = acting_for(run.organization_id)(stored_events)
+        run_id = run.pk
         is_from_start = subscription is not None
         subscription = subscription or self.subscribe(run_id)
         last, is_over = after, False
         try:
             if not is_from_start:
                 # The subscription is older than this query, so that no event is missed.
-                page = await in_database_when_available(stored_events, run_id, after=last)
+                page = await in_database_when_available(read_events, run_id, after=last)
                 for event in page.events:
                     yield event
                     last = event.seq
@@ -172,7 +177,7 @@ class EventBroker:
                 ]
                 if has_gap or (not events and (is_over or run_id not in self._local_runs)):
                     events, is_over = await in_database_when_available(
-                        stored_events, run_id, after=last
+                        read_events, run_id, after=last
                     )
                 for event in events:
                     yield event

@@ -5,6 +5,7 @@ import logging
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
 from functools import partial
 from typing import ParamSpec, TypeVar
 
@@ -32,13 +33,14 @@ _threads = ThreadPoolExecutor(max_workers=4, thread_name_prefix="database")
 
 
 async def in_database(function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
-    """Call a function on a database thread and return its result.
+    """Call a function on a database thread, in the present context, and return its result.
 
     If the caller is cancelled, the function still runs to its end before CancelledError is raised,
     so that the caller never continues while a write is pending.
     """
     loop = asyncio.get_running_loop()
-    future = loop.run_in_executor(_threads, partial(_call, function, *args, **kwargs))
+    call = partial(_call, function, *args, **kwargs)
+    future = loop.run_in_executor(_threads, copy_context().run, call)
     try:
         return await asyncio.shield(future)
     except asyncio.CancelledError:

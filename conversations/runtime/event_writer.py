@@ -6,6 +6,7 @@ from collections import defaultdict
 from django.db import IntegrityError
 
 from ..domain.runs.events import NumberedEvent, RunLost, insert_events, stored_events
+from ..tenancy import act_for_all
 from .broker import EventBroker
 from .database import CommitUnknown, in_database_when_available
 
@@ -50,6 +51,7 @@ class EventWriter:
             raise error
 
     async def _store(self) -> None:
+        act_for_all()  # A batch holds the events of runs of several organizations.
         while self._queue:
             queue, self._queue = self._queue, []
             batch = [event for event in queue if event.run_id not in self._failed]

@@ -32,6 +32,7 @@ from ..llm.client import ask
 from ..llm.errors import ModelError
 from ..llm.requests import ModelRequest
 from ..models import Run
+from ..tenancy import act_for
 from .broker import EventBroker
 from .database import CommitUnknown, in_database_when_available
 from .event_writer import EventWriter
@@ -67,6 +68,7 @@ class TurnLoop:
 
         It waits for a slot of its organization first, keeping its lease.
         """
+        act_for(self.run.organization_id)
         events: list[NumberedEvent] = []
         try:
             async with self.slots.hold(self.run.organization_id):

@@ -15,6 +15,7 @@ from ..domain.runs.leases import claim_run, heartbeat, runs_to_cancel
 from ..domain.runs.recovery import recover_stalled_runs
 from ..llm.client import close_clients, prepare
 from ..models import Run
+from ..tenancy import act_for_all, acting_for_all
 from .broker import EventBroker
 from .database import in_database
 from .event_writer import EventWriter
@@ -137,6 +138,7 @@ class Worker:
 
     async def _maintenance_loop(self) -> None:
         """Send heartbeats, look for cancel requests and recover the runs of lost workers."""
+        act_for_all()
         interval = conf.STALLED_RUN_TIMEOUT / HEARTBEATS_PER_TIMEOUT
         next_heartbeat = next_sweep = 0.0
         while True:
@@ -159,7 +161,9 @@ class Worker:
             await asyncio.sleep(POLL_INTERVAL)
 
     async def _cancel_requested(self) -> None:
-        for run_id in await in_database(runs_to_cancel, self.name):
+        with acting_for_all():
+            run_ids = await in_database(runs_to_cancel, self.name)
+        for run_id in run_ids:
             self._cancel(run_id)
 
     async def _claim_requeued(self) -> None:
@@ -172,6 +176,7 @@ class Worker:
         ):
             self.execute(run)
 
+    @acting_for_all()
     def _claim(self) -> Run | None:
         """Claim a run for which there is a slot."""
         accepted = dict(self._accepted)

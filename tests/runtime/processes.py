@@ -1,12 +1,14 @@
 """Run servers and workers as an operator does, as processes that can be killed."""
 
 import os
+import re
 import signal
 import subprocess
 import sys
 import threading
 import time
 from contextlib import contextmanager
+from urllib.parse import quote
 
 import httpx
 
@@ -22,6 +24,8 @@ def environment(model, **variables: str) -> dict[str, str]:
         given = os.environ["DATABASE_URL"]
         address, mark, query = given.partition("?")
         url = f"{address.rpartition('/')[0]}/{settings['NAME']}{mark}{query}"
+        if role := re.search(r"-c role=\S+", settings["OPTIONS"]["options"]):
+            url += f"{'&' if mark else '?'}options={quote(role[0])}"
     else:
         url = f"sqlite:///{settings['NAME']}"
     return {

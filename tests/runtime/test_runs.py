@@ -366,7 +366,7 @@ def test_leaving_follower_is_unsubscribed(client_for, alice, conversation):
     broker = get_runtime().broker
 
     async def look_once():
-        async with aclosing(broker.follow(run.pk)) as followed:
+        async with aclosing(broker.follow(run)) as followed:
             async for _ in followed:
                 break
 

@@ -4,11 +4,13 @@ from functools import partial
 from typing import Any
 
 from django.db import transaction
+from django.http.response import HttpResponseBase
 from rest_framework.metadata import SimpleMetadata
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from ...tenancy import acting_for_none
 from ..auth import ApiKeyAuthentication, KeyHasScope
 from ..http.errors import exception_handler
 from ..http.idempotency import request_key, respond_once
@@ -36,15 +38,19 @@ class ApiView(APIView):
         """Keep ATOMIC_REQUESTS out: each verb is a transaction, and a worker must see a new run."""
         return transaction.non_atomic_requests(super().as_view(**initkwargs))
 
-    def dispatch(self, request: Any, *args: Any, **kwargs: Any) -> Any:
-        """Respond with the view that the encoded path names."""
+    def dispatch(self, request: Any, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        """Respond with the view that the encoded path names.
+
+        It has access to no rows until the caller is authenticated.
+        """
         view = self
         if match := resolve_encoded(request):
             view_class = getattr(match.func, "view_class", None)
             if view_class and issubclass(view_class, ApiView):
                 view, kwargs = view_class(), match.kwargs
                 view.setup(request, **kwargs)
-        return super(ApiView, view).dispatch(request, *args, **path_arguments(request, kwargs))
+        with acting_for_none():
+            return super(ApiView, view).dispatch(request, *args, **path_arguments(request, kwargs))
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         """Authenticate the caller, then raise the error of a malformed id in the path."""

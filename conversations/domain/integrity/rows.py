@@ -69,7 +69,7 @@ _system_messages = ConversationMessage.objects.filter(
 )
 _defaults = Conversation.objects.filter(agent=OuterRef("pk"), is_default=True)
 _links = ConversationMessage.objects.filter(message=OuterRef("pk"))
-_readings = [
+_readings: list[tuple[str, str, QuerySet[Any]]] = [
     ("attached", "agent", AgentBlock.objects.all()),
     ("isolated", "conversation", IsolatedBlock.objects.all()),
 ]

@@ -8,13 +8,18 @@ from django.core.management.base import BaseCommand, CommandError
 from tqdm import tqdm
 
 from conversations.domain.errors import DomainError
+from conversations.tenancy import acting_for_all
 
 
 class OperatorCommand(BaseCommand):
     """Print the result to standard output, for pipes, and everything else to standard error."""
 
+    @acting_for_all()
     def execute(self, *args: Any, **options: Any) -> str | None:
-        """Run the command; expected failures are one line and not a traceback."""
+        """Run the command for all organizations.
+
+        Expected failures are one line and not a traceback.
+        """
         try:
             return super().execute(*args, **options)
         except DomainError as error:

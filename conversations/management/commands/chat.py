@@ -143,7 +143,7 @@ class Command(OperatorCommand):
         """Print events as they happen, and how each tool call changed `memory`."""
         last: type | None = None
         run = turn.run
-        events = get_runtime().broker.follow(run.pk, subscription=turn.subscription)
+        events = get_runtime().broker.follow(run, subscription=turn.subscription)
         async for stored in events:
             if isinstance(stored, Pause):
                 continue

@@ -1,0 +1,271 @@
+"""Row-level security on PostgreSQL: the policies of every table, derived from the models.
+
+A policy shows and accepts the rows of the organization that the code acts for (`tenancy.py`). The
+tables' owner is exempt: it migrates and backs up. The server connects as another role, which these
+functions create and grant what it needs.
+"""
+
+import hashlib
+import secrets
+from dataclasses import dataclass
+from enum import Enum
+
+from django.apps import apps
+from django.core.exceptions import FieldDoesNotExist, ImproperlyConfigured
+from django.db import connection, transaction
+from django.db.models import ForeignKey, Model
+
+from ..models import ApiKey, Member, Organization
+from ..tenancy import ACCESS_SETTING, ORGANIZATION_SETTING
+from .errors import InvalidArgument
+
+# Subqueries, which are evaluated once per statement instead of once per row.
+ORGANIZATION = f"(SELECT nullif(current_setting('{ORGANIZATION_SETTING}', true), '')::uuid)"
+ACCESS = f"(SELECT current_setting('{ACCESS_SETTING}', true))"
+PRIVILEGES = {"TABLES": "SELECT, INSERT, UPDATE, DELETE", "SEQUENCES": "USAGE, SELECT"}
+
+
+@dataclass(frozen=True)
+class Policy:
+    """A policy of one table: who sees a row, and, for the command ALL, who may write it."""
+
+    table: str
+    name: str
+    command: str
+    condition: str
+
+    @property
+    def digest(self) -> str:
+        """What the policy's comment in the database says, to recognize an older definition."""
+        return hashlib.sha256(f"{self.command} {self.condition}".encode()).hexdigest()
+
+    @property
+    def statements(self) -> list[str]:
+        """The SQL that creates it."""
+        return [
+            f'CREATE POLICY {self.name} ON "{self.table}" FOR {self.command} '
+            f"USING ({self.condition})",
+            f"COMMENT ON POLICY {self.name} ON \"{self.table}\" IS '{self.digest}'",
+        ]
+
+
+class State(Enum):
+    """What the database has of the policies of one table."""
+
+    CURRENT = "current"
+    OUTDATED = "outdated"
+    MISSING = "missing"
+
+
+@dataclass(frozen=True)
+class Status:
+    """The state of every table, and whether the connected role is subject to the policies."""
+
+    tables: dict[str, State]
+    role: str
+    is_enforced: bool
+
+    @property
+    def is_enabled(self) -> bool:
+        """Whether any table has policies."""
+        return any(state is not State.MISSING for state in self.tables.values())
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether all tables have the policies of this version."""
+        return all(state is State.CURRENT for state in self.tables.values())
+
+
+def owned_models() -> list[type[Model]]:
+    """Return every model of the app; an organization owns the rows of each."""
+    models = apps.get_app_config("conversations").get_models(include_auto_created=True)
+    return [model for model in models if model._meta.managed and not model._meta.proxy]
+
+
+def policies() -> list[Policy]:
+    """Return the policies of all tables. Raises ImproperlyConfigured for a model without owner."""
+    of_organization = [
+        Policy(
+            model._meta.db_table,
+            "organization",
+            "ALL",
+            f"{_owner_condition(model)} OR {ACCESS} = 'all'",
+        )
+        for model in owned_models()
+    ]
+    return of_organization + _lookup_policies()
+
+
+def _owner_condition(model: type[Model]) -> str:
+    if model is Organization:
+        return f"id = {ORGANIZATION}"
+    try:
+        model._meta.get_field("organization")
+    except FieldDoesNotExist:
+        field = _parent_field(model)
+        parent = field.related_model._meta
+        # The parent's own policy applies to the subquery.
+        return (
+            f'EXISTS (SELECT 1 FROM "{parent.db_table}" AS parent '  # noqa: S608 (names of models)
+            f'WHERE parent.{parent.pk.column} = "{model._meta.db_table}".{field.column})'
+        )
+    return f"organization_id = {ORGANIZATION}"
+
+
+def _parent_field(model: type[Model]) -> "ForeignKey[Model, Model]":
+    """Return the foreign key to the row whose organization owns this one."""
+    path = getattr(model._default_manager.all(), "organization_path", None)
+    if path is None:
+        raise ImproperlyConfigured(
+            f"{model._meta.label} has neither a field `organization` nor, in its query set, an "
+            "`organization_path`: row-level security cannot tell whose its rows are."
+        )
+    field = model._meta.get_field(path.partition("__")[0])
+    if not isinstance(field, ForeignKey) or field.null:
+        raise ImproperlyConfigured(
+            f"{model._meta.label}: `organization_path` must begin with a required foreign key."
+        )
+    return field
+
+
+def _lookup_policies() -> list[Policy]:
+    """Return the policies that find a caller's key or member before the organization is known."""
+    key, member = f'"{ApiKey._meta.db_table}"', f'"{Member._meta.db_table}"'
+    organization = f'"{Organization._meta.db_table}"'
+    is_key = f"{ACCESS} = 'key:' || {key}.prefix"
+    is_member = f"{ACCESS} = 'user:' || {member}.user_id"
+    of_key = f"EXISTS (SELECT 1 FROM {key} WHERE member_id = {member}.id AND {is_key})"  # noqa: S608 (names of models)
+    of_member = (
+        f"EXISTS (SELECT 1 FROM {member} WHERE organization_id = {organization}.id AND {is_member})"  # noqa: S608 (as above)
+    )
+    return [
+        Policy(ApiKey._meta.db_table, "caller", "SELECT", is_key),
+        Policy(Member._meta.db_table, "caller", "SELECT", f"{_begins('key:')} AND {of_key}"),
+        Policy(Member._meta.db_table, "operator", "SELECT", is_member),
+        Policy(
+            Organization._meta.db_table, "operator", "SELECT", f"{_begins('user:')} AND {of_member}"
+        ),
+    ]
+
+
+def _begins(text: str) -> str:
+    # Evaluated first, so that the subquery after it costs other statements nothing.
+    return f"(SELECT starts_with(current_setting('{ACCESS_SETTING}', true), '{text}'))"
+
+
+def status() -> Status:
+    """Return what the connected database has."""
+    wanted: dict[str, set[tuple[str, str]]] = {}
+    for policy in policies():
+        wanted.setdefault(policy.table, set()).add((policy.name, policy.digest))
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT relname, relrowsecurity, polname, obj_description(p.oid, 'pg_policy') "
+            "FROM pg_class c LEFT JOIN pg_policy p ON p.polrelid = c.oid "
+            "WHERE relnamespace = current_schema()::regnamespace AND relname = ANY(%s)",
+            [list(wanted)],
+        )
+        found: dict[str, set[tuple[str, str]]] = {}
+        for table, is_enabled, name, digest in cursor.fetchall():
+            if is_enabled and name:
+                found.setdefault(table, set()).add((name, digest))
+        cursor.execute(
+            "SELECT current_user, row_security_active(to_regclass(%s)::oid)",
+            [Organization._meta.db_table],
+        )
+        role, is_enforced = cursor.fetchone()
+    tables = {
+        table: State.CURRENT
+        if found.get(table) == expected
+        else State.OUTDATED
+        if table in found
+        else State.MISSING
+        for table, expected in wanted.items()
+    }
+    return Status(tables, role, bool(is_enforced))
+
+
+@transaction.atomic
+def enable(role: str, *, password: str | None = None) -> str | None:
+    """Create the policies, and the role if it does not exist; grant it what the server needs.
+
+    Returns the password that a new role was given, if `password` does not name one. Raises
+    InvalidArgument for a role that row-level security does not apply to.
+    """
+    generated = _prepare_role(role, password)
+    update_policies()
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT quote_ident(%s), quote_ident(current_schema())", [role])
+        quoted, schema = cursor.fetchone()
+        cursor.execute(f"GRANT USAGE ON SCHEMA {schema} TO {quoted}")
+        for kind, privileges in PRIVILEGES.items():
+            cursor.execute(f"GRANT {privileges} ON ALL {kind} IN SCHEMA {schema} TO {quoted}")
+            cursor.execute(
+                f"ALTER DEFAULT PRIVILEGES IN SCHEMA {schema} GRANT {privileges} ON {kind} "
+                f"TO {quoted}"
+            )
+    return generated
+
+
+def _prepare_role(role: str, password: str | None) -> str | None:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT rolsuper OR rolbypassrls OR EXISTS (SELECT 1 FROM pg_tables "
+            "WHERE schemaname = current_schema() AND tablename = ANY(%s) "
+            "AND pg_has_role(rolname, tableowner, 'MEMBER')), quote_ident(%s) "
+            "FROM pg_roles RIGHT JOIN (VALUES (1)) AS one ON rolname = %s",
+            [[model._meta.db_table for model in owned_models()], role, role],
+        )
+        is_exempt, quoted = cursor.fetchone()
+        if is_exempt:
+            raise InvalidArgument(
+                f"Row-level security does not apply to the role {role!r}: it is a superuser, has "
+                "BYPASSRLS, or owns the tables. Name another role; it is created if necessary."
+            )
+        generated = None
+        if is_exempt is None:
+            if password is None:
+                password = generated = secrets.token_urlsafe(24)
+            cursor.execute(f"CREATE ROLE {quoted} LOGIN")
+        if password is not None:
+            # Hashed here, so that the server's log never has it.
+            hashed = cursor.connection.pgconn.encrypt_password(
+                password.encode(), role.encode(), b"scram-sha-256"
+            )
+            cursor.execute(f"ALTER ROLE {quoted} PASSWORD '{hashed.decode()}'")
+    return generated
+
+
+@transaction.atomic
+def update_policies() -> list[str]:
+    """Create the policies that are missing or outdated; return the names of their tables."""
+    tables = [table for table, state in status().tables.items() if state is not State.CURRENT]
+    with connection.cursor() as cursor:
+        for table in tables:
+            _drop_policies(table)
+            cursor.execute(f'ALTER TABLE "{table}" ENABLE ROW LEVEL SECURITY')
+        for policy in policies():
+            if policy.table in tables:
+                for statement in policy.statements:
+                    cursor.execute(statement)
+    return tables
+
+
+@transaction.atomic
+def disable() -> None:
+    """Remove all policies. Roles keep their privileges."""
+    with connection.cursor() as cursor:
+        for table in status().tables:
+            _drop_policies(table)
+            cursor.execute(f'ALTER TABLE "{table}" DISABLE ROW LEVEL SECURITY')
+
+
+def _drop_policies(table: str) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT quote_ident(policyname) FROM pg_policies "
+            "WHERE schemaname = current_schema() AND tablename = %s",
+            [table],
+        )
+        for (name,) in cursor.fetchall():
+            cursor.execute(f'DROP POLICY {name} ON "{table}"')
