@@ -11,6 +11,7 @@ from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 from rest_framework.views import APIView
 
+from ..context import bind
 from ..domain.actor import Actor, Source
 from ..domain.conversations.accounts import note_use
 from ..models import ApiKey, Member, Scope
@@ -36,6 +37,7 @@ class ApiKeyAuthentication(BaseAuthentication):
             or not key.is_usable
         ):
             raise AuthenticationFailed("Unauthorized")
+        bind(organization=key.organization_id)
         self._check_user_header(request, key)
         act_for(key.organization_id)
         note_use(key)

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections import defaultdict
+from contextvars import Context
 
 from django.db import IntegrityError
 
@@ -30,7 +31,8 @@ class EventWriter:
         self._check(event.run_id)
         self._queue.append(event)
         if self._task is None or self._task.done():
-            self._task = asyncio.create_task(self._store())
+            # The events are of many runs: what is logged belongs to none of them.
+            self._task = asyncio.create_task(self._store(), context=Context())
 
     async def flush(self, run_id: str) -> None:
         """Wait until every queued event is stored. Raises like `write`, RunLost if that is why."""

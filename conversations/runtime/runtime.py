@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, cast
 from django.apps import apps
 
 from ..conf import conf
+from ..context import bind
 from ..domain.actor import Actor
 from ..domain.idempotency import RequestKey
 from ..domain.runs.finish import force_cancel, request_cancel
@@ -80,6 +81,7 @@ class Runtime:
             request_config=request_config,
             kind=kind,
         )
+        bind(run=run.pk)
         if not is_new or worker is None:
             return StartedTurn(run, is_new, None)
         subscription = self.broker.subscribe(run.pk)

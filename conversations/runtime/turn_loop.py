@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable
 from typing import Concatenate, ParamSpec, TypeVar
 
+from ..context import bind
 from ..domain.errors import DomainError, NotFound, NothingToCompact
 from ..domain.runs.events import NumberedEvent, RunLost
 from ..domain.runs.finish import CANCELLED, Outcome, end_run
@@ -69,6 +70,11 @@ class TurnLoop:
         It waits for a slot of its organization first, keeping its lease.
         """
         act_for(self.run.organization_id)
+        bind(
+            organization=self.run.organization_id,
+            conversation=self.run.conversation_id,
+            run=self.run.pk,
+        )
         events: list[NumberedEvent] = []
         try:
             async with self.slots.hold(self.run.organization_id):

@@ -63,7 +63,7 @@ if not Agent.objects.exists():
 agent = Agent.objects.get()
 key = issue_key(agent.created_by)[1]
 for headers in ({"Authorization": f"Bearer {key}"}, {}):
-    client = Client(headers=headers, SERVER_NAME="localhost")
+    client = Client(headers={"X-Request-ID": "same", **headers}, SERVER_NAME="localhost")
     for method, path, body in json.loads(sys.argv[1]):
         response = getattr(client, method)(
             "/" + path.format(agent=agent.pk), body, content_type="application/json"

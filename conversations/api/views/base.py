@@ -10,6 +10,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from ...middleware import request_context
 from ...tenancy import acting_for_none
 from ..auth import ApiKeyAuthentication, KeyHasScope
 from ..http.errors import exception_handler
@@ -49,7 +50,8 @@ class ApiView(APIView):
             if view_class and issubclass(view_class, ApiView):
                 view, kwargs = view_class(), match.kwargs
                 view.setup(request, **kwargs)
-        with acting_for_none():
+        # The context is for projects without the middleware.
+        with request_context(request), acting_for_none():
             return super(ApiView, view).dispatch(request, *args, **path_arguments(request, kwargs))
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:

@@ -5,6 +5,7 @@ from typing import TypeVar
 from django.db import models
 from rest_framework.request import Request
 
+from ...context import bind
 from ...domain.errors import NotFound, UnknownId
 from ...ids import is_id
 from ...models import Agent, Block, Conversation, Message, Run, Step
@@ -58,6 +59,10 @@ def find(rows: OrganizationQuerySet[Row], row_id: str) -> Row:
     row = rows.get_or_none(pk=row_id)
     if row is None:
         raise UnknownId(rows.model, row_id)
+    if isinstance(row, Conversation):
+        bind(conversation=row.pk)
+    elif isinstance(row, Run):
+        bind(conversation=row.conversation_id, run=row.pk)
     return row
 
 
@@ -92,6 +97,7 @@ def resolve_conversation(
     conversation = conversations_of(request).get_or_none(agent=conversation_id, is_default=True)
     if conversation is None:
         raise UnknownId(Agent, conversation_id)
+    bind(conversation=conversation.pk)
     return conversation
 
 
