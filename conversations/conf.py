@@ -33,6 +33,8 @@ DEFAULTS: dict[str, Any] = {
     "QUEUE_TIMEOUT": 300.0,
     # The longest time between SIGTERM and the end of a process, in seconds.
     "SHUTDOWN_GRACE": 25.0,
+    # A new API key expires after this many days, unless its creator says otherwise.
+    "API_KEY_LIFETIME": 365,
     # The maximum of tool calls in one step, which is one transaction; further ones are refused.
     "MAX_TOOL_CALLS": 64,
     # The maximum of turns that a process executes at a time; the others wait.
@@ -53,6 +55,7 @@ class Conf:
     MAX_RUN_ATTEMPTS: int
     QUEUE_TIMEOUT: float
     SHUTDOWN_GRACE: float
+    API_KEY_LIFETIME: int
     MAX_TOOL_CALLS: int
     MAX_TURNS: int
     ENCRYPTION_KEYS: list[str]

@@ -62,6 +62,7 @@ CONVERSATIONS: dict[str, Any] = {
     "MAX_RUN_ATTEMPTS": env.integer("MAX_RUN_ATTEMPTS", 3),
     "QUEUE_TIMEOUT": env.seconds("QUEUE_TIMEOUT", 300.0),
     "SHUTDOWN_GRACE": env.seconds("SHUTDOWN_GRACE", 25.0),
+    "API_KEY_LIFETIME": env.integer("API_KEY_LIFETIME", 365),
     "MAX_TOOL_CALLS": env.integer("MAX_TOOL_CALLS", 64),
     "MAX_TURNS": env.integer("MAX_TURNS", 400),
     "ENCRYPTION_KEYS": env.words("ENCRYPTION_KEYS"),
@@ -215,9 +216,11 @@ SPECTACULAR_SETTINGS = {
     # Those of api/converters.py.
     "PATH_CONVERTER_OVERRIDES": {
         "agent_id": str,
+        "api_key_id": str,
         "block_id": str,
         "block_label": str,
         "conversation_id": str,
+        "member_id": str,
         "message_id": str,
         "run_id": str,
         "step_id": str,

@@ -8,7 +8,16 @@ from django.http import HttpRequest, HttpResponse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from ..domain.conversations.accounts import create_organization, issue_key, revoke_key
+from ..domain.conversations.accounts import (
+    MemberFields,
+    create_member,
+    create_organization,
+    default_expiry,
+    issue_key,
+    revoke_key,
+    rotate_key,
+    update_member,
+)
 from ..models import ApiKey, Member, Organization
 from .base import ConsoleAdmin, bulk_action
 from .display import badge
@@ -83,8 +92,11 @@ class MemberAdmin(SuperusersOnly, ConsoleAdmin):
 
     def write(self, request: HttpRequest, form: CheckedForm) -> Member:
         member: Member = form.instance
-        member.save()
-        return member
+        by = actor(request)
+        if member._state.adding:
+            fields: dict[str, Any] = {"user": member.user, "is_active": member.is_active}
+            return create_member(member.organization, member.name, by=by, **fields)
+        return update_member(member, by=by, **self.changed_values(form, MemberFields))
 
 
 @admin.register(ApiKey)
@@ -95,17 +107,17 @@ class ApiKeyAdmin(ConsoleAdmin):
     ids = {"pk": "key", "member": "user"}
     list_display = ["prefix", "name", "member", "scope", "state", "last_used_at", "expires_at"]
     list_filter = ["scope", titled("revoked_at", "revoked", admin.EmptyFieldListFilter)]
-    list_select_related = ["member"]
+    list_select_related = ["member__user"]
     search_fields = ["prefix", "name", "member__name"]
     add_fieldsets = [(None, {"fields": ["member", "name", "scope", "expires_at"]})]
     fields = [
         *("member", "name", "scope", "state", "prefix", "expires_at"),
-        *("last_used_at", "revoked_at", "created_at", "created_by"),
+        *("last_used_at", "revoked_at", "replaces", "created_at", "created_by"),
     ]
     readonly_fields = ["state"]
     autocomplete_fields = ["member"]
     actions = ["revoke_selected"]
-    row_views = ("revoke",)
+    row_views = ("revoke", "rotate")
     change_form_template = "admin/conversations/apikey/change_form.html"
     date_hierarchy = "created_at"
 
@@ -127,20 +139,27 @@ class ApiKeyAdmin(ConsoleAdmin):
         return field
 
     def write(self, request: HttpRequest, form: VerbForm) -> ApiKey:
-        key, form.secret = issue_key(issued_by=actor(request).member, **form.cleaned_data)
+        key, form.secret = issue_key(by=actor(request), **form.cleaned_data)
         return key
+
+    def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
+        return {"expires_at": default_expiry(), **super().get_changeform_initial_data(request)}
 
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
         """Show the secret of the new key, which is not stored."""
+        self.show_secret(request, form.secret)
+
+    def show_secret(self, request: HttpRequest, secret: str) -> None:
+        """Show a secret once."""
         text = "The secret of this key is <code>{}</code>. Copy it now: it is not shown again."
-        self.message_user(request, format_html(text, form.secret), messages.WARNING)
+        self.message_user(request, format_html(text, secret), messages.WARNING)
 
     @admin.display(description="state")
     def state(self, key: ApiKey) -> SafeString:
-        return badge("deleted", "revoked") if key.revoked_at else badge("live", "active")
+        return badge("live" if key.state == "active" else "deleted", key.state)
 
     revoke_selected = bulk_action(
-        lambda key, by: revoke_key(key, revoked_by=by.member),
+        revoke_key,
         "Revoke",
         "Revoked",
         "Requests with these keys will be rejected. This cannot be undone.",
@@ -151,8 +170,25 @@ class ApiKeyAdmin(ConsoleAdmin):
         """Return whether the operator may change keys and this one is not revoked yet."""
         return super().has_change_permission(request) and not (obj and obj.revoked_at)
 
+    def has_rotate_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Return whether the operator may create keys of this member, and this one is in use."""
+        may_add = self.has_add_permission(request) and super().has_change_permission(request)
+        return may_add and bool(obj and obj.state == "active" and not hasattr(obj, "replaced_by"))
+
+    @row_view("rotate", "POST")
+    def rotate(self, request: HttpRequest, key: ApiKey) -> HttpResponse:
+        """Create the successor of the key, and show its secret."""
+        successor, secret = rotate_key(key, by=actor(request))
+        self.log_addition(request, successor, f"Rotated from {key.prefix}.")
+        key.refresh_from_db()
+        until = f"{key.expires_at:%Y-%m-%d %H:%M} UTC"
+        self.show_secret(request, secret)
+        message = f"Rotated. The old key, {key.prefix}…, stays valid until {until}."
+        self.message_user(request, message, messages.SUCCESS)
+        return self.redirect_to(successor)
+
     @row_view("revoke", "POST")
     def revoke(self, request: HttpRequest, key: ApiKey) -> HttpResponse:
         """Revoke the key."""
-        revoke_key(key, revoked_by=actor(request).member)
+        revoke_key(key, by=actor(request))
         return self.succeed(request, key, "Revoked. Requests with this key are rejected.")

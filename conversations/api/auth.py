@@ -82,7 +82,7 @@ def key_of(request: Request) -> ApiKey:
 
 def actor_of(request: Request, source: Source = Source.API) -> Actor:
     """Return who writes on behalf of an authenticated request."""
-    return Actor(cast(Member, request.user), source)
+    return Actor(cast(Member, request.user), source, key=key_of(request))
 
 
 class ApiKeyScheme(OpenApiAuthenticationExtension):

@@ -28,12 +28,20 @@ class _AgentId:
         )
 
 
+class _ApiKeyId(_AgentId):
+    name, prefix = "api_key_id", "key"
+
+
 class _BlockId(_AgentId):
     name, prefix = "block_id", "block"
 
 
 class _ConversationId(_AgentId):
     name, prefix = "conversation_id", "conv"
+
+
+class _MemberId(_AgentId):
+    name, prefix = "member_id", "user"
 
 
 class _MessageId(_AgentId):
@@ -58,6 +66,8 @@ class Label(PathConverter):
     regex = r"[\s\S]+"
 
 
-for converter in (_AgentId, _BlockId, _ConversationId, _MessageId, _RunId, _StepId):
+for converter in (
+    *(_AgentId, _ApiKeyId, _BlockId, _ConversationId, _MemberId, _MessageId, _RunId, _StepId),
+):
     register_converter(converter, converter.name)
 register_converter(Label, "block_label")

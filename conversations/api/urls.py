@@ -7,6 +7,7 @@ from django.urls import path, re_path
 
 from . import converters  # noqa: F401 (registers the converters used below)
 from .views import (
+    accounts,
     agents,
     blocks,
     conversations,
@@ -29,6 +30,7 @@ BLOCK = "blocks/<block_id:block_id>"
 AGENT = "agents/<agent_id:agent_id>"
 AGENT_ISOLATED_BLOCKS = f"{AGENT}/isolated-blocks/<block_label:label>"
 AGENT_BLOCKS = f"{AGENT}/core-memory/blocks"
+API_KEY = "api-keys/<api_key_id:api_key_id>"
 RUN = "runs/<run_id:run_id>"
 
 urlpatterns = [
@@ -98,6 +100,13 @@ urlpatterns = [
     path("steps/", runs.StepList.as_view()),
     path("steps/<step_id:step_id>", runs.StepDetail.as_view()),
     path("steps/<step_id:step_id>/messages", runs.StepMessages.as_view()),
+    path("api-keys/", accounts.ApiKeyList.as_view()),
+    path(API_KEY, accounts.ApiKeyDetail.as_view()),
+    path(f"{API_KEY}/rotate", accounts.RotateApiKey.as_view()),
+    path(f"{API_KEY}/revoke", accounts.RevokeApiKey.as_view()),
+    path("members/", accounts.MemberList.as_view()),
+    path("members/<member_id:member_id>", accounts.MemberDetail.as_view()),
+    path("audit-events/", accounts.AuditEventList.as_view()),
     path("tags/", server.TagList.as_view()),
     path("models/", server.ModelList.as_view()),
     path("health/", server.Health.as_view()),

@@ -35,6 +35,10 @@ class Conflict(DomainError):
     """The request is valid, but the present state does not allow it."""
 
 
+class NotAllowed(DomainError):
+    """The caller's rights do not include this."""
+
+
 class UnknownId(NotFound):
     """The organization has no row with this id, or no longer."""
 

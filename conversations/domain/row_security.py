@@ -15,7 +15,7 @@ from django.core.exceptions import FieldDoesNotExist, ImproperlyConfigured
 from django.db import connection, transaction
 from django.db.models import ForeignKey, Model
 
-from ..models import ApiKey, Member, Organization
+from ..models import ApiKey, AuditEvent, Member, Organization
 from ..tenancy import ACCESS_SETTING, ORGANIZATION_SETTING
 from .errors import InvalidArgument
 
@@ -204,6 +204,8 @@ def enable(role: str, *, password: str | None = None) -> str | None:
                 f"ALTER DEFAULT PRIVILEGES IN SCHEMA {schema} GRANT {privileges} ON {kind} "
                 f"TO {quoted}"
             )
+        audit_log = AuditEvent._meta.db_table
+        cursor.execute(f'REVOKE UPDATE, DELETE ON "{audit_log}" FROM {quoted}')
     return generated
 
 

@@ -35,6 +35,27 @@ def drop_search_index(apps, schema_editor):
         schema_editor.execute("DROP INDEX IF EXISTS message_texts")
 
 
+def create_audit_trigger(apps, schema_editor):
+    """Reject changes of the audit log. On SQLite, its query sets alone refuse them."""
+    if schema_editor.connection.vendor == "postgresql":
+        schema_editor.execute(
+            "CREATE FUNCTION conversations_audit_is_append_only() RETURNS trigger AS "
+            "$$ BEGIN RAISE EXCEPTION 'the audit log is append-only'; END $$ LANGUAGE plpgsql"
+        )
+        schema_editor.execute(
+            "CREATE TRIGGER audit_is_append_only BEFORE UPDATE OR DELETE "
+            "ON conversations_auditevent FOR EACH ROW "
+            "EXECUTE FUNCTION conversations_audit_is_append_only()"
+        )
+
+
+def drop_audit_trigger(apps, schema_editor):
+    """Drop it; the table is still there."""
+    if schema_editor.connection.vendor == "postgresql":
+        schema_editor.execute("DROP TRIGGER IF EXISTS audit_is_append_only ON conversations_auditevent")
+        schema_editor.execute("DROP FUNCTION IF EXISTS conversations_audit_is_append_only()")
+
+
 class Migration(migrations.Migration):
 
     initial = True
@@ -292,6 +313,27 @@ class Migration(migrations.Migration):
             field=models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, to='conversations.organization'),
         ),
         migrations.CreateModel(
+            name='AuditEvent',
+            fields=[
+                ('id', conversations.ids.PrefixedUUIDField(prefix='audit', primary_key=True, serialize=False)),
+                ('created_at', models.DateTimeField(default=django.utils.timezone.now, verbose_name='time')),
+                ('action', models.CharField(max_length=40)),
+                ('source', models.CharField(help_text='Through what: api, admin, command, import.', max_length=10)),
+                ('actor', models.CharField(help_text='Name of the member or the Django user.', max_length=150)),
+                ('member_id', models.CharField(blank=True, max_length=50)),
+                ('key_id', models.CharField(blank=True, max_length=50, verbose_name='API key')),
+                ('object_type', models.CharField(blank=True, max_length=50)),
+                ('object_id', models.CharField(blank=True, max_length=50)),
+                ('address', models.CharField(blank=True, help_text="The client's IP address.", max_length=64)),
+                ('request_id', models.CharField(blank=True, max_length=128, verbose_name='request')),
+                ('details', models.JSONField(default=dict, help_text='Never secrets or texts of memory.')),
+                ('organization', models.ForeignKey(help_text='Whose access or data it is about; none for logins of superusers and strangers.', null=True, on_delete=django.db.models.deletion.PROTECT, related_name='audit_events', to='conversations.organization')),
+            ],
+            options={
+                'ordering': ['-created_at', '-id'],
+            },
+        ),
+        migrations.CreateModel(
             name='ApiKey',
             fields=[
                 ('created_at', models.DateTimeField(default=django.utils.timezone.now, editable=False)),
@@ -304,6 +346,7 @@ class Migration(migrations.Migration):
                 ('expires_at', models.DateTimeField(blank=True, null=True)),
                 ('last_used_at', models.DateTimeField(blank=True, editable=False, null=True)),
                 ('revoked_at', models.DateTimeField(blank=True, editable=False, null=True)),
+                ('replaces', models.OneToOneField(blank=True, editable=False, help_text='The key that was rotated into this one.', null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='replaced_by', to='conversations.apikey')),
                 ('created_by', models.ForeignKey(blank=True, editable=False, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to='conversations.member')),
                 ('last_updated_by', models.ForeignKey(blank=True, editable=False, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to='conversations.member')),
                 ('member', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='api_keys', to='conversations.member')),
@@ -539,6 +582,18 @@ class Migration(migrations.Migration):
             model_name='block',
             constraint=models.CheckConstraint(condition=models.Q(('limit__gt', 0)), name='block_limit_is_positive'),
         ),
+        migrations.AddIndex(
+            model_name='auditevent',
+            index=models.Index(fields=['organization', 'created_at', 'id'], name='audit_of_organization'),
+        ),
+        migrations.AddIndex(
+            model_name='auditevent',
+            index=models.Index(fields=['created_at', 'id'], name='audit_by_time'),
+        ),
+        migrations.AddIndex(
+            model_name='auditevent',
+            index=models.Index(fields=['object_id'], name='audit_by_object'),
+        ),
         migrations.AddConstraint(
             model_name='apikey',
             constraint=models.UniqueConstraint(fields=('prefix',), name='api_key_prefix_is_unique'),
@@ -648,4 +703,5 @@ class Migration(migrations.Migration):
             constraint=models.CheckConstraint(condition=models.Q(('role__in', ['system', 'user', 'assistant', 'tool', 'summary', 'approval'])), name='message_role_is_known'),
         ),
         migrations.RunPython(create_search_index, drop_search_index, elidable=False),
+        migrations.RunPython(create_audit_trigger, drop_audit_trigger, elidable=False),
     ]

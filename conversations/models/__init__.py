@@ -2,6 +2,7 @@
 
 from .accounts import ApiKey, Member, Organization, Scope
 from .agents import Agent, AgentBlock, OnBusy
+from .audit import AuditAction, AuditEvent
 from .blocks import Block, BlockRevision
 from .conversations import Conversation, IsolatedBlock
 from .drift import Drift
@@ -14,6 +15,8 @@ __all__ = [
     "Agent",
     "AgentBlock",
     "ApiKey",
+    "AuditAction",
+    "AuditEvent",
     "Block",
     "BlockRevision",
     "Conversation",

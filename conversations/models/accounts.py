@@ -2,7 +2,7 @@
 
 import hashlib
 from datetime import timedelta
-from typing import Any
+from typing import Any, Self
 
 from django.conf import settings
 from django.db import models
@@ -36,6 +36,10 @@ def release_members(
     models.CASCADE(collector, field, sub_objs.filter(organization=None), using)
 
 
+class MemberQuerySet(OrganizationQuerySet["Member"]):
+    """Query sets of members."""
+
+
 class Member(models.Model):
     """A person or a program that acts in one organization; recorded on what it changes."""
 
@@ -62,6 +66,8 @@ class Member(models.Model):
     )
     created_at = models.DateTimeField(default=timezone.now, editable=False)
 
+    objects = MemberQuerySet.as_manager()
+
     # Django REST framework and its throttles ask the requester.
     is_authenticated = True
     is_anonymous = False
@@ -87,6 +93,11 @@ class Member(models.Model):
         """Whether the member and its Django user, if it has one, are active. Reads the user."""
         return self.is_active and (self.user is None or self.user.is_active)
 
+    @property
+    def is_superuser(self) -> bool:
+        """Whether its Django user, if it has one, is a superuser. Reads the user."""
+        return self.user is not None and self.user.is_superuser
+
 
 class Scope(models.TextChoices):
     """What an API key may do; each scope includes the ones before it."""
@@ -102,6 +113,20 @@ class Scope(models.TextChoices):
 
 
 SCOPES = list(Scope)
+
+
+class ApiKeyQuerySet(OrganizationQuerySet["ApiKey"]):
+    """Query sets of API keys."""
+
+    def active(self) -> Self:
+        """Return the keys that `ApiKey.is_usable` says to be usable."""
+        now = timezone.now()
+        return self.filter(
+            Q(expires_at=None) | Q(expires_at__gt=now),
+            Q(member__user=None) | Q(member__user__is_active=True),
+            revoked_at=None,
+            member__is_active=True,
+        )
 
 
 class ApiKey(OrganizationModel):
@@ -121,8 +146,17 @@ class ApiKey(OrganizationModel):
     expires_at = models.DateTimeField(null=True, blank=True)
     last_used_at = models.DateTimeField(null=True, blank=True, editable=False)
     revoked_at = models.DateTimeField(null=True, blank=True, editable=False)
+    replaces = models.OneToOneField(
+        "self",
+        models.SET_NULL,
+        null=True,
+        blank=True,
+        editable=False,
+        related_name="replaced_by",
+        help_text="The key that was rotated into this one.",
+    )
 
-    objects = OrganizationQuerySet.as_manager()
+    objects = ApiKeyQuerySet.as_manager()
 
     class Meta:
         verbose_name = "API key"
@@ -140,8 +174,16 @@ class ApiKey(OrganizationModel):
     @property
     def is_usable(self) -> bool:
         """Whether it is neither revoked nor expired, and its member may act. Reads the member."""
-        is_expired = self.expires_at is not None and self.expires_at <= timezone.now()
-        return self.revoked_at is None and not is_expired and self.member.may_act
+        return self.state == "active"
+
+    @property
+    def state(self) -> str:
+        """`active`, `revoked`, `expired` or, while its member may not act, `suspended`."""
+        if self.revoked_at is not None:
+            return "revoked"
+        if self.expires_at is not None and self.expires_at <= timezone.now():
+            return "expired"
+        return "active" if self.member.may_act else "suspended"
 
     @staticmethod
     def digest_of(secret: str) -> str:

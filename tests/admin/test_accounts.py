@@ -7,7 +7,7 @@ from django.test import Client
 from conversations.domain.conversations.accounts import issue_key
 from conversations.models import Agent, ApiKey, Member, Organization
 
-from ..factories import link_user, make_member
+from ..factories import actor, link_user, make_member
 from .pages import add_url, change_url, list_url, messages_of
 
 
@@ -179,7 +179,7 @@ def test_staff_without_organization_see_and_add_nothing(alice, mallory, browser_
 
 
 def test_deleted_user_leaves_member_with_its_work(alice, root):
-    key, _ = issue_key(alice, issued_by=alice)
+    key, _ = issue_key(alice, by=actor(alice))
     Member.objects.create(name="root", user=root)
 
     alice.user.delete()

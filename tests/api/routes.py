@@ -10,6 +10,8 @@ PREFIXES = {
     "block_id": "block",
     "message_id": "message",
     "run_id": "run",
+    "api_key_id": "key",
+    "member_id": "user",
     "step_id": "step",
 }
 
@@ -89,6 +91,14 @@ ROUTES = [
     Route("get", "steps/{step_id}/messages"),
     Route("post", "conversations/{conversation_id}/messages/preview-raw-payload", SAY),
     Route("post", "runs/{run_id}/stream"),
+]
+# These need a key of scope admin.
+ADMIN_ROUTES = [
+    Route("get", "api-keys/{api_key_id}"),
+    Route("post", "api-keys/{api_key_id}/rotate"),
+    Route("post", "api-keys/{api_key_id}/revoke"),
+    Route("get", "members/{member_id}"),
+    Route("patch", "members/{member_id}", {"name": "changed"}),
 ]
 # These need more than the ids, such as a turn or a released block, and have tests of their own.
 ROUTES_WITH_PRECONDITIONS = [

@@ -5,6 +5,7 @@ import re
 import pytest
 
 from conversations.api.urls import urlpatterns
+from conversations.domain.conversations.accounts import issue_key
 from conversations.domain.memory.blocks import write_block
 from conversations.domain.memory.revisions import undo
 from conversations.ids import new_id
@@ -18,7 +19,7 @@ from ..factories import (
     make_messages,
     make_run,
 )
-from .routes import ATTACH_ROUTES, PREFIXES, ROUTES, ROUTES_WITH_PRECONDITIONS
+from .routes import ADMIN_ROUTES, ATTACH_ROUTES, PREFIXES, ROUTES, ROUTES_WITH_PRECONDITIONS
 from .stored_rows import stored
 
 # Values of the path parameters that are not ids.
@@ -47,6 +48,8 @@ def ids_of_everything(user) -> dict[str, str]:
         "message_id": message.pk,
         "run_id": run.pk,
         "step_id": step.pk,
+        "api_key_id": issue_key(user)[0].pk,
+        "member_id": user.pk,
     }
 
 
@@ -58,20 +61,21 @@ def test_every_route_with_id_is_tested():
         if "_id>" in str(route.pattern) and hasattr(route.callback.view_class, method)
     }
 
-    tried = [*ROUTES, *ROUTES_WITH_PRECONDITIONS, *ATTACH_ROUTES]
+    tried = [*ADMIN_ROUTES, *ROUTES, *ROUTES_WITH_PRECONDITIONS, *ATTACH_ROUTES]
 
     assert served == {(route.method, route.path) for route in tried}
 
 
-@pytest.mark.parametrize("route", [*ROUTES, *ROUTES_WITH_PRECONDITIONS], ids=str)
+@pytest.mark.parametrize("route", [*ADMIN_ROUTES, *ROUTES, *ROUTES_WITH_PRECONDITIONS], ids=str)
 def test_id_of_other_organization_behaves_as_unknown(client_for, alice, mallory, route):
     ids = ids_of_everything(alice)
     unknown = {name: new_id(prefix) for name, prefix in PREFIXES.items()}
+    client = client_for(mallory, scope="admin")
     before = stored()
 
-    reply = route.send(client_for(mallory), **ids)
+    reply = route.send(client, **ids)
 
-    nowhere = route.send(client_for(mallory), **unknown)
+    nowhere = route.send(client, **unknown)
     assert (reply.status_code, nowhere.status_code) == (404, 404)
     of_stranger, of_nobody = ids[route.parameter], unknown[route.parameter]
     assert reply.json() == {"detail": nowhere.json()["detail"].replace(of_nobody, of_stranger)}

@@ -57,6 +57,8 @@ def operations() -> list[Operation]:
 
 
 def expected_scope(method: str, path: str) -> Scope:
+    if path.startswith(("api-keys/", "members/", "audit-events/")):
+        return Scope.ADMIN
     if path in AGENT_FILES or path in SHARED:
         return Scope.WRITE
     if method == "get" or path in READING_POSTS:

@@ -22,8 +22,15 @@ def test_create_api_key_prints_only_the_secret(alice, capsys):
     assert ApiKey.digest_of(out[:-1]) == key.digest
     assert out.startswith(key.prefix)
     assert (key.member, key.organization, key.scope) == (alice, alice.organization, "read")
-    assert (key.name, key.expires_at) == ("", None)
+    assert key.name == ""
+    assert timedelta(days=364) < key.expires_at - timezone.now() <= timedelta(days=365)
     assert err == ""
+
+
+def test_key_without_expiry_is_asked_for(alice):
+    create_api_key("--organization", "Acme", "--member", "alice", "--no-expiry")
+
+    assert ApiKey.objects.get().expires_at is None
 
 
 def test_key_has_name_and_expiry(alice):

@@ -22,7 +22,7 @@ from ...domain.errors import quoted
 from ...domain.memory.drift import MergeConflict, SharedMoved
 from ...domain.runs.leases import Busy
 from ...domain.runs.start import AwaitsClient
-from ...models import Agent, Block, Conversation, Message, Run, Step
+from ...models import Agent, ApiKey, Block, Conversation, Member, Message, Run, Step
 
 logger = logging.getLogger(__name__)
 
@@ -52,8 +52,10 @@ class Rendering(NamedTuple):
 
 UNKNOWN_ID = {
     Agent: "Agent with ID {} not found",
+    ApiKey: "API key with id '{}' not found",
     Block: "Block with id '{}' not found",
     Conversation: "Conversation not found with id='{}'",
+    Member: "Member with id '{}' not found",
     Message: "Message with id {} not found.",
     Run: "Run not found with id='{}'",
     Step: "Step not found with id='{}'",
@@ -83,6 +85,7 @@ RENDERINGS: dict[type[errors.DomainError], Rendering] = {
             f"'{error.agent_id}'; its labels are {quoted(error.known)}"
         ),
     ),
+    errors.NotAllowed: Rendering(403),
     errors.NotFound: Rendering(404),
     errors.UnknownId: Rendering(404, lambda error: UNKNOWN_ID[error.model].format(error.id)),
     errors.UnknownModelHandle: Rendering(

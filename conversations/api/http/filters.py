@@ -147,3 +147,17 @@ def matching_runs(rows: Rows, query: Query) -> Rows:
     if query["statuses"]:
         rows = rows.filter(status__in=query["statuses"])
     return rows.active() if query["active"] else rows
+
+
+def matching_audit_events(rows: Rows, query: Query) -> Rows:
+    """Return the events of the audit log that match."""
+    return _filtered(
+        rows,
+        query,
+        action="action",
+        member_id="member_id",
+        key_id="key_id",
+        object_id="object_id",
+        start_date="created_at__gte",
+        end_date="created_at__lte",
+    )

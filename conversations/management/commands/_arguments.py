@@ -24,17 +24,22 @@ def positive(text: str) -> int:
     raise ArgumentTypeError(f"expected a whole number from 1, got {text!r}")
 
 
-def days(*, at_least: int) -> Callable[[str], int]:
-    """Return a parser of a number of days."""
+def whole_number(minimum: int, maximum: int, unit: str = "") -> Callable[[str], int]:
+    """Return a parser of a whole number within these limits."""
 
     def convert(text: str) -> int:
-        if text.isascii() and text.isdigit() and at_least <= int(text) <= MAX_DAYS:
+        if text.isascii() and text.isdigit() and minimum <= int(text) <= maximum:
             return int(text)
         raise ArgumentTypeError(
-            f"expected a whole number of days from {at_least} to {MAX_DAYS}, got {text!r}"
+            f"expected a whole number{unit} from {minimum} to {maximum}, got {text!r}"
         )
 
     return convert
+
+
+def days(*, at_least: int) -> Callable[[str], int]:
+    """Return a parser of a number of days."""
+    return whole_number(at_least, MAX_DAYS, " of days")
 
 
 def text_for(field: "Field[Any, Any]") -> Callable[[str], str]:

@@ -9,6 +9,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from conversations.domain.conversations.accounts import (
+    Expiry,
     create_member,
     create_organization,
     issue_key,
@@ -48,12 +49,14 @@ class Command(OperatorCommand):
             help=f"{'; '.join(Scope.labels)} (default: write)",
         )
         add("--name", default="", metavar="LABEL", help="what the key is for, as lists show it")
-        add(
+        expiry = parser.add_mutually_exclusive_group().add_argument
+        expiry(
             "--expires-in-days",
             type=days(at_least=1),
             metavar="N",
-            help="stop working N days from now (default: never)",
+            help="stop working N days from now (default: API_KEY_LIFETIME, 365)",
         )
+        expiry("--no-expiry", action="store_true", help="work until it is revoked")
         add(
             "--create",
             action="store_true",
@@ -63,8 +66,9 @@ class Command(OperatorCommand):
     @transaction.atomic
     def handle(self, *, organization: str, member: str, create: bool, **options: Any) -> None:
         found = self._member(self._organization(organization, create), member, create)
-        lifetime = options["expires_in_days"]
-        expires_at = timezone.now() + timedelta(days=lifetime) if lifetime else None
+        expires_at: Expiry = None if options["no_expiry"] else "default"
+        if options["expires_in_days"]:
+            expires_at = timezone.now() + timedelta(days=options["expires_in_days"])
         scope, name = options["scope"], options["name"]
         _, secret = issue_key(found, scope=scope, name=name, expires_at=expires_at)
         self.stdout.write(secret)

@@ -5,6 +5,7 @@ from django.contrib.auth import get_user_model
 from django.db import IntegrityError, transaction
 
 from conversations.domain.conversations.accounts import create_member
+from conversations.domain.errors import Conflict
 from conversations.models import Member
 
 from ...factories import make_organization
@@ -15,7 +16,7 @@ def test_member_name_is_unique_in_organization(db):
     create_member(acme, "alice")
     create_member(other, "alice")
 
-    with pytest.raises(IntegrityError), transaction.atomic():
+    with pytest.raises(Conflict):
         create_member(acme, "alice")
 
 
