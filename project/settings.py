@@ -4,6 +4,7 @@ docs/settings.md lists the variables; a test compares its table with this file.
 """
 
 import secrets
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +43,13 @@ HSTS_INCLUDE_SUBDOMAINS = env.boolean("HSTS_INCLUDE_SUBDOMAINS", default=False)
 HSTS_PRELOAD = env.boolean("HSTS_PRELOAD", default=False)
 
 # What it may set
+
+# A user name is locked out at one address after so many failed logins, for this long.
+LOGIN_FAILURE_LIMIT = env.integer("LOGIN_FAILURE_LIMIT", 5)
+LOGIN_LOCKOUT = env.seconds("LOGIN_LOCKOUT", 900.0)
+# When the console asks for the password again, in seconds.
+SESSION_IDLE_TIMEOUT = env.seconds("SESSION_IDLE_TIMEOUT", 28_800.0)
+SESSION_COOKIE_AGE = env.integer("SESSION_MAX_AGE", 604_800)
 
 DEBUG = env.boolean("DEBUG", default=False)
 WEB_THREADS = env.integer("WEB_THREADS", 8)
@@ -120,6 +128,7 @@ INSTALLED_APPS = [
     "django.contrib.sessions",
     "django.contrib.messages",
     "django.contrib.staticfiles",
+    "axes",
     "rest_framework",
     "drf_spectacular",
     "drf_spectacular_sidecar",
@@ -135,15 +144,33 @@ MIDDLEWARE = [
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "project.sessions.SessionLimits",
     "conversations.admin.middleware.OperatorAccess",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "project.logins.BusyLogins",
+    # It replaces the responses of locked out logins, so it comes last.
+    "axes.middleware.AxesMiddleware",
 ]
 ROOT_URLCONF = "project.urls"
 SECURE_CSP = security.SECURE_CSP
 ASGI_APPLICATION = "project.asgi.application"
 # Clients send some paths with a slash and others without; a redirect would lose a POST's body.
 APPEND_SLASH = False
+# The first refuses those who are locked out before the second hashes their password.
+AUTHENTICATION_BACKENDS = ["axes.backends.AxesStandaloneBackend", "project.logins.PasswordBackend"]
+AXES_HANDLER = "project.logins.LoginHandler"
+AXES_CLIENT_IP_CALLABLE = "project.logins.client_address"
+AXES_LOCKOUT_CALLABLE = "project.logins.locked_out"
+AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
+AXES_FAILURE_LIMIT = LOGIN_FAILURE_LIMIT
+AXES_COOLOFF_TIME = timedelta(seconds=LOGIN_LOCKOUT)
+AXES_RESET_ON_SUCCESS = True
+# Attempts while locked out neither prolong it nor write anything.
+AXES_RESET_COOL_OFF_ON_FAILURE_DURING_LOCKOUT = False
+# The audit log has them.
+AXES_DISABLE_ACCESS_LOG = True
+AXES_ENABLE_ADMIN = False
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": f"django.contrib.auth.password_validation.{name}"}
     for name in (
@@ -199,6 +226,8 @@ LOGGING = {
         "django": {"level": LOG_LEVEL, "propagate": True, "handlers": []},
         # Its line for each model call repeats what runs record.
         "httpx2": {"level": "WARNING"},
+        # project.logins writes one line for what axes writes several.
+        "axes": {"level": "ERROR"},
     },
 }
 

@@ -2,7 +2,6 @@ import re
 
 import pytest
 from django.contrib.auth.models import Group, Permission, User
-from django.test import Client
 
 from conversations.domain.conversations.accounts import issue_key
 from conversations.models import Agent, ApiKey, Member, Organization
@@ -121,7 +120,7 @@ def test_superuser_adds_organization_user_and_member(root, browser_of):
 
     assert "name" in str(twice.context["adminform"].form.errors)
     assert eve.member.organization == organization
-    assert Client().login(username="eve", password="correct horse")
+    assert eve.check_password("correct horse")
 
 
 @pytest.mark.parametrize(

@@ -24,14 +24,14 @@ def _port(monkeypatch):
     monkeypatch.setenv("PORT", "9000")
 
 
-def test_first_run_prints_working_credentials(db, capsys):
+def test_first_run_prints_working_credentials(db, capsys, rf):
     call_command("seed_demo")
     capsys.readouterr()
 
     call_command("first_run")
 
     shown = SHOWN.fullmatch(capsys.readouterr().out)
-    admin = authenticate(username="admin", password=shown["password"])
+    admin = authenticate(rf.post("/"), username="admin", password=shown["password"])
     assert (admin.is_superuser, admin.is_staff) == (True, True)
     key = ApiKey.objects.get(digest=ApiKey.digest_of(shown["key"]))
     assert (key.member.name, key.scope) == ("demo", "write")
