@@ -20,6 +20,7 @@ EXPECTED = {
     "API_KEY_LIFETIME": "a positive whole number of days",
     "MAX_TOOL_CALLS": "a positive whole number",
     "MAX_TURNS": "a positive whole number",
+    "MAX_QUEUED_TURNS": "a positive whole number",
     "ENCRYPTION_KEYS": "a list of texts",
 }
 
@@ -57,8 +58,7 @@ def _is_valid(key: str, value: object) -> bool:
         return isinstance(value, bool)
     if key == "ENCRYPTION_KEYS":
         return isinstance(value, list | tuple) and all(isinstance(k, str) and k for k in value)
-    whole = ("API_KEY_LIFETIME", "MAX_RUN_ATTEMPTS", "MAX_TOOL_CALLS", "MAX_TURNS")
-    if key in whole and not isinstance(value, int):
+    if "whole number" in EXPECTED[key] and not isinstance(value, int):
         return False
     return isinstance(value, int | float) and not isinstance(value, bool) and value > 0
 

@@ -31,6 +31,8 @@ DEFAULTS: dict[str, Any] = {
     "MAX_RUN_ATTEMPTS": 3,
     # A run that no worker claims within this many seconds fails.
     "QUEUE_TIMEOUT": 300.0,
+    # The maximum of messages that wait for other turns of their conversation.
+    "MAX_QUEUED_TURNS": 100,
     # The longest time between SIGTERM and the end of a process, in seconds.
     "SHUTDOWN_GRACE": 25.0,
     # A new API key expires after this many days, unless its creator says otherwise.
@@ -58,6 +60,7 @@ class Conf:
     API_KEY_LIFETIME: int
     MAX_TOOL_CALLS: int
     MAX_TURNS: int
+    MAX_QUEUED_TURNS: int
     ENCRYPTION_KEYS: list[str]
 
     if not TYPE_CHECKING:

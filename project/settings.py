@@ -73,6 +73,7 @@ CONVERSATIONS: dict[str, Any] = {
     "API_KEY_LIFETIME": env.integer("API_KEY_LIFETIME", 365),
     "MAX_TOOL_CALLS": env.integer("MAX_TOOL_CALLS", 64),
     "MAX_TURNS": env.integer("MAX_TURNS", 400),
+    "MAX_QUEUED_TURNS": env.integer("MAX_QUEUED_TURNS", 100),
     "ENCRYPTION_KEYS": env.words("ENCRYPTION_KEYS"),
 }
 

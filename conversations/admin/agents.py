@@ -38,6 +38,7 @@ from .row_views import row_view
 from .scope import actor
 
 SETTINGS = [
+    *("fallback_model", "on_busy"),
     *("context_window_limit", "timezone", "model_settings", "agent_type", "embedding"),
     *("metadata", "hidden"),
 ]

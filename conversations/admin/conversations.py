@@ -289,7 +289,9 @@ class ConversationAdmin(MemoryViews, TimelineViews, ConsoleAdmin):
             "state": self.state(row),
             "runs": [(run, format_tokens(run.usage)) for run in runs],
             "runs_url": list_url("run", f"?conversation__id__exact={row.pk}"),
-            "active_run": next((run for run in runs if run.status in Run.ACTIVE), None),
+            "active_run": next(
+                (run for run in reversed(runs) if run.status in Run.UNFINISHED), None
+            ),
             **timeline_context(row),
         }
 

@@ -35,7 +35,7 @@ class RunAdmin(ReadOnly, ConsoleAdmin):
     ids = {"pk": "run", "agent": "agent", "conversation": "conv"}
     list_display = [
         *("created_at", "state", "conversation_link", "agent_link", "stop_reason"),
-        *("error_type", "tokens", "duration"),
+        *("error_type", "attempts", "tokens", "duration"),
     ]
     list_filter = ["status", RunErrorFilter, "background", "created_at"]
     list_select_related = ["agent", "conversation"]
@@ -51,13 +51,23 @@ class RunAdmin(ReadOnly, ConsoleAdmin):
             "duration",
             "background",
             "worker",
+            "attempts",
+            "queue_position",
             "heartbeat_at",
             "started_at",
             "completed_at",
         ),
         *("created_at", "created_by", "metadata", "request_config", "events"),
     ]
-    readonly_fields = ["state", "agent_link", "conversation_link", "tokens", "duration", "events"]
+    readonly_fields = [
+        "queue_position",
+        "state",
+        "agent_link",
+        "conversation_link",
+        "tokens",
+        "duration",
+        "events",
+    ]
 
     @admin.display(description="status", ordering="status")
     def state(self, run: Run) -> SafeString:

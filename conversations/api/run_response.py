@@ -177,7 +177,7 @@ def whole_answer(run_id: str, options: ResponseOptions) -> WholeAnswer:
     if run is None:
         detail = f"Run not found with id='{run_id}': it was deleted meanwhile"
         return WholeAnswer(404, {"detail": detail})
-    if run.status in Run.ACTIVE:
+    if run.status in Run.UNFINISHED:
         detail = f"The server is restarting; run '{run_id}' continues. Follow it, or try again"
         return WholeAnswer(503, {"detail": detail, "run_id": run_id})
     if run.status == Run.Status.FAILED:

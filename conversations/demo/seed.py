@@ -17,7 +17,8 @@ from ..domain.conversations.conversations import (
 from ..domain.conversations.messages import append_messages, text_message
 from ..domain.memory.blocks import BlockFields, create_block, write_block
 from ..domain.runs.finish import Outcome
-from ..domain.runs.start import TurnRequest, start_run
+from ..domain.runs.request import TurnRequest
+from ..domain.runs.start import start_run
 from ..domain.tools.definitions import BASE_TOOLS
 from ..domain.turns.reply import ModelReply
 from ..domain.turns.steps import begin_turn, plan_step, store_step

@@ -385,7 +385,7 @@ class Migration(migrations.Migration):
                 ('id', conversations.ids.PrefixedUUIDField(prefix='run', primary_key=True, serialize=False)),
                 ('status', models.CharField(choices=[('queued', 'Queued'), ('created', 'Created'), ('running', 'Running'), ('completed', 'Completed'), ('failed', 'Failed'), ('cancelled', 'Cancelled')], default='created', max_length=9)),
                 ('stop_reason', models.CharField(blank=True, max_length=50, null=True)),
-                ('queue_position', models.PositiveIntegerField(blank=True, editable=False, help_text='Order of the queued runs, from 1.', null=True)),
+                ('queue_position', models.PositiveIntegerField(blank=True, editable=False, help_text='Its place in the queue of its conversation, from 1, also afterwards.', null=True)),
                 ('background', models.BooleanField(default=False)),
                 ('metadata', models.JSONField(blank=True, default=dict)),
                 ('request_config', models.JSONField(blank=True, default=dict)),
@@ -664,7 +664,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddConstraint(
             model_name='run',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('queue_position__isnull', False), ('status', 'queued')), models.Q(('queue_position', None), ('status__in', ['created', 'running', 'completed', 'failed', 'cancelled'])), _connector='OR'), name='run_status_is_known'),
+            constraint=models.CheckConstraint(condition=models.Q(models.Q(('queue_position__isnull', False), ('status', 'queued')), ('status__in', ['created', 'running', 'completed', 'failed', 'cancelled']), _connector='OR'), name='run_status_is_known'),
         ),
         migrations.AddConstraint(
             model_name='idempotencyrecord',

@@ -21,6 +21,10 @@ class RunQuerySet(OrganizationQuerySet["Run"]):
         """Return the runs that are executed or wait for a worker: one per conversation."""
         return self.filter(status__in=Run.ACTIVE)
 
+    def waiting(self) -> Self:
+        """Return the runs that wait for a worker."""
+        return self.filter(status=Run.Status.CREATED)
+
     def queued(self) -> Self:
         """Return the runs that wait for other turns of their conversations, in order."""
         return self.filter(status=Run.Status.QUEUED).order_by("queue_position")
@@ -68,7 +72,10 @@ class Run(OrganizationModel):
     status = models.CharField(max_length=9, choices=Status.choices, default=Status.CREATED)
     stop_reason = models.CharField(max_length=50, null=True, blank=True)  # noqa: DJ001
     queue_position = models.PositiveIntegerField(
-        null=True, blank=True, editable=False, help_text="Order of the queued runs, from 1."
+        null=True,
+        blank=True,
+        editable=False,
+        help_text="Its place in the queue of its conversation, from 1, also afterwards.",
     )
     background = models.BooleanField(default=False)
     metadata = models.JSONField(default=dict, blank=True)
@@ -132,10 +139,7 @@ class Run(OrganizationModel):
             ),
             models.CheckConstraint(
                 condition=Q(status="queued", queue_position__isnull=False)
-                | Q(
-                    status__in=["created", "running", "completed", "failed", "cancelled"],
-                    queue_position=None,
-                ),
+                | Q(status__in=["created", "running", "completed", "failed", "cancelled"]),
                 name="run_status_is_known",
             ),
         ]

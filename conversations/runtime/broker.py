@@ -18,6 +18,8 @@ from .listener import Listener
 
 # How often to poll for the events of a run that another process executes, in seconds.
 POLL_INTERVAL = 0.25
+# The same for a run that is queued behind another one, whose process wakes its followers.
+QUEUE_POLL_INTERVAL = 2.0
 # How long to wait for an event of a run of this process before reporting that it is idle.
 IDLE_INTERVAL = 5.0
 
@@ -159,7 +161,7 @@ class EventBroker:
         run_id = run.pk
         is_from_start = subscription is not None
         subscription = subscription or self.subscribe(run_id)
-        last, is_over = after, False
+        last, is_over, is_queued = after, False, False
         try:
             if not is_from_start:
                 # The subscription is older than this query, so that no event is missed.
@@ -167,18 +169,18 @@ class EventBroker:
                 for event in page.events:
                     yield event
                     last = event.seq
-                is_over = page.is_over
+                is_over, is_queued = page.is_over, page.is_queued
             while not is_over:
-                pending, is_over = await subscription.pending(self._timeout(run_id))
+                timeout = self._timeout(run_id, is_queued=is_queued)
+                pending, is_over = await subscription.pending(timeout)
                 events = [event for event in pending if event.seq > last]
                 # A process that ended the run may not know of events that another one stored.
                 has_gap = [event.seq for event in events] != [
                     *range(last + 1, last + 1 + len(events))
                 ]
                 if has_gap or (not events and (is_over or run_id not in self._local_runs)):
-                    events, is_over = await in_database_when_available(
-                        read_events, run_id, after=last
-                    )
+                    page = await in_database_when_available(read_events, run_id, after=last)
+                    events, is_over, is_queued = page
                 for event in events:
                     yield event
                     last = event.seq
@@ -190,12 +192,12 @@ class EventBroker:
         finally:
             subscription.close()
 
-    def _timeout(self, run_id: str) -> float:
+    def _timeout(self, run_id: str, *, is_queued: bool) -> float:
         if run_id in self._local_runs:
             return IDLE_INTERVAL
         if connection.vendor == "postgresql":
             self._start_listener()
-        return POLL_INTERVAL
+        return QUEUE_POLL_INTERVAL if is_queued else POLL_INTERVAL
 
     def _start_listener(self) -> None:
         with self._lock:

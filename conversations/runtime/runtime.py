@@ -1,10 +1,12 @@
 """The runtime of a process, and starting and cancelling turns with it."""
 
+import asyncio
 import os
 import threading
-import time
+from contextlib import aclosing
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
+from asgiref.sync import async_to_sync
 from django.apps import apps
 
 from ..conf import conf
@@ -12,8 +14,9 @@ from ..context import bind
 from ..domain.actor import Actor
 from ..domain.idempotency import RequestKey
 from ..domain.runs.finish import force_cancel, request_cancel
-from ..domain.runs.start import TurnRequest, start_run
-from ..models import Conversation, Run
+from ..domain.runs.request import TurnRequest
+from ..domain.runs.start import start_run
+from ..models import Conversation, OnBusy, Run
 from .broker import EventBroker, Subscription
 from .worker import CANCEL_TIMEOUT, Worker
 
@@ -59,6 +62,7 @@ class Runtime:
         by: Actor,
         request: TurnRequest,
         background: bool = False,
+        on_busy: OnBusy | str | None = None,
         otid: str | None = None,
         key: RequestKey | None = None,
         request_config: dict[str, Any] | None = None,
@@ -70,19 +74,22 @@ class Runtime:
         `run_worker` process. Arguments and exceptions are those of `start_run`.
         """
         worker = self.worker if conf.RUN_TURNS_IN_WEB else None
-        run, is_new = start_run(
+        run, is_new, interrupts = start_run(
             conversation,
             by=by,
             request=request,
             worker=worker.name if worker else None,
             background=background,
+            on_busy=on_busy,
             otid=otid,
             key=key,
             request_config=request_config,
             kind=kind,
         )
         bind(run=run.pk)
-        if not is_new or worker is None:
+        if interrupts and worker:
+            worker.cancel(interrupts)
+        if worker is None or not is_new or run.status != Run.Status.RUNNING:
             return StartedTurn(run, is_new, None)
         subscription = self.broker.subscribe(run.pk)
         worker.execute(run)
@@ -98,12 +105,15 @@ class Runtime:
             return
         if self._worker is not None:
             self._worker.cancel(run.pk)
-        deadline = time.monotonic() + CANCEL_TIMEOUT
-        while time.monotonic() < deadline:
-            if not Run.objects.active().filter(pk=run.pk).exists():
-                return
-            time.sleep(0.01)
-        force_cancel(run)
+        try:
+            async_to_sync(self._wait_until_over)(run, CANCEL_TIMEOUT)
+        except TimeoutError:
+            force_cancel(run)
+
+    async def _wait_until_over(self, run: Run, timeout: float) -> None:
+        async with asyncio.timeout(timeout), aclosing(self.broker.follow(run)) as events:
+            async for _ in events:
+                pass
 
     def drain(self, grace: float) -> None:
         """End active turns and streams within `grace` seconds; leave the rest to other workers."""

@@ -7,12 +7,14 @@ import secrets
 import socket
 import threading
 from collections import Counter
+from contextlib import suppress
 
 from django.db import close_old_connections
 
 from ..conf import conf
 from ..domain.runs.leases import claim_run, heartbeat, runs_to_cancel
-from ..domain.runs.recovery import recover_stalled_runs
+from ..domain.runs.notify import run_can_begin
+from ..domain.runs.recovery import begin_queued_runs, recover_stalled_runs, waiting_runs
 from ..llm.client import close_clients, prepare
 from ..models import Run
 from ..tenancy import act_for_all, acting_for_all
@@ -52,11 +54,14 @@ class Worker:
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._turns: dict[str, TurnLoop] = {}
         self._resumes_only = True
+        # Set when runs can be claimed.
+        self._claims = asyncio.Event()
         self._is_closing = False
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._run_loop, name="worker", daemon=True)
         self._thread.start()
         self._loop.call_soon_threadsafe(self._start_maintenance)
+        run_can_begin.connect(self._on_run_can_begin)
 
     def _run_loop(self) -> None:
         prepare()
@@ -65,6 +70,9 @@ class Worker:
 
     def _start_maintenance(self) -> None:
         self._maintenance = self._loop.create_task(self._maintenance_loop())
+
+    def _on_run_can_begin(self, **_: object) -> None:
+        self._loop.call_soon_threadsafe(self._claims.set)
 
     @property
     def active_runs(self) -> int:
@@ -116,6 +124,7 @@ class Worker:
 
     def close(self) -> None:
         """Stop the thread. Drain the worker before."""
+        run_can_begin.disconnect(self._on_run_can_begin)
         asyncio.run_coroutine_threadsafe(self._close(), self._loop).result()
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
@@ -152,13 +161,25 @@ class Worker:
                     next_sweep = self._loop.time() + interval
                     for run in await in_database(recover_stalled_runs):
                         logger.warning("%s: recovered from attempt %d", run.pk, run.attempts)
+                    await in_database(begin_queued_runs)
+                    if (waiting := await in_database(waiting_runs)).is_late:
+                        logger.warning(
+                            "%d runs waiting, no worker; the first for %.0f s",
+                            waiting.count,
+                            waiting.seconds,
+                        )
+                    self._claims.set()
+                if self._claims.is_set():
+                    self._claims.clear()
                     await self._claim_requeued()
             except Exception:
                 # Probably the database is not available. The loop must survive any error.
                 logger.exception("Maintenance failed; retrying")
                 # Other workers missed their heartbeats, too, and may send them first.
                 next_heartbeat, next_sweep = 0.0, self._loop.time() + 2 * interval
-            await asyncio.sleep(POLL_INTERVAL)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(POLL_INTERVAL):
+                    await self._claims.wait()
 
     async def _cancel_requested(self) -> None:
         with acting_for_all():
@@ -167,7 +188,8 @@ class Worker:
             self._cancel(run_id)
 
     async def _claim_requeued(self) -> None:
-        # The worker of a web process executes the process's turns and those of lost ones.
+        # The worker of a web process executes the process's turns, those of lost ones, and queued
+        # ones.
         while (
             self._resumes_only
             and conf.RUN_TURNS_IN_WEB

@@ -7,7 +7,8 @@ import pytest
 
 from conversations.domain.actor import Actor, Source
 from conversations.domain.integrity.check import find_breaches
-from conversations.domain.runs.start import TurnRequest, start_run
+from conversations.domain.runs.request import TurnRequest
+from conversations.domain.runs.start import start_run
 from conversations.domain.tools.definitions import BASE_TOOLS
 from conversations.models import Conversation, Run, RunEvent
 from conversations.runtime import turn_loop as turns
@@ -72,13 +73,13 @@ def test_cancel_before_task_starts(alice, conversation, model):
     """A turn can be cancelled while the event loop is busy with other turns."""
     worker = get_runtime().worker
     said = {"role": "user", "content": [{"type": "text", "text": "SAY hello"}]}
-    run, _ = start_run(
+    run = start_run(
         conversation,
         by=Actor(alice, Source.API),
         request=TurnRequest(input=[said]),
         worker=worker.name,
         kind="test",
-    )
+    ).run
     worker._loop.call_soon_threadsafe(time.sleep, 0.3)
     worker.execute(run)
 

@@ -402,7 +402,7 @@ def test_idle_stream_sends_pings(client_for, alice, conversation, monkeypatch):
 
 
 @pytest.mark.parametrize("background", [True, False])
-@pytest.mark.parametrize("path", ["messages", "messages/stream", "messages/async", "summarize"])
+@pytest.mark.parametrize("path", ["messages", "messages/stream", "summarize"])
 def test_agent_routes_conflict_with_active_run(
     client_for, alice, in_thread, running_run, model, path, background
 ):

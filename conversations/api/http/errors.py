@@ -19,14 +19,15 @@ from rest_framework.views import set_rollback
 
 from ...domain import errors
 from ...domain.errors import quoted
+from ...domain.idempotency import KeyInProgress
 from ...domain.memory.drift import MergeConflict, SharedMoved
-from ...domain.runs.leases import Busy
-from ...domain.runs.start import AwaitsClient
+from ...domain.runs.input import AwaitsClient
+from ...domain.runs.leases import Busy, QueueFull
 from ...models import Agent, ApiKey, Block, Conversation, Member, Message, Run, Step
 
 logger = logging.getLogger(__name__)
 
-# Seconds that a client waits before it repeats a request for which the database was not available.
+# Seconds that a client waits before it repeats a request that the server could not serve yet.
 RETRY_AFTER = 2
 
 
@@ -48,6 +49,7 @@ class Rendering(NamedTuple):
     status: int
     text: Callable[[Any], str] = str
     details: Callable[[Any], dict[str, Any]] = lambda error: {}
+    retry_after: int | None = None
 
 
 UNKNOWN_ID = {
@@ -148,6 +150,8 @@ RENDERINGS: dict[type[errors.DomainError], Rendering] = {
         },
     ),
     errors.InvalidValue: Rendering(422),
+    KeyInProgress: Rendering(409, retry_after=RETRY_AFTER),
+    QueueFull: Rendering(429, retry_after=RETRY_AFTER),
 }
 
 
@@ -196,7 +200,8 @@ def _domain_response(error: errors.DomainError) -> Response:
     rendering = RENDERINGS[kind]
     set_rollback()
     data = {"detail": rendering.text(error), **rendering.details(error)}
-    return Response(data, status=rendering.status)
+    headers = {"Retry-After": str(rendering.retry_after)} if rendering.retry_after else None
+    return Response(data, status=rendering.status, headers=headers)
 
 
 def flatten(detail: Any, path: str = "") -> str:

@@ -4,7 +4,7 @@ from typing import Any
 
 from django.db.models import Q
 
-from ...models import Message
+from ...models import Message, Run
 from .validation import Query
 
 # A queryset of ours: each model has its own chainable methods.
@@ -144,9 +144,11 @@ def matching_runs(rows: Rows, query: Query) -> Rows:
     )
     if query["agent_ids"]:
         rows = rows.filter(agent__in=query["agent_ids"])
-    if query["statuses"]:
-        rows = rows.filter(status__in=query["statuses"])
-    return rows.active() if query["active"] else rows
+    if statuses := query["statuses"]:
+        if Run.Status.CREATED in statuses:
+            statuses = [*statuses, Run.Status.QUEUED]
+        rows = rows.filter(status__in=statuses)
+    return rows.unfinished() if query["active"] else rows
 
 
 def matching_audit_events(rows: Rows, query: Query) -> Rows:

@@ -4,6 +4,7 @@ from typing import Any
 
 from rest_framework import serializers
 
+from ...models import OnBusy
 from ..shapes.agents import RELATIONS
 from .blocks import CreateBlockBody, without_nulls
 from .conversations import ModelSettings
@@ -45,7 +46,7 @@ class InitialMessage(Input):
 
 
 class AgentBody(Input):
-    """The fields of an agent. Null means absent, except for `description`."""
+    """The fields of an agent. Null means absent, except for those that it clears."""
 
     name = StrictString(**OPTIONAL, allow_blank=False, max_length=200)
     description = StrictString(**OPTIONAL)
@@ -53,6 +54,17 @@ class AgentBody(Input):
     model = StrictString(**OPTIONAL, max_length=200)
     model_settings = ModelSettings(**OPTIONAL)
     llm_config = LLMConfig(**OPTIONAL)
+    fallback_model = StrictString(
+        **OPTIONAL,
+        allow_blank=False,
+        max_length=200,
+        help_text="Replies while `model` fails. Null clears it.",
+    )
+    on_busy = StrictChoice(
+        OnBusy.values,
+        **OPTIONAL,
+        help_text="What becomes of messages to a busy conversation. Null clears it.",
+    )
     embedding = StrictString(**OPTIONAL, max_length=200)
     context_window_limit = StrictInteger(**OPTIONAL, min_value=1)
     timezone = StrictString(**OPTIONAL, max_length=64)
@@ -74,6 +86,7 @@ class AgentBody(Input):
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         fields = without_nulls(attrs)
+        fields |= {name: attrs[name] for name in ("fallback_model", "on_busy") if name in attrs}
         if "tool_rules" in fields:
             rules = fields.pop("tool_rules")
             names = [r.get("tool_name") for r in rules if r.get("type") == "requires_approval"]

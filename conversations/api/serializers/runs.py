@@ -1,6 +1,6 @@
 """Queries of runs and steps."""
 
-from ...models import Run
+from ..shapes.runs import WIRE_STATUSES
 from .fields import (
     Id,
     PageQuery,
@@ -20,7 +20,7 @@ class ListRunsQuery(PageQuery):
     agent_id = Id("agent", required=False)
     agent_ids = StrictList(child=Id("agent"), default=list)
     conversation_id = Id("conv", required=False)
-    statuses = StrictList(child=StrictChoice(Run.Status.values), default=list)
+    statuses = StrictList(child=StrictChoice(WIRE_STATUSES), default=list)
     active = StrictBoolean(default=False)
     background = StrictBoolean(required=False)
     stop_reason = StrictString(required=False)

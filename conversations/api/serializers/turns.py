@@ -4,8 +4,9 @@ from typing import Any
 
 from rest_framework import serializers
 
-from ...domain.runs.start import DEFAULT_MAX_STEPS, TurnRequest
+from ...domain.runs.request import DEFAULT_MAX_STEPS, TurnRequest
 from ...domain.turns.reply import MAX_REPLY_CALLS
+from ...models import OnBusy
 from ..shapes.messages import MESSAGE_TYPES
 from .fields import (
     OPTIONAL,
@@ -138,6 +139,13 @@ class SendBody(Input):
     streaming = StrictBoolean(**OPTIONAL)
     stream_tokens = StrictBoolean(default=False)
     background = StrictBoolean(default=False)
+    on_busy = StrictChoice(
+        OnBusy.values,
+        **OPTIONAL,
+        help_text="While the conversation has an active turn: `reject` (409), `queue` behind it, "
+        "or `interrupt` it and those queued. Default: the agent's, else `queue` for `background` "
+        "messages and `reject` for others.",
+    )
     include_pings = StrictBoolean(default=True)
     max_steps = StrictInteger(default=DEFAULT_MAX_STEPS, min_value=1, max_value=MAX_STEPS)
     override_model = StrictString(**OPTIONAL, allow_blank=False, max_length=200)

@@ -7,9 +7,9 @@ from pydantic import Field
 from typing_extensions import TypedDict
 
 from ...domain.tools import definitions as tools
-from ...models import Agent, ConversationMessage
+from ...models import Agent, ConversationMessage, OnBusy
 from .blocks import BlockJSON, block_json
-from .fields import EmptyList, JSONObject, attributes, constants
+from .fields import EmptyList, JSONObject, attributes, constants, one_of
 
 RELATIONS = [
     "agent.blocks",
@@ -100,6 +100,11 @@ class AgentAttributes(TypedDict):
     agent_type: str
     model: str
     model_settings: JSONObject | None
+    fallback_model: Annotated[str | None, Field(description="Replies while `model` fails.")]
+    on_busy: Annotated[
+        Annotated[str, one_of(OnBusy.values)] | None,
+        Field(description="What becomes of messages to a busy conversation."),
+    ]
     embedding: str | None
     isolated_labels: Annotated[
         list[str], Field(description="Labels that every new conversation isolates.")

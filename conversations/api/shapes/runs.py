@@ -9,6 +9,8 @@ from typing_extensions import TypedDict
 from ...models import Run, Step
 from .fields import EmptyList, JSONObject, constants, one_of
 
+WIRE_STATUSES = [status for status in Run.Status.values if status != Run.Status.QUEUED]
+
 
 class UnusedRunFields(TypedDict):
     """Fields of V1's run for features that this server does not have."""
@@ -31,7 +33,7 @@ class RunJSON(UnusedRunFields):
     """A run as the client's `Run` type reads it."""
 
     id: str
-    status: Annotated[str, one_of(Run.Status.values)]
+    status: Annotated[str, one_of(WIRE_STATUSES)]
     agent_id: str
     conversation_id: str
     background: bool
@@ -135,6 +137,11 @@ _UNUSED_OF_RUN = constants(UnusedRunFields)
 _UNUSED_OF_STEP = constants(UnusedStepFields)
 
 
+def status_json(run: Run) -> str:
+    """Return a run's status in V1's words: a queued one is `created`, too."""
+    return Run.Status.CREATED if run.status == Run.Status.QUEUED else run.status
+
+
 def run_json(run: Run) -> RunJSON:
     """Return the JSON of a run."""
     ended, metadata = run.completed_at, run.metadata
@@ -144,7 +151,7 @@ def run_json(run: Run) -> RunJSON:
         metadata = {**metadata, "error": error}
     return {
         "id": run.pk,
-        "status": run.status,
+        "status": status_json(run),
         "agent_id": run.agent_id,
         "conversation_id": run.conversation_id,
         "background": run.background,

@@ -10,7 +10,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from ...domain.errors import Conflict, InvalidArgument, NoActiveRuns, NotFound
-from ...domain.runs.start import TurnRequest
+from ...domain.runs.request import TurnRequest
 from ...domain.turns.steps import preview_request
 from ...llm.client import payload
 from ...models import Conversation, Run, Scope
@@ -84,6 +84,7 @@ def start_turn(
         request=turn_request(body),
         kind=kind,
         background=background or body["background"],
+        on_busy=body.get("on_busy"),
         otid=otids[0] if otids else None,
         key=request_key(request),
         request_config=config,
@@ -230,10 +231,10 @@ class CancelConversation(ApiView):
         response=dict[str, str],
     )
     def post(self, request: Request, conversation_id: str) -> HttpResponseBase:
-        """Cancel the active run of a conversation."""
+        """Cancel the active run of a conversation and those that are queued behind it."""
         query = read_query(request, ConversationAgentQuery)
         conversation = resolve_conversation(request, conversation_id, query.get("agent_id"))
-        return _cancel(conversation.runs.active(), NoActiveRuns(conversation))
+        return _cancel(conversation.runs.unfinished(), NoActiveRuns(conversation))
 
 
 class CancelAgent(ApiView):
@@ -245,13 +246,13 @@ class CancelAgent(ApiView):
         response=dict[str, str],
     )
     def post(self, request: Request, agent_id: str) -> HttpResponseBase:
-        """Cancel the given runs, or all active runs of an agent's conversations."""
+        """Cancel the given runs, or all active and queued ones of an agent's conversations."""
         body = read_body(request, CancelBody, required=False)
         agent = find(agents_of(request), agent_id)
-        active = runs_of(request).filter(agent=agent).active()
+        runs = runs_of(request).filter(agent=agent).unfinished()
         if body.get("run_ids"):
-            active = active.filter(pk__in=body["run_ids"])
-        return _cancel(active, NoActiveRuns(agent))
+            runs = runs.filter(pk__in=body["run_ids"])
+        return _cancel(runs, NoActiveRuns(agent))
 
 
 class CancelRun(ApiView):
@@ -264,13 +265,14 @@ class CancelRun(ApiView):
     def post(self, request: Request, run_id: str) -> HttpResponseBase:
         """Cancel a run."""
         run = find(runs_of(request), run_id)
-        active = [run] if run.status in Run.ACTIVE else []
-        return _cancel(active, Conflict(f"Run '{run_id}' is {run.status} and can't be cancelled"))
+        runs = [run] if run.status in Run.UNFINISHED else []
+        return _cancel(runs, Conflict(f"Run '{run_id}' is {run.status} and can't be cancelled"))
 
 
-def _cancel(active: Iterable[Run], error: Conflict) -> Response:
+def _cancel(unfinished: Iterable[Run], error: Conflict) -> Response:
     """Cancel these runs; raise `error` if there are none."""
-    runs = list(active)
+    # Queued ones first, or the end of an active one lets the next begin.
+    runs = sorted(unfinished, key=lambda run: run.status != Run.Status.QUEUED)
     if not runs:
         raise error
     for run in runs:

@@ -43,6 +43,8 @@ class AgentFields(TypedDict, total=False):
     agent_type: str
     model: str
     model_settings: dict[str, Any] | None
+    fallback_model: str | None
+    on_busy: str | None
     embedding: str | None
     context_window_limit: int
     timezone: str
@@ -233,8 +235,9 @@ def _set_policy(agent: Agent, labels: list[str]) -> None:
 
 def _check(fields: AgentFields) -> None:
     """Raise unless a caller may set these values."""
-    if "model" in fields:
-        check_model_handle(fields["model"])
+    for handle in (fields.get("model"), fields.get("fallback_model")):
+        if handle is not None:
+            check_model_handle(handle)
     check_agent(fields)
 
 

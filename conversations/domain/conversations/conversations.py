@@ -137,10 +137,12 @@ def clear_conversation(conversation: Conversation, *, by: Actor) -> Conversation
     `restore_conversation` restores it, with copies of the isolated blocks, until `purge` removes
     it. Raises Busy during a turn.
     """
+    if unfinished := conversation.runs.unfinished().first():
+        raise Busy(unfinished.pk)
     runs = list(conversation.runs.select_for_update(no_key=True).order_by("pk"))
     conversation = _lock(conversation)
-    if active := conversation.runs.active().first():
-        raise Busy(active.pk)
+    if unfinished := conversation.runs.unfinished().first():
+        raise Busy(unfinished.pk)
     past = Conversation.objects.create(
         organization_id=conversation.organization_id,
         agent=conversation.agent,

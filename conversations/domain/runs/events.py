@@ -223,21 +223,23 @@ class RunLost(Exception):
 
 
 class EventPage(NamedTuple):
-    """Stored events in order, and whether the run stores no more after them."""
+    """Stored events in order, whether the run stores no more after them, or has not begun."""
 
     events: list[NumberedEvent]
     is_over: bool
+    is_queued: bool
 
 
 def stored_events(run_id: str, *, after: int = 0) -> EventPage:
     """Return the stored events of a run with numbers beyond `after`."""
     # In this order: if the run is over now, all its events are visible to the next query.
-    is_over = not Run.objects.active().filter(pk=run_id).exists()
+    status = Run.objects.filter(pk=run_id).values_list("status", flat=True).first()
     rows = RunEvent.objects.filter(run=run_id, seq__gt=after).order_by("seq")
     events = [
         NumberedEvent(run_id, seq, from_json(data)) for seq, data in rows.values_list("seq", "data")
     ]
-    return EventPage(events, is_over)
+    is_over = status not in Run.UNFINISHED
+    return EventPage(events, is_over, is_queued=status == Run.Status.QUEUED)
 
 
 def insert_events(events: Iterable[NumberedEvent]) -> None:

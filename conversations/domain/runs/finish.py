@@ -27,6 +27,7 @@ from .events import (
 )
 from .leases import lock_run
 from .notify import notify
+from .queue import lock_queue, make_claimable, store_queued_input
 
 Role = Message.Role
 SECOND = timedelta(seconds=1)
@@ -63,6 +64,7 @@ CANCELLED = Outcome(Run.Status.CANCELLED, "cancelled")
 def finish_run(run: Run, outcome: Outcome) -> list[Event]:
     """Finish a run whose row is locked; return its last events, which the caller stores."""
     now = timezone.now()
+    was_active = run.status in Run.ACTIVE
     run.status, run.stop_reason = outcome.status, outcome.stop_reason
     run.error = f"{outcome.error} {outcome.detail}".strip()
     run.error_type = outcome.error_type
@@ -77,9 +79,29 @@ def finish_run(run: Run, outcome: Outcome) -> list[Event]:
         run.idempotency_records.all().delete()
     run.save(update_fields=FINISHED_FIELDS)
     send_on_commit(run_finished, Run, run=run)
+    # This locks the conversation with its queue.
     Conversation.objects.filter(pk=run.conversation_id).update(last_run_completed_at=now)
     transaction.on_commit(partial(_note_completion, run.agent_id, now))
+    if was_active:
+        begin_next(run.conversation_id)
     return outcome.events(run.usage)
+
+
+def begin_next(conversation_id: str) -> None:
+    """Let the next queued run of a conversation begin, if there is one.
+
+    Runs that a later one interrupts are cancelled, after their messages are stored; in a deleted
+    conversation, all are. The caller holds the lock of the queue, and no run is active.
+    """
+    related = ("conversation__agent", "created_by")
+    for run in Run.objects.filter(conversation=conversation_id).queued().select_related(*related):
+        is_live = not (run.conversation.deleted_at or run.conversation.agent.deleted_at)
+        if is_live and not store_queued_input(run):
+            return
+        if is_live and not run.cancel_requested_at:
+            make_claimable(run)
+            return
+        finish_and_append(run, CANCELLED)
 
 
 FINISHED_FIELDS = [
@@ -114,12 +136,28 @@ def end_run(run: Run, outcome: Outcome, *, worker: str) -> list[NumberedEvent]:
     return finish_and_append(lock_run(run, worker), outcome)
 
 
-@transaction.atomic
 def request_cancel(run: Run) -> bool:
     """Ask a run's worker to cancel it; return True if the run is over already.
 
-    A run that no worker has claimed is cancelled at once.
+    A run that no worker has claimed is cancelled at once. The messages of a queued one are not
+    stored.
     """
+    return _cancel_queued(run) or _request_cancel(run)
+
+
+@transaction.atomic
+def _cancel_queued(run: Run) -> bool:
+    """Cancel a run if it is queued; return whether it was."""
+    if not Run.objects.queued().filter(pk=run.pk).exists():
+        return False
+    lock_queue(run.conversation_id)
+    if queued := Run.objects.queued().get_or_none(pk=run.pk):
+        finish_and_append(queued, CANCELLED)
+    return queued is not None
+
+
+@transaction.atomic
+def _request_cancel(run: Run) -> bool:
     locked = Run.objects.select_for_update(no_key=True).active().get_or_none(pk=run.pk)
     if locked is None:
         return True

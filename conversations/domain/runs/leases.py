@@ -9,13 +9,13 @@ lock and checks that it still owns the run.
 from collections.abc import Collection
 
 from django.db import transaction
-from django.db.models import Count, F, Window
+from django.db.models import Count, F, Q, Window
 from django.db.models.functions import Coalesce, Now, RowNumber
 
 from ...models import ConversationMessage, Run
 from ...models.messages import ConversationMessageQuerySet
 from ...models.runs import RunQuerySet
-from ..errors import Conflict
+from ..errors import Conflict, DomainError
 from .events import RunLost
 
 # How many runs of one organization a worker tries to claim while others do the same.
@@ -28,6 +28,16 @@ class Busy(Conflict):
     def __init__(self, run_id: str):
         self.run_id = run_id
         super().__init__(f"Run '{run_id}' of this conversation is still active")
+
+
+class QueueFull(DomainError):
+    """As many turns as allowed wait for the active one."""
+
+    def __init__(self, conversation_id: str, length: int):
+        super().__init__(
+            f"{length} messages wait in conversation '{conversation_id}', which is the maximum; "
+            "try again later"
+        )
 
 
 def claim_run(
@@ -47,9 +57,11 @@ def claim_run(
         besides: Ids of runs to leave to others: a worker that lost a run may still be executing
             its earlier attempt.
         full: Ids of organizations whose runs to leave to others.
-        resumes_only: Claim only runs that another worker has begun.
+        resumes_only: Claim only runs that another worker has begun, or that were queued.
     """
-    waiting = Run.objects.filter(status=Run.Status.CREATED, attempts__gte=int(resumes_only))
+    waiting = Run.objects.waiting()
+    if resumes_only:
+        waiting = waiting.filter(Q(attempts__gt=0) | Q(queue_position__isnull=False))
     for run_id in _in_fair_order(waiting.exclude(pk__in=besides).exclude(organization__in=full)):
         claimed = waiting.filter(pk=run_id).update(
             status=Run.Status.RUNNING,
@@ -107,7 +119,7 @@ def lock_run(run: Run, worker: str) -> Run:
 def delete_run(run: Run) -> None:
     """Delete the record of a finished turn with its steps and events; its messages stay."""
     locked = Run.objects.select_for_update(no_key=True).get_or_none(pk=run.pk)
-    if locked is not None and locked.status in Run.ACTIVE:
+    if locked is not None and locked.status in Run.UNFINISHED:
         raise Conflict(f"Run '{run.pk}' is {locked.status}; cancel it first")
     if locked is not None:
         locked.delete()

@@ -5,10 +5,17 @@ only a hint: the receiver reads the rows, and polls them as well. SQLite has no 
 """
 
 from collections.abc import Iterable
+from functools import partial
 
-from django.db import connection
+from django.db import connection, transaction
+from django.dispatch import Signal
+
+from ...models import Run
 
 CHANNEL = "conversations_runs"
+
+# For the worker of this process: a queued run of some conversation can be claimed.
+run_can_begin = Signal()
 
 
 def notify(run_ids: Iterable[str]) -> None:
@@ -18,3 +25,9 @@ def notify(run_ids: Iterable[str]) -> None:
             cursor.execute(
                 "SELECT pg_notify(%s, id) FROM unnest(%s::text[]) AS id", [CHANNEL, list(run_ids)]
             )
+
+
+def notify_worker(run_id: str) -> None:
+    """Tell workers, those of other processes included, that a queued run can be claimed."""
+    notify([run_id])
+    transaction.on_commit(partial(run_can_begin.send_robust, Run))

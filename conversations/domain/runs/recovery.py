@@ -1,14 +1,20 @@
 """What happens to a run whose worker is lost, or that no worker claims."""
 
+from dataclasses import dataclass
+
 from django.db import transaction
+from django.db.models import Count, Exists, Min, OuterRef
 from django.db.models.functions import Now
+from django.utils import timezone
 
 from ...conf import conf
 from ...models import Conversation, Run
+from ..batches import BATCH_SIZE
 from .events import ResumeEvent, append_events
-from .finish import CANCELLED, Outcome, finish_and_append
+from .finish import CANCELLED, Outcome, begin_next, finish_and_append
 from .leases import lock_run
 from .notify import notify
+from .queue import lock_queue
 
 
 def worker_lost(run: Run) -> Outcome:
@@ -53,6 +59,42 @@ def recover_stalled_runs() -> list[Run]:
     for run in stalled:
         recover_if_stalled(run)
     return stalled
+
+
+def begin_queued_runs() -> None:
+    """Let the next queued run begin in each conversation without an active one.
+
+    The end of an active run does so. This is for what it could not do: the conversation awaited the
+    client, or was deleted.
+    """
+    active = Run.objects.active().filter(conversation=OuterRef("conversation"))
+    idle = Run.objects.queued().filter(~Exists(active)).order_by("conversation")
+    for conversation_id in idle.values_list("conversation", flat=True).distinct()[:BATCH_SIZE]:
+        with transaction.atomic():
+            lock_queue(conversation_id)
+            if not Run.objects.active().filter(conversation=conversation_id).exists():
+                begin_next(conversation_id)
+
+
+@dataclass(frozen=True)
+class WaitingRuns:
+    """How many runs wait for a worker, and for how long the first of them, in seconds."""
+
+    count: int
+    seconds: float
+
+    @property
+    def is_late(self) -> bool:
+        """Whether a worker should have claimed the first one by now."""
+        return self.seconds > conf.STALLED_RUN_TIMEOUT
+
+
+def waiting_runs() -> WaitingRuns:
+    """Count the runs that wait for a worker. One query."""
+    found = Run.objects.waiting().aggregate(count=Count("pk"), since=Min("queued_at"))
+    since = found["since"]
+    seconds = (timezone.now() - since).total_seconds() if since else 0.0
+    return WaitingRuns(found["count"], max(0.0, seconds))
 
 
 @transaction.atomic

@@ -7,7 +7,7 @@ from typing import Any
 from ...llm.requests import ModelRequest
 from ...llm.tokens import count_tokens
 from ...models import Conversation, Message
-from ..runs.start import TurnRequest
+from ..runs.request import TurnRequest
 from ..tools.definitions import client_tool_definition, tool_definitions
 
 Role = Message.Role

@@ -24,8 +24,9 @@ from ..memory.prompt import BlockSeen, blocks_seen, is_stale, recompile
 from ..model_handles import check_model_handle
 from ..runs.events import Event, EventSequence, NumberedEvent, insert_events
 from ..runs.finish import Outcome, finish_run
+from ..runs.input import calls_awaiting_client, check_answers
 from ..runs.leases import lock_run
-from ..runs.start import TurnRequest, calls_awaiting_client, check_answers
+from ..runs.request import TurnRequest
 from ..tools.execution import ToolResult, call_tool, lock_named_blocks
 from .context_window import context_window
 from .messages import assistant_message, result_event, result_message

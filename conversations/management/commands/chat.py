@@ -20,7 +20,8 @@ from conversations.domain.runs.events import (
     ToolCallEvent,
     ToolReturnEvent,
 )
-from conversations.domain.runs.start import TurnRequest, calls_awaiting_client
+from conversations.domain.runs.input import calls_awaiting_client
+from conversations.domain.runs.request import TurnRequest
 from conversations.ids import is_id
 from conversations.models import Agent, Conversation
 from conversations.runtime.broker import Pause

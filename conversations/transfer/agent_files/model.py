@@ -5,7 +5,7 @@ not written there. Ids are those of the file and mean nothing outside it.
 """
 
 from collections.abc import Iterable, Mapping
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
     AfterValidator,
@@ -305,6 +305,8 @@ class AgentDetails(FileModel):
     agent_id: str
     isolated_labels: Array[str] = []
     model_settings: Object | None = None
+    fallback_model: Name | None = None
+    on_busy: Literal["reject", "queue", "interrupt"] | None = None
     created_at: Time | None = None
 
 

@@ -220,6 +220,8 @@ def _parse_details(file: AgentFile, document: ExtendedDocument) -> None:
         _check_all(labels, details.isolated_labels, f"{path}.isolated_labels", what)
         agent.fields["isolated_labels"] = details.isolated_labels
         agent.fields["model_settings"] = details.model_settings
+        agent.fields["fallback_model"] = details.fallback_model
+        agent.fields["on_busy"] = details.on_busy
         agent.created_at = details.created_at
     for index, block_details in enumerate(document.block_details):
         path = f"block_details.{index}"
