@@ -15,9 +15,8 @@ RUN python manage.py collectstatic --noinput \
 USER app
 EXPOSE 8283
 HEALTHCHECK --interval=10s --timeout=3s --start-period=10s CMD ["python", "-c", \
-    "import urllib.request as r; r.urlopen('http://127.0.0.1:8283/v1/ready/', timeout=2)"]
+    "import urllib.request as r; r.urlopen('http://127.0.0.1:8283/v1/health/', timeout=2)"]
 
 # One process; the orchestrator runs as many containers as it needs.
 # Turns and streams end within 25 s, or another container resumes them.
-CMD ["uvicorn", "project.asgi:application", "--host", "0.0.0.0", "--port", "8283", \
-    "--timeout-graceful-shutdown", "25"]
+CMD ["python", "-m", "project.server", "--host", "0.0.0.0", "--port", "8283"]

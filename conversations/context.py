@@ -42,6 +42,11 @@ def current() -> Context:
     return _context.get()
 
 
+def begin(*, request_id: str, address: str) -> None:
+    """Begin the context of a request, in a task of its own."""
+    _context.set(Context(request_id, address))
+
+
 def bind(**ids: str) -> None:
     """Add to the context until the request or task ends."""
     _context.set(replace(_context.get(), **ids))

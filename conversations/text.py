@@ -65,3 +65,8 @@ def _walk(document: Any) -> Iterator[tuple[tuple[str | int, ...], Any]]:
                 waiting.append(((*path, key), item))
         elif isinstance(value, list):
             waiting += [((*path, index), item) for index, item in enumerate(value)]
+
+
+def first_line(error: BaseException) -> str:
+    """Return the first line of an error: the next ones of a database's quote the statement."""
+    return str(error).strip().partition("\n")[0]

@@ -8,14 +8,15 @@ Organizations share the WEB_THREADS fairly.
 """
 
 import asyncio
+import logging
 import os
 import signal
-import tempfile
 import threading
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, suppress
 from functools import partial
+from io import BytesIO
 from types import FrameType
 from typing import IO, Any, TypeVar
 
@@ -30,32 +31,52 @@ from django.conf import settings  # noqa: E402
 from django.core import signals  # noqa: E402
 from django.core.exceptions import RequestAborted  # noqa: E402
 from django.core.handlers.asgi import ASGIHandler, get_script_prefix  # noqa: E402
-from django.db import close_old_connections  # noqa: E402
+from django.db import DatabaseError, close_old_connections  # noqa: E402
 from django.http import JsonResponse, StreamingHttpResponse  # noqa: E402
 from django.http.response import HttpResponseBase  # noqa: E402
 from django.urls import set_script_prefix  # noqa: E402
 
+from conversations.api.http.errors import RETRY_AFTER, UNAVAILABLE  # noqa: E402
 from conversations.api.run_response import WAITING  # noqa: E402
 from conversations.conf import conf  # noqa: E402
+from conversations.context import begin, request_id_of  # noqa: E402
 from conversations.runtime.fair_slots import FairSlots  # noqa: E402
 from conversations.runtime.runtime import close_runtime, get_runtime  # noqa: E402
-from conversations.transfer.agent_files.parse import MAX_BYTES  # noqa: E402
+from conversations.text import first_line  # noqa: E402
 from project.database import connection_error  # noqa: E402
-from project.fairness import Tenants, authenticated_tenant  # noqa: E402
+from project.fairness import (  # noqa: E402
+    Tenants,
+    authenticated_tenant,
+    tenant_of_credentials,
+)
+from project.intake import (  # noqa: E402
+    API_PATHS,
+    MAX_ANONYMOUS_BODY_SIZE,
+    MAX_BODY_SIZE,
+    BodyReader,
+    Message,
+    Receive,
+    Refused,
+    Scope,
+    Send,
+    check_headers,
+    declared_size,
+    header,
+    path_of,
+)
+from project.logs import AccessLog  # noqa: E402
+from project.probes import Probes  # noqa: E402
 
 T = TypeVar("T")
-Scope = dict[str, Any]
-Message = Mapping[str, Any]
-Receive = Callable[[], Awaitable[Message]]
-Send = Callable[[Message], Awaitable[None]]
 
-# The part of a body that is read, in bytes. The largest upload is an agent file.
-MAX_BODY_SIZE = MAX_BYTES + 2**20
 # How many requests may wait for whole turns beside the WEB_THREADS busy ones.
 MAX_WAITING = 1000
 # How many requests of one tenant may wait for one of the WEB_THREADS.
 MAX_QUEUED = 1000
 TENANT = "project.tenant"
+
+
+logger = logging.getLogger(__name__)
 
 
 class Handler(ASGIHandler):
@@ -69,33 +90,66 @@ class Handler(ASGIHandler):
         self._slots = FairSlots(settings.WEB_THREADS)
         self._tenants = Tenants()
         self._waiting = 0
+        self._bodies = BodyReader()
+        self._probes = Probes()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        with suppress(RequestAborted):
-            body = await self.read_body(receive)
-            if not any(name == b"content-length" for name, _ in scope["headers"]):
-                # Django and DRF take a body without a length, sent in chunks, for an empty one.
-                length = str(body.seek(0, os.SEEK_END)).encode()
-                scope["headers"] = [*scope["headers"], (b"content-length", length)]
-                body.seek(0)
-            response = await self._serve(scope, receive, send, body)
+        address = (scope.get("client") or ("",))[0]
+        given = (header(scope, b"x-request-id") or b"").decode("latin1")
+        begin(request_id=request_id_of(given), address=address)
+        access = AccessLog(scope, send)
+        with access, suppress(RequestAborted):
+            try:
+                check_headers(scope)
+                if await self._probes.respond(scope, access.send):
+                    return
+                body = await self._receive_body(scope, receive)
+                response = await self._serve(scope, receive, access.send, body)
+            except Refused as refusal:
+                await refusal.send(access.send)
+                return
             if not response.streaming:
-                await self.send_response(response, send)
+                await self.send_response(response, access.send)
             elif not response.closed:
-                await self._send_stream(response, receive, send)
+                await self._send_stream(response, receive, access.send)
 
-    async def read_body(self, receive: Receive) -> IO[bytes]:
-        """Read the body, of an oversized one just enough to recognize it."""
-        body = tempfile.SpooledTemporaryFile(max_size=settings.FILE_UPLOAD_MAX_MEMORY_SIZE)  # noqa: SIM115
-        more = True
-        while more and body.tell() <= MAX_BODY_SIZE:
-            message = await receive()
-            if message["type"] == "http.disconnect":
-                raise RequestAborted
-            body.write(message.get("body", b""))
-            more = message.get("more_body", False)
-        body.seek(0)
+    async def _receive_body(self, scope: Scope, receive: Receive) -> IO[bytes]:
+        """Receive the body of a client that may send one; leave that of others unread.
+
+        A request to the API without a valid key reaches Django with no body: it gets its 401.
+        """
+        # Django's and DRF's views of the request: a body in chunks has no length.
+        size = declared_size(scope)
+        is_api = path_of(scope).startswith(API_PATHS)
+        is_known = size == 0 or self._tenants.is_known(scope)
+        if not is_known and (is_api or (size or 0) > MAX_ANONYMOUS_BODY_SIZE):
+            is_known = await self._authenticate(scope)
+            if is_api and not is_known:
+                return BytesIO()
+        maximum = MAX_BODY_SIZE if is_known else MAX_ANONYMOUS_BODY_SIZE
+        if size is not None and size > maximum:
+            raise Refused(413, f"body: expected at most {maximum} bytes")
+        body = await self._bodies.read(receive, maximum=maximum)
+        if size is None:
+            # Django and DRF take a body without a length, sent in chunks, for an empty one.
+            length = str(body.seek(0, os.SEEK_END)).encode()
+            scope["headers"] = [*scope["headers"], (b"content-length", length)]
+            body.seek(0)
         return body
+
+    async def _authenticate(self, scope: Scope) -> bool:
+        """Find out on a thread whether a request has valid credentials, and remember whose."""
+        tenant = self._tenants.of(scope)
+        await self._slots.acquire(tenant)
+        try:
+            found = await self._in_thread(_call_in_database, tenant_of_credentials, scope)
+        except DatabaseError as error:
+            logger.error("The database failed: %s", first_line(error))
+            raise Refused(503, UNAVAILABLE, (b"retry-after", str(RETRY_AFTER).encode())) from None
+        finally:
+            self._slots.release(tenant)
+        self._tenants.learn(scope, found)
+        return found is not None
 
     async def _serve(
         self, scope: Scope, receive: Receive, send: Send, body: IO[bytes]
@@ -199,6 +253,13 @@ class Handler(ASGIHandler):
             sending.cancel()
             await asyncio.wait([sending])
             await self._in_thread(response.close)
+
+
+def _call_in_database(function: Callable[..., T], *args: Any) -> T:
+    try:
+        return function(*args)
+    finally:
+        close_old_connections()
 
 
 def _too_many_requests() -> HttpResponseBase:

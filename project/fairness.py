@@ -1,9 +1,14 @@
 """Which tenant a request belongs to, before Django has authenticated it."""
 
 import hashlib
+from importlib import import_module
 from typing import Any
 
-from django.http import HttpRequest
+from django.conf import settings
+from django.contrib.auth import get_user
+from django.http import HttpRequest, parse_cookie
+
+from conversations.api.auth import find_key
 
 # How many credentials a process remembers.
 MAX_CREDENTIALS = 10_000
@@ -31,6 +36,24 @@ class Tenants:
             self._known[credential] = tenant
         if len(self._known) > MAX_CREDENTIALS:
             del self._known[next(iter(self._known))]
+
+    def is_known(self, scope: dict[str, Any]) -> bool:
+        """Return whether a request has credentials that were authenticated before."""
+        return _credential(scope) in self._known
+
+
+def tenant_of_credentials(scope: dict[str, Any]) -> str | None:
+    """Return whom the key or the session cookie of a request authenticates. Reads the database."""
+    headers = dict(scope["headers"])
+    if authorization := headers.get(b"authorization"):
+        key = find_key(authorization.decode("latin1"))
+        return f"organization {key.organization_id}" if key else None
+    cookies = parse_cookie(headers.get(b"cookie", b"").decode("latin1"))
+    request = HttpRequest()
+    store = import_module(settings.SESSION_ENGINE).SessionStore
+    request.session = store(cookies.get(settings.SESSION_COOKIE_NAME))
+    user = get_user(request)
+    return f"user {user.pk}" if user.is_authenticated else None
 
 
 def authenticated_tenant(request: HttpRequest) -> str | None:

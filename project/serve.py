@@ -1,8 +1,8 @@
 """Serve the demo on 127.0.0.1: `make run`, or `python -m project.serve`.
 
 Binds the port, migrates the database, fills the demo organization, prints a first user and API
-key, and serves. When nothing has changed, this takes one start of Django. For production, run
-uvicorn directly (docs/deploying.md).
+key, and serves. When nothing has changed, this takes one start of Django. In production, use
+`python -m project.server` (docs/deploying.md).
 """
 
 import fcntl
@@ -22,15 +22,13 @@ def main() -> None:
     listener = bind(os.environ.get("PORT", "8283"))
     os.environ["PORT"] = str(listener.getsockname()[1])
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "project.settings")
+    os.environ.setdefault("LOG_LEVEL", "WARNING")
     with one_at_a_time():
         prepare()
-    import uvicorn  # noqa: PLC0415 (the lines above should print before this half second)
+    from project.server import serve  # noqa: PLC0415 (uses the settings)
 
     print(f"Serving   http://{HOST}:{os.environ['PORT']} (Ctrl-C stops)", flush=True)
-    config = uvicorn.Config(
-        "project.asgi:application", log_level="warning", timeout_graceful_shutdown=25
-    )
-    uvicorn.Server(config).run(sockets=[listener])
+    serve(listener=listener)
 
 
 def bind(port: str) -> socket.socket:

@@ -53,6 +53,13 @@ SESSION_COOKIE_AGE = env.integer("SESSION_MAX_AGE", 604_800)
 
 DEBUG = env.boolean("DEBUG", default=False)
 WEB_THREADS = env.integer("WEB_THREADS", 8)
+# Of clients, per process; in seconds. docs/deploying.md describes all limits.
+HEADER_TIMEOUT = env.seconds("HEADER_TIMEOUT", 10.0)
+BODY_TIMEOUT = env.seconds("BODY_TIMEOUT", 30.0)
+WRITE_TIMEOUT = env.seconds("WRITE_TIMEOUT", 60.0)
+KEEP_ALIVE_TIMEOUT = env.integer("KEEP_ALIVE_TIMEOUT", 75)
+MAX_CONNECTIONS = env.integer("MAX_CONNECTIONS", 1000)
+MAX_CONNECTIONS_PER_ADDRESS = env.integer("MAX_CONNECTIONS_PER_ADDRESS", 200)
 LOG_LEVEL = env.choice("LOG_LEVEL", "INFO", ["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"])
 
 # conversations/conf.py describes the keys.
@@ -225,6 +232,8 @@ LOGGING = {
     "root": {"handlers": ["stderr"], "level": LOG_LEVEL},
     "loggers": {
         "django": {"level": LOG_LEVEL, "propagate": True, "handlers": []},
+        # project.requests logs them.
+        "uvicorn.access": {"level": "WARNING"},
         # Its line for each model call repeats what runs record.
         "httpx2": {"level": "WARNING"},
         # project.logins writes one line for what axes writes several.

@@ -21,21 +21,24 @@ from .schema import scope_of
 BEARER = re.compile(r"(?i:bearer) +(?P<secret>(?P<prefix>ic-[0-9a-f]{12})-[A-Za-z0-9_-]{43}) *")
 
 
+def find_key(authorization: str) -> ApiKey | None:
+    """Return the usable key that the header `Authorization` holds, with its member and user."""
+    bearer = BEARER.fullmatch(authorization)
+    if bearer is None:
+        return None
+    with finding_key(bearer["prefix"]):
+        key = ApiKey.objects.select_related("member__user").get_or_none(prefix=bearer["prefix"])
+    if key is None or not hmac.compare_digest(key.digest, ApiKey.digest_of(bearer["secret"])):
+        return None
+    return key if key.is_usable else None
+
+
 class ApiKeyAuthentication(BaseAuthentication):
     """Set `request.user` to the member and `request.auth` to the key, or respond with 401."""
 
     def authenticate(self, request: Request) -> tuple[Any, Any]:
-        bearer = BEARER.fullmatch(request.headers.get("Authorization", ""))
-        if bearer is None:
-            raise AuthenticationFailed("Unauthorized")
-        secret, prefix = bearer["secret"], bearer["prefix"]
-        with finding_key(prefix):
-            key = ApiKey.objects.select_related("member__user").get_or_none(prefix=prefix)
-        if (
-            key is None
-            or not hmac.compare_digest(key.digest, ApiKey.digest_of(secret))
-            or not key.is_usable
-        ):
+        key = find_key(request.headers.get("Authorization", ""))
+        if key is None:
             raise AuthenticationFailed("Unauthorized")
         bind(organization=key.organization_id)
         self._check_user_header(request, key)

@@ -1,15 +1,40 @@
 import pytest
+from django.db import connection
+from django.db.migrations.recorder import MigrationRecorder
 
 from conversations import __version__
 
 from ..factories import make_agent, make_conversation
 
 
-@pytest.mark.parametrize("path", ["health", "health/", "ready", "ready/"])
-def test_health_and_ready_report_ok(client, db, path):
+@pytest.mark.parametrize("path", ["health", "health/"])
+def test_health_reports_ok(client, path):
     replies = [client.get(f"/{base}/{path}") for base in ("v1", "latest")]
 
     assert [reply.json() for reply in replies] == [{"version": __version__, "status": "ok"}] * 2
+
+
+@pytest.mark.parametrize("path", ["ready", "ready/"])
+def test_ready_reports_each_check(client, db, is_postgres, path):
+    reply = client.get(f"/v1/{path}")
+
+    checks = ["database", "migrations"] if is_postgres else ["database", "migrations", "disk"]
+    assert reply.status_code == 200
+    assert reply.json() == {
+        "version": __version__,
+        "status": "ok",
+        "checks": dict.fromkeys(checks, "ok"),
+    }
+
+
+def test_ready_names_the_check_that_fails(client, db):
+    MigrationRecorder(connection).record_unapplied("conversations", "0001_initial")
+
+    reply = client.get("/v1/ready/")
+
+    assert (reply.status_code, reply.json()["status"]) == (503, "unavailable")
+    assert reply.json()["checks"]["database"] == "ok"
+    assert reply.json()["checks"]["migrations"].startswith("1 to apply")
 
 
 def test_models_without_provider(client_for, alice):

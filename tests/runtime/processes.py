@@ -77,7 +77,7 @@ def process(*arguments: str, variables: dict[str, str], ready: str):
 @contextmanager
 def web_server(model, **variables: str):
     """Yield (process, url)."""
-    command = ("-m", "uvicorn", "project.asgi:application", "--port", "0")
+    command = ("-m", "project.server", "--port", "0")
     with process(
         *command, variables=environment(model, **variables), ready="running on"
     ) as running:

@@ -1,4 +1,4 @@
-"""Run a server as an operator does: a migrated database and uvicorn."""
+"""Run a server as an operator does: on a migrated database."""
 
 import json
 import os
@@ -22,10 +22,11 @@ RUNNING = re.compile(r"Uvicorn running on (http://127\.0\.0\.1:\d+)")
 
 
 class Server:
-    """A running server: its URL, its log, and a method to create rows in its database."""
+    """A running server: its URL, process and log, and a method to create rows in its database."""
 
-    def __init__(self, url: str, log: Path, environment: dict[str, str]):
+    def __init__(self, url: str, pid: int, log: Path, environment: dict[str, str]):
         self.url = url
+        self.pid = pid
         self.log = log
         self.environment = environment
 
@@ -54,14 +55,14 @@ def live_server(**variables: str) -> Iterator[Server]:
         with log.open("wb") as output:
             process = subprocess.Popen(
                 # With port 0, the system assigns a free port.
-                [sys.executable, "-m", "uvicorn", "project.asgi:application", "--port", "0"],
+                [sys.executable, "-m", "project.server", "--port", "0"],
                 cwd=ROOT,
                 env=environment,
                 stdout=output,
                 stderr=output,
             )
         try:
-            yield Server(_wait_until_running(process, log), log, environment)
+            yield Server(_wait_until_running(process, log), process.pid, log, environment)
         finally:
             process.terminate()
             try:

@@ -24,11 +24,13 @@ from ...domain.memory.drift import MergeConflict, SharedMoved
 from ...domain.runs.input import AwaitsClient
 from ...domain.runs.leases import Busy, QueueFull
 from ...models import Agent, ApiKey, Block, Conversation, Member, Message, Run, Step
+from ...text import first_line
 
 logger = logging.getLogger(__name__)
 
 # Seconds that a client waits before it repeats a request that the server could not serve yet.
 RETRY_AFTER = 2
+UNAVAILABLE = "The database is not available; try again"
 
 
 class InvalidRequest(exceptions.APIException):
@@ -183,11 +185,10 @@ def exception_handler(error: Exception, context: dict[str, Any]) -> Response:
 def _unavailable(error: OperationalError, context: dict[str, Any]) -> Response:
     # A timeout, a lost connection, a full disk: nothing was written, and a retry may succeed.
     request: Request = context["request"]
-    cause = str(error).strip().partition("\n")[0]  # The lines after it quote the statement.
-    logger.error("%s %s: the database failed: %s", request.method, request.path, cause)
+    logger.error("%s %s: the database failed: %s", request.method, request.path, first_line(error))
     set_rollback()
     response = Response(
-        {"detail": "The database is not available; try again"},
+        {"detail": UNAVAILABLE},
         status=status.HTTP_503_SERVICE_UNAVAILABLE,
         headers={"Retry-After": str(RETRY_AFTER)},
     )

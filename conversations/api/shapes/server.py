@@ -4,6 +4,7 @@ from typing import Literal, NotRequired
 
 from typing_extensions import TypedDict
 
+from ... import __version__
 from ...llm.catalog import Model
 
 
@@ -18,6 +19,30 @@ class StatusJSON(TypedDict):
 
     version: str
     status: Literal["ok"]
+
+
+class ReadyJSON(TypedDict):
+    """Whether a server can serve requests; per check "ok" or what is wrong."""
+
+    version: str
+    status: Literal["ok", "unavailable"]
+    checks: dict[str, str]
+
+
+def health_json() -> StatusJSON:
+    """Return the JSON of a process that works."""
+    return {"version": __version__, "status": "ok"}
+
+
+def ready_json(checks: dict[str, str]) -> tuple[int, ReadyJSON]:
+    """Return the HTTP status and the JSON for the results of the checks."""
+    is_ready = all(result == "ok" for result in checks.values())
+    content: ReadyJSON = {
+        "version": __version__,
+        "status": "ok" if is_ready else "unavailable",
+        "checks": checks,
+    }
+    return (200 if is_ready else 503), content
 
 
 class ModelJSON(TypedDict):

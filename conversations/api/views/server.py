@@ -2,21 +2,27 @@
 
 from typing import Any
 
-from django.db import connection
 from django.http import HttpResponse
 from django.urls import Resolver404, resolve
 from rest_framework.exceptions import NotFound
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from ... import __version__
 from ...llm.catalog import available_models
 from ...models import Agent, Scope
+from ...runtime.readiness import Readiness
 from ..auth import key_of
 from ..http.validation import Query, read_query
 from ..schema import operation
 from ..serializers.server import TagsQuery
-from ..shapes.server import ModelJSON, StatusJSON, model_json
+from ..shapes.server import (
+    ModelJSON,
+    ReadyJSON,
+    StatusJSON,
+    health_json,
+    model_json,
+    ready_json,
+)
 from .base import ApiView
 
 
@@ -27,16 +33,17 @@ class Health(ApiView):
     @operation("health", scope=None, response=StatusJSON)
     def get(self, request: Request) -> HttpResponse:
         """Return whether the process responds; no key is needed."""
-        return Response({"version": __version__, "status": "ok"})
+        return Response(health_json())
 
 
 class Ready(Health):
-    @operation("ready", scope=None, response=StatusJSON)
+    readiness = Readiness()
+
+    @operation("ready", scope=None, response=ReadyJSON)
     def get(self, request: Request) -> HttpResponse:
-        """Return whether the database responds; no key is needed."""
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT 1")
-        return super().get(request)
+        """Return whether the process can serve requests: 503 if not; no key is needed."""
+        status, content = ready_json(self.readiness.check())
+        return Response(content, status=status)
 
 
 class ModelList(ApiView):
