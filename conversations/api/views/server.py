@@ -37,12 +37,10 @@ class Health(ApiView):
 
 
 class Ready(Health):
-    readiness = Readiness()
-
     @operation("ready", scope=None, response=ReadyJSON)
     def get(self, request: Request) -> HttpResponse:
         """Return whether the process can serve requests: 503 if not; no key is needed."""
-        status, content = ready_json(self.readiness.check())
+        status, content = ready_json(Readiness().check())
         return Response(content, status=status)
 
 
