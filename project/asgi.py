@@ -37,7 +37,7 @@ from django.http.response import HttpResponseBase  # noqa: E402
 from django.urls import set_script_prefix  # noqa: E402
 
 from conversations.api.http.errors import RETRY_AFTER, UNAVAILABLE  # noqa: E402
-from conversations.api.run_response import WAITING  # noqa: E402
+from conversations.api.waiting import WAITING  # noqa: E402
 from conversations.conf import conf  # noqa: E402
 from conversations.context import begin, request_id_of  # noqa: E402
 from conversations.runtime.fair_slots import FairSlots  # noqa: E402

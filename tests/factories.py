@@ -5,10 +5,22 @@ from itertools import count
 from django.contrib.auth import get_user_model
 
 from conversations.domain.actor import Actor, Source
+from conversations.domain.archives import archives, passages
+from conversations.domain.archives.archives import archive_of
 from conversations.domain.conversations import accounts, agents, conversations
 from conversations.domain.conversations.messages import append_messages, text_message
 from conversations.domain.memory import blocks
-from conversations.models import Agent, Block, Conversation, Member, Message, Organization, Run
+from conversations.models import (
+    Agent,
+    Archive,
+    Block,
+    Conversation,
+    Member,
+    Message,
+    Organization,
+    Passage,
+    Run,
+)
 
 numbers = count(1)
 
@@ -66,6 +78,22 @@ def make_messages(conversation: Conversation, *texts: str) -> list[Message]:
         [text_message(roles[i % 2], text) for i, text in enumerate(texts)],
         by=actor(conversation.created_by),
     )
+
+
+def make_archive(member: Member | None = None, **fields: object) -> Archive:
+    member = member or make_member()
+    fields.setdefault("name", "Library")
+    return archives.create_archive(member.organization, by=actor(member), **fields)
+
+
+def make_passage(
+    owner: Agent | Archive, text: str = "The harbor freezes in March.", **fields: object
+) -> Passage:
+    """Insert a passage into an archive, or into an agent's."""
+    by = actor(owner.created_by)
+    archive = archive_of(owner, by=by) if isinstance(owner, Agent) else owner
+    [passage] = passages.insert_passages(archive, [{"text": text, **fields}], by=by)
+    return passage
 
 
 def make_run(conversation: Conversation, **fields: object) -> Run:

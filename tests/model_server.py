@@ -1,4 +1,4 @@
-"""Serve OpenAI's chat completions, following a script in the last user message.
+"""Serve OpenAI's embeddings and chat completions; a script in the user message decides on those.
 
 A script has one instruction per line; tests/script.py builds them. Each request of a turn takes
 the next reply of the script; once the script has ended, the reply is "done".
@@ -40,6 +40,14 @@ from contextlib import contextmanager
 
 import uvicorn
 
+# What the vectors of texts tell apart.
+THINGS = [
+    {"ice", "freezes", "frozen", "cold", "winter"},
+    {"sea", "harbor", "tides", "ocean", "port"},
+    {"book", "novel", "library"},
+    {"tea", "coffee", "drink"},
+]
+DIMENSIONS = 1536
 FAIL = re.compile(r"(?:FAIL (?P<status>\d+)|OVERFLOW)(?: x(?P<times>\d+))?")
 
 
@@ -48,12 +56,16 @@ class ModelServer:
 
     def __init__(self):
         self.requests: list[dict] = []
+        self.embedded: list[list[str]] = []
+        self.embeddings_fail = 0  # The status of each request for vectors; 0 responds with them.
         self.url = ""
         self.may_go_on = threading.Event()
         self._failures: Counter[str] = Counter()
 
     def start_over(self) -> None:
         self.requests.clear()
+        self.embedded.clear()
+        self.embeddings_fail = 0
         self.may_go_on.clear()
 
     def go_on(self) -> None:
@@ -70,12 +82,28 @@ class ModelServer:
             if not message.get("more_body"):
                 break
         if scope["path"].endswith("/models"):
-            models = {"object": "list", "data": [{"id": "gpt-4o-mini", "object": "model"}]}
+            names = ["gpt-4o-mini", "text-embedding-3-small"]
+            listed = [{"id": name, "object": "model"} for name in names]
+            models = {"object": "list", "data": listed}
             await _respond(send, 200, models)
             return
         request = json.loads(body)
+        if scope["path"].endswith("/embeddings"):
+            await self._embed(request, send)
+            return
         self.requests.append(request)
         await self._answer(request, send)
+
+    async def _embed(self, request: dict, send) -> None:
+        self.embedded.append(request["input"])
+        if self.embeddings_fail or any("UNEMBEDDABLE" in text for text in request["input"]):
+            await _fail(send, self.embeddings_fail or 400)
+            return
+        data = [
+            {"object": "embedding", "index": index, "embedding": vector_of(text)}
+            for index, text in enumerate(request["input"])
+        ]
+        await _respond(send, 200, {"object": "list", "data": data[::-1]})
 
     async def _answer(self, request: dict, send) -> None:
         if request["model"] == "FAIL-MODEL":
@@ -109,6 +137,18 @@ class ModelServer:
         stream = Stream(send, request, pause)
         await stream.start()
         await stream.run(_actions(lines, step, request["messages"]))
+
+
+def vector_of(text: str) -> list[float]:
+    """Return a vector that is near those of texts about the same things.
+
+    Each known thing has a dimension; so `ice` and `frozen` are near without a common word.
+    """
+    words = re.findall(r"\w+", text.lower())
+    vector = [0.01] * DIMENSIONS
+    for dimension, things in enumerate(THINGS):
+        vector[dimension] += sum(word in things for word in words)
+    return vector
 
 
 def _script(messages: list[dict]) -> tuple[list[str], int]:

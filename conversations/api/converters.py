@@ -32,6 +32,10 @@ class _ApiKeyId(_AgentId):
     name, prefix = "api_key_id", "key"
 
 
+class _ArchiveId(_AgentId):
+    name, prefix = "archive_id", "archive"
+
+
 class _BlockId(_AgentId):
     name, prefix = "block_id", "block"
 
@@ -46,6 +50,10 @@ class _MemberId(_AgentId):
 
 class _MessageId(_AgentId):
     name, prefix = "message_id", "message"
+
+
+class _PassageId(_AgentId):
+    name, prefix = "passage_id", "passage"
 
 
 class _StepId(_AgentId):
@@ -67,7 +75,16 @@ class Label(PathConverter):
 
 
 for converter in (
-    *(_AgentId, _ApiKeyId, _BlockId, _ConversationId, _MemberId, _MessageId, _RunId, _StepId),
+    _AgentId,
+    _ApiKeyId,
+    _ArchiveId,
+    _BlockId,
+    _ConversationId,
+    _MemberId,
+    _MessageId,
+    _PassageId,
+    _RunId,
+    _StepId,
 ):
     register_converter(converter, converter.name)
 register_converter(Label, "block_label")

@@ -3,13 +3,12 @@
 import asyncio
 import time
 from collections.abc import AsyncIterator, Iterator, Mapping
-from contextlib import AbstractAsyncContextManager, aclosing, nullcontext
+from contextlib import aclosing
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 from uuid import uuid4
 
-from asgiref.sync import async_to_sync
 from django.db import connection
 from django.http import HttpResponse, StreamingHttpResponse
 from django.http.response import HttpResponseBase
@@ -24,13 +23,11 @@ from .http.renderers import dumped
 from .shapes.events import compaction_json, event_json, failure_json, usage_json
 from .shapes.messages import messages_json
 from .shapes.turns import LettaResponseJSON
+from .waiting import wait_for
 
 # Without events for this long, a stream sends a ping, so that proxies keep the connection. Seconds.
 PING_INTERVAL = 20.0
 DONE = b"data: [DONE]\n\n"
-# A server may put a function under this key of the ASGI scope. It returns an async context manager
-# in which the view waits for a model, so that its thread does not count as busy meanwhile.
-WAITING = "conversations.waiting"
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,23 +62,18 @@ def respond(
     `subscription` is one from before the run's first event. A stream is sent while the run goes
     on; otherwise the thread waits here, without a database connection.
     """
-    if not connection.in_atomic_block:
-        connection.close()
     if options.streaming:
+        if not connection.in_atomic_block:
+            connection.close()
         return RunResponse(run, options, subscription)
-    waiting = getattr(request._request, "scope", {}).get(WAITING, nullcontext)
-    async_to_sync(_wait_until_over)(run, subscription, waiting())
+    wait_for(request, _wait_until_over(run, subscription))
     status, body = whole_answer(run.pk, options)
     return HttpResponse(dumped(body), status=status, content_type="application/json")
 
 
-async def _wait_until_over(
-    run: Run,
-    subscription: Subscription | None,
-    waiting: AbstractAsyncContextManager[object],
-) -> None:
+async def _wait_until_over(run: Run, subscription: Subscription | None) -> None:
     events = get_runtime().broker.follow(run, subscription=subscription)
-    async with waiting, aclosing(events):
+    async with aclosing(events):
         async for _ in events:
             pass
 

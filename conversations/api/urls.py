@@ -9,12 +9,14 @@ from . import converters  # noqa: F401 (registers the converters used below)
 from .views import (
     accounts,
     agents,
+    archives,
     blocks,
     conversations,
     core_memory,
     history,
     isolated_blocks,
     messages,
+    passages,
     runs,
     server,
     transfer,
@@ -31,6 +33,8 @@ AGENT = "agents/<agent_id:agent_id>"
 AGENT_ISOLATED_BLOCKS = f"{AGENT}/isolated-blocks/<block_label:label>"
 AGENT_BLOCKS = f"{AGENT}/core-memory/blocks"
 API_KEY = "api-keys/<api_key_id:api_key_id>"
+ARCHIVE = "archives/<archive_id:archive_id>"
+ARCHIVAL_MEMORY = f"{AGENT}/archival-memory"
 RUN = "runs/<run_id:run_id>"
 
 urlpatterns = [
@@ -86,6 +90,17 @@ urlpatterns = [
     path(f"{AGENT_BLOCKS}/attach/<block_id:block_id>", core_memory.AttachBlock.as_view()),
     path(f"{AGENT_BLOCKS}/detach/<block_id:block_id>", core_memory.DetachBlock.as_view()),
     path(f"{AGENT_BLOCKS}/<block_label:label>", core_memory.AgentBlockDetail.as_view()),
+    path(ARCHIVAL_MEMORY, passages.AgentPassages.as_view()),
+    path(f"{ARCHIVAL_MEMORY}/search", passages.AgentPassageSearch.as_view()),
+    path(f"{ARCHIVAL_MEMORY}/<passage_id:passage_id>", passages.AgentPassageDetail.as_view()),
+    path(f"{AGENT}/archives/attach/<archive_id:archive_id>", archives.AttachArchive.as_view()),
+    path(f"{AGENT}/archives/detach/<archive_id:archive_id>", archives.DetachArchive.as_view()),
+    path("archives/", archives.ArchiveList.as_view()),
+    path(ARCHIVE, archives.ArchiveDetail.as_view()),
+    path(f"{ARCHIVE}/passages", passages.ArchivePassages.as_view()),
+    path(f"{ARCHIVE}/passages/batch", passages.ArchivePassageBatch.as_view()),
+    path(f"{ARCHIVE}/passages/<passage_id:passage_id>", passages.ArchivePassageDetail.as_view()),
+    path("passages/search", passages.PassageSearch.as_view()),
     path("messages/", messages.MessageList.as_view()),
     path("messages/search", messages.MessageSearch.as_view()),
     path("messages/<message_id:message_id>", messages.MessageDetail.as_view()),
@@ -109,6 +124,7 @@ urlpatterns = [
     path("audit-events/", accounts.AuditEventList.as_view()),
     path("tags/", server.TagList.as_view()),
     path("models/", server.ModelList.as_view()),
+    path("models/embedding", server.EmbeddingModelList.as_view()),
     path("health/", server.Health.as_view()),
     path("ready/", server.Ready.as_view()),
     # Probes have no key, so a redirect to the other spelling would be a 401.

@@ -1,6 +1,7 @@
 """The models that agents can use: those that the providers list, and the scripted one."""
 
 import logging
+import re
 import time
 from typing import NamedTuple
 
@@ -13,6 +14,8 @@ CACHE_TTL = 60.0
 LIST_TIMEOUT = 5.0
 # The lists do not say how much a model can read.
 CONTEXT_WINDOW = 128_000
+# Nor what a model does: the names of OpenAI's embedding models, and of common open ones.
+EMBEDDING_NAME = re.compile(r"embed|minilm|(^|[/_-])(bge|e5|gte)-", re.IGNORECASE)
 
 
 class Model(NamedTuple):
@@ -35,8 +38,17 @@ _cache: dict[Provider, tuple[float, list[Model]]] = {}
 
 
 def available_models() -> list[Model]:
-    """List the models of every provider that responds, and the scripted model."""
-    found = [SCRIPTED_MODEL]
+    """List the language models of every provider that responds, and the scripted model."""
+    return [SCRIPTED_MODEL, *(m for m in _listed_models() if not EMBEDDING_NAME.search(m.name))]
+
+
+def available_embedding_models() -> list[Model]:
+    """List the embedding models of every provider that responds."""
+    return [model for model in _listed_models() if EMBEDDING_NAME.search(model.name)]
+
+
+def _listed_models() -> list[Model]:
+    found = []
     for provider in providers().values():
         since, models = _cache.get(provider, (0.0, []))
         if not models or time.monotonic() - since > CACHE_TTL:

@@ -70,7 +70,7 @@ async def ask(request: ModelRequest) -> AsyncIterator[Chunk]:
                     finished = finished or isinstance(chunk, Finish)
                     yield chunk
     except openai.OpenAIError as error:
-        raise _model_error(error) from error
+        raise model_error(error) from error
     except Exception as error:
         # On a broken stream, the library also raises errors of other libraries.
         cause = f"{type(error).__name__}: {error}"
@@ -184,7 +184,8 @@ _BY_HTTP_STATUS: dict[int, ModelErrorType] = {
 }
 
 
-def _model_error(error: "OpenAIError") -> ModelError:
+def model_error(error: "OpenAIError") -> ModelError:
+    """Return the error of a turn for one of the client library."""
     import openai  # noqa: PLC0415 (as in `ask`)
 
     if isinstance(error, openai.APITimeoutError) and not _is_refused_connection(error):

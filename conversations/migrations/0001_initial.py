@@ -2,6 +2,7 @@
 
 import conversations.ids
 import conversations.models.accounts
+import conversations.models.archives
 import conversations.models.base
 import conversations.models.messages
 import conversations.models.secrets
@@ -54,6 +55,43 @@ def drop_audit_trigger(apps, schema_editor):
     if schema_editor.connection.vendor == "postgresql":
         schema_editor.execute("DROP TRIGGER IF EXISTS audit_is_append_only ON conversations_auditevent")
         schema_editor.execute("DROP FUNCTION IF EXISTS conversations_audit_is_append_only()")
+
+
+def create_passage_indexes(apps, schema_editor):
+    """Create the indexes of the words, tags and, with pgvector, vectors of passages.
+
+    Where the role may not create the extension, `manage.py vector_index` does it later.
+    """
+    from django.db import ProgrammingError, transaction
+
+    from conversations.models.archives import INDEXED_DIMENSIONS, vector_index_sql
+
+    if schema_editor.connection.vendor != "postgresql":
+        return
+    schema_editor.execute(
+        "CREATE INDEX passage_words ON conversations_passage USING gin "
+        "(words, tags jsonb_path_ops) WHERE deleted_at IS NULL"
+    )
+    with schema_editor.connection.cursor() as cursor:
+        cursor.execute("SELECT FROM pg_available_extensions WHERE name = 'vector'")
+        if cursor.rowcount == 0:
+            return
+    try:
+        with transaction.atomic(schema_editor.connection.alias):
+            schema_editor.execute("CREATE EXTENSION IF NOT EXISTS vector")
+    except ProgrammingError:
+        return
+    for dimensions in INDEXED_DIMENSIONS:
+        schema_editor.execute(vector_index_sql(dimensions))
+
+
+def drop_passage_indexes(apps, schema_editor):
+    """Drop them."""
+    from conversations.models.archives import INDEXED_DIMENSIONS, vector_index_name
+
+    if schema_editor.connection.vendor == "postgresql":
+        for name in ["passage_words", *map(vector_index_name, INDEXED_DIMENSIONS)]:
+            schema_editor.execute(f"DROP INDEX IF EXISTS {name}")
 
 
 class Migration(migrations.Migration):
@@ -120,6 +158,40 @@ class Migration(migrations.Migration):
             options={
                 'ordering': ['created_at', 'id'],
             },
+        ),
+        migrations.CreateModel(
+            name='AgentArchive',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('is_owner', models.BooleanField(default=False, help_text='The archive was created for the agent and is purged with it.')),
+                ('created_at', models.DateTimeField(default=django.utils.timezone.now, editable=False)),
+                ('agent', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='archive_links', to='conversations.agent')),
+            ],
+            options={
+                'verbose_name': 'attached archive',
+            },
+        ),
+        migrations.CreateModel(
+            name='Archive',
+            fields=[
+                ('created_at', models.DateTimeField(default=django.utils.timezone.now, editable=False)),
+                ('updated_at', models.DateTimeField(auto_now=True)),
+                ('id', conversations.ids.PrefixedUUIDField(prefix='archive', primary_key=True, serialize=False)),
+                ('name', models.CharField(max_length=200)),
+                ('description', models.TextField(blank=True, null=True)),
+                ('embedding', models.CharField(blank=True, help_text='A handle: provider/model. It makes the vectors; without it, search is by words.', max_length=200, null=True)),
+                ('metadata', models.JSONField(blank=True, null=True)),
+                ('deleted_at', models.DateTimeField(blank=True, editable=False, null=True)),
+                ('agents', models.ManyToManyField(related_name='archives', through='conversations.AgentArchive', to='conversations.agent')),
+            ],
+            options={
+                'ordering': ['-created_at', '-id'],
+            },
+        ),
+        migrations.AddField(
+            model_name='agentarchive',
+            name='archive',
+            field=models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='agent_links', to='conversations.archive'),
         ),
         migrations.CreateModel(
             name='AgentBlock',
@@ -235,6 +307,16 @@ class Migration(migrations.Migration):
             field=models.ForeignKey(blank=True, editable=False, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to='conversations.member'),
         ),
         migrations.AddField(
+            model_name='archive',
+            name='created_by',
+            field=models.ForeignKey(blank=True, editable=False, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to='conversations.member'),
+        ),
+        migrations.AddField(
+            model_name='archive',
+            name='last_updated_by',
+            field=models.ForeignKey(blank=True, editable=False, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to='conversations.member'),
+        ),
+        migrations.AddField(
             model_name='agent',
             name='created_by',
             field=models.ForeignKey(blank=True, editable=False, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to='conversations.member'),
@@ -333,6 +415,11 @@ class Migration(migrations.Migration):
                 'ordering': ['-created_at', '-id'],
             },
         ),
+        migrations.AddField(
+            model_name='archive',
+            name='organization',
+            field=models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, to='conversations.organization'),
+        ),
         migrations.CreateModel(
             name='ApiKey',
             fields=[
@@ -361,6 +448,30 @@ class Migration(migrations.Migration):
             model_name='agent',
             name='organization',
             field=models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, to='conversations.organization'),
+        ),
+        migrations.CreateModel(
+            name='Passage',
+            fields=[
+                ('created_at', models.DateTimeField(default=django.utils.timezone.now, editable=False)),
+                ('updated_at', models.DateTimeField(auto_now=True)),
+                ('id', conversations.ids.PrefixedUUIDField(prefix='passage', primary_key=True, serialize=False)),
+                ('text', models.TextField(blank=True)),
+                ('tags', conversations.models.base.TagsField()),
+                ('metadata', models.JSONField(blank=True, default=dict)),
+                ('embedding', conversations.models.archives.VectorField(editable=False, null=True)),
+                ('dimensions', models.PositiveSmallIntegerField(editable=False, help_text='The length of the vector.', null=True)),
+                ('embed_at', models.DateTimeField(blank=True, editable=False, null=True)),
+                ('embed_attempts', models.PositiveSmallIntegerField(default=0, editable=False)),
+                ('words', models.GeneratedField(db_persist=True, expression=conversations.models.archives.SearchDocument(models.F('text'), models.F('archive')), output_field=conversations.models.archives.WordsField(null=True))),
+                ('deleted_at', models.DateTimeField(blank=True, editable=False, null=True)),
+                ('archive', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='passages', to='conversations.archive')),
+                ('created_by', models.ForeignKey(blank=True, editable=False, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to='conversations.member')),
+                ('last_updated_by', models.ForeignKey(blank=True, editable=False, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to='conversations.member')),
+                ('organization', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, to='conversations.organization')),
+            ],
+            options={
+                'ordering': ['-created_at', '-id'],
+            },
         ),
         migrations.CreateModel(
             name='ReadingPeriod',
@@ -499,6 +610,10 @@ class Migration(migrations.Migration):
             field=models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='messages', to='conversations.step'),
         ),
         migrations.AddConstraint(
+            model_name='agentarchive',
+            constraint=models.UniqueConstraint(fields=('agent',), name='one_archive_per_agent'),
+        ),
+        migrations.AddConstraint(
             model_name='agentblock',
             constraint=models.UniqueConstraint(fields=('agent', 'label'), name='one_block_per_agent_and_label'),
         ),
@@ -594,6 +709,10 @@ class Migration(migrations.Migration):
             model_name='auditevent',
             index=models.Index(fields=['object_id'], name='audit_by_object'),
         ),
+        migrations.AddIndex(
+            model_name='archive',
+            index=models.Index(fields=['organization', 'created_at', 'id'], name='archives_by_creation'),
+        ),
         migrations.AddConstraint(
             model_name='apikey',
             constraint=models.UniqueConstraint(fields=('prefix',), name='api_key_prefix_is_unique'),
@@ -621,6 +740,22 @@ class Migration(migrations.Migration):
         migrations.AddConstraint(
             model_name='agent',
             constraint=models.CheckConstraint(condition=models.Q(('on_busy', None), ('on_busy__in', ['reject', 'queue', 'interrupt']), _connector='OR'), name='agent_on_busy_is_known'),
+        ),
+        migrations.AddIndex(
+            model_name='passage',
+            index=models.Index(condition=models.Q(('deleted_at', None)), fields=['archive', 'created_at', 'id'], name='archive_passages_by_creation'),
+        ),
+        migrations.AddIndex(
+            model_name='passage',
+            index=models.Index(condition=models.Q(('deleted_at', None)), fields=['organization', 'created_at', 'id'], name='passages_by_creation'),
+        ),
+        migrations.AddIndex(
+            model_name='passage',
+            index=models.Index(condition=models.Q(('embed_at__isnull', False)), fields=['embed_at'], name='passages_without_vector'),
+        ),
+        migrations.AddConstraint(
+            model_name='passage',
+            constraint=models.CheckConstraint(condition=models.Q(models.Q(('dimensions', None), ('embedding', None)), models.Q(('dimensions__gt', 0), ('embedding__isnull', False)), _connector='OR'), name='passage_dimensions_are_of_its_vector'),
         ),
         migrations.AddConstraint(
             model_name='readingperiod',
@@ -704,4 +839,5 @@ class Migration(migrations.Migration):
         ),
         migrations.RunPython(create_search_index, drop_search_index, elidable=False),
         migrations.RunPython(create_audit_trigger, drop_audit_trigger, elidable=False),
+        migrations.RunPython(create_passage_indexes, drop_passage_indexes, elidable=False),
     ]

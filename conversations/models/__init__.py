@@ -2,6 +2,7 @@
 
 from .accounts import ApiKey, Member, Organization, Scope
 from .agents import Agent, AgentBlock, OnBusy
+from .archives import AgentArchive, Archive, Passage
 from .audit import AuditAction, AuditEvent
 from .blocks import Block, BlockRevision
 from .conversations import Conversation, IsolatedBlock
@@ -13,8 +14,10 @@ from .runs import Run, RunEvent, Step
 
 __all__ = [
     "Agent",
+    "AgentArchive",
     "AgentBlock",
     "ApiKey",
+    "Archive",
     "AuditAction",
     "AuditEvent",
     "Block",
@@ -28,6 +31,7 @@ __all__ = [
     "Message",
     "OnBusy",
     "Organization",
+    "Passage",
     "ReadingPeriod",
     "Run",
     "RunEvent",

@@ -116,8 +116,8 @@ class HasTag(ListLookup):
 
     lookup_name = "has_tag"
     sqlite = "EXISTS (SELECT 1 FROM json_each({lhs}) WHERE value = {rhs})"
-    # The function behind the operator `?`, which drivers misread.
-    postgresql = "jsonb_exists({lhs}, {rhs})"
+    # Unlike jsonb_exists(), an index serves it.
+    postgresql = "{lhs} @> jsonb_build_array({rhs}::text)"
 
 
 class TaggedQuerySet(OrganizationQuerySet[M]):

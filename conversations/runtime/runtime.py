@@ -55,6 +55,11 @@ class Runtime:
                 self._worker = Worker(self.broker, self._max_turns)
             return self._worker
 
+    def start_worker(self) -> None:
+        """Start the worker, which also embeds pending passages, if this process has one."""
+        if conf.RUN_TURNS_IN_WEB:
+            _ = self.worker
+
     def start_turn(
         self,
         conversation: Conversation,

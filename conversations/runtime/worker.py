@@ -20,6 +20,7 @@ from ..models import Run
 from ..tenancy import act_for_all, acting_for_all
 from .broker import EventBroker
 from .database import in_database
+from .embeddings import embed_pending
 from .event_writer import EventWriter
 from .fair_slots import FairSlots
 from .listener import Listener
@@ -29,6 +30,8 @@ logger = logging.getLogger(__name__)
 
 # How often a worker polls for cancel requests from other processes, and for runs to claim.
 POLL_INTERVAL = 0.5
+# How often a worker looks for passages without a vector.
+EMBEDDING_INTERVAL = 2.0
 # The last part of SHUTDOWN_GRACE: turns that are still active are released, and the streams end.
 RELEASE_TIMEOUT = 5.0
 # How long a cancelled turn may take to store what it has.
@@ -69,7 +72,10 @@ class Worker:
         self._loop.run_forever()
 
     def _start_maintenance(self) -> None:
-        self._maintenance = self._loop.create_task(self._maintenance_loop())
+        self._maintenance = [
+            self._loop.create_task(self._maintenance_loop()),
+            self._loop.create_task(self._embedding_loop()),
+        ]
 
     def _on_run_can_begin(self, **_: object) -> None:
         self._loop.call_soon_threadsafe(self._claims.set)
@@ -141,9 +147,22 @@ class Worker:
             await asyncio.wait(remaining, timeout=RELEASE_TIMEOUT)
 
     async def _close(self) -> None:
-        self._maintenance.cancel()
-        await asyncio.wait([self._maintenance])
+        for task in self._maintenance:
+            task.cancel()
+        await asyncio.wait(self._maintenance)
         await close_clients()
+
+    async def _embedding_loop(self) -> None:
+        """Embed passages that were inserted by tools, imported, or postponed after a failure."""
+        act_for_all()
+        while True:
+            try:
+                while await embed_pending():
+                    pass
+            except Exception:
+                # Probably the database is not available.
+                logger.exception("Embedding passages failed; retrying")
+            await asyncio.sleep(EMBEDDING_INTERVAL)
 
     async def _maintenance_loop(self) -> None:
         """Send heartbeats, look for cancel requests and recover the runs of lost workers."""

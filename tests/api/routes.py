@@ -7,8 +7,10 @@ from conversations.ids import new_id
 PREFIXES = {
     "conversation_id": "conv",
     "agent_id": "agent",
+    "archive_id": "archive",
     "block_id": "block",
     "message_id": "message",
+    "passage_id": "passage",
     "run_id": "run",
     "api_key_id": "key",
     "member_id": "user",
@@ -80,6 +82,14 @@ ROUTES = [
     Route("get", "agents/{agent_id}/core-memory/blocks"),
     Route("get", "agents/{agent_id}/core-memory/blocks/human"),
     Route("patch", "agents/{agent_id}/core-memory/blocks/human", {"value": "changed"}),
+    Route("get", "agents/{agent_id}/archival-memory"),
+    Route("post", "agents/{agent_id}/archival-memory", {"text": "new"}),
+    Route("get", "agents/{agent_id}/archival-memory/search?query=secret"),
+    Route("get", "archives/{archive_id}"),
+    Route("patch", "archives/{archive_id}", {"description": "changed"}),
+    Route("delete", "archives/{archive_id}"),
+    Route("post", "archives/{archive_id}/passages", {"text": "new"}),
+    Route("post", "archives/{archive_id}/passages/batch", {"passages": [{"text": "new"}]}),
     Route("get", "messages/{message_id}"),
     Route("get", "runs/{run_id}"),
     Route("delete", "runs/{run_id}"),
@@ -120,4 +130,10 @@ ROUTES_WITH_PRECONDITIONS = [
 ATTACH_ROUTES = [
     Route("patch", "agents/{agent_id}/core-memory/blocks/attach/{block_id}"),
     Route("patch", "agents/{agent_id}/core-memory/blocks/detach/{block_id}"),
+]
+ARCHIVE_ROUTES = [
+    Route("patch", "agents/{agent_id}/archives/attach/{archive_id}"),
+    Route("patch", "agents/{agent_id}/archives/detach/{archive_id}"),
+    Route("delete", "agents/{agent_id}/archival-memory/{passage_id}"),
+    Route("delete", "archives/{archive_id}/passages/{passage_id}"),
 ]

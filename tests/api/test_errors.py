@@ -74,6 +74,7 @@ def test_unknown_id_is_404_without_details(client_for, alice, route):
     assert reply.json() in (
         {"detail": f"Conversation not found with id='{unknown}'"},
         {"detail": f"Agent with ID {unknown} not found"},
+        {"detail": f"Archive not found with id='{unknown}'"},
         {"detail": f"Block with id '{unknown}' not found"},
         {"detail": f"Message with id {unknown} not found."},
         {"detail": f"Run not found with id='{unknown}'"},

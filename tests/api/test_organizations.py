@@ -17,9 +17,17 @@ from ..factories import (
     make_block,
     make_conversation,
     make_messages,
+    make_passage,
     make_run,
 )
-from .routes import ADMIN_ROUTES, ATTACH_ROUTES, PREFIXES, ROUTES, ROUTES_WITH_PRECONDITIONS
+from .routes import (
+    ADMIN_ROUTES,
+    ARCHIVE_ROUTES,
+    ATTACH_ROUTES,
+    PREFIXES,
+    ROUTES,
+    ROUTES_WITH_PRECONDITIONS,
+)
 from .stored_rows import stored
 
 # Values of the path parameters that are not ids.
@@ -39,10 +47,13 @@ def ids_of_everything(user) -> dict[str, str]:
         write_block(block, by=actor(user), value=value)
     undo(block, by=actor(user))
     [message] = make_messages(conversation, "a secret")
+    passage = make_passage(agent, "a secret")
     run = make_run(conversation, status="completed", stop_reason="end_turn")
     step = Step.objects.create(organization_id=run.organization_id, run=run, number=1)
     return {
         "agent_id": agent.pk,
+        "archive_id": passage.archive_id,
+        "passage_id": passage.pk,
         "conversation_id": conversation.pk,
         "block_id": block.pk,
         "message_id": message.pk,
@@ -61,9 +72,15 @@ def test_every_route_with_id_is_tested():
         if "_id>" in str(route.pattern) and hasattr(route.callback.view_class, method)
     }
 
-    tried = [*ADMIN_ROUTES, *ROUTES, *ROUTES_WITH_PRECONDITIONS, *ATTACH_ROUTES]
+    tried = [
+        *ADMIN_ROUTES,
+        *ROUTES,
+        *ROUTES_WITH_PRECONDITIONS,
+        *ATTACH_ROUTES,
+        *ARCHIVE_ROUTES,
+    ]
 
-    assert served == {(route.method, route.path) for route in tried}
+    assert served == {(route.method, route.path.partition("?")[0]) for route in tried}
 
 
 @pytest.mark.parametrize("route", [*ADMIN_ROUTES, *ROUTES, *ROUTES_WITH_PRECONDITIONS], ids=str)
@@ -86,7 +103,39 @@ def test_id_of_other_organization_behaves_as_unknown(client_for, alice, mallory,
 def test_id_of_colleague_is_found(client_for, alice, bob, route):
     reply = route.send(client_for(bob), **ids_of_everything(alice))
 
-    assert reply.status_code == 200
+    assert reply.status_code in (200, 204)
+
+
+@pytest.mark.parametrize("route", ARCHIVE_ROUTES, ids=str)
+@pytest.mark.parametrize("foreign", ["agent_id", "archive_id", "passage_id"])
+def test_archive_routes_refuse_each_foreign_id(client_for, alice, mallory, route, foreign):
+    if f"{{{foreign}}}" not in route.path:
+        pytest.skip("the route has no such id")
+    theirs, own = ids_of_everything(alice), ids_of_everything(mallory)
+    before = stored()
+
+    reply = route.send(client_for(mallory), **(own | {foreign: theirs[foreign]}))
+
+    assert reply.status_code == 404
+    assert theirs[foreign] in reply.json()["detail"]
+    assert stored() == before
+
+
+@pytest.mark.parametrize("name", ["agent_id", "archive_id"])
+def test_passage_search_refuses_foreign_id(client_for, alice, mallory, name):
+    ids = ids_of_everything(alice)
+
+    reply = client_for(mallory).post("/v1/passages/search", {"query": "secret", name: ids[name]})
+
+    assert reply.status_code == 404
+
+
+def test_passage_search_excludes_other_organizations(client_for, alice, mallory):
+    ids_of_everything(alice)
+
+    for body in ({"query": "secret"}, {}):
+        assert client_for(mallory).post("/v1/passages/search", body).json() == []
+        assert len(client_for(alice).post("/v1/passages/search", body).json()) == 1
 
 
 @pytest.mark.parametrize("route", ATTACH_ROUTES, ids=str)
@@ -121,6 +170,7 @@ def test_attach_to_agent_of_other_organization_is_404(client_for, alice, mallory
         ("blocks/count?include_isolated=true&show_hidden_blocks=true", 0),
         ("agents/?show_hidden_agents=true", []),
         ("agents/count?show_hidden_agents=true", 0),
+        ("archives/", []),
         ("messages/", []),
         ("runs/", []),
         ("tags/", []),
@@ -145,7 +195,9 @@ def test_filter_by_id_of_other_organization_is_empty(client_for, alice, mallory,
     assert len(client_for(alice).get(f"/v1/runs/?{name}={ids[name]}").json()) == 1
 
 
-@pytest.mark.parametrize("path", ["conversations/", "blocks/", "agents/", "messages/", "runs/"])
+@pytest.mark.parametrize(
+    "path", ["conversations/", "blocks/", "agents/", "archives/", "messages/", "runs/"]
+)
 def test_cursor_of_other_organization_is_404(client_for, alice, mallory, path):
     ids = ids_of_everything(alice)
     kind = {"conversations/": "conversation_id"}.get(path, f"{path[:-2]}_id")

@@ -17,7 +17,7 @@ from schemathesis import GenerationMode
 from conversations.domain.conversations.accounts import issue_key
 from conversations.ids import new_id
 
-from ..factories import make_agent, make_conversation, make_messages, make_run
+from ..factories import make_agent, make_conversation, make_messages, make_passage, make_run
 
 
 def test_schema_is_valid_and_has_every_route(client, db, tmp_path):
@@ -94,8 +94,11 @@ def operations_and_ids(alice):
     agent = make_agent(alice, labels=["human", "persona"])
     conversation = make_conversation(agent, isolated=["human"], summary="about tea")
     [question, _] = make_messages(conversation, "question", "answer")
+    passage = make_passage(agent, "tea")
     ids = {
         "agent_id": agent.pk,
+        "archive_id": passage.archive_id,
+        "passage_id": passage.pk,
         "conversation_id": conversation.pk,
         "block_id": agent.blocks.get(label="persona").pk,
         "message_id": question.pk,

@@ -18,6 +18,7 @@ from .stored_rows import stored
 # Requests with a body that only read.
 READING_POSTS = {
     "messages/search",
+    "passages/search",
     "conversations/{conversation_id}/messages/preview-raw-payload",
     "conversations/{conversation_id}/stream",
     "runs/{run_id}/stream",
@@ -93,6 +94,7 @@ def test_refused_requests_store_nothing(client_for, alice, scope):
     conversation = make_conversation(agent, isolated=["human"])
     ids = {
         "agent_id": agent.pk,
+        "archive_id": new_id("archive"),
         "conversation_id": conversation.pk,
         "block_id": agent.blocks.get().pk,
         "message_id": conversation.messages.get().pk,

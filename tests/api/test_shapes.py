@@ -10,6 +10,7 @@ from django.utils.timezone import now
 from drf_spectacular.generators import SchemaGenerator
 from jsonschema import Draft202012Validator
 
+from conversations.domain.archives.embedding import EmbeddingResult, store_result
 from conversations.domain.conversations.messages import append_messages, text_message
 from conversations.domain.memory.blocks import write_block
 from conversations.domain.memory.isolation import isolate_label, release_label
@@ -17,7 +18,7 @@ from conversations.domain.memory.label_edits import edit_isolated_block
 from conversations.domain.memory.revisions import undo
 from conversations.models import Message, Run, Step
 
-from ..factories import actor, make_agent, make_conversation, make_messages, make_run
+from ..factories import actor, make_agent, make_conversation, make_messages, make_passage, make_run
 from ..runtime.processes import until
 
 
@@ -36,7 +37,7 @@ DOCUMENT = json.loads(json.dumps(SchemaGenerator().get_schema(request=None, publ
 def operations() -> Iterator[Operation]:
     for path, methods in DOCUMENT["paths"].items():
         for method, operation in methods.items():
-            content = operation["responses"]["200"]["content"]
+            content = operation["responses"].get("200", {}).get("content", {})
             if "application/json" in content:
                 schema = content["application/json"]["schema"]
                 yield Operation(operation["operationId"], method, path, schema)
@@ -67,6 +68,12 @@ BODIES = {
     "agents_update": {"description": "new"},
     "agents_tools_update_approval": {"requires_approval": True},
     "agents_blocks_update": {"value": "new"},
+    "agents_passages_create": {"text": "tea"},
+    "archives_create": {"name": "new"},
+    "archives_update": {"description": "new"},
+    "archives_passages_create": {"text": "tea"},
+    "archives_passages_create_many": {"passages": [{"text": "tea"}]},
+    "passages_search": {"query": "tea"},
     "blocks_create": {"label": "new"},
     "blocks_update": {"value": "new"},
     "blocks_restore": {"number": 1},
@@ -75,7 +82,12 @@ BODIES = {
     "conversations_messages_preview": {"input": "hello"},
     "messages_search": {"query": "tea"},
 }
-QUERIES = {"conversations_create": "agent_id={agent_id}"}
+# Operations with tests of their own.
+OTHERS = {"agents_import", "models_embeddings_list"}
+QUERIES = {
+    "agents_passages_search": "query=tea",
+    "conversations_create": "agent_id={agent_id}",
+}
 # Path parameters of operations that need another row than most.
 OTHER_IDS = {
     "runs_cancel": {"run_id": "active_run_id"},
@@ -90,6 +102,7 @@ def ids(alice) -> dict[str, str]:
     agent = make_agent(
         alice,
         labels=["human", "persona"],
+        embedding="openai/text-embedding-3-small",
         tools=["memory_insert", "mine"],
         tool_definitions=[{"name": "mine", "source_code": "pass", "tags": ["t"]}],
         approval_tools=["memory_insert"],
@@ -129,8 +142,12 @@ def ids(alice) -> dict[str, str]:
         ],
         by=by,
     )
+    passage = make_passage(agent, "tea", tags=["hot"])
+    store_result(EmbeddingResult({passage.pk: [1.0]}, []))
     return {
         "agent_id": agent.pk,
+        "archive_id": passage.archive_id,
+        "passage_id": passage.pk,
         "conversation_id": conversation.pk,
         "block_id": block.pk,
         "message_id": message.pk,
@@ -164,13 +181,19 @@ def assert_matches(response, operation: Operation) -> None:
 OPERATIONS = {operation.id: operation for operation in operations()}
 
 
-@pytest.mark.parametrize("name", sorted(OPERATIONS.keys() - TURN_BODIES.keys() - {"agents_import"}))
+@pytest.mark.parametrize("name", sorted(OPERATIONS.keys() - TURN_BODIES.keys() - OTHERS))
 def test_response_matches_its_shape(client_for, alice, ids, name):
     operation = OPERATIONS[name]
 
     response = send(client_for(alice), operation, ids, BODIES.get(name))
 
     assert_matches(response, operation)
+
+
+def test_embedding_models_match_their_shape(client_for, alice, ids, model):
+    operation = OPERATIONS["models_embeddings_list"]
+
+    assert_matches(send(client_for(alice), operation, ids), operation)
 
 
 def test_import_matches_its_shape(client_for, alice, ids):

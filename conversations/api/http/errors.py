@@ -23,7 +23,18 @@ from ...domain.idempotency import KeyInProgress
 from ...domain.memory.drift import MergeConflict, SharedMoved
 from ...domain.runs.input import AwaitsClient
 from ...domain.runs.leases import Busy, QueueFull
-from ...models import Agent, ApiKey, Block, Conversation, Member, Message, Run, Step
+from ...models import (
+    Agent,
+    ApiKey,
+    Archive,
+    Block,
+    Conversation,
+    Member,
+    Message,
+    Passage,
+    Run,
+    Step,
+)
 from ...text import first_line
 
 logger = logging.getLogger(__name__)
@@ -57,10 +68,12 @@ class Rendering(NamedTuple):
 UNKNOWN_ID = {
     Agent: "Agent with ID {} not found",
     ApiKey: "API key with id '{}' not found",
+    Archive: "Archive not found with id='{}'",
     Block: "Block with id '{}' not found",
     Conversation: "Conversation not found with id='{}'",
     Member: "Member with id '{}' not found",
     Message: "Message with id {} not found.",
+    Passage: "Passage with id {} not found in database.",
     Run: "Run not found with id='{}'",
     Step: "Step not found with id='{}'",
 }

@@ -79,6 +79,11 @@ def matching_agents(rows: Rows, query: Query) -> Rows:
     return rows.with_tags(query["tags"], match_all=query["match_all_tags"])
 
 
+def matching_archives(rows: Rows, query: Query) -> Rows:
+    """Return the archives that match."""
+    return _filtered(rows.live(), query, name="name", agent_id="agent_links__agent")
+
+
 def matching_messages(rows: Rows, query: Query, *, path: str = "") -> Rows:
     """Return the rows whose messages match; `path` leads to the message, as in `message__`."""
     if types := query["include_return_message_types"]:

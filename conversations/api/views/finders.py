@@ -8,8 +8,9 @@ from rest_framework.request import Request
 from ...context import bind
 from ...domain.errors import NotFound, UnknownId
 from ...ids import is_id
-from ...models import Agent, Block, Conversation, Message, Run, Step
+from ...models import Agent, Archive, Block, Conversation, Message, Passage, Run, Step
 from ...models.agents import AgentQuerySet
+from ...models.archives import ArchiveQuerySet, PassageQuerySet
 from ...models.base import OrganizationQuerySet
 from ...models.blocks import BlockQuerySet
 from ...models.conversations import ConversationQuerySet
@@ -35,6 +36,17 @@ def conversations_of(request: Request) -> ConversationQuerySet:
 def blocks_of(request: Request) -> BlockQuerySet:
     """Return the live blocks of the caller's organization."""
     return Block.objects.in_organization(key_of(request).organization_id).live()
+
+
+def archives_of(request: Request) -> ArchiveQuerySet:
+    """Return the archives of the caller's organization."""
+    return Archive.objects.in_organization(key_of(request).organization_id).live()
+
+
+def passages_of(request: Request) -> PassageQuerySet:
+    """Return the passages of the organization's archives."""
+    rows: PassageQuerySet = Passage.objects.in_organization(key_of(request).organization_id)
+    return rows.live()
 
 
 def messages_of(request: Request) -> MessageQuerySet:

@@ -8,13 +8,14 @@ from rest_framework.exceptions import NotFound
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from ...llm.catalog import available_models
+from ...llm.catalog import available_embedding_models, available_models
 from ...models import Agent, Scope
 from ...runtime.readiness import Readiness
 from ..auth import key_of
 from ..http.validation import Query, read_query
 from ..schema import operation
 from ..serializers.server import TagsQuery
+from ..shapes.embeddings import EmbeddingModelJSON, embedding_model_json
 from ..shapes.server import (
     ModelJSON,
     ReadyJSON,
@@ -49,6 +50,13 @@ class ModelList(ApiView):
     def get(self, request: Request) -> HttpResponse:
         """List the available models."""
         return Response([model_json(row) for row in available_models()])
+
+
+class EmbeddingModelList(ApiView):
+    @operation("models_embeddings_list", scope=Scope.READ, response=list[EmbeddingModelJSON])
+    def get(self, request: Request) -> HttpResponse:
+        """List the available embedding models."""
+        return Response([embedding_model_json(row) for row in available_embedding_models()])
 
 
 class TagList(ApiView):

@@ -6,8 +6,10 @@ from django.db.models import F, Model, Q
 
 from ...models import (
     Agent,
+    AgentArchive,
     AgentBlock,
     ApiKey,
+    Archive,
     Block,
     BlockRevision,
     Conversation,
@@ -16,6 +18,7 @@ from ...models import (
     Member,
     Message,
     Organization,
+    Passage,
     ReadingPeriod,
     Run,
     Step,
@@ -27,14 +30,17 @@ AUTHORS = ["created_by", "last_updated_by"]
 # A model, the relation to the row that has its organization, and its references to check.
 REFERENCES: list[tuple[type[Model], str, list[str]]] = [
     (Agent, "", AUTHORS),
+    (AgentArchive, "agent", ["archive"]),
     (AgentBlock, "agent", ["block"]),
     (ApiKey, "", ["member", *AUTHORS]),
+    (Archive, "", AUTHORS),
     (Block, "", ["conversation", *AUTHORS]),
     (BlockRevision, "block", ["conversation", "run", "written_by"]),
     (Conversation, "", ["agent", "forked_from", "forked_at_message", *AUTHORS]),
     (ConversationMessage, "conversation", ["message"]),
     (IsolatedBlock, "conversation", ["block", "source_block"]),
     (Message, "", ["agent", "run", "step", *AUTHORS]),
+    (Passage, "", ["archive", *AUTHORS]),
     (ReadingPeriod, "block", ["agent", "conversation"]),
     (Run, "", ["agent", "conversation", *AUTHORS]),
     (Step, "", ["run", *AUTHORS]),

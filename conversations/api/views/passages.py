@@ -1,0 +1,229 @@
+"""Passages: of an archive, of an agent's archive, and searching them."""
+
+from collections.abc import Iterable, Sequence
+from datetime import UTC, tzinfo
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from django.http import HttpResponse
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from ...domain.archives.archives import find_archive
+from ...domain.archives.embedding import store_result
+from ...domain.archives.passages import delete_passage, insert_for_agent, insert_passages
+from ...domain.archives.search import FoundPassage, search_passages
+from ...domain.archives.times import parse_end, parse_start
+from ...models import Agent, Archive, Passage, Scope
+from ...models.archives import PassageQuerySet
+from ...runtime.embeddings import claim_inserted, embed_claimed, query_vectors
+from ...runtime.runtime import get_runtime
+from ..auth import actor_of, key_of
+from ..http.pagination import page
+from ..http.validation import read_body, read_query
+from ..schema import operation
+from ..serializers.archives import (
+    ListPassagesQuery,
+    PassageBody,
+    PassagesBody,
+    SearchMemoryQuery,
+    SearchPassagesBody,
+)
+from ..shapes.archives import (
+    DeletedPassageJSON,
+    FoundMemoriesJSON,
+    FoundPassageJSON,
+    PassageJSON,
+    found_memories_json,
+    found_passages_json,
+    passage_json,
+)
+from ..waiting import wait_for
+from .base import ApiView
+from .finders import agents_of, archives_of, find, passages_of
+
+# A search in all archives uses the vectors of this many embedding models.
+MAX_MODELS = 4
+
+
+def embed_now(request: Request, passages: Sequence[Passage]) -> list[PassageJSON]:
+    """Embed passages that were just stored; those whose model fails get their vectors later."""
+    if claimed := claim_inserted(passages):
+        result = wait_for(request, embed_claimed(claimed))
+        store_result(result)
+        for passage in passages:
+            passage.embedding = result.vectors.get(passage.pk)
+        if result.failed:
+            get_runtime().start_worker()
+    return [passage_json(passage, with_vector=True) for passage in passages]
+
+
+def search(
+    request: Request,
+    rows: PassageQuerySet,
+    query: str,
+    limit: int,
+    *,
+    handles: Iterable[str | None],
+    archive: Archive | None = None,
+) -> list[FoundPassage]:
+    """Search passages by words, and by the vectors of these embedding models."""
+    models = {handle for handle in handles if handle}
+    vectors = wait_for(request, query_vectors(models, query)) if models else {}
+    archive_id = archive.pk if archive else None
+    return search_passages(rows, query, limit=limit, vectors=vectors, archive_id=archive_id)
+
+
+class ArchivePassages(ApiView):
+    @operation(
+        "archives_passages_create", scope=Scope.WRITE, body=PassageBody, response=PassageJSON
+    )
+    def post(self, request: Request, archive_id: str) -> HttpResponse:
+        """Insert a passage into an archive."""
+        fields: Any = read_body(request, PassageBody)
+        archive = find(archives_of(request), archive_id)
+        passages = insert_passages(archive, [fields], by=actor_of(request))
+        return Response(embed_now(request, passages)[0])
+
+
+class ArchivePassageBatch(ApiView):
+    @operation(
+        "archives_passages_create_many",
+        scope=Scope.WRITE,
+        body=PassagesBody,
+        response=list[PassageJSON],
+    )
+    def post(self, request: Request, archive_id: str) -> HttpResponse:
+        """Insert passages into an archive: all of them, or none."""
+        body = read_body(request, PassagesBody)
+        archive = find(archives_of(request), archive_id)
+        passages = insert_passages(archive, body["passages"], by=actor_of(request))
+        return Response(embed_now(request, passages))
+
+
+class ArchivePassageDetail(ApiView):
+    @operation("archives_passages_delete", scope=Scope.WRITE, response=None)
+    def delete(self, request: Request, archive_id: str, passage_id: str) -> HttpResponse:
+        """Delete a passage of an archive."""
+        archive = find(archives_of(request), archive_id)
+        passage = find(passages_of(request).filter(archive=archive), passage_id)
+        delete_passage(passage, by=actor_of(request))
+        return Response(status=204)
+
+
+class AgentPassages(ApiView):
+    @operation(
+        "agents_passages_list", ListPassagesQuery, scope=Scope.READ, response=list[PassageJSON]
+    )
+    def get(self, request: Request, agent_id: str) -> HttpResponse:
+        """List the passages of an agent's archive."""
+        query = read_query(request, ListPassagesQuery)
+        agent = find(agents_of(request), agent_id)
+        every = Passage.objects.in_organization(key_of(request).organization_id)
+        rows = every.live().of_agent(agent).select_related("archive")
+        rows = rows.with_tags(query["tags"], match_all=query["tag_match_mode"] == "all")
+        if "search" in query:
+            rows = rows.containing(query["search"])
+        if query["include_embedding"]:
+            rows = rows.with_vectors()
+        found = page(rows, query, cursors=every, prefix="passage")
+        return Response(
+            [passage_json(row, with_vector=query["include_embedding"]) for row in found]
+        )
+
+    @operation(
+        "agents_passages_create", scope=Scope.WRITE, body=PassageBody, response=list[PassageJSON]
+    )
+    def post(self, request: Request, agent_id: str) -> HttpResponse:
+        """Insert a passage into an agent's archive, which is created if there is none."""
+        fields: Any = read_body(request, PassageBody)
+        agent = find(agents_of(request), agent_id)
+        passage = insert_for_agent(agent, fields, by=actor_of(request))
+        return Response(embed_now(request, [passage]))
+
+
+class AgentPassageDetail(ApiView):
+    @operation("agents_passages_delete", scope=Scope.WRITE, response=DeletedPassageJSON)
+    def delete(self, request: Request, agent_id: str, passage_id: str) -> HttpResponse:
+        """Delete a passage of an agent's archive."""
+        agent = find(agents_of(request), agent_id)
+        delete_passage(find(passages_of(request).of_agent(agent), passage_id), by=actor_of(request))
+        return Response({"message": f"Memory id={passage_id} successfully deleted"})
+
+
+class AgentPassageSearch(ApiView):
+    @operation(
+        "agents_passages_search", SearchMemoryQuery, scope=Scope.READ, response=FoundMemoriesJSON
+    )
+    def get(self, request: Request, agent_id: str) -> HttpResponse:
+        """Search an agent's archive, as the tool `archival_memory_search` does."""
+        query = read_query(request, SearchMemoryQuery)
+        agent = find(agents_of(request), agent_id)
+        archive = find_archive(agent)
+        zone = ZoneInfo(agent.timezone)
+        found: list[FoundPassage] = []
+        if archive is not None:
+            times = {"start": query.get("start_datetime"), "end": query.get("end_datetime")}
+            rows = _matching(passages_of(request).filter(archive=archive), query, zone, **times)
+            found = search(
+                request,
+                rows,
+                query["query"],
+                query["top_k"],
+                handles=[archive.embedding],
+                archive=archive,
+            )
+        return Response(found_memories_json(found, zone))
+
+
+class PassageSearch(ApiView):
+    @operation(
+        "passages_search",
+        scope=Scope.READ,
+        body=SearchPassagesBody,
+        response=list[FoundPassageJSON],
+    )
+    def post(self, request: Request) -> HttpResponse:
+        """Search the passages of an agent, an archive or the whole organization."""
+        body = read_body(request, SearchPassagesBody)
+        archives = archives_of(request)
+        zone: tzinfo = UTC
+        if agent_id := body.get("agent_id"):
+            agent: Agent = find(agents_of(request), agent_id)
+            zone = ZoneInfo(agent.timezone)
+            archives = archives.filter(agent_links__agent=agent)
+        if archive_id := body.get("archive_id"):
+            archives = archives.filter(pk=find(archives_of(request), archive_id).pk)
+        rows = passages_of(request)
+        archive = None
+        if agent_id or archive_id:
+            archive = archives.first()
+            rows = rows.filter(archive=archive) if archive else rows.none()
+        times = {"start": body.get("start_date"), "end": body.get("end_date")}
+        rows = _matching(rows, body, zone, **times)
+        query, limit = body.get("query") or "", body["limit"]
+        if not query:
+            newest = rows.select_related("archive").order_by("-created_at", "-id")[:limit]
+            found = [FoundPassage(passage, 0.0) for passage in newest]
+        else:
+            handles = archives.order_by().values_list("embedding", flat=True).distinct()
+            found = search(
+                request, rows, query, limit, handles=handles[:MAX_MODELS], archive=archive
+            )
+        return Response(found_passages_json(found))
+
+
+def _matching(
+    rows: PassageQuerySet,
+    query: dict[str, Any],
+    zone: tzinfo,
+    *,
+    start: str | None,
+    end: str | None,
+) -> PassageQuerySet:
+    """Return the rows with the tags of a query, created between two times."""
+    rows = rows.with_tags(query.get("tags") or [], match_all=query["tag_match_mode"] == "all")
+    return rows.created_between(
+        parse_start("start", start, zone) if start else None,
+        parse_end("end", end, zone) if end else None,
+    )
