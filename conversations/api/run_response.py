@@ -10,9 +10,10 @@ from typing import Any, NamedTuple
 from uuid import uuid4
 
 from django.db import connection
-from django.http import HttpResponse, StreamingHttpResponse
+from django.http import StreamingHttpResponse
 from django.http.response import HttpResponseBase
 from rest_framework.request import Request
+from rest_framework.response import Response
 
 from ..domain.runs.events import ErrorEvent, SummaryEvent, from_json
 from ..domain.runs.leases import messages_of_run
@@ -68,7 +69,7 @@ def respond(
         return RunResponse(run, options, subscription)
     wait_for(request, _wait_until_over(run, subscription))
     status, body = whole_answer(run.pk, options)
-    return HttpResponse(dumped(body), status=status, content_type="application/json")
+    return Response(body, status=status)
 
 
 async def _wait_until_over(run: Run, subscription: Subscription | None) -> None:

@@ -22,6 +22,7 @@ from .views import (
     transfer,
     turns,
 )
+from .views.not_served import urlpatterns as not_served
 
 # The prefix of the routes below one row.
 CONVERSATION = "conversations/<conversation_id:conversation_id>"
@@ -38,6 +39,8 @@ ARCHIVAL_MEMORY = f"{AGENT}/archival-memory"
 RUN = "runs/<run_id:run_id>"
 
 urlpatterns = [
+    # First, so that no other route reads a part of them as an id.
+    *not_served,
     path("conversations/", conversations.ConversationList.as_view()),
     path(CONVERSATION, conversations.ConversationDetail.as_view()),
     path(f"{CONVERSATION}/blocks", isolated_blocks.ConversationBlocks.as_view()),
@@ -79,6 +82,7 @@ urlpatterns = [
     path(f"{AGENT}/messages/stream", turns.StreamFromAgent.as_view()),
     path(f"{AGENT}/messages/async", turns.SendToAgentAsync.as_view()),
     path(f"{AGENT}/messages/cancel", turns.CancelAgent.as_view()),
+    path(f"{AGENT}/messages/<message_id:message_id>", messages.AgentMessage.as_view(schema=None)),
     path(f"{AGENT}/tools/approval/<str:tool_name>", agents.ToolApproval.as_view()),
     path(f"{AGENT}/reset-messages", agents.ResetMessages.as_view()),
     path(f"{AGENT}/summarize", turns.CompactAgent.as_view()),
@@ -105,6 +109,7 @@ urlpatterns = [
     path("messages/search", messages.MessageSearch.as_view()),
     path("messages/<message_id:message_id>", messages.MessageDetail.as_view()),
     path("runs/", runs.RunList.as_view()),
+    path("runs/active", runs.ActiveRuns.as_view()),
     path(RUN, runs.RunDetail.as_view()),
     path(f"{RUN}/cancel", turns.CancelRun.as_view()),
     path(f"{RUN}/messages", runs.RunMessages.as_view()),
@@ -122,6 +127,8 @@ urlpatterns = [
     path("members/", accounts.MemberList.as_view()),
     path("members/<member_id:member_id>", accounts.MemberDetail.as_view()),
     path("audit-events/", accounts.AuditEventList.as_view()),
+    path("jobs/", server.JobList.as_view(schema=None)),
+    path("jobs/active", server.JobList.as_view(schema=None)),
     path("tags/", server.TagList.as_view()),
     path("models/", server.ModelList.as_view()),
     path("models/embedding", server.EmbeddingModelList.as_view()),

@@ -117,11 +117,13 @@ def test_type_filter_applies_before_limit(client_for, alice, conversation, path,
     default = conversation.agent.conversations.get(is_default=True)
     default.messages.all().delete()
     path = f"/v1/{path.format(conv=conversation.pk, agent=conversation.agent_id)}"
-    seen, query = [], {"limit": 1, "include_return_message_types": types}
+    seen, query = [], {"limit": 1, "order": "desc", "include_return_message_types": types}
+    # Lists of an agent are oldest first: an older page is before its first message.
+    cursor = "before" if "/agents/" in path else "after"
 
     while page := client.get(path, query).json():
         seen += page
-        query["after"] = page[-1]["id"]
+        query[cursor] = page[-1]["id"]
 
     assert kinds(seen) == found
 
@@ -185,12 +187,12 @@ def test_agent_messages_cover_all_conversations(client_for, alice):
     }
 
     assert list(texts.values()) == [
-        ["second", "own"],
+        ["own", "second"],
         ["own"],
         ["own"],
         ["own"],
         ["own"],
-        ["other agent", "second", "own"],
+        ["own", "second", "other agent"],
     ]
 
 

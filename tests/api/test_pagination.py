@@ -57,6 +57,14 @@ LISTS = [
     "runs/?",
     "tags/?",
 ]
+# Oldest first in either order, as in V1; `desc` only means the newest ones.
+OLDEST_FIRST = [path for path in LISTS if "messages" in path and "conversations/" not in path]
+IN_BOTH_ORDERS = [
+    (path, order)
+    for path in LISTS
+    for order in ("asc", "desc")
+    if order == "asc" or path not in OLDEST_FIRST
+]
 
 
 def key(row) -> str:
@@ -73,8 +81,7 @@ def walk(client, path: str, cursor: str) -> list[str]:
     return seen
 
 
-@pytest.mark.parametrize("order", ["asc", "desc"])
-@pytest.mark.parametrize("path", LISTS)
+@pytest.mark.parametrize(("path", "order"), IN_BOTH_ORDERS)
 def test_after_visits_each_row_once(client_for, alice, world, path, order):
     """V1 skipped rows with equal times and conversations without messages.
 
@@ -100,7 +107,34 @@ def test_before_returns_preceding_pages(client_for, alice, world, path, order):
     assert seen == every[-2::-1]
 
 
-@pytest.mark.parametrize("path", [p for p in LISTS if "connected" not in p])
+@pytest.mark.parametrize("path", OLDEST_FIRST)
+def test_newest_messages_are_listed_oldest_first(client_for, alice, world, path):
+    client, path = client_for(alice), f"/v1/{path.format(**world)}"
+    every = [key(row) for row in client.get(f"{path}&order=asc&limit=1000").json()]
+
+    newest = [key(row) for row in client.get(f"{path}&limit=3").json()]
+    older = [key(row) for row in client.get(f"{path}&limit=1&before={newest[0]}").json()]
+    newer = [key(row) for row in client.get(f"{path}&limit=1&after={newest[0]}").json()]
+
+    assert newest == every[-3:]
+    assert (older, newer) == (every[-4:-3], every[-2:-1])
+
+
+@pytest.mark.parametrize("path", OLDEST_FIRST)
+def test_before_visits_each_message_once(client_for, alice, world, path):
+    client, path = client_for(alice), f"/v1/{path.format(**world)}"
+    every = [key(row) for row in client.get(f"{path}&order=asc&limit=1000").json()]
+
+    seen, at = [], ""
+    while found := [key(row) for row in client.get(f"{path}&limit=2{at}").json()]:
+        seen, at = [*found, *seen], f"&before={found[0]}"
+
+    assert seen == every
+
+
+@pytest.mark.parametrize(
+    "path", [p for p in LISTS if "connected" not in p and p not in OLDEST_FIRST]
+)
 def test_orders_are_reversed_except_for_nulls(client_for, alice, world, path):
     client, path = client_for(alice), f"/v1/{path.format(**world)}"
 

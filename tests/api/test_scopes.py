@@ -7,6 +7,7 @@ import pytest
 
 from conversations.api.urls import urlpatterns
 from conversations.api.views.base import ApiView
+from conversations.api.views.not_served import NotServedView
 from conversations.api.views.server import Health, NotFoundView
 from conversations.ids import new_id
 from conversations.models import Scope
@@ -52,7 +53,7 @@ def operations() -> list[Operation]:
         Operation(method, re.sub(r"<\w+:(\w+)>", r"{\1}", str(route.pattern)), handler.scope)
         for route in urlpatterns
         for method in ("get", "post", "put", "patch", "delete")
-        if not issubclass(route.callback.view_class, Health | NotFoundView)
+        if not issubclass(route.callback.view_class, Health | NotFoundView | NotServedView)
         and (handler := getattr(route.callback.view_class, method, None))
     ]
 

@@ -9,9 +9,10 @@ from ..factories import make_agent, make_conversation
 
 @pytest.mark.parametrize("path", ["health", "health/"])
 def test_health_reports_ok(client, path):
+    expected = {"version": "0.16.8", "palimpsest_version": __version__, "status": "ok"}
     replies = [client.get(f"/{base}/{path}") for base in ("v1", "latest")]
 
-    assert [reply.json() for reply in replies] == [{"version": __version__, "status": "ok"}] * 2
+    assert [reply.json() for reply in replies] == [expected] * 2
 
 
 @pytest.mark.parametrize("path", ["ready", "ready/"])
@@ -21,7 +22,8 @@ def test_ready_reports_each_check(client, db, is_postgres, path):
     checks = ["database", "migrations"] if is_postgres else ["database", "migrations", "disk"]
     assert reply.status_code == 200
     assert reply.json() == {
-        "version": __version__,
+        "version": "0.16.8",
+        "palimpsest_version": __version__,
         "status": "ok",
         "checks": dict.fromkeys(checks, "ok"),
     }

@@ -239,11 +239,8 @@ def _pair(block: dict) -> list[str]:
 
 
 # Routes that are not served, with reasons. A test fails when one is served after all.
-OPERATORS = "operators create organizations and members in the admin or with manage.py"
 NOT_YET = {
     "POST agents/messages/search": "an older name of messages/search that no client uses",
-    "POST admin/orgs/": OPERATORS,
-    "POST admin/users/": OPERATORS,
 }
 # Stories with concurrent requests, which tests/runtime covers.
 NOT_YET_FILES = {"busy": "concurrent turns"}

@@ -56,6 +56,18 @@ class BodyTooLarge(exceptions.APIException):
     status_code = status.HTTP_413_REQUEST_ENTITY_TOO_LARGE
 
 
+class NotServed(exceptions.APIException):
+    """V1 has the route, and this server does not."""
+
+    status_code = status.HTTP_501_NOT_IMPLEMENTED
+
+
+class Unchangeable(exceptions.APIException):
+    """The route exists to say that its method never works."""
+
+    status_code = status.HTTP_405_METHOD_NOT_ALLOWED
+
+
 class Rendering(NamedTuple):
     """How a class of domain errors appears on the wire."""
 

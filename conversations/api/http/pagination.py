@@ -64,21 +64,27 @@ def page(
     prefix: str,
     order: Order | None = None,
     id_field: str = "pk",
+    oldest_first: bool = False,
 ) -> list[Row]:
     """Return one page of `rows`.
 
     `cursors` are the rows that a cursor may name by `id_field`. They include rows that are not
     listed, so that paging continues after the last seen row is deleted or archived.
+
+    With `oldest_first`, as V1 lists messages of agents, the page is in ascending order even if
+    `order` is descending, which then means the newest rows; `before` means older in either order.
     """
     order = order or Order(query["order_by"], query["order"] == "desc")
-    for name, backwards in (("after", False), ("before", True)):
+    is_turned = oldest_first and order.descending
+    back, forth = ("after", "before") if is_turned else ("before", "after")
+    for name, backwards in ((forth, False), (back, True)):
         if name in query:
             row = _cursor(name, query[name], cursors, prefix, id_field)
             rows = rows.filter(order.beyond(row, backwards=backwards))
     # The page before a cursor is the one that ends at it: read backwards, then reverse.
-    backwards = "before" in query and "after" not in query
+    backwards = back in query and forth not in query
     found = list(rows.order_by(*order.keys(backwards=backwards))[: query["limit"]])
-    return found[::-1] if backwards else found
+    return found[::-1] if backwards != is_turned else found
 
 
 def page_by_number(rows: models.QuerySet[Row], query: Query) -> list[Row]:

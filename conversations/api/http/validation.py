@@ -6,6 +6,7 @@ from rest_framework import serializers
 from rest_framework.request import Request
 
 from .errors import InvalidRequest
+from .warnings import warn_of_ignored
 
 # What a serializer has validated, by name of the parameter or field.
 Query = dict[str, Any]
@@ -13,7 +14,7 @@ Serializer = type[serializers.Serializer[Any]]
 
 
 def read_query(request: Request, serializer_class: Serializer) -> Query:
-    """Return the validated query parameters; unknown ones are ignored."""
+    """Return the validated query parameters; warn of unknown ones."""
     given = request.query_params
     lists = {
         name
@@ -22,11 +23,11 @@ def read_query(request: Request, serializer_class: Serializer) -> Query:
     }
     # A plain dict: DRF reads a QueryDict as an HTML form, where an absent checkbox means false.
     data = {name: given.getlist(name) if name in lists else given[name] for name in given}
-    return _validated(serializer_class, data)
+    return _validated(request, serializer_class, data)
 
 
 def read_body(request: Request, serializer_class: Serializer, *, required: bool = True) -> Query:
-    """Return the validated fields of a JSON object; unknown ones are ignored, as in V1."""
+    """Return the validated fields of a JSON object; warn of unknown ones, which V1 ignored."""
     body = request.data
     if (request.META.get("CONTENT_LENGTH") or "0") == "0":
         if required:
@@ -34,19 +35,20 @@ def read_body(request: Request, serializer_class: Serializer, *, required: bool 
         body = {}
     if not isinstance(body, dict):
         raise InvalidRequest(f"body: expected a JSON object, got {_json_type(body)}")
-    return _validated(serializer_class, body)
+    return _validated(request, serializer_class, body)
 
 
 def read_form(request: Request, serializer_class: Serializer) -> Query:
     """Return the validated fields of a multipart form, files included."""
     # A plain dict, as in `read_query`.
     form: Any = request.data
-    return _validated(serializer_class, {name: form[name] for name in form})
+    return _validated(request, serializer_class, {name: form[name] for name in form})
 
 
-def _validated(serializer_class: Serializer, data: dict[str, Any]) -> Query:
+def _validated(request: Request, serializer_class: Serializer, data: dict[str, Any]) -> Query:
     serializer = serializer_class(data=data)
     serializer.is_valid(raise_exception=True)
+    warn_of_ignored(request, serializer, data)
     validated: Query = serializer.validated_data
     return validated
 

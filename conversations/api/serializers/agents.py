@@ -16,26 +16,72 @@ from .fields import (
     PageQuery,
     StrictBoolean,
     StrictChoice,
+    StrictFloat,
     StrictInteger,
     StrictList,
     StrictObject,
     StrictString,
 )
 
+NO_GROUPS = "there are no groups of agents and no sleeptime agents"
+NO_PROJECTS = "there are no projects and templates"
+IN_SETTINGS = "set it in model_settings"
+
 
 class LLMConfig(Input):
-    """V1's older notation for a model; other fields are ignored."""
+    """V1's older notation for a model and its settings."""
+
+    ignored_fields = {
+        "model_endpoint": "the operator configures the providers",
+        "model_wrapper": "models are called as the provider of the handle needs it",
+        "display_name": "models have the names of their provider",
+        "tier": "models have no tiers",
+    }
 
     handle = StrictString(**OPTIONAL, max_length=200)
     model = StrictString(**OPTIONAL, max_length=100)
     provider_name = StrictString(**OPTIONAL, max_length=50)
     model_endpoint_type = StrictString(**OPTIONAL, max_length=50)
     context_window = StrictInteger(**OPTIONAL, min_value=1)
+    provider_category = StrictString(**OPTIONAL)
+    temperature = StrictFloat(**OPTIONAL)
+    max_tokens = StrictInteger(**OPTIONAL, min_value=1)
+    parallel_tool_calls = StrictBoolean(**OPTIONAL)
+    response_format = StrictObject(**OPTIONAL)
+    reasoning_effort = StrictString(**OPTIONAL)
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         if not (attrs.get("handle") or attrs.get("model")):
             raise serializers.ValidationError("expected a `handle` or a `model`")
         return attrs
+
+
+def settings_of(fields: dict[str, Any]) -> dict[str, Any]:
+    """Return V1's older fields for the settings of a model as model settings."""
+    settings = {
+        name: fields[name]
+        for name in ("temperature", "parallel_tool_calls", "response_format")
+        if fields.get(name) is not None
+    }
+    if fields.get("max_tokens") is not None:
+        settings["max_output_tokens"] = fields["max_tokens"]
+    if fields.get("reasoning_effort"):
+        settings["reasoning"] = {"reasoning_effort": fields["reasoning_effort"]}
+    return settings
+
+
+class EmbeddingConfig(Input):
+    """V1's older notation for an embedding model."""
+
+    handle = StrictString(**OPTIONAL, max_length=200)
+    embedding_model = StrictString(**OPTIONAL, max_length=100)
+    embedding_endpoint_type = StrictString(**OPTIONAL, max_length=50)
+    ignored_fields = {
+        "embedding_endpoint": "the operator configures the providers",
+        "embedding_dim": "the model determines the dimensions",
+        "embedding_chunk_size": "the server determines the size of chunks",
+        "batch_size": "the server determines the size of batches",
+    }
 
 
 class InitialMessage(Input):
@@ -47,6 +93,22 @@ class InitialMessage(Input):
 
 class AgentBody(Input):
     """The fields of an agent. Null means absent, except for those that it clears."""
+
+    ignored_fields = {
+        "enable_sleeptime": NO_GROUPS,
+        "include_multi_agent_tools": NO_GROUPS,
+        "message_buffer_autoclear": "the messages of a conversation stay in it",
+        "compaction_settings": "name them in the request that compacts",
+        "memory_variables": NO_PROJECTS,
+        **dict.fromkeys(
+            ("template", "from_template", "template_id", "base_template_id"), NO_PROJECTS
+        ),
+        **dict.fromkeys(("project", "project_id", "deployment_id", "entity_id"), NO_PROJECTS),
+        **dict.fromkeys(("reasoning", "enable_reasoner", "max_reasoning_tokens"), IN_SETTINGS),
+        **dict.fromkeys(("response_format", "max_tokens", "parallel_tool_calls"), IN_SETTINGS),
+        "embedding_chunk_size": "the server determines the size of chunks",
+        "include_base_tool_rules": "base tools have no rules here",
+    }
 
     name = StrictString(**OPTIONAL, allow_blank=False, max_length=200)
     description = StrictString(**OPTIONAL)
@@ -65,6 +127,7 @@ class AgentBody(Input):
         **OPTIONAL,
         help_text="What becomes of messages to a busy conversation. Null clears it.",
     )
+    embedding_config = EmbeddingConfig(**OPTIONAL)
     embedding = StrictString(**OPTIONAL, max_length=200)
     context_window_limit = StrictInteger(**OPTIONAL, min_value=1)
     timezone = StrictString(**OPTIONAL, max_length=64)
@@ -97,6 +160,13 @@ class AgentBody(Input):
             fields["model"] = config.get("handle") or f"{provider}/{config['model']}"
             if (window := config.get("context_window")) is not None:
                 fields.setdefault("context_window_limit", window)
+            if settings := settings_of(config):
+                fields["model_settings"] = settings | fields.get("model_settings", {})
+        embedding = fields.pop("embedding_config", None) or {}
+        if "embedding" not in fields and (embedding.keys() & {"handle", "embedding_model"}):
+            provider = embedding.get("embedding_endpoint_type") or "openai"
+            handle = embedding.get("handle") or f"{provider}/{embedding['embedding_model']}"
+            fields["embedding"] = handle
         return fields
 
 
@@ -107,7 +177,22 @@ class CreateAgentBody(AgentBody):
     memory_blocks = StrictList(child=CreateBlockBody(), **OPTIONAL)
     tools = StrictList(child=StrictString(allow_blank=False, max_length=200), **OPTIONAL)
     include_base_tools = StrictBoolean(default=True)
+    enable_sleeptime = StrictBoolean(
+        **OPTIONAL, help_text="Creates nothing; the response then names an empty group."
+    )
     initial_message_sequence = StrictList(child=InitialMessage(), **OPTIONAL)
+    response_format = StrictObject(**OPTIONAL, help_text="Older name of the model setting.")
+    max_tokens = StrictInteger(**OPTIONAL, min_value=1, help_text="`max_output_tokens`.")
+    parallel_tool_calls = StrictBoolean(**OPTIONAL, help_text="Older name of the model setting.")
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        fields = super().validate(attrs)
+        settings = settings_of(fields)
+        for name in ("response_format", "max_tokens", "parallel_tool_calls"):
+            fields.pop(name, None)
+        if settings:
+            fields["model_settings"] = settings | fields.get("model_settings", {})
+        return fields
 
 
 class UpdateAgentBody(AgentBody):

@@ -2,7 +2,8 @@
 
 import json
 from collections.abc import Sized
-from typing import Any, NoReturn
+from math import isfinite
+from typing import Any, ClassVar, NoReturn
 
 from rest_framework import ISO_8601, serializers
 
@@ -17,7 +18,13 @@ MAX_ITEMS = 200
 
 
 class Input(serializers.Serializer[dict[str, Any]]):
-    """Base class of request bodies and queries."""
+    """Base class of request bodies and queries.
+
+    `ignored_fields` are V1's fields that have no effect here, with the reason. The response warns
+    of them, as of unknown fields.
+    """
+
+    ignored_fields: ClassVar[dict[str, str]] = {}
 
 
 def _shown(value: Any) -> str:
@@ -85,6 +92,17 @@ class StrictInteger(serializers.IntegerField):
         if not (is_number or (isinstance(data, str) and data.lstrip("+-").isdecimal())):
             raise serializers.ValidationError(f"expected an integer, got {_shown(data)}")
         return super().to_internal_value(data)
+
+
+class StrictFloat(serializers.FloatField):
+    """A finite number."""
+
+    default_error_messages = {"null": "expected a number, got null"}
+
+    def to_internal_value(self, data: Any) -> float:
+        if isinstance(data, bool) or not isinstance(data, int | float) or not isfinite(data):
+            raise serializers.ValidationError(f"expected a number, got {_shown(data)}")
+        return float(data)
 
 
 class StrictBoolean(serializers.BooleanField):

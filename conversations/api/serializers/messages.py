@@ -35,6 +35,12 @@ class ConversationMessagesQuery(ListMessagesQuery):
     agent_id = Id("agent", required=False)
 
 
+class RunMessagesQuery(ListMessagesQuery):
+    """The query of the messages of a run or step, which are oldest first by default."""
+
+    order = StrictChoice(["asc", "desc"], default="asc")
+
+
 class MessagesQuery(ListMessagesQuery):
     """The query of the other lists of messages."""
 

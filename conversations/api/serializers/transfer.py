@@ -31,11 +31,8 @@ class ImportForm(Input):
     override_embedding_handle = StrictString(required=False, help_text="Older name of `embedding`.")
     strip_messages = StrictBoolean(default=False, help_text="Do not import messages.")
     override_existing_tools = StrictBoolean(
-        required=False, help_text="Ignored: existing tools are never overwritten."
+        required=False, help_text="Has no effect: existing tools are never overwritten."
     )
-    secrets = StrictString(required=False, help_text="Ignored.")
-    env_vars_json = StrictString(required=False, help_text="Ignored.")
-    project_id = StrictString(required=False, help_text="Ignored.")
 
 
 class ExportQuery(Input):

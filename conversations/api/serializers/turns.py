@@ -8,6 +8,7 @@ from ...domain.runs.request import DEFAULT_MAX_STEPS, TurnRequest
 from ...domain.turns.reply import MAX_REPLY_CALLS
 from ...models import OnBusy
 from ..shapes.messages import MESSAGE_TYPES
+from .agents import IN_SETTINGS
 from .fields import (
     OPTIONAL,
     Id,
@@ -27,6 +28,7 @@ MAX_STEPS = 200
 MAX_MESSAGES = 1_000
 MAX_PARTS = 1_000
 MAX_LINES = 10_000
+NO_LOGPROBS = "responses have no token ids and probabilities"
 
 
 class ToolReturn(Input):
@@ -50,6 +52,11 @@ class Approval(Input):
     tool_call_id = StrictString(allow_blank=False, max_length=200)
     approve = StrictBoolean(required=False)
     reason = StrictString(**OPTIONAL)
+    # Of type "tool"; `ToolReturn` validates them.
+    tool_return = serializers.JSONField(required=False)
+    status = StrictString(required=False)
+    stdout = StrictList(child=StrictString(), max_length=MAX_LINES, **OPTIONAL)
+    stderr = StrictList(child=StrictString(), max_length=MAX_LINES, **OPTIONAL)
 
     def to_internal_value(self, data: Any) -> dict[str, Any]:
         if isinstance(data, dict) and data.get("type") == "tool":
@@ -131,7 +138,16 @@ class ClientTool(Input):
 
 
 class SendBody(Input):
-    """The body of POST …/messages. Fields of V1 that have no meaning here are ignored."""
+    """The body of POST …/messages."""
+
+    ignored_fields = {
+        "client_skills": "models are not told about skills",
+        "callback_url": "nothing is called back; follow the run instead",
+        "assistant_message_tool_name": "the tool is always send_message",
+        "assistant_message_tool_kwarg": "the argument is always message",
+        "enable_thinking": IN_SETTINGS,
+        **dict.fromkeys(("return_logprobs", "top_logprobs", "return_token_ids"), NO_LOGPROBS),
+    }
 
     messages = StrictList(child=SentMessage(), max_length=MAX_MESSAGES, **OPTIONAL)
     input = serializers.JSONField(**OPTIONAL, help_text="The content of one message of the user.")
@@ -225,7 +241,11 @@ def _tool_message(answer: dict[str, Any]) -> dict[str, Any]:
 
 
 class StreamBody(Input):
-    """The body of POST …/stream; every field is optional. V1's polling options are ignored."""
+    """The body of POST …/stream; every field is optional."""
+
+    ignored_fields = dict.fromkeys(
+        ("poll_interval", "batch_size"), "events are sent when they happen"
+    )
 
     agent_id = Id("agent", **OPTIONAL)
     run_id = Id("run", **OPTIONAL)

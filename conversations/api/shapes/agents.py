@@ -65,6 +65,30 @@ class LLMConfigJSON(TypedDict):
     put_inner_thoughts_in_kwargs: Literal[False]
 
 
+class UnusedGroupFields(TypedDict):
+    """Fields of V1's group that never have another value here."""
+
+    manager_type: Literal["sleeptime"]
+    agent_ids: EmptyList
+    shared_block_ids: EmptyList
+    sleeptime_agent_frequency: None
+    turns_counter: None
+    last_processed_message_id: None
+    project_id: None
+    template_id: None
+    base_template_id: None
+    deployment_id: None
+    hidden: None
+
+
+class GroupJSON(UnusedGroupFields):
+    """The empty group of an agent: no sleeptime agent runs beside it."""
+
+    id: str
+    manager_agent_id: str
+    description: str
+
+
 class UnusedAgentFields(TypedDict):
     """Fields of V1's agent for features that this server does not have."""
 
@@ -80,7 +104,6 @@ class UnusedAgentFields(TypedDict):
     managed_group: None
     max_files_open: None
     message_buffer_autoclear: Literal[False]
-    multi_agent_group: None
     pending_approval: None
     per_file_view_window_char_limit: None
     project_id: None
@@ -136,6 +159,10 @@ class AgentJSON(AgentAttributes, UnusedAgentFields):
     tags: list[str]
     sources: EmptyList
     last_run_completion: datetime | None
+    multi_agent_group: Annotated[
+        GroupJSON | None,
+        Field(description="Only in the response to a creation with `enable_sleeptime`."),
+    ]
 
 
 class ImportedAgentsJSON(TypedDict):
@@ -145,6 +172,17 @@ class ImportedAgentsJSON(TypedDict):
 
 
 _UNUSED = constants(UnusedAgentFields)
+_UNUSED_IN_GROUP = constants(UnusedGroupFields)
+
+
+def group_json(agent: Agent) -> GroupJSON:
+    """Return the JSON of the empty group of an agent."""
+    return {
+        **_UNUSED_IN_GROUP,
+        "id": agent.pk.replace("agent-", "group-", 1),
+        "manager_agent_id": agent.pk,
+        "description": "",
+    }
 
 
 def agents_json(agents: list[Agent], relations: set[str] | None = None) -> list[AgentJSON]:
@@ -227,5 +265,6 @@ def _agent_json(agent: Agent, message_ids: list[str], filled: set[str]) -> Agent
         "tags": agent.tags if "agent.tags" in filled else [],
         "sources": [],
         "last_run_completion": agent.last_run_completed_at,
+        "multi_agent_group": None,
         **_UNUSED,
     }

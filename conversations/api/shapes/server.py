@@ -14,10 +14,15 @@ class ErrorJSON(TypedDict):
     detail: NotRequired[str]
 
 
+# The release of Letta V1 whose API this is. Clients compare it with the oldest one that they need.
+V1_VERSION = "0.16.8"
+
+
 class StatusJSON(TypedDict):
-    """The version of a server that works."""
+    """A server that works: the release of V1 whose API it has, and its own version."""
 
     version: str
+    palimpsest_version: str
     status: Literal["ok"]
 
 
@@ -25,20 +30,22 @@ class ReadyJSON(TypedDict):
     """Whether a server can serve requests; per check "ok" or what is wrong."""
 
     version: str
+    palimpsest_version: str
     status: Literal["ok", "unavailable"]
     checks: dict[str, str]
 
 
 def health_json() -> StatusJSON:
     """Return the JSON of a process that works."""
-    return {"version": __version__, "status": "ok"}
+    return {"version": V1_VERSION, "palimpsest_version": __version__, "status": "ok"}
 
 
 def ready_json(checks: dict[str, str]) -> tuple[int, ReadyJSON]:
     """Return the HTTP status and the JSON for the results of the checks."""
     is_ready = all(result == "ok" for result in checks.values())
     content: ReadyJSON = {
-        "version": __version__,
+        "version": V1_VERSION,
+        "palimpsest_version": __version__,
         "status": "ok" if is_ready else "unavailable",
         "checks": checks,
     }

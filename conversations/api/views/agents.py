@@ -22,8 +22,10 @@ from ..http.errors import InvalidRequest
 from ..http.filters import matching_agents
 from ..http.pagination import Order, page
 from ..http.validation import Query, read_body, read_query
+from ..http.warnings import warn
 from ..schema import operation
 from ..serializers.agents import (
+    NO_GROUPS,
     ApprovalBody,
     ApprovalQuery,
     ContextQuery,
@@ -35,7 +37,7 @@ from ..serializers.agents import (
     ResetMessagesBody,
     UpdateAgentBody,
 )
-from ..shapes.agents import AgentJSON, agents_json
+from ..shapes.agents import AgentJSON, agents_json, group_json
 from ..shapes.context import ContextWindowJSON, context_window_json
 from .base import ApiView
 from .finders import agents_of, find, find_agent_conversation, find_blocks, resolve_conversation
@@ -58,7 +60,7 @@ def relations_asked(request: Request, query: Query) -> set[str] | None:
     return set() if is_client_1 else None
 
 
-def respond(request: Request, agent: Agent) -> HttpResponse:
+def respond(request: Request, agent: Agent) -> Response:
     """Respond with an agent."""
     agent = agents_of(request).with_blocks().get(pk=agent.pk)
     return Response(agents_json([agent])[0])
@@ -84,6 +86,7 @@ class AgentList(ApiView):
         fields = _verb_fields(request, body)
         base = tools.BASE_TOOLS if fields.pop("include_base_tools") else []
         names = [*base, *fields.pop("tools", []), *fields.pop("tool_names", [])]
+        has_group = fields.pop("enable_sleeptime", False)
         initial = [
             text_message(message["role"], message["content"])
             for message in fields.pop("initial_message_sequence", [])
@@ -95,7 +98,11 @@ class AgentList(ApiView):
             initial_messages=initial,
             **fields,
         )
-        return respond(request, agent)
+        response = respond(request, agent)
+        if has_group:
+            warn(request, f"enable_sleeptime is ignored: {NO_GROUPS}")
+            response.data["multi_agent_group"] = group_json(agent)
+        return response
 
 
 class AgentCount(ApiView):

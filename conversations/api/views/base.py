@@ -18,6 +18,7 @@ from ..http.idempotency import request_key, respond_once
 from ..http.parsers import JSONParser
 from ..http.paths import path_arguments, resolve_encoded
 from ..http.renderers import AlwaysJSON, JSONRenderer
+from ..http.warnings import with_warnings
 from ..schema import ApiSchema, stores_response
 
 
@@ -48,7 +49,8 @@ class ApiView(APIView):
         if match := resolve_encoded(request):
             view_class = getattr(match.func, "view_class", None)
             if view_class and issubclass(view_class, ApiView):
-                view, kwargs = view_class(), match.kwargs
+                view = view_class(**getattr(match.func, "view_initkwargs", {}))
+                kwargs = match.kwargs
                 view.setup(request, **kwargs)
         # The context is for projects without the middleware.
         with request_context(request), acting_for_none():
@@ -69,7 +71,11 @@ class ApiView(APIView):
     def finalize_response(
         self, request: Request, response: Any, *args: Any, **kwargs: Any
     ) -> Response:
-        """Keep every response out of caches: it holds an organization's data, or a key's secret."""
+        """Add warnings, and keep every response out of caches.
+
+        It holds an organization's data, or a key's secret.
+        """
+        response = with_warnings(request, response)
         final: Response = super().finalize_response(request, response, *args, **kwargs)
         final.headers["Cache-Control"] = "no-store"
         return final

@@ -8,6 +8,7 @@ from ...domain.conversations.search import SEARCHED_ROLES, search_messages
 from ...models import Conversation, Message, Scope
 from ...models.messages import ConversationMessageQuerySet, MessageQuerySet
 from ..auth import key_of
+from ..http.errors import Unchangeable
 from ..http.filters import matching_messages
 from ..http.pagination import Order, page
 from ..http.validation import Query, read_body, read_query
@@ -24,12 +25,21 @@ from .finders import (
 )
 
 
-def list_conversation(conversation: Conversation, query: Query) -> HttpResponse:
+def list_conversation(
+    conversation: Conversation, query: Query, *, oldest_first: bool = True
+) -> HttpResponse:
     """List the messages of a conversation by position, including compacted ones."""
-    return list_links(conversation.message_links.select_related("message"), query)
+    links = conversation.message_links.select_related("message")
+    return list_links(links, query, oldest_first=oldest_first)
 
 
-def list_links(links: ConversationMessageQuerySet, query: Query) -> HttpResponse:
+def list_links(
+    links: ConversationMessageQuerySet,
+    query: Query,
+    *,
+    oldest_first: bool = False,
+    speech: bool = True,
+) -> HttpResponse:
     """List messages of one conversation, given as links that have positions."""
     found = page(
         matching_messages(links, query, path="message__"),
@@ -38,15 +48,18 @@ def list_links(links: ConversationMessageQuerySet, query: Query) -> HttpResponse
         prefix="message",
         order=Order("position", query["order"] == "desc", tie="position"),
         id_field="message",
+        oldest_first=oldest_first,
     )
     messages = [link.message for link in found]
-    return Response(messages_json(messages, query["include_return_message_types"]))
+    types = query["include_return_message_types"]
+    return Response(messages_json(messages, types, speech=speech))
 
 
 def list_messages(request: Request, rows: MessageQuerySet, query: Query) -> HttpResponse:
     """List messages of many conversations by time."""
     every = Message.objects.in_organization(key_of(request).organization_id)
-    found = page(matching_messages(rows, query), query, cursors=every, prefix="message")
+    rows = matching_messages(rows, query)
+    found = page(rows, query, cursors=every, prefix="message", oldest_first=True)
     return Response(messages_json(found, query["include_return_message_types"]))
 
 
@@ -58,17 +71,24 @@ class ConversationMessages(ApiView):
         response=list[MessageJSON],
     )
     def get(self, request: Request, conversation_id: str) -> HttpResponse:
-        """List the messages of a conversation, including compacted ones."""
+        """List the messages of a conversation, including compacted ones.
+
+        The default conversation of an agent is listed like the agent's messages, oldest first.
+        """
         query = read_query(request, ConversationMessagesQuery)
-        return list_conversation(
-            resolve_conversation(request, conversation_id, query.get("agent_id")), query
-        )
+        conversation = resolve_conversation(request, conversation_id, query.get("agent_id"))
+        # As in V1, the conversation's own id pages from the newest message back.
+        oldest_first = conversation_id != conversation.pk
+        return list_conversation(conversation, query, oldest_first=oldest_first)
 
 
 class AgentMessages(ApiView):
     @operation("agents_messages_list", MessagesQuery, scope=Scope.READ, response=list[MessageJSON])
     def get(self, request: Request, agent_id: str) -> HttpResponse:
-        """List messages of an agent's conversations."""
+        """List messages of an agent's conversations, oldest first.
+
+        By default the newest ones. `before` is older and `after` is newer, in either `order`.
+        """
         query = read_query(request, MessagesQuery)
         agent = find(agents_of(request), agent_id)
         if "conversation_id" in query:
@@ -78,10 +98,22 @@ class AgentMessages(ApiView):
         return list_messages(request, messages_of(request).filter(agent=agent), query)
 
 
+class AgentMessage(ApiView):
+    @operation("agents_messages_update", scope=Scope.CONVERSE)
+    def patch(self, request: Request, agent_id: str, message_id: str) -> HttpResponse:
+        """Refuse to change a message, as V1 does."""
+        raise Unchangeable(
+            "Messages can't be changed. Send a new one, or fork the conversation at the one before"
+        )
+
+
 class MessageList(ApiView):
     @operation("messages_list", MessagesQuery, scope=Scope.READ, response=list[MessageJSON])
     def get(self, request: Request) -> HttpResponse:
-        """List messages of all conversations."""
+        """List messages of all conversations, oldest first.
+
+        By default the newest ones. `before` is older and `after` is newer, in either `order`.
+        """
         query = read_query(request, MessagesQuery)
         if "conversation_id" in query:
             return list_conversation(resolve_conversation(request, query["conversation_id"]), query)

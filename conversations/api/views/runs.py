@@ -9,9 +9,9 @@ from ...models import Run, Scope, Step
 from ..auth import key_of
 from ..http.filters import Rows, matching_runs, matching_steps
 from ..http.pagination import Order, page
-from ..http.validation import read_query
+from ..http.validation import Query, read_query
 from ..schema import operation
-from ..serializers.messages import ListMessagesQuery
+from ..serializers.messages import RunMessagesQuery
 from ..serializers.runs import ListRunsQuery, ListStepsQuery
 from ..shapes.messages import MessageJSON
 from ..shapes.runs import (
@@ -33,16 +33,26 @@ class RunList(ApiView):
     @operation("runs_list", ListRunsQuery, scope=Scope.READ, response=list[RunJSON])
     def get(self, request: Request) -> HttpResponse:
         """List runs."""
-        query = read_query(request, ListRunsQuery)
-        ascending = query.get("ascending", query["order"] == "asc")
-        found = page(
-            matching_runs(runs_of(request), query),
-            query,
-            cursors=Run.objects.in_organization(key_of(request).organization_id),
-            prefix="run",
-            order=Order("created_at", not ascending),
-        )
-        return Response([run_json(row) for row in found])
+        return _list_runs(request, read_query(request, ListRunsQuery))
+
+
+def _list_runs(request: Request, query: Query) -> HttpResponse:
+    ascending = query.get("ascending", query["order"] == "asc")
+    found = page(
+        matching_runs(runs_of(request), query),
+        query,
+        cursors=Run.objects.in_organization(key_of(request).organization_id),
+        prefix="run",
+        order=Order("created_at", not ascending),
+    )
+    return Response([run_json(row) for row in found])
+
+
+class ActiveRuns(ApiView):
+    @operation("runs_active", ListRunsQuery, scope=Scope.READ, response=list[RunJSON])
+    def get(self, request: Request) -> HttpResponse:
+        """List active runs, under V1's older name for `active=true`."""
+        return _list_runs(request, {**read_query(request, ListRunsQuery), "active": True})
 
 
 class RunDetail(ApiView):
@@ -59,13 +69,18 @@ class RunDetail(ApiView):
 
 
 class RunMessages(ApiView):
-    @operation(
-        "runs_messages_list", ListMessagesQuery, scope=Scope.READ, response=list[MessageJSON]
-    )
+    @operation("runs_messages_list", RunMessagesQuery, scope=Scope.READ, response=list[MessageJSON])
     def get(self, request: Request, run_id: str) -> HttpResponse:
         """List the messages of a run, including those that started it."""
-        query = read_query(request, ListMessagesQuery)
-        return list_links(messages_of_run(find(runs_of(request), run_id)), query)
+        query = read_query(request, RunMessagesQuery)
+        run = find(runs_of(request), run_id)
+        # As in V1, in the form that the request of the run asked for.
+        if not query["include_return_message_types"]:
+            query["include_return_message_types"] = (
+                run.request_config.get("include_return_message_types") or []
+            )
+        speech = run.request_config.get("use_assistant_message", True)
+        return list_links(messages_of_run(run), query, speech=speech)
 
 
 class RunUsage(ApiView):
@@ -113,10 +128,10 @@ class StepDetail(ApiView):
 
 class StepMessages(ApiView):
     @operation(
-        "steps_messages_list", ListMessagesQuery, scope=Scope.READ, response=list[MessageJSON]
+        "steps_messages_list", RunMessagesQuery, scope=Scope.READ, response=list[MessageJSON]
     )
     def get(self, request: Request, step_id: str) -> HttpResponse:
         """List the messages of a step."""
-        query = read_query(request, ListMessagesQuery)
+        query = read_query(request, RunMessagesQuery)
         step = find(steps_of(request).select_related("run__agent"), step_id)
         return list_links(messages_of_run(step.run).filter(message__step=step), query)

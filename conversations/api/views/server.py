@@ -59,6 +59,13 @@ class EmbeddingModelList(ApiView):
         return Response([embedding_model_json(row) for row in available_embedding_models()])
 
 
+class JobList(ApiView):
+    @operation("jobs_list", scope=Scope.READ, response=list[str])
+    def get(self, request: Request) -> HttpResponse:
+        """List jobs: there are none, since every turn is a run."""
+        return Response([])
+
+
 class TagList(ApiView):
     @operation("tags_list", TagsQuery, scope=Scope.READ, response=list[str])
     def get(self, request: Request) -> HttpResponse:
