@@ -6,6 +6,7 @@ from rest_framework import serializers
 
 from ...models import OnBusy
 from ..shapes.agents import RELATIONS
+from .archives import EmbeddingConfig, embedding_handle
 from .blocks import CreateBlockBody, without_nulls
 from .conversations import ModelSettings
 from .fields import (
@@ -68,20 +69,6 @@ def settings_of(fields: dict[str, Any]) -> dict[str, Any]:
     if fields.get("reasoning_effort"):
         settings["reasoning"] = {"reasoning_effort": fields["reasoning_effort"]}
     return settings
-
-
-class EmbeddingConfig(Input):
-    """V1's older notation for an embedding model."""
-
-    handle = StrictString(**OPTIONAL, max_length=200)
-    embedding_model = StrictString(**OPTIONAL, max_length=100)
-    embedding_endpoint_type = StrictString(**OPTIONAL, max_length=50)
-    ignored_fields = {
-        "embedding_endpoint": "the operator configures the providers",
-        "embedding_dim": "the model determines the dimensions",
-        "embedding_chunk_size": "the server determines the size of chunks",
-        "batch_size": "the server determines the size of batches",
-    }
 
 
 class InitialMessage(Input):
@@ -162,11 +149,8 @@ class AgentBody(Input):
                 fields.setdefault("context_window_limit", window)
             if settings := settings_of(config):
                 fields["model_settings"] = settings | fields.get("model_settings", {})
-        embedding = fields.pop("embedding_config", None) or {}
-        if "embedding" not in fields and (embedding.keys() & {"handle", "embedding_model"}):
-            provider = embedding.get("embedding_endpoint_type") or "openai"
-            handle = embedding.get("handle") or f"{provider}/{embedding['embedding_model']}"
-            fields["embedding"] = handle
+        if embedding := fields.pop("embedding_config", None):
+            fields.setdefault("embedding", embedding_handle(embedding))
         return fields
 
 

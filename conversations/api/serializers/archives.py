@@ -24,7 +24,14 @@ MAX_PASSAGES = 1_000
 
 
 class EmbeddingConfig(Input):
-    """V1's older notation for an embedding model; other fields are ignored."""
+    """V1's older notation for an embedding model."""
+
+    ignored_fields = {
+        "embedding_endpoint": "the operator configures the providers",
+        "embedding_dim": "the model determines the dimensions",
+        "embedding_chunk_size": "the server determines the size of chunks",
+        "batch_size": "the server determines the size of batches",
+    }
 
     handle = StrictString(**OPTIONAL, max_length=200)
     embedding_model = StrictString(**OPTIONAL, max_length=100)

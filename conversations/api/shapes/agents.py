@@ -9,6 +9,7 @@ from typing_extensions import TypedDict
 from ...domain.tools import definitions as tools
 from ...models import Agent, ConversationMessage, OnBusy
 from .blocks import BlockJSON, block_json
+from .embeddings import EmbeddingConfigJSON, embedding_config_json
 from .fields import EmptyList, JSONObject, attributes, constants, one_of
 
 RELATIONS = [
@@ -148,7 +149,7 @@ class AgentJSON(AgentAttributes, UnusedAgentFields):
     """
 
     llm_config: LLMConfigJSON
-    embedding_config: None
+    embedding_config: EmbeddingConfigJSON | None
     blocks: list[BlockJSON]
     memory: MemoryJSON
     message_ids: Annotated[
@@ -254,7 +255,7 @@ def _agent_json(agent: Agent, message_ids: list[str], filled: set[str]) -> Agent
             "context_window": agent.context_window_limit,
             "put_inner_thoughts_in_kwargs": False,
         },
-        "embedding_config": None,
+        "embedding_config": embedding_config_json(agent.embedding) if agent.embedding else None,
         "blocks": blocks,
         "memory": memory_json(agent, blocks),
         "message_ids": message_ids,
