@@ -143,7 +143,8 @@ class AccessSetter:
         if self._is_active is None:
             query = "SELECT row_security_active(to_regclass('conversations_organization')::oid)"
             connection.ensure_connection()
-            self._is_active = bool(connection.connection.execute(query).fetchone()[0])
+            with connection.wrap_database_errors:
+                self._is_active = bool(connection.connection.execute(query).fetchone()[0])
         return self._is_active
 
     def __call__(self, execute: Any, sql: Any, params: Any, many: bool, context: Any) -> Any:

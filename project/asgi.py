@@ -43,6 +43,7 @@ from conversations.context import begin, request_id_of  # noqa: E402
 from conversations.runtime.fair_slots import FairSlots  # noqa: E402
 from conversations.runtime.runtime import close_runtime, get_runtime  # noqa: E402
 from conversations.text import first_line  # noqa: E402
+from project.access_log import AccessLog  # noqa: E402
 from project.database import connection_error  # noqa: E402
 from project.fairness import (  # noqa: E402
     Tenants,
@@ -64,7 +65,6 @@ from project.intake import (  # noqa: E402
     header,
     path_of,
 )
-from project.logs import AccessLog  # noqa: E402
 from project.probes import Probes  # noqa: E402
 
 T = TypeVar("T")
@@ -73,6 +73,8 @@ T = TypeVar("T")
 MAX_WAITING = 1000
 # How many requests of one tenant may wait for one of the WEB_THREADS.
 MAX_QUEUED = 1000
+# How long a request waits for one of them, in seconds.
+SLOT_TIMEOUT = 30.0
 TENANT = "project.tenant"
 
 
@@ -140,7 +142,7 @@ class Handler(ASGIHandler):
     async def _authenticate(self, scope: Scope) -> bool:
         """Find out on a thread whether a request has valid credentials, and remember whose."""
         tenant = self._tenants.of(scope)
-        await self._slots.acquire(tenant)
+        await self._acquire(tenant)
         try:
             found = await self._in_thread(_call_in_database, tenant_of_credentials, scope)
         except DatabaseError as error:
@@ -157,7 +159,7 @@ class Handler(ASGIHandler):
         tenant = self._tenants.of(scope)
         if self._slots.waiting(tenant) >= MAX_QUEUED:
             return _too_many_requests()
-        await self._slots.acquire(tenant)
+        await self._acquire(tenant)
         has_slot, is_aborted = True, False
 
         @asynccontextmanager
@@ -198,6 +200,14 @@ class Handler(ASGIHandler):
                 self._slots.release(tenant)
             else:
                 self._waiting -= 1
+
+    async def _acquire(self, tenant: str) -> None:
+        try:
+            async with asyncio.timeout(SLOT_TIMEOUT):
+                await self._slots.acquire(tenant)
+        except TimeoutError:
+            retry_after = (b"retry-after", str(RETRY_AFTER).encode())
+            raise Refused(503, "The server is busy; try again", retry_after) from None
 
     def _in_thread(self, function: Callable[..., T], *args: Any) -> Awaitable[T]:
         # Unlike run_in_executor, lets async_to_sync in the thread use this event loop.

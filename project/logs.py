@@ -1,52 +1,74 @@
-"""What the server logs: one line per request, and one line per failure that was expected."""
+"""How log records are written: one line each, and a traceback only for a bug."""
 
+import json
 import logging
-import time
-from types import TracebackType
+from asyncio import CancelledError
+from datetime import UTC, datetime
 from typing import Any
-from urllib.parse import quote
 
-from project.intake import Message, Scope, Send
+from django.core.exceptions import PermissionDenied, RequestAborted, SuspiciousOperation
+from django.db import InterfaceError, OperationalError
 
-logger = logging.getLogger("project.requests")
+from conversations.context import NAMES
+from conversations.llm.errors import ModelError
+from conversations.text import first_line
 
-# The status of a request whose client left before the response, as nginx logs it.
-CLIENT_LEFT = 499
+# What fails without a mistake in the code: the caller, the database or the provider.
+EXPECTED = (
+    CancelledError,
+    InterfaceError,
+    ModelError,
+    OperationalError,
+    PermissionDenied,
+    RequestAborted,
+    SuspiciousOperation,
+)
+# The fields of a request's line, which JSON has as well.
+FIELDS = ("method", "path", "status", "duration_ms")
 
 
-class AccessLog:
-    """Logs a request when its response is complete: method, path, status and milliseconds.
+class ExpectedFailures(logging.Filter):
+    """Turns the traceback of an expected failure into the end of its line."""
 
-    The query is left out: it may hold texts.
-    """
+    def filter(self, record: logging.LogRecord) -> bool:
+        error = record.exc_info[1] if record.exc_info else None
+        if isinstance(error, EXPECTED):
+            cause = first_line(error) or type(error).__name__
+            record.msg = f"{record.getMessage()}: {cause}"
+            record.args = record.exc_info = record.exc_text = None
+        return True
 
-    def __init__(self, scope: Scope, send: Send) -> None:
-        self._scope, self._send = scope, send
-        self.status = CLIENT_LEFT
-        self._started = time.perf_counter()
 
-    async def send(self, message: Message) -> None:
-        """Send a message of the response."""
-        if message["type"] == "http.response.start":
-            self.status = message["status"]
-        await self._send(message)
+def ids_of(record: logging.LogRecord) -> dict[str, str]:
+    """Return the ids that `ContextFilter` has put on a record, without the empty ones."""
+    return {name: found for name in NAMES if (found := getattr(record, name, ""))}
 
-    def __enter__(self) -> "AccessLog":
-        return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        duration = round((time.perf_counter() - self._started) * 1000, 1)
-        path = quote(self._scope["path"], safe="/")
-        method = self._scope["method"]
-        fields: dict[str, Any] = {
-            "method": method,
-            "path": path,
-            "status": self.status,
-            "duration_ms": duration,
+class PlainFormatter(logging.Formatter):
+    """One line: time, level, logger, message and ids; tracebacks follow."""
+
+    def formatMessage(self, record: logging.LogRecord) -> str:
+        # A line break in a message would look like another record.
+        message = record.message.replace("\r", "\\r").replace("\n", "\\n")
+        ids = "".join(f" {name}={found}" for name, found in ids_of(record).items())
+        return f"{record.asctime} {record.levelname} {record.name}: {message}{ids}"
+
+    def usesTime(self) -> bool:
+        return True
+
+
+class JSONFormatter(logging.Formatter):
+    """One JSON object per record, with the ids of its request and turn."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        entry: dict[str, Any] = {
+            "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
+            "level": record.levelname,
+            "logger": record.name,
+            "message": record.getMessage(),
+            **ids_of(record),
+            **{name: getattr(record, name) for name in FIELDS if hasattr(record, name)},
         }
-        logger.info("%s %s %d %.1f ms", method, path, self.status, duration, extra=fields)
+        if record.exc_info:
+            entry["exception"] = self.formatException(record.exc_info)
+        return json.dumps(entry, ensure_ascii=False, default=str)

@@ -31,9 +31,14 @@ SESSION_TIMEOUTS = {
     "lock_timeout": env.seconds("DATABASE_LOCK_TIMEOUT", 10.0),
     "idle_in_transaction_session_timeout": env.seconds("DATABASE_IDLE_TIMEOUT", 60.0),
 }
+# Of this side, for a server that stands still: its own timeouts come first.
+DATABASE_RESPONSE_TIMEOUT: float | None = env.seconds(
+    "DATABASE_RESPONSE_TIMEOUT", SESSION_TIMEOUTS["statement_timeout"] + 5
+)
 # manage.py turns them off for commands, which may take longer than a request.
 if not env.boolean("DATABASE_TIMEOUTS", default=True):
     SESSION_TIMEOUTS = {}
+    DATABASE_RESPONSE_TIMEOUT = None
 
 # Whether every browser reaches this server by HTTPS, here or at a proxy in front of it.
 HTTPS = env.boolean("HTTPS", default=False)
@@ -60,6 +65,7 @@ WRITE_TIMEOUT = env.seconds("WRITE_TIMEOUT", 60.0)
 KEEP_ALIVE_TIMEOUT = env.integer("KEEP_ALIVE_TIMEOUT", 75)
 MAX_CONNECTIONS = env.integer("MAX_CONNECTIONS", 1000)
 MAX_CONNECTIONS_PER_ADDRESS = env.integer("MAX_CONNECTIONS_PER_ADDRESS", 200)
+LOG_FORMAT = env.choice("LOG_FORMAT", "plain", ["plain", "json"])
 LOG_LEVEL = env.choice("LOG_LEVEL", "INFO", ["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"])
 
 # conversations/conf.py describes the keys.
@@ -115,9 +121,20 @@ else:
     # Persistent connections leak under ASGI, one per thread; a pool bounds them. Its connections
     # live long, so preparing statements pays, which needs server-side binding.
     options = DATABASES["default"].setdefault("OPTIONS", {})
+    from project.postgresql.connection import connection_class
+
     options.setdefault("connect_timeout", DATABASE_CONNECT_TIMEOUT)
+    # In seconds and milliseconds: of a network that no longer delivers.
+    keepalives = {"keepalives_idle": 30, "keepalives_interval": 10, "keepalives_count": 3}
+    for name, value in {**keepalives, "tcp_user_timeout": 30_000}.items():
+        options.setdefault(name, value)
     options |= {
-        "pool": {"min_size": 1, "max_size": WEB_THREADS + 4, "timeout": DATABASE_POOL_TIMEOUT},
+        "pool": {
+            "min_size": 1,
+            "max_size": WEB_THREADS + 4,
+            "timeout": DATABASE_POOL_TIMEOUT,
+            "connection_class": connection_class(DATABASE_RESPONSE_TIMEOUT),
+        },
         "server_side_binding": True,
         "prepare_threshold": 5,
     }
@@ -227,13 +244,27 @@ TEMPLATES = [
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
-    "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s: %(message)s"}},
-    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "filters": {
+        "context": {"()": "conversations.context.ContextFilter"},
+        "expected": {"()": "project.logs.ExpectedFailures"},
+    },
+    "formatters": {
+        "plain": {"()": "project.logs.PlainFormatter"},
+        "json": {"()": "project.logs.JSONFormatter"},
+    },
+    "handlers": {
+        "stderr": {
+            "class": "logging.StreamHandler",
+            "filters": ["context", "expected"],
+            "formatter": LOG_FORMAT,
+        }
+    },
     "root": {"handlers": ["stderr"], "level": LOG_LEVEL},
     "loggers": {
         "django": {"level": LOG_LEVEL, "propagate": True, "handlers": []},
-        # project.requests logs them.
-        "uvicorn.access": {"level": "WARNING"},
+        # project.requests logs requests.
+        "uvicorn": {"level": LOG_LEVEL, "propagate": True, "handlers": []},
+        "uvicorn.access": {"level": "WARNING", "propagate": True, "handlers": []},
         # Its line for each model call repeats what runs record.
         "httpx2": {"level": "WARNING"},
         # project.logins writes one line for what axes writes several.

@@ -14,6 +14,8 @@ from drf_spectacular.views import (
 
 from .views import WelcomeView
 
+handler500 = "project.views.server_error"
+
 # The documentation is public: it tells nothing about anybody's data.
 open_to_all: dict[str, Any] = {
     "authentication_classes": [],

@@ -23,6 +23,13 @@ def postgres() -> Iterator[str]:
     if given.startswith("postgres"):
         yield given
         return
+    with new_postgres() as (url, _):
+        yield url
+
+
+@contextmanager
+def new_postgres() -> Iterator[tuple[str, int]]:
+    """Start a PostgreSQL server; yield its URL and the id of its first process."""
     folder = tempfile.mkdtemp(prefix="conversations-pg-")
     # The wheel keeps its lock file there; a shared temporary folder would lock other users out.
     os.environ["XDG_RUNTIME_DIR"] = folder
@@ -36,7 +43,9 @@ def postgres() -> Iterator[str]:
             server.psql(f"ALTER SYSTEM SET {setting};")
         server.psql("SELECT pg_reload_conf();")
         socket = os.path.join(folder, "data")
-        yield f"postgres://postgres@/postgres?host={quote(socket)}"
+        with open(os.path.join(socket, "postmaster.pid")) as file:
+            pid = int(file.readline())
+        yield f"postgres://postgres@/postgres?host={quote(socket)}", pid
     finally:
         server.cleanup()
         shutil.rmtree(folder, ignore_errors=True)

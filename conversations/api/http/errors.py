@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from django.conf import settings
 from django.core.exceptions import TooManyFieldsSent
 from django.core.exceptions import ValidationError as ModelValidationError
-from django.db import OperationalError
+from django.db import InterfaceError, OperationalError
 from django.http import Http404
 from rest_framework import exceptions, status
 from rest_framework.request import Request
@@ -197,7 +197,7 @@ def exception_handler(error: Exception, context: dict[str, Any]) -> Response:
         error = exceptions.NotFound("Not Found")
     elif isinstance(error, exceptions.MethodNotAllowed):
         error.detail = exceptions.ErrorDetail("Method Not Allowed")
-    elif isinstance(error, OperationalError):
+    elif isinstance(error, OperationalError | InterfaceError):
         return _unavailable(error, context)
     response = drf_exception_handler(error, context)
     if response is None:
@@ -207,7 +207,7 @@ def exception_handler(error: Exception, context: dict[str, Any]) -> Response:
     return response
 
 
-def _unavailable(error: OperationalError, context: dict[str, Any]) -> Response:
+def _unavailable(error: Exception, context: dict[str, Any]) -> Response:
     # A timeout, a lost connection, a full disk: nothing was written, and a retry may succeed.
     request: Request = context["request"]
     logger.error("%s %s: the database failed: %s", request.method, request.path, first_line(error))

@@ -1,0 +1,52 @@
+"""One line of the log per request."""
+
+import logging
+import time
+from types import TracebackType
+from typing import Any
+from urllib.parse import quote
+
+from project.intake import Message, Scope, Send
+
+logger = logging.getLogger("project.requests")
+
+# The status of a request whose client left before the response, as nginx logs it.
+CLIENT_LEFT = 499
+
+
+class AccessLog:
+    """Logs a request when its response is complete: method, path, status and milliseconds.
+
+    The query is left out: it may hold texts.
+    """
+
+    def __init__(self, scope: Scope, send: Send) -> None:
+        self._scope, self._send = scope, send
+        self.status = CLIENT_LEFT
+        self._started = time.perf_counter()
+
+    async def send(self, message: Message) -> None:
+        """Send a message of the response."""
+        if message["type"] == "http.response.start":
+            self.status = message["status"]
+        await self._send(message)
+
+    def __enter__(self) -> "AccessLog":
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        duration = round((time.perf_counter() - self._started) * 1000, 1)
+        path = quote(self._scope["path"], safe="/")
+        method = self._scope["method"]
+        fields: dict[str, Any] = {
+            "method": method,
+            "path": path,
+            "status": self.status,
+            "duration_ms": duration,
+        }
+        logger.info("%s %s %d %.1f ms", method, path, self.status, duration, extra=fields)
