@@ -13,6 +13,7 @@ EXPECTED = {
     "MODEL_TIMEOUT": SECONDS,
     "STALLED_RUN_TIMEOUT": SECONDS,
     "QUEUE_TIMEOUT": SECONDS,
+    "TOOL_TIMEOUT": SECONDS,
     "SHUTDOWN_GRACE": SECONDS,
     "MAX_RUN_ATTEMPTS": "a positive whole number",
     "PROMPT_REFRESH": "'on_change' or 'manual'",

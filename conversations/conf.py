@@ -41,6 +41,8 @@ DEFAULTS: dict[str, Any] = {
     "MAX_TOOL_CALLS": 64,
     # The maximum of turns that a process executes at a time; the others wait.
     "MAX_TURNS": 400,
+    # The longest run of one call of a tool that leaves the database, in seconds.
+    "TOOL_TIMEOUT": 60.0,
     # Keys of stored secrets, the newest first. Without any, SECRET_KEY and its fallbacks serve.
     "ENCRYPTION_KEYS": [],
 }
@@ -61,6 +63,7 @@ class Conf:
     MAX_TOOL_CALLS: int
     MAX_TURNS: int
     MAX_QUEUED_TURNS: int
+    TOOL_TIMEOUT: float
     ENCRYPTION_KEYS: list[str]
 
     if not TYPE_CHECKING:

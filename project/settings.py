@@ -87,6 +87,7 @@ CONVERSATIONS: dict[str, Any] = {
     "MAX_TOOL_CALLS": env.integer("MAX_TOOL_CALLS", 64),
     "MAX_TURNS": env.integer("MAX_TURNS", 400),
     "MAX_QUEUED_TURNS": env.integer("MAX_QUEUED_TURNS", 100),
+    "TOOL_TIMEOUT": env.seconds("TOOL_TIMEOUT", 60.0),
     "ENCRYPTION_KEYS": env.words("ENCRYPTION_KEYS"),
 }
 

@@ -1,5 +1,6 @@
 """Create rows for tests through the domain's functions; keywords override defaults."""
 
+from collections.abc import Iterable
 from itertools import count
 
 from django.contrib.auth import get_user_model
@@ -10,6 +11,7 @@ from conversations.domain.archives.archives import archive_of
 from conversations.domain.conversations import accounts, agents, conversations
 from conversations.domain.conversations.messages import append_messages, text_message
 from conversations.domain.memory import blocks
+from conversations.domain.tools.catalog import named_tools
 from conversations.models import (
     Agent,
     Archive,
@@ -20,6 +22,7 @@ from conversations.models import (
     Organization,
     Passage,
     Run,
+    Tool,
 )
 
 numbers = count(1)
@@ -47,13 +50,27 @@ def actor(member: Member | None = None, source: Source = Source.API) -> Actor:
 
 
 def make_agent(
-    member: Member | None = None, *, labels: list[str] | None = None, **fields: object
+    member: Member | None = None,
+    *,
+    labels: list[str] | None = None,
+    tools: Iterable[str] = (),
+    **fields: object,
 ) -> Agent:
-    """Create an agent with a block "about {label}" for each label."""
+    """Create an agent with a block "about {label}" for each label, and tools by name."""
     member = member or make_member()
+    fields["tools"] = named_tools(member.organization, tools)
     memory = [{"label": label, "value": f"about {label}"} for label in labels or []]
     defaults = {"model": "openai/gpt-4o-mini", "memory_blocks": memory}
     return agents.create_agent(member.organization, by=actor(member), **(defaults | fields))
+
+
+def make_tool(member: Member, name: str, **fields: object) -> Tool:
+    """Create a custom tool with source that returns its argument `text`."""
+    source = f'def {name}(text: str) -> str:\n    """Echo."""\n    return text\n'
+    parameters = {"type": "object", "properties": {"text": {"type": "string"}}}
+    schema = {"name": name, "description": "Echo.", "parameters": parameters}
+    fields = {"source_code": source, "json_schema": schema} | fields
+    return Tool.objects.create(organization=member.organization, name=name, **fields)
 
 
 def make_block(member: Member | None = None, **fields: object) -> Block:

@@ -26,7 +26,9 @@ from ..domain.conversations.agents import (
 from ..domain.errors import InvalidArgument
 from ..domain.memory.bulk import isolations_of
 from ..domain.memory.prompt import DEFAULT_SYSTEM_PROMPT
+from ..domain.tools.catalog import named_tools
 from ..domain.tools.definitions import BASE_TOOLS
+from ..domain.tools.rules import with_approvals
 from ..models import Agent, AgentBlock, Block, Drift, IsolatedBlock
 from .base import ConsoleAdmin, ReadOnly, bulk_action
 from .bulk import VERBS, apply_in_bulk
@@ -51,7 +53,9 @@ class AgentForm(VerbForm):
         help_text="The isolation policy: labels that every new conversation isolates, separated "
         "by commas, or a JSON array."
     )
-    tools = WordsField(help_text="Names of the tools that it may call, separated by commas.")
+    tool_names = WordsField(
+        label="Tools", help_text="Names of the tools that it may call, separated by commas."
+    )
     approval_tools = WordsField(
         help_text="Names of tools whose calls a person must approve, separated by commas."
     )
@@ -59,6 +63,14 @@ class AgentForm(VerbForm):
     model_settings = ObjectField()
     metadata = ObjectField(empty={})
     hidden = forms.BooleanField(required=False, help_text="Leave it out of lists.")
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        agent = self.instance
+        if not agent._state.adding:
+            links = agent.tool_links.in_order()
+            self.initial["tool_names"] = list(links.values_list("tool__name", flat=True))
+            self.initial["approval_tools"] = sorted(agent.approval_tools)
 
 
 class AttachForm(forms.Form):
@@ -110,7 +122,7 @@ class AgentAdmin(ConsoleAdmin):
     ]
     add_fieldsets: Any = [
         (None, {"fields": ["name", "description", "model", "system"]}),
-        ("Tools and tags", {"fields": ["tools", "approval_tools", "tags"]}),
+        ("Tools and tags", {"fields": ["tool_names", "approval_tools", "tags"]}),
         ("Settings", {"classes": ["collapse"], "fields": SETTINGS}),
     ]
     fieldsets: ClassVar[Any] = [
@@ -120,7 +132,7 @@ class AgentAdmin(ConsoleAdmin):
     ]
 
     def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
-        own = {"system": DEFAULT_SYSTEM_PROMPT, "tools": BASE_TOOLS}
+        own = {"system": DEFAULT_SYSTEM_PROMPT, "tool_names": BASE_TOOLS}
         return {**own, **super().get_changeform_initial_data(request)}
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
@@ -142,12 +154,22 @@ class AgentAdmin(ConsoleAdmin):
     # Writing
 
     def write(self, request: HttpRequest, form: AgentForm) -> Agent:
-        by = actor(request)
-        if not form.instance._state.adding:
-            return update_agent(form.instance, by=by, **self.changed_values(form, AgentFields))
+        by, data, row = actor(request), form.cleaned_data, form.instance
+        is_new = row._state.adding
+        organization = self.organization_for(request, form) if is_new else row.organization
         names = AgentFields.__annotations__
-        values: Any = {name: form.cleaned_data[name] for name in form.cleaned_data if name in names}
-        return create_agent(self.organization_for(request, form), by=by, **values)
+        values: Any = (
+            {name: data[name] for name in data if name in names}
+            if is_new
+            else self.changed_values(form, AgentFields)
+        )
+        if "tool_names" in form.changed_data or is_new:
+            values["tools"] = named_tools(organization, data["tool_names"])
+        if "approval_tools" in form.changed_data:
+            values["tool_rules"] = with_approvals(row.tool_rules, data["approval_tools"])
+        if is_new:
+            return create_agent(organization, by=by, **values)
+        return update_agent(row, by=by, **values)
 
     def delete_model(self, request: HttpRequest, obj: Agent) -> None:
         delete_agent(obj, by=actor(request))

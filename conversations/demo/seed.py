@@ -19,6 +19,7 @@ from ..domain.memory.blocks import BlockFields, create_block, write_block
 from ..domain.runs.finish import Outcome
 from ..domain.runs.request import TurnRequest
 from ..domain.runs.start import start_run
+from ..domain.tools.catalog import named_tools
 from ..domain.tools.definitions import BASE_TOOLS
 from ..domain.turns.reply import ModelReply
 from ..domain.turns.steps import begin_turn, plan_step, store_step
@@ -158,8 +159,10 @@ def _agent(
     **fields: Unpack[AgentFields],
 ) -> Agent:
     fields["model"] = MODEL
-    fields["tools"] = BASE_TOOLS
-    return create_agent(organization, by=by, memory_blocks=memory, blocks=shared, **fields)
+    tools = named_tools(organization, BASE_TOOLS)
+    return create_agent(
+        organization, by=by, memory_blocks=memory, blocks=shared, tools=tools, **fields
+    )
 
 
 def _conversation(agent: Agent, summary: str, labels: list[str], *, by: Actor) -> Conversation:
@@ -196,10 +199,10 @@ def _add_turn(conversation: Conversation, *, by: Actor) -> None:
         [{"role": Message.Role.USER, "content": [{"type": "text", "text": question}]}]
     )
     run = start_run(conversation, by=by, request=request, worker=MEMBER, kind="send_message").run
-    turn = begin_turn(run, MEMBER).turn
+    turn = begin_turn(run, MEMBER)
     for chunk, usage, outcome in steps:
         plan = plan_step(turn)
         reply = ModelReply(plan.step_id)
         reply.add(chunk)
         reply.add(usage)
-        store_step(turn, plan, reply, outcome=outcome)
+        store_step(turn, plan, reply, {}, outcome=outcome)

@@ -120,9 +120,7 @@ class Migration(migrations.Migration):
                 ('embedding', models.CharField(blank=True, max_length=200, null=True)),
                 ('context_window_limit', models.PositiveIntegerField(default=128000)),
                 ('timezone', models.CharField(default='UTC', max_length=64)),
-                ('tools', models.JSONField(blank=True, default=list, help_text='Names of the tools that the model may call.')),
-                ('approval_tools', models.JSONField(blank=True, default=list, help_text='Names of the tools whose calls need approval.')),
-                ('tool_definitions', models.JSONField(blank=True, default=list, editable=False, help_text='Definitions of imported tools that this server does not know. Shown, never run.')),
+                ('tool_rules', models.JSONField(blank=True, default=list, help_text='Rules for the use of tools, as V1 writes them.')),
                 ('tags', conversations.models.base.TagsField()),
                 ('metadata', models.JSONField(blank=True, default=dict)),
                 ('hidden', models.BooleanField(blank=True, null=True)),
@@ -609,6 +607,66 @@ class Migration(migrations.Migration):
             name='step',
             field=models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='messages', to='conversations.step'),
         ),
+        migrations.CreateModel(
+            name='Tool',
+            fields=[
+                ('created_at', models.DateTimeField(default=django.utils.timezone.now, editable=False)),
+                ('updated_at', models.DateTimeField(auto_now=True)),
+                ('id', conversations.ids.PrefixedUUIDField(prefix='tool', primary_key=True, serialize=False)),
+                ('name', models.CharField(help_text='The name by which a model calls it.', max_length=200)),
+                ('tool_type', models.CharField(default='custom', editable=False, max_length=50)),
+                ('description', models.TextField(blank=True, null=True)),
+                ('source_type', models.CharField(blank=True, default='python', editable=False, max_length=20)),
+                ('source_code', models.TextField(blank=True, null=True)),
+                ('json_schema', models.JSONField(blank=True, help_text='Name, description and parameters, as the model sees it.', null=True)),
+                ('args_json_schema', models.JSONField(blank=True, editable=False, null=True)),
+                ('return_char_limit', models.PositiveIntegerField(default=50000, help_text='Longer results are cut, in characters.')),
+                ('tags', conversations.models.base.TagsField()),
+                ('pip_requirements', models.JSONField(blank=True, editable=False, null=True)),
+                ('npm_requirements', models.JSONField(blank=True, editable=False, null=True)),
+                ('default_requires_approval', models.BooleanField(blank=True, help_text='Agents that it is attached to ask before each call.', null=True)),
+                ('enable_parallel_execution', models.BooleanField(default=False, help_text='Several calls may run at the same time.')),
+                ('network', models.BooleanField(default=False, help_text='Its code may use the network.')),
+                ('metadata', models.JSONField(blank=True, default=dict)),
+                ('created_by', models.ForeignKey(blank=True, editable=False, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to='conversations.member')),
+                ('last_updated_by', models.ForeignKey(blank=True, editable=False, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to='conversations.member')),
+                ('organization', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, to='conversations.organization')),
+            ],
+            options={
+                'ordering': ['-created_at', '-id'],
+            },
+        ),
+        migrations.CreateModel(
+            name='AgentTool',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('position', models.PositiveIntegerField(help_text="Position in the agent's list, from 0.")),
+                ('agent', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='tool_links', to='conversations.agent')),
+                ('tool', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='agent_links', to='conversations.tool')),
+            ],
+            options={
+                'verbose_name': 'attached tool',
+            },
+        ),
+        migrations.AddField(
+            model_name='agent',
+            name='tools',
+            field=models.ManyToManyField(related_name='agents', through='conversations.AgentTool', to='conversations.tool'),
+        ),
+        migrations.CreateModel(
+            name='AgentVariable',
+            fields=[
+                ('id', conversations.ids.PrefixedUUIDField(prefix='agent-env', primary_key=True, serialize=False)),
+                ('name', models.CharField(max_length=200)),
+                ('value', conversations.models.secrets.SecretField()),
+                ('description', models.TextField(blank=True, null=True)),
+                ('agent', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='variables', to='conversations.agent')),
+            ],
+            options={
+                'verbose_name': 'environment variable',
+                'constraints': [models.UniqueConstraint(fields=('agent', 'name'), name='variable_is_unique_per_agent')],
+            },
+        ),
         migrations.AddConstraint(
             model_name='agentarchive',
             constraint=models.UniqueConstraint(fields=('agent',), name='one_archive_per_agent'),
@@ -722,26 +780,6 @@ class Migration(migrations.Migration):
             constraint=models.CheckConstraint(condition=models.Q(('scope__in', ['read', 'converse', 'write', 'admin'])), name='api_key_scope_is_known'),
         ),
         migrations.AddIndex(
-            model_name='agent',
-            index=models.Index(fields=['organization', 'created_at', 'id'], name='agents_by_creation'),
-        ),
-        migrations.AddIndex(
-            model_name='agent',
-            index=models.Index(fields=['organization', 'updated_at', 'id'], name='agents_by_update'),
-        ),
-        migrations.AddIndex(
-            model_name='agent',
-            index=models.Index(models.F('organization'), models.OrderBy(django.db.models.lookups.IsNull(models.F('last_run_completed_at'), True)), models.OrderBy(models.F('last_run_completed_at'), descending=True), models.OrderBy(models.F('id'), descending=True), name='agents_by_last_run'),
-        ),
-        migrations.AddConstraint(
-            model_name='agent',
-            constraint=models.CheckConstraint(condition=models.Q(('context_window_limit__gt', 0)), name='agent_context_window_is_positive'),
-        ),
-        migrations.AddConstraint(
-            model_name='agent',
-            constraint=models.CheckConstraint(condition=models.Q(('on_busy', None), ('on_busy__in', ['reject', 'queue', 'interrupt']), _connector='OR'), name='agent_on_busy_is_known'),
-        ),
-        migrations.AddIndex(
             model_name='passage',
             index=models.Index(condition=models.Q(('deleted_at', None)), fields=['archive', 'created_at', 'id'], name='archive_passages_by_creation'),
         ),
@@ -836,6 +874,38 @@ class Migration(migrations.Migration):
         migrations.AddConstraint(
             model_name='message',
             constraint=models.CheckConstraint(condition=models.Q(('role__in', ['system', 'user', 'assistant', 'tool', 'summary', 'approval'])), name='message_role_is_known'),
+        ),
+        migrations.AddIndex(
+            model_name='tool',
+            index=models.Index(fields=['organization', 'created_at', 'id'], name='tools_by_creation'),
+        ),
+        migrations.AddConstraint(
+            model_name='tool',
+            constraint=models.UniqueConstraint(fields=('organization', 'name'), name='tool_name_is_unique_per_organization'),
+        ),
+        migrations.AddConstraint(
+            model_name='agenttool',
+            constraint=models.UniqueConstraint(fields=('agent', 'tool'), name='tool_attached_once_per_agent'),
+        ),
+        migrations.AddIndex(
+            model_name='agent',
+            index=models.Index(fields=['organization', 'created_at', 'id'], name='agents_by_creation'),
+        ),
+        migrations.AddIndex(
+            model_name='agent',
+            index=models.Index(fields=['organization', 'updated_at', 'id'], name='agents_by_update'),
+        ),
+        migrations.AddIndex(
+            model_name='agent',
+            index=models.Index(models.F('organization'), models.OrderBy(django.db.models.lookups.IsNull(models.F('last_run_completed_at'), True)), models.OrderBy(models.F('last_run_completed_at'), descending=True), models.OrderBy(models.F('id'), descending=True), name='agents_by_last_run'),
+        ),
+        migrations.AddConstraint(
+            model_name='agent',
+            constraint=models.CheckConstraint(condition=models.Q(('context_window_limit__gt', 0)), name='agent_context_window_is_positive'),
+        ),
+        migrations.AddConstraint(
+            model_name='agent',
+            constraint=models.CheckConstraint(condition=models.Q(('on_busy', None), ('on_busy__in', ['reject', 'queue', 'interrupt']), _connector='OR'), name='agent_on_busy_is_known'),
         ),
         migrations.RunPython(create_search_index, drop_search_index, elidable=False),
         migrations.RunPython(create_audit_trigger, drop_audit_trigger, elidable=False),

@@ -11,11 +11,14 @@ from .idempotency import IdempotencyRecord
 from .messages import ConversationMessage, Message
 from .periods import ReadingPeriod
 from .runs import Run, RunEvent, Step
+from .tools import AgentTool, AgentVariable, Tool
 
 __all__ = [
     "Agent",
     "AgentArchive",
     "AgentBlock",
+    "AgentTool",
+    "AgentVariable",
     "ApiKey",
     "Archive",
     "AuditAction",
@@ -37,4 +40,5 @@ __all__ = [
     "RunEvent",
     "Scope",
     "Step",
+    "Tool",
 ]

@@ -8,6 +8,10 @@ from django.db.models import F, Prefetch, Q
 from ..ids import PrefixedUUIDField
 from .base import OrganizationModel, OrganizationQuerySet, TaggedQuerySet, TagsField, nulls_last
 from .blocks import LABEL_LENGTH
+from .tools import AgentTool
+
+# The type of the rule by which calls of a tool need approval.
+REQUIRES_APPROVAL = "requires_approval"
 
 
 class OnBusy(models.TextChoices):
@@ -34,6 +38,15 @@ class AgentQuerySet(TaggedQuerySet["Agent"]):
         """Prefetch the attached blocks in prompt order."""
         links = AgentBlock.objects.in_prompt_order().select_related("block")
         return self.prefetch_related(Prefetch("block_links", queryset=links))
+
+    def with_tools(self) -> Self:
+        """Prefetch the attached tools in order."""
+        links = AgentTool.objects.in_order().select_related("tool")
+        return self.prefetch_related(Prefetch("tool_links", queryset=links))
+
+    def with_variables(self) -> Self:
+        """Prefetch the environment variables of the tools."""
+        return self.prefetch_related("variables")
 
 
 class Agent(OrganizationModel):
@@ -65,17 +78,8 @@ class Agent(OrganizationModel):
     embedding = models.CharField(max_length=200, null=True, blank=True)  # noqa: DJ001
     context_window_limit = models.PositiveIntegerField(default=DEFAULT_CONTEXT_WINDOW)
     timezone = models.CharField(max_length=64, default="UTC")
-    tools = models.JSONField(
-        default=list, blank=True, help_text="Names of the tools that the model may call."
-    )
-    approval_tools = models.JSONField(
-        default=list, blank=True, help_text="Names of the tools whose calls need approval."
-    )
-    tool_definitions = models.JSONField(
-        default=list,
-        blank=True,
-        editable=False,
-        help_text="Definitions of imported tools that this server does not know. Shown, never run.",
+    tool_rules = models.JSONField(
+        default=list, blank=True, help_text="Rules for the use of tools, as V1 writes them."
     )
     tags = TagsField()
     metadata = models.JSONField(default=dict, blank=True)
@@ -87,6 +91,9 @@ class Agent(OrganizationModel):
     )
     blocks = models.ManyToManyField(
         "conversations.Block", through="AgentBlock", related_name="agents"
+    )
+    tools = models.ManyToManyField(
+        "conversations.Tool", through="conversations.AgentTool", related_name="agents"
     )
     last_run_completed_at = models.DateTimeField(null=True, blank=True, editable=False)
     deleted_at = models.DateTimeField(null=True, blank=True, editable=False)
@@ -116,6 +123,12 @@ class Agent(OrganizationModel):
 
     def __str__(self) -> str:
         return self.name
+
+    @property
+    def approval_tools(self) -> frozenset[str]:
+        """The names of the tools whose calls need approval."""
+        rules = (rule for rule in self.tool_rules if rule["type"] == REQUIRES_APPROVAL)
+        return frozenset(rule["tool_name"] for rule in rules)
 
 
 class AgentBlockQuerySet(OrganizationQuerySet["AgentBlock"]):

@@ -7,13 +7,15 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable
-from typing import Concatenate, ParamSpec, TypeVar
+from dataclasses import replace
+from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from ..context import bind
 from ..domain.errors import DomainError, NotFound, NothingToCompact
 from ..domain.runs.events import NumberedEvent, RunLost
 from ..domain.runs.finish import CANCELLED, Outcome, end_run
 from ..domain.runs.recovery import release_run
+from ..domain.tools.execution import ToolResult
 from ..domain.turns.compaction import (
     COMPACTION_THRESHOLD,
     Mode,
@@ -26,6 +28,7 @@ from ..domain.turns.steps import (
     Turn,
     begin_turn,
     plan_step,
+    store_decisions,
     store_failed_step,
     store_step,
 )
@@ -38,6 +41,9 @@ from .broker import EventBroker
 from .database import CommitUnknown, in_database_when_available
 from .event_writer import EventWriter
 from .fair_slots import FairSlots
+from .tool_runners.calls import ExternalCall, external_calls, run_calls
+from .tool_runners.runner import CallContext
+from .tool_runners.runners import ToolRunners
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -46,8 +52,11 @@ logger = logging.getLogger(__name__)
 
 # For one reply of the model, even if its bytes keep arriving; in seconds.
 REPLY_TIMEOUT = 1800.0
+CANCELLED_CALL = ToolResult("Error: the run was cancelled", is_error=True)
 
 Status = Run.Status
+# A tool call in its stored shape.
+Call = dict[str, Any]
 
 
 class TurnLoop:
@@ -59,10 +68,17 @@ class TurnLoop:
     releases = False
 
     def __init__(
-        self, run: Run, *, worker: str, broker: EventBroker, writer: EventWriter, slots: FairSlots
+        self,
+        run: Run,
+        *,
+        worker: str,
+        broker: EventBroker,
+        writer: EventWriter,
+        slots: FairSlots,
+        runners: ToolRunners,
     ):
         self.run, self.worker, self.broker, self.writer = run, worker, broker, writer
-        self.slots = slots
+        self.slots, self.runners = slots, runners
 
     async def run_turn(self) -> None:
         """Execute the run until it is over: completed, failed or cancelled.
@@ -135,8 +151,11 @@ class TurnLoop:
 
     async def _begin(self) -> tuple[Turn, StepPlan]:
         # In one call to a database thread, because the client waits for the first token.
-        turn, events, plan = await in_database_when_available(_begin, self.run, self.worker)
-        await self.broker.publish(events)
+        turn, plan = await in_database_when_available(_begin, self.run, self.worker)
+        if plan is None:
+            results = await self._run_external(turn, self._external(turn, turn.approved or []))
+            await self.broker.publish(await self._store(store_decisions, turn, results))
+            plan = await in_database_when_available(plan_step, turn)
         return turn, plan
 
     async def _run_steps(self, turn: Turn, plan: StepPlan) -> None:
@@ -150,9 +169,11 @@ class TurnLoop:
                     continue
                 await in_database_when_available(store_failed_step, turn, plan, str(error))
                 raise
+            reply.set_arguments(plan.rules.arguments_for)
             stop_reason = _stop_reason(turn, plan, reply)
             outcome = Outcome(Status.COMPLETED, stop_reason) if stop_reason else None
-            events = await self._store(store_step, turn, plan, reply, outcome=outcome)
+            results = await self._run_tools(turn, plan, reply)
+            events = await self._store(store_step, turn, plan, reply, results, outcome=outcome)
             await self.broker.publish(events)
             if outcome:
                 return
@@ -181,12 +202,47 @@ class TurnLoop:
         await self.writer.flush(turn.run.pk)
         return reply
 
+    async def _run_tools(
+        self, turn: Turn, plan: StepPlan, reply: ModelReply
+    ) -> dict[str, ToolResult]:
+        """Run the calls of a reply that leave the database; clients see the calls before."""
+        may_run = plan.may_run(reply.calls)
+        calls = self._external(turn, [call for call in reply.calls if call["id"] in may_run])
+        if not calls:
+            return {}
+        for stored in turn.events.number(reply.announce()):
+            self.writer.write(stored)
+        try:
+            await self.writer.flush(turn.run.pk)
+            return await self._run_external(turn, calls)
+        except asyncio.CancelledError:
+            if not self.releases:
+                await asyncio.shield(self._store_interrupted_calls(turn, plan, reply))
+            raise
+
+    def _external(self, turn: Turn, calls: list[Call]) -> list[ExternalCall]:
+        return external_calls(calls, tools=turn.tools, runners=self.runners)
+
+    async def _run_external(self, turn: Turn, calls: list[ExternalCall]) -> dict[str, ToolResult]:
+        conversation = turn.conversation
+        return await run_calls(calls, CallContext(conversation.agent, turn.by, conversation))
+
+    async def _store_interrupted_calls(self, turn: Turn, plan: StepPlan, reply: ModelReply) -> None:
+        """Finish a cancelled run with its calls, of which none counts as done."""
+        results = {call["id"]: CANCELLED_CALL for call in reply.calls}
+        await self._store_cancelled(turn, plan, reply, results)
+
     async def _store_interrupted_step(self, turn: Turn, plan: StepPlan, reply: ModelReply) -> None:
         """Finish a cancelled run with what was asked and what the model has said so far."""
         reply.drop_calls()
+        await self._store_cancelled(turn, plan, reply, {})
+
+    async def _store_cancelled(
+        self, turn: Turn, plan: StepPlan, reply: ModelReply, results: dict[str, ToolResult]
+    ) -> None:
         await self.writer.drain()
         try:
-            events = await self._store(store_step, turn, plan, reply, outcome=CANCELLED)
+            events = await self._store(store_step, turn, plan, reply, results, outcome=CANCELLED)
         except (RunLost, CommitUnknown, NotFound):
             return
         await self.broker.publish(events)
@@ -234,19 +290,27 @@ class TurnLoop:
         await self.broker.publish(events)
 
 
-def _begin(run: Run, worker: str) -> tuple[Turn, list[NumberedEvent], StepPlan]:
-    turn, events = begin_turn(run, worker)
-    return turn, events, plan_step(turn)
+def _begin(run: Run, worker: str) -> tuple[Turn, StepPlan | None]:
+    """Begin a turn, and plan its first step unless the client's decisions come before it."""
+    turn = begin_turn(run, worker)
+    return turn, plan_step(turn) if turn.approved is None else None
 
 
 def _stop_reason(turn: Turn, plan: StepPlan, reply: ModelReply) -> str | None:
     """Return why the turn ends with this step, None if it continues."""
     if reply.calls_awaiting_client:
         return "requires_approval"
-    if not reply.calls:
-        return "max_tokens_exceeded" if reply.finish_reason == "length" else "end_turn"
-    if any(call["function"]["name"] == SEND_MESSAGE_TOOL for call in reply.calls):
-        return "end_turn"
+    may_run = plan.may_run(reply.calls)
+    names = [call["function"]["name"] for call in reply.calls if call["id"] in may_run]
+    if any(plan.rules.ends_turn(name) for name in names):
+        return "tool_rule"
+    is_sent = SEND_MESSAGE_TOOL in names and not plan.rules.continues_turn(SEND_MESSAGE_TOOL)
+    if is_sent or not reply.calls:
+        called = replace(plan.rules, called=(*plan.rules.called, *names))
+        turn.is_exit_refused = bool(called.missing_before_exit(turn.tools))
+        if not turn.is_exit_refused:
+            is_cut = not is_sent and reply.finish_reason == "length"
+            return "max_tokens_exceeded" if is_cut else "end_turn"
     return "max_steps" if plan.number >= turn.request.max_steps else None
 
 

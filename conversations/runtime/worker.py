@@ -24,6 +24,7 @@ from .embeddings import embed_pending
 from .event_writer import EventWriter
 from .fair_slots import FairSlots
 from .listener import Listener
+from .tool_runners.runners import ToolRunners
 from .turn_loop import TurnLoop
 
 logger = logging.getLogger(__name__)
@@ -51,6 +52,7 @@ class Worker:
         self.name = f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}"
         self._broker = broker
         self._writer = EventWriter(broker)
+        self._runners = ToolRunners()
         self._slots = FairSlots(max_turns or conf.MAX_TURNS)
         # The organization of each run, including runs whose tasks have not started.
         self._accepted: dict[str, str] = {}
@@ -93,7 +95,12 @@ class Worker:
 
     def _start(self, run: Run) -> None:
         turn = TurnLoop(
-            run, worker=self.name, broker=self._broker, writer=self._writer, slots=self._slots
+            run,
+            worker=self.name,
+            broker=self._broker,
+            writer=self._writer,
+            slots=self._slots,
+            runners=self._runners,
         )
         task = self._loop.create_task(turn.run_turn())
         self._tasks[run.pk], self._turns[run.pk] = task, turn

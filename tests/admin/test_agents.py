@@ -20,7 +20,7 @@ def test_add_agent_creates_default_conversation(alice, browser_of):
             "model": "openai/gpt-4o-mini",
             "system": "Be kind.\r\nBe brief.",
             "tags": "a, b",
-            "tools": "memory_insert",
+            "tool_names": "memory_insert",
             "context_window_limit": 1000,
             "timezone": "UTC",
             "agent_type": "letta_v1_agent",
@@ -29,7 +29,8 @@ def test_add_agent_creates_default_conversation(alice, browser_of):
 
     agent = Agent.objects.get()
     assert (agent.organization, agent.created_by) == (alice.organization, alice)
-    assert (agent.tags, agent.tools, agent.metadata) == (["a", "b"], ["memory_insert"], {})
+    assert (agent.tags, agent.metadata) == (["a", "b"], {})
+    assert [tool.name for tool in agent.tools.all()] == ["memory_insert"]
     assert agent.system == "Be kind.\nBe brief."
     assert agent.conversations.get().is_default
 
@@ -107,7 +108,7 @@ def test_approval_tools_are_saved(alice, browser_of):
     save_form(browser, agent, {**open_form(browser, agent), "approval_tools": "memory_replace"})
 
     agent.refresh_from_db()
-    assert agent.approval_tools == ["memory_replace"]
+    assert agent.approval_tools == {"memory_replace"}
 
 
 @pytest.mark.parametrize("name", ["human", "q&a #1/100%", "a+b=é"])
@@ -242,7 +243,7 @@ def test_agent_page_query_count_is_constant(
     browser = browser_of(root)
     browser.get(change_url(agent))  # Django looks up the content type once per process
 
-    # The session and the user, the agent with related rows, the attached blocks, the number of
-    # conversations; the users and the organization that the details name.
-    with django_assert_num_queries(9):
+    # The session and the user, the agent with related rows, the attached blocks and tools, the
+    # number of conversations; the users and the organization that the details name.
+    with django_assert_num_queries(10):
         browser.get(change_url(agent))

@@ -1,6 +1,7 @@
 import pytest
 
-from conversations.domain.tools.definitions import BASE_TOOLS, tool_id
+from conversations.domain.tools.catalog import named_tools
+from conversations.domain.tools.definitions import BASE_TOOLS
 from conversations.models import Agent, Block, Conversation
 
 from ..factories import make_agent, make_block, make_conversation
@@ -26,7 +27,7 @@ def test_create_agent_with_blocks_and_default_conversation(client_for, alice):
                 "metadata": {"k": [1]},
                 "timezone": "Europe/Lisbon",
                 "context_window_limit": 9000,
-                "tools": ["custom_tool"],
+                "tools": ["memory_rethink"],
                 "isolated_labels": ["human"],
                 "initial_message_sequence": [{"role": "user", "content": "Hi"}],
             },
@@ -42,7 +43,7 @@ def test_create_agent_with_blocks_and_default_conversation(client_for, alice):
         ("policy", "be kind", 100_000),
     ]
     assert reply["memory"]["blocks"] == reply["blocks"]
-    assert [tool["name"] for tool in reply["tools"]] == [*BASE_TOOLS, "custom_tool"]
+    assert [tool["name"] for tool in reply["tools"]] == [*BASE_TOOLS, "memory_rethink"]
     assert reply["message_ids"] == [system.pk, hello.pk]
     assert system.text.startswith("You sell tea.\n\n<memory_blocks>")
     assert "- CONVERSATION_ID: default" in system.text
@@ -207,6 +208,7 @@ def test_update_replaces_lists(client_for, alice):
     agent = make_agent(alice, labels=["human", "persona"], tags=["old"])
     kept = agent.blocks.get(label="persona")
     new = make_block(alice, label="human", value="new")
+    [tool] = named_tools(alice.organization, ["memory_rethink"])
 
     reply = (
         client_for(alice)
@@ -215,7 +217,7 @@ def test_update_replaces_lists(client_for, alice):
             {
                 "block_ids": [new.pk, kept.pk],
                 "tags": ["new"],
-                "tool_ids": [tool_id("memory_rethink")],
+                "tool_ids": [tool.pk],
             },
         )
         .json()

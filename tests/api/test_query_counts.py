@@ -18,7 +18,8 @@ def world(alice, request) -> dict[str, str]:
     count = request.getfixturevalue("count")
     labels = ["human", "persona"]
     blocks = [make_block(alice, label=label) for label in labels]
-    agents = [make_agent(alice, blocks=blocks, tags=["t"]) for _ in range(count)]
+    tools = ["memory_insert", "memory_replace"]
+    agents = [make_agent(alice, blocks=blocks, tags=["t"], tools=tools) for _ in range(count)]
     conversations = [make_conversation(agents[0], isolated=labels) for _ in range(count)]
     for conversation in conversations:
         make_messages(conversation, *["hello"] * count)
@@ -63,13 +64,14 @@ def world(alice, request) -> dict[str, str]:
         ("blocks/{block}/revisions", KEY + 2),
         # The block, both revisions.
         ("blocks/{block}/diff", KEY + 3),
-        # The block, the page, the attached blocks, the messages in context.
-        ("blocks/{block}/agents", KEY + 4),
-        # The page, the attached blocks, the messages in context.
-        ("agents/", KEY + 3),
+        # The block, the page, its blocks, tools and variables, the messages in context.
+        ("blocks/{block}/agents", KEY + 6),
+        # The page, its blocks, tools and variables, the messages in context.
+        ("agents/", KEY + 5),
+        ("agents/?include=agent.tags", KEY + 2),
         ("agents/count", KEY + 1),
-        # The agent, its blocks, the messages in context.
-        ("agents/{agent}", KEY + 3),
+        # The agent, its blocks, tools and variables, the messages in context.
+        ("agents/{agent}", KEY + 5),
         # The agent, its blocks.
         ("agents/{agent}/core-memory", KEY + 2),
         ("agents/{agent}/core-memory/blocks", KEY + 2),
@@ -79,8 +81,8 @@ def world(alice, request) -> dict[str, str]:
         # The agent, the conversation, the page.
         ("agents/{agent}/messages?conversation_id={conv}", KEY + 3),
         # The agent, the conversation, shared and isolated blocks, the numbers of messages for the
-        # prompt and for the response, the messages.
-        ("agents/{agent}/context?conversation_id={conv}", KEY + 7),
+        # prompt and for the response, the messages, the tools.
+        ("agents/{agent}/context?conversation_id={conv}", KEY + 8),
         ("messages/", KEY + 1),
         ("runs/", KEY + 1),
         # The run, the page with its messages.

@@ -16,9 +16,18 @@ from conversations.domain.memory.blocks import write_block
 from conversations.domain.memory.isolation import isolate_label, release_label
 from conversations.domain.memory.label_edits import edit_isolated_block
 from conversations.domain.memory.revisions import undo
+from conversations.domain.tools.rules import with_approvals
 from conversations.models import Message, Run, Step
 
-from ..factories import actor, make_agent, make_conversation, make_messages, make_passage, make_run
+from ..factories import (
+    actor,
+    make_agent,
+    make_conversation,
+    make_messages,
+    make_passage,
+    make_run,
+    make_tool,
+)
 from ..runtime.processes import until
 
 
@@ -103,9 +112,8 @@ def ids(alice) -> dict[str, str]:
         alice,
         labels=["human", "persona"],
         embedding="openai/text-embedding-3-small",
-        tools=["memory_insert", "mine"],
-        tool_definitions=[{"name": "mine", "source_code": "pass", "tags": ["t"]}],
-        approval_tools=["memory_insert"],
+        tools=["memory_insert", make_tool(alice, "mine").name],
+        tool_rules=with_approvals([], ["memory_insert"]),
         tags=["tea"],
     )
     by = actor(alice)

@@ -10,6 +10,7 @@ from django.core.management.base import CommandError
 
 from conversations.domain.conversations.agents import update_agent
 from conversations.domain.tools.definitions import BASE_TOOLS
+from conversations.domain.tools.rules import with_approvals
 from conversations.models import Conversation, Run
 
 from ..factories import actor, make_agent, make_conversation
@@ -79,7 +80,7 @@ def test_provider_error_is_printed_and_chat_continues(chat, agent):
     ],
 )
 def test_call_that_needs_approval_prompts_for_decision(chat, agent, answer, value, shown):
-    agent.approval_tools = ["memory_insert"]
+    agent.tool_rules = with_approvals([], ["memory_insert"])
     agent.save()
 
     printed, _ = chat(agent.pk, lines=[INSERT_SCRIPT, answer, "SAY more"])
@@ -91,7 +92,7 @@ def test_call_that_needs_approval_prompts_for_decision(chat, agent, answer, valu
 
 
 def test_undecided_call_prompts_in_next_session(chat, agent):
-    agent.approval_tools = ["memory_insert"]
+    agent.tool_rules = with_approvals([], ["memory_insert"])
     agent.save()
     chat(agent.pk, "--conversation", "default", lines=[INSERT_SCRIPT])
 

@@ -4,6 +4,7 @@ import pytest
 
 from conversations.domain.integrity.check import find_breaches
 from conversations.domain.tools.definitions import BASE_TOOLS
+from conversations.domain.tools.rules import with_approvals
 from conversations.models import Conversation
 
 from ..factories import make_agent, make_conversation
@@ -145,7 +146,7 @@ def guarded(client_for, alice, conversation) -> Conversation:
     """Return a conversation whose agent needs approval to write to memory."""
     path = f"/v1/agents/{conversation.agent_id}/tools/approval/memory_insert"
     state = client_for(alice).patch(path, {"requires_approval": True}).json()
-    assert state["tool_rules"] == [{"type": "requires_approval", "tool_name": "memory_insert"}]
+    assert state["tool_rules"] == with_approvals([], ["memory_insert"])
     return conversation
 
 

@@ -212,7 +212,7 @@ INVALID_CALLS = [
     (call("memory_insert", label="human", new_string="a\0"), "NUL"),
     (call("memory_insert", label="human", new_string="x", conversation_id="conv"), "takes no"),
     (call("memory_insert", label="human", new_string="x", agent_id="agent"), "takes no"),
-    (call("run_code", code="1"), "Cannot call run_code; the tools are"),
+    (call("run_code", code="1"), "Cannot call run_code, valid tools include: ['memory_insert'"),
     (call("conversation_search", query="x", limit=0), "expected 1 to 50"),
     (raw_call("memory_insert", '{"label": "human", "new_str'), "not valid JSON"),
     (raw_call("memory_insert", "[1]"), "must be a JSON object"),

@@ -23,6 +23,7 @@ from ...domain.idempotency import KeyInProgress
 from ...domain.memory.drift import MergeConflict, SharedMoved
 from ...domain.runs.input import AwaitsClient
 from ...domain.runs.leases import Busy, QueueFull
+from ...domain.tools.catalog import ToolsNotFound
 from ...models import (
     Agent,
     ApiKey,
@@ -34,6 +35,7 @@ from ...models import (
     Passage,
     Run,
     Step,
+    Tool,
 )
 from ...text import first_line
 
@@ -88,6 +90,7 @@ UNKNOWN_ID = {
     Passage: "Passage with id {} not found in database.",
     Run: "Run not found with id='{}'",
     Step: "Step not found with id='{}'",
+    Tool: "Tool not found with id='{}'",
 }
 # Programs match these beginnings; V1 writes them before the texts of its own errors.
 INVALID_ARGUMENT = "INVALID_ARGUMENT: "
@@ -115,6 +118,9 @@ RENDERINGS: dict[type[errors.DomainError], Rendering] = {
         ),
     ),
     errors.NotAllowed: Rendering(403),
+    ToolsNotFound: Rendering(
+        400, lambda error: f"Tools not found by name: {{{', '.join(map(repr, error.names))}}}"
+    ),
     errors.NotFound: Rendering(404),
     errors.UnknownId: Rendering(404, lambda error: UNKNOWN_ID[error.model].format(error.id)),
     errors.UnknownModelHandle: Rendering(

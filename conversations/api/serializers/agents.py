@@ -121,9 +121,7 @@ class AgentBody(Input):
     block_ids = StrictList(child=StrictString(), **OPTIONAL)
     tool_ids = StrictList(child=StrictString(), **OPTIONAL)
     tool_rules = StrictList(
-        child=StrictObject(),
-        **OPTIONAL,
-        help_text='Only rules of type "requires_approval" with a `tool_name` are stored.',
+        child=StrictObject(), **OPTIONAL, help_text="Rules as V1 has them, by `type`."
     )
     tags = StrictList(child=StrictString(), **OPTIONAL)
     metadata = StrictObject(**OPTIONAL)
@@ -137,10 +135,8 @@ class AgentBody(Input):
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         fields = without_nulls(attrs)
         fields |= {name: attrs[name] for name in ("fallback_model", "on_busy") if name in attrs}
-        if "tool_rules" in fields:
-            rules = fields.pop("tool_rules")
-            names = [r.get("tool_name") for r in rules if r.get("type") == "requires_approval"]
-            fields["approval_tools"] = [name for name in names if isinstance(name, str)]
+        if "tools" in fields:
+            fields["tool_names"] = fields.pop("tools")
         config = fields.pop("llm_config", None)
         if config and "model" not in fields:
             provider = config.get("provider_name") or config.get("model_endpoint_type") or "openai"

@@ -6,11 +6,12 @@ from typing import Annotated, Literal
 from pydantic import Field
 from typing_extensions import TypedDict
 
-from ...domain.tools import definitions as tools
 from ...models import Agent, ConversationMessage, OnBusy
+from ...models.agents import AgentQuerySet
 from .blocks import BlockJSON, block_json
 from .embeddings import EmbeddingConfigJSON, embedding_config_json
 from .fields import EmptyList, JSONObject, attributes, constants, one_of
+from .tools import ToolJSON, ToolRuleJSON, VariableJSON, tool_json, variable_json
 
 RELATIONS = [
     "agent.blocks",
@@ -22,25 +23,6 @@ RELATIONS = [
     "agent.tags",
     "agent.tools",
 ]
-
-
-class ToolJSON(TypedDict):
-    """A tool: the fields of the client's `Tool` type that this server fills."""
-
-    id: str
-    name: str
-    tool_type: Literal["letta_core", "custom"]
-    description: str | None
-    json_schema: JSONObject | None
-    source_code: str | None
-    tags: list[str]
-
-
-class ToolRuleJSON(TypedDict):
-    """A tool whose calls need approval."""
-
-    type: Literal["requires_approval"]
-    tool_name: str
 
 
 class MemoryJSON(TypedDict):
@@ -109,9 +91,7 @@ class UnusedAgentFields(TypedDict):
     per_file_view_window_char_limit: None
     project_id: None
     response_format: None
-    secrets: EmptyList
     template_id: None
-    tool_exec_environment_variables: EmptyList
 
 
 class AgentAttributes(TypedDict):
@@ -157,6 +137,8 @@ class AgentJSON(AgentAttributes, UnusedAgentFields):
     ]
     tools: list[ToolJSON]
     tool_rules: list[ToolRuleJSON]
+    secrets: list[VariableJSON]
+    tool_exec_environment_variables: list[VariableJSON]
     tags: list[str]
     sources: EmptyList
     last_run_completion: datetime | None
@@ -186,8 +168,16 @@ def group_json(agent: Agent) -> GroupJSON:
     }
 
 
+def with_relations(rows: AgentQuerySet, relations: set[str] | None = None) -> AgentQuerySet:
+    """Prefetch the relations that `agents_json` fills; None stands for all of them."""
+    filled = set(RELATIONS) if relations is None else relations
+    rows = rows.with_blocks() if "agent.blocks" in filled else rows
+    rows = rows.with_tools() if "agent.tools" in filled else rows
+    return rows.with_variables() if "agent.secrets" in filled else rows
+
+
 def agents_json(agents: list[Agent], relations: set[str] | None = None) -> list[AgentJSON]:
-    """Return the JSON of agents that were loaded `with_blocks()`, in one query.
+    """Return the JSON of agents that were loaded `with_relations`, in one query.
 
     Args:
         agents: The agents, in the order of the result.
@@ -219,29 +209,15 @@ def attached_blocks_json(agent: Agent) -> list[BlockJSON]:
     return [block_json(link.block) for link in agent.block_links.all()]
 
 
-def _tools_json(agent: Agent) -> list[ToolJSON]:
-    """Return the agent's tools, including imported ones, which are never executed."""
-    imported = {tool["name"]: tool for tool in agent.tool_definitions}
-    result: list[ToolJSON] = []
-    for name in agent.tools:
-        function = tools.FUNCTIONS.get(name)
-        definition = imported.get(name, {})
-        result.append(
-            {
-                "id": tools.tool_id(name),
-                "name": name,
-                "tool_type": "letta_core" if function else "custom",
-                "description": (function or definition).get("description"),
-                "json_schema": function or definition.get("json_schema"),
-                "source_code": definition.get("source_code"),
-                "tags": definition.get("tags") or [],
-            }
-        )
-    return result
+def attached_tools_json(agent: Agent) -> list[ToolJSON]:
+    """Return the attached tools, loaded by `Agent.objects.with_tools()`, in their order."""
+    return [tool_json(link.tool) for link in agent.tool_links.all()]
 
 
 def _agent_json(agent: Agent, message_ids: list[str], filled: set[str]) -> AgentJSON:
     blocks = attached_blocks_json(agent) if "agent.blocks" in filled else []
+    secrets = list(agent.variables.all()) if "agent.secrets" in filled else []
+    variables = [variable_json(variable) for variable in secrets]
     provider, _, model = agent.model.partition("/")
     return {
         **attributes(AgentAttributes, agent),
@@ -259,10 +235,10 @@ def _agent_json(agent: Agent, message_ids: list[str], filled: set[str]) -> Agent
         "blocks": blocks,
         "memory": memory_json(agent, blocks),
         "message_ids": message_ids,
-        "tools": _tools_json(agent) if "agent.tools" in filled else [],
-        "tool_rules": [
-            {"type": "requires_approval", "tool_name": name} for name in agent.approval_tools
-        ],
+        "tools": attached_tools_json(agent) if "agent.tools" in filled else [],
+        "tool_rules": agent.tool_rules,
+        "secrets": variables,
+        "tool_exec_environment_variables": variables,
         "tags": agent.tags if "agent.tags" in filled else [],
         "sources": [],
         "last_run_completion": agent.last_run_completed_at,

@@ -110,8 +110,8 @@ def _items(
             "tool_return": event.text,
             "status": event.status,
             "tool_call_id": event.call_id,
-            "stdout": None,
-            "stderr": None,
+            "stdout": event.stdout,
+            "stderr": event.stderr,
         }
         return [tool_return_content([returned])]
     return _call_items(event, shows_sent_messages)

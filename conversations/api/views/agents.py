@@ -12,9 +12,9 @@ from ...domain.conversations.agents import (
 )
 from ...domain.conversations.conversations import clear_conversation
 from ...domain.conversations.messages import text_message
-from ...domain.errors import NotFound
 from ...domain.memory.prompt import preview_prompt, recompile
-from ...domain.tools import definitions as tools
+from ...domain.tools.catalog import named_tools
+from ...domain.tools.definitions import BASE_TOOLS
 from ...domain.turns.context_window import context_window
 from ...models import Agent, Scope
 from ..auth import actor_of, key_of
@@ -37,10 +37,17 @@ from ..serializers.agents import (
     ResetMessagesBody,
     UpdateAgentBody,
 )
-from ..shapes.agents import AgentJSON, agents_json, group_json
+from ..shapes.agents import AgentJSON, agents_json, group_json, with_relations
 from ..shapes.context import ContextWindowJSON, context_window_json
 from .base import ApiView
-from .finders import agents_of, find, find_agent_conversation, find_blocks, resolve_conversation
+from .finders import (
+    agents_of,
+    find,
+    find_agent_conversation,
+    find_blocks,
+    find_tools,
+    resolve_conversation,
+)
 
 ORDER_FIELDS = {
     "created_at": "created_at",
@@ -62,7 +69,7 @@ def relations_asked(request: Request, query: Query) -> set[str] | None:
 
 def respond(request: Request, agent: Agent) -> Response:
     """Respond with an agent."""
-    agent = agents_of(request).with_blocks().get(pk=agent.pk)
+    agent = with_relations(agents_of(request)).get(pk=agent.pk)
     return Response(agents_json([agent])[0])
 
 
@@ -75,26 +82,29 @@ class AgentList(ApiView):
         field = ORDER_FIELDS[query["sort_by"] if "sort_by" in query else query["order_by"]]
         ascending = query.get("ascending", query["order"] == "asc")
         order = Order(field, not ascending, nullable=field == "last_run_completed_at")
-        rows = matching_agents(every, query).with_blocks()
+        relations = relations_asked(request, query)
+        rows = with_relations(matching_agents(every, query), relations)
         found = page(rows, query, cursors=every, prefix="agent", order=order)
-        return Response(agents_json(found, relations_asked(request, query)))
+        return Response(agents_json(found, relations))
 
     @operation("agents_create", scope=Scope.WRITE, body=CreateAgentBody, response=AgentJSON)
     def post(self, request: Request) -> HttpResponse:
         """Create an agent."""
         body = read_body(request, CreateAgentBody)
         fields = _verb_fields(request, body)
-        base = tools.BASE_TOOLS if fields.pop("include_base_tools") else []
-        names = [*base, *fields.pop("tools", []), *fields.pop("tool_names", [])]
+        base = BASE_TOOLS if fields.pop("include_base_tools") else []
+        names = [*base, *fields.pop("tool_names", [])]
+        organization = key_of(request).organization
+        tools = [*named_tools(organization, names), *fields.pop("tools", [])]
         has_group = fields.pop("enable_sleeptime", False)
         initial = [
             text_message(message["role"], message["content"])
             for message in fields.pop("initial_message_sequence", [])
         ]
         agent = create_agent(
-            key_of(request).organization,
+            organization,
             by=actor_of(request),
-            tools=list(dict.fromkeys(names)),
+            tools=tools,
             initial_messages=initial,
             **fields,
         )
@@ -119,16 +129,15 @@ class AgentDetail(ApiView):
     def get(self, request: Request, agent_id: str) -> HttpResponse:
         """Retrieve an agent."""
         query = read_query(request, IncludeQuery)
-        agent = find(agents_of(request).with_blocks(), agent_id)
-        return Response(agents_json([agent], relations_asked(request, query))[0])
+        relations = relations_asked(request, query)
+        agent = find(with_relations(agents_of(request), relations), agent_id)
+        return Response(agents_json([agent], relations)[0])
 
     @operation("agents_update", scope=Scope.WRITE, body=UpdateAgentBody, response=AgentJSON)
     def patch(self, request: Request, agent_id: str) -> HttpResponse:
         """Update an agent; `block_ids` and `tags` replace the whole list."""
         agent = find(agents_of(request), agent_id)
         changes = _verb_fields(request, read_body(request, UpdateAgentBody))
-        if "tool_names" in changes:
-            changes["tools"] = changes.pop("tool_names")
         return respond(request, update_agent(agent, by=actor_of(request), **changes))
 
     @operation("agents_delete", scope=Scope.WRITE, response=dict[str, str])
@@ -194,14 +203,10 @@ class RecompileAgent(ApiView):
 
 
 def _verb_fields(request: Request, body: Query) -> Query:
-    """Return the body with `blocks` and `tool_names` in place of their ids."""
+    """Return the body with `blocks` and `tools` in place of their ids."""
     fields = dict(body)
     if "block_ids" in fields:
         fields["blocks"] = find_blocks(request, fields.pop("block_ids"))
     if "tool_ids" in fields:
-        known = {tools.tool_id(name): name for name in tools.FUNCTIONS}
-        wanted = fields.pop("tool_ids")
-        if unknown := [tool_id for tool_id in wanted if tool_id not in known]:
-            raise NotFound(f"tool_ids: Tool with id {unknown[0]!r} not found")
-        fields["tool_names"] = [known[tool_id] for tool_id in wanted]
+        fields["tools"] = find_tools(request, fields.pop("tool_ids"))
     return fields

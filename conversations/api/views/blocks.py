@@ -14,7 +14,7 @@ from ..http.validation import read_body, read_query
 from ..schema import operation
 from ..serializers.agents import BlockAgentsQuery
 from ..serializers.blocks import CountBlocksQuery, CreateBlockBody, ListBlocksQuery, UpdateBlockBody
-from ..shapes.agents import AgentJSON, agents_json
+from ..shapes.agents import AgentJSON, agents_json, with_relations
 from ..shapes.blocks import BlockJSON, block_json
 from .agents import relations_asked
 from .base import ApiView
@@ -88,6 +88,7 @@ class BlockAgents(ApiView):
         block = find(blocks_of(request), block_id)
         query = read_query(request, BlockAgentsQuery)
         every = Agent.objects.in_organization(key_of(request).organization_id)
-        rows = every.live().filter(block_links__block=block).with_blocks()
+        relations = relations_asked(request, query)
+        rows = with_relations(every.live().filter(block_links__block=block), relations)
         found = page(rows, query, cursors=every, prefix="agent")
-        return Response(agents_json(found, relations_asked(request, query)))
+        return Response(agents_json(found, relations))

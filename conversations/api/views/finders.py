@@ -8,7 +8,7 @@ from rest_framework.request import Request
 from ...context import bind
 from ...domain.errors import NotFound, UnknownId
 from ...ids import is_id
-from ...models import Agent, Archive, Block, Conversation, Message, Passage, Run, Step
+from ...models import Agent, Archive, Block, Conversation, Message, Passage, Run, Step, Tool
 from ...models.agents import AgentQuerySet
 from ...models.archives import ArchiveQuerySet, PassageQuerySet
 from ...models.base import OrganizationQuerySet
@@ -16,6 +16,7 @@ from ...models.blocks import BlockQuerySet
 from ...models.conversations import ConversationQuerySet
 from ...models.messages import MessageQuerySet
 from ...models.runs import RunQuerySet
+from ...models.tools import ToolQuerySet
 from ..auth import key_of
 from ..http.errors import InvalidRequest
 
@@ -66,6 +67,11 @@ def steps_of(request: Request) -> OrganizationQuerySet[Step]:
     return rows.filter(run__agent__deleted_at=None, run__conversation__deleted_at=None)
 
 
+def tools_of(request: Request) -> ToolQuerySet:
+    """Return the tools of the caller's organization."""
+    return Tool.objects.in_organization(key_of(request).organization_id)
+
+
 def find(rows: OrganizationQuerySet[Row], row_id: str) -> Row:
     """Return the row with this id; raise UnknownId if there is none."""
     row = rows.get_or_none(pk=row_id)
@@ -86,6 +92,14 @@ def find_blocks(request: Request, block_ids: list[str]) -> list[Block]:
     if missing := [block_id for block_id in block_ids if block_id not in found]:
         raise NotFound(f"block_ids: Block with id '{missing[0]}' not found")
     return [found[block_id] for block_id in block_ids]
+
+
+def find_tools(request: Request, tool_ids: list[str]) -> list[Tool]:
+    """Return the tools that a body names as `tool_ids`, in that order."""
+    found = tools_of(request).in_bulk([each for each in tool_ids if is_id("tool", each)])
+    if missing := [tool_id for tool_id in tool_ids if tool_id not in found]:
+        raise NotFound(f"tool_ids: Tool with id {missing[0]!r} not found")
+    return [found[tool_id] for tool_id in tool_ids]
 
 
 def resolve_conversation(

@@ -12,6 +12,7 @@ from ...models import ApiKey, AuditAction, Member, Organization, Scope
 from ..actor import SERVER, Actor
 from ..audit import record
 from ..errors import Conflict, InvalidArgument, InvalidValue, NotAllowed
+from ..tools.catalog import insert_built_in_tools
 
 # How long a rotated key stays valid beside its successor.
 ROTATION_OVERLAP = timedelta(hours=24)
@@ -30,8 +31,10 @@ class MemberFields(TypedDict, total=False):
 
 
 def create_organization(name: str) -> Organization:
-    """Create an organization."""
-    return Organization.objects.create(name=name)
+    """Create an organization with the built-in tools."""
+    organization = Organization.objects.create(name=name)
+    insert_built_in_tools(organization)
+    return organization
 
 
 @transaction.atomic

@@ -12,7 +12,7 @@ from django.db import transaction
 from django.db.models import Max
 from django.utils import timezone as clock
 
-from ...models import Agent, AgentBlock, Block, Message, Organization, Run
+from ...models import Agent, AgentBlock, Block, Message, Organization, Run, Tool
 from ..actor import Actor
 from ..errors import (
     BlockNotAttached,
@@ -30,6 +30,8 @@ from ..memory.prompt import DEFAULT_SYSTEM_PROMPT, recompile
 from ..memory.writes import mark_stale, memory_write
 from ..model_handles import check_model_handle
 from ..runs.finish import request_cancel_of_all
+from ..tools.attached import attach_tools, replace_tools, require_approval
+from ..tools.rules import checked_rules
 from .conversations import create_conversation
 from .messages import append_messages
 
@@ -48,8 +50,7 @@ class AgentFields(TypedDict, total=False):
     embedding: str | None
     context_window_limit: int
     timezone: str
-    tools: list[str]
-    approval_tools: list[str]
+    tool_rules: list[dict[str, Any]]
     tags: list[str]
     metadata: dict[str, Any]
     hidden: bool | None
@@ -68,6 +69,7 @@ def create_agent(
     by: Actor,
     memory_blocks: Iterable[BlockFields] = (),
     blocks: Iterable[Block] = (),
+    tools: Iterable[Tool] = (),
     initial_messages: Iterable[Message] = (),
     **fields: Unpack[AgentFields],
 ) -> Agent:
@@ -87,6 +89,7 @@ def create_agent(
     ]
     insert_blocks(new, by=by)
     _attach(agent, [*new, *_lock_blocks(blocks)], by=by, at=agent.created_at)
+    _set_tools(agent, tools)
     _set_policy(agent, policy)
     conversation = create_conversation(agent, by=by, is_default=True)
     if initial_messages:
@@ -101,9 +104,13 @@ def update_agent(
     *,
     by: Actor,
     blocks: Iterable[Block] | None = None,
+    tools: Iterable[Tool] | None = None,
     **changes: Unpack[AgentFields],
 ) -> Agent:
-    """Change fields of an agent and return the fresh row; `blocks` replaces the attached ones."""
+    """Change fields of an agent and return the fresh row.
+
+    `blocks` and `tools` replace the attached ones.
+    """
     agent = _lock(agent)
     policy = changes.pop("isolated_labels", None)
     _check(changes)
@@ -117,7 +124,11 @@ def update_agent(
         _attach(agent, replacements, by=by, at=now)
     if policy is not None:
         _set_policy(agent, policy)
-    _save(agent, *changes, by=by)
+    if tools is not None:
+        replace_tools(agent, tools)
+        _save(agent, *changes, "tool_rules", by=by)
+    else:
+        _save(agent, *changes, by=by)
     return agent
 
 
@@ -125,11 +136,28 @@ def update_agent(
 def set_tool_approval(agent: Agent, tool: str, required: bool, *, by: Actor) -> Agent:
     """Set whether each call of one of the agent's tools needs approval."""
     agent = _lock(agent)
-    if tool not in agent.tools:
+    if not agent.tools.filter(name=tool).exists():
         raise NotFound(f"Tool {tool!r} not found on agent '{agent.pk}'")
-    others = [name for name in agent.approval_tools if name != tool]
-    agent.approval_tools = [*others, tool] if required else others
-    _save(agent, "approval_tools", by=by)
+    require_approval(agent, tool, required)
+    _save(agent, "tool_rules", by=by)
+    return agent
+
+
+@transaction.atomic
+def attach_tool(agent: Agent, tool: Tool, *, by: Actor) -> Agent:
+    """Attach a tool to an agent. Attaching it again changes nothing."""
+    agent = _lock(agent)
+    attach_tools(agent, [tool])
+    _save(agent, "tool_rules", by=by)
+    return agent
+
+
+@transaction.atomic
+def detach_tool(agent: Agent, tool: Tool, *, by: Actor) -> Agent:
+    """Detach a tool from an agent. Detaching it again changes nothing, as in V1."""
+    agent = _lock(agent)
+    agent.tool_links.filter(tool=tool).delete()
+    _save(agent, by=by)
     return agent
 
 
@@ -225,6 +253,14 @@ def _attach(agent: Agent, blocks: list[Block], *, by: Actor, at: datetime | None
     begin_periods(links, by=by, at=at)
 
 
+def _set_tools(agent: Agent, tools: Iterable[Tool]) -> None:
+    """Attach the tools of a new agent."""
+    rules = agent.tool_rules
+    attach_tools(agent, tools)
+    if agent.tool_rules != rules:
+        agent.save(update_fields=["tool_rules"])
+
+
 def _set_policy(agent: Agent, labels: list[str]) -> None:
     known = set(agent.block_links.values_list("label", flat=True))
     if missing := [label for label in labels if label not in known]:
@@ -234,10 +270,12 @@ def _set_policy(agent: Agent, labels: list[str]) -> None:
 
 
 def _check(fields: AgentFields) -> None:
-    """Raise unless a caller may set these values."""
+    """Raise unless a caller may set these values; complete the tool rules."""
     for handle in (fields.get("model"), fields.get("fallback_model")):
         if handle is not None:
             check_model_handle(handle)
+    if "tool_rules" in fields:
+        fields["tool_rules"] = checked_rules(fields["tool_rules"])
     check_agent(fields)
 
 

@@ -8,6 +8,7 @@ from ...models import (
     Agent,
     AgentArchive,
     AgentBlock,
+    AgentTool,
     ApiKey,
     Archive,
     Block,
@@ -22,6 +23,7 @@ from ...models import (
     ReadingPeriod,
     Run,
     Step,
+    Tool,
 )
 from .rows import BrokenRow
 
@@ -32,6 +34,7 @@ REFERENCES: list[tuple[type[Model], str, list[str]]] = [
     (Agent, "", AUTHORS),
     (AgentArchive, "agent", ["archive"]),
     (AgentBlock, "agent", ["block"]),
+    (AgentTool, "agent", ["tool"]),
     (ApiKey, "", ["member", *AUTHORS]),
     (Archive, "", AUTHORS),
     (Block, "", ["conversation", *AUTHORS]),
@@ -44,6 +47,7 @@ REFERENCES: list[tuple[type[Model], str, list[str]]] = [
     (ReadingPeriod, "block", ["agent", "conversation"]),
     (Run, "", ["agent", "conversation", *AUTHORS]),
     (Step, "", ["run", *AUTHORS]),
+    (Tool, "", AUTHORS),
 ]
 
 

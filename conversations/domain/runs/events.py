@@ -86,13 +86,15 @@ class ApprovalRequestEvent(MessageEvent):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ToolReturnEvent(MessageEvent):
-    """The result of one tool call."""
+    """The result of one tool call, and what the tool printed, if it can print."""
 
     kind: Literal["tool_return"] = "tool_return"
     name: str
     call_id: str
     status: Literal["success", "error"]
     text: str
+    stdout: list[str] | None = None
+    stderr: list[str] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,9 +1,9 @@
-"""The built-in tools as a model sees them; `execution.TOOLS` has their functions."""
+"""What a model is told about tools; `execution.TOOLS` has the functions of the built-in ones."""
 
-import hashlib
-import uuid
 from collections.abc import Iterable, Sequence
 from typing import Any
+
+from ...models import Tool
 
 BASE_TOOLS = ["conversation_search", "memory_insert", "memory_replace"]
 
@@ -86,10 +86,44 @@ FUNCTIONS: dict[str, dict[str, Any]] = {
 }
 
 
-def tool_id(name: str) -> str:
-    """Return the id of a built-in tool, derived from its name: the same on every server."""
-    digest = hashlib.sha256(name.encode()).digest()
-    return f"tool-{uuid.UUID(bytes=digest[:16], version=4)}"
+# V1's types of the built-in tools, by name.
+BUILT_IN_TYPES = {
+    "conversation_search": "letta_core",
+    "core_memory_append": "letta_memory_core",
+    "core_memory_replace": "letta_memory_core",
+    "memory_insert": "letta_sleeptime_core",
+    "memory_replace": "letta_sleeptime_core",
+    "memory_rethink": "letta_sleeptime_core",
+    "send_message": "letta_core",
+}
+# V1's other built-in tools. Programs may attach them; no model is told about them.
+UNAVAILABLE_TYPES = {
+    "archival_memory_insert": "letta_core",
+    "archival_memory_search": "letta_core",
+    "fetch_webpage": "letta_builtin",
+    "grep_files": "letta_files_core",
+    "memory": "letta_memory_core",
+    "memory_apply_patch": "letta_memory_core",
+    "memory_finish_edits": "letta_sleeptime_core",
+    "open_files": "letta_files_core",
+    "run_code": "letta_builtin",
+    "semantic_search_files": "letta_files_core",
+    "send_message_to_agent_and_wait_for_reply": "letta_multi_agent_core",
+    "send_message_to_agent_async": "letta_multi_agent_core",
+    "send_message_to_agents_matching_tags": "letta_multi_agent_core",
+    "web_search": "letta_builtin",
+}
+
+
+def function_of(tool: Tool) -> dict[str, Any] | None:
+    """Return the function of a tool as chat completions describe it, None if it has none."""
+    if tool.is_built_in:
+        return FUNCTIONS.get(tool.name)
+    if tool.json_schema is None:
+        return None
+    parameters = tool.json_schema.get("parameters") or {"type": "object", "properties": {}}
+    description = tool.json_schema.get("description") or tool.description or ""
+    return {"name": tool.name, "description": description, "parameters": parameters}
 
 
 def client_tool_definition(tool: dict[str, Any]) -> dict[str, Any]:
@@ -101,13 +135,17 @@ def client_tool_definition(tool: dict[str, Any]) -> dict[str, Any]:
     return {"type": "function", "function": function}
 
 
-def tool_definitions(names: Iterable[str], labels: Sequence[str] = ()) -> list[dict[str, Any]]:
-    """Describe the built-in tools among `names`; other names are left out.
+def tool_definitions(tools: Iterable[Tool], labels: Sequence[str] = ()) -> list[dict[str, Any]]:
+    """Describe the tools that have a function.
 
     `labels` are those of the effective blocks: the only ones that the model may name.
     """
-    known = [FUNCTIONS[name] for name in names if name in FUNCTIONS]
-    return [{"type": "function", "function": _with_labels(each, labels)} for each in known]
+    functions = [
+        _with_labels(function, labels) if tool.is_built_in else function
+        for tool in tools
+        if (function := function_of(tool)) is not None
+    ]
+    return [{"type": "function", "function": function} for function in functions]
 
 
 def _with_labels(function: dict[str, Any], labels: Sequence[str]) -> dict[str, Any]:

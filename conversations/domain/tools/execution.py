@@ -1,13 +1,17 @@
-"""Running the tools that a model calls: dispatch, argument checks and locks."""
+"""Running the built-in tools that a model calls: dispatch, argument checks and locks.
+
+Tools that leave the database are run by `runtime.tool_runners`, outside transactions; their
+results come here only to be limited.
+"""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple
 
 from django.db import transaction
 
-from ...models import Conversation
-from ...text import text_problem
+from ...models import Conversation, Tool
+from ...text import replace_unstorable, text_problem
 from ..actor import Actor
 from ..errors import DomainError, InvalidArgument
 from ..memory.blocks import lock_blocks
@@ -26,10 +30,16 @@ TYPES: dict[str, type] = {"string": str, "integer": int}
 
 
 class ToolResult(NamedTuple):
-    """The result of a call, for the model. `is_error` means that the tool did nothing."""
+    """The result of a call, for the model, and what the tool printed.
+
+    `is_error` of a built-in tool means that it did nothing. `stdout` and `stderr` are None for
+    tools that print nothing.
+    """
 
     text: str
     is_error: bool = False
+    stdout: list[str] | None = None
+    stderr: list[str] | None = None
 
 
 def lock_named_blocks(conversation: Conversation, calls: list[dict[str, Any]]) -> None:
@@ -46,29 +56,58 @@ def lock_named_blocks(conversation: Conversation, calls: list[dict[str, Any]]) -
 
 def _label(call: dict[str, Any]) -> str | None:
     try:
-        label = _arguments(call).get("label")
+        label = call_arguments(call).get("label")
     except InvalidArgument:
         return None
     return label if isinstance(label, str) else None
 
 
+def refusal(name: str, allowed: Iterable[str]) -> ToolResult:
+    """Return the result of a call of a tool that may not be called, in V1's words."""
+    text = f"[ToolConstraintError] Cannot call {name}, valid tools include: {list(allowed)}."
+    return ToolResult(text, is_error=True)
+
+
 def call_tool(
-    conversation: Conversation, call: dict[str, Any], *, allowed: list[str], by: Actor
+    conversation: Conversation, call: dict[str, Any], *, tools: Mapping[str, Tool], by: Actor
 ) -> ToolResult:
-    """Run one call in the caller's transaction. A refusal becomes the result of the call."""
+    """Run one call in the caller's transaction. A refusal becomes the result of the call.
+
+    `tools` are the agent's tools by name.
+    """
     name = call["function"]["name"]
+    tool = tools.get(name)
+    if tool is None:
+        return refusal(name, tools)
     try:
-        if name not in allowed or name not in TOOLS:
-            valid = [tool for tool in allowed if tool in TOOLS]
-            raise InvalidArgument(f"Cannot call {name}; the tools are {', '.join(valid) or 'none'}")
-        arguments = _checked(name, _arguments(call))
+        if not tool.is_built_in or name not in TOOLS:
+            raise InvalidArgument(f"This server does not run the tool {name}")
+        arguments = _checked(name, call_arguments(call))
         with transaction.atomic():
-            return ToolResult(TOOLS[name](conversation, by=by, **arguments))
+            return limited(ToolResult(TOOLS[name](conversation, by=by, **arguments)), tool)
     except DomainError as error:
         return ToolResult(f"Error: {error}", is_error=True)
 
 
-def _arguments(call: dict[str, Any]) -> dict[str, Any]:
+def limited(result: ToolResult, tool: Tool) -> ToolResult:
+    """Return a result that can be stored, cut to the tool's limit in V1's words."""
+    text, limit = replace_unstorable(result.text), tool.return_char_limit
+    if len(text) > limit:
+        text = (
+            f"{text[:limit]}... [NOTE: function output was truncated since it exceeded the "
+            f"character limit ({len(text)} > {limit})]"
+        )
+    return result._replace(
+        text=text, stdout=_storable(result.stdout), stderr=_storable(result.stderr)
+    )
+
+
+def _storable(lines: list[str] | None) -> list[str] | None:
+    return None if lines is None else [replace_unstorable(line) for line in lines]
+
+
+def call_arguments(call: dict[str, Any]) -> dict[str, Any]:
+    """Return the arguments of a call. Raises InvalidArgument unless they are a JSON object."""
     text = call["function"]["arguments"] or "{}"
     try:
         arguments = json.loads(text)

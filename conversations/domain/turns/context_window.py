@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ...llm.tokens import count_tokens
-from ...models import Conversation, Message
+from ...models import Conversation, Message, Tool
 from ..memory.effective import effective_blocks
 from ..memory.prompt import Prompt, preview_prompt
 from ..tools.definitions import tool_definitions
@@ -16,6 +16,7 @@ class ContextWindow:
 
     prompt: Prompt
     labels: list[str]
+    tools: list[Tool]
     functions: list[dict[str, Any]]
     messages: list[Message]
     size_max: int
@@ -49,10 +50,12 @@ def context_window(conversation: Conversation) -> ContextWindow:
     if messages:
         # The stored prompt may be stale; a turn recompiles it first.
         messages[0].content = [{"type": "text", "text": prompt.text}]
-    functions = tool_definitions(agent.tools, labels)
+    tools = list(Tool.objects.of_agent(agent))
+    functions = tool_definitions(tools, labels)
     return ContextWindow(
         prompt=prompt,
         labels=labels,
+        tools=tools,
         functions=functions,
         messages=messages,
         size_max=conversation.context_window_limit or agent.context_window_limit,

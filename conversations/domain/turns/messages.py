@@ -31,14 +31,20 @@ def assistant_message(reply: ModelReply, handle: str) -> Message:
 
 def result_message(call: dict[str, Any], result: ToolResult) -> Message:
     """Return the message of a call's result."""
-    status = "error" if result.is_error else "success"
+    returned: dict[str, Any] = {
+        "tool_call_id": call["id"],
+        "status": "error" if result.is_error else "success",
+        "func_response": result.text,
+    }
+    if result.stdout is not None:
+        returned |= {"stdout": result.stdout, "stderr": result.stderr}
     return Message(
         id=new_id("message"),
         role=Role.TOOL,
         name=call["function"]["name"],
         tool_call_id=call["id"],
         content=[{"type": "text", "text": result.text}],
-        tool_returns=[{"tool_call_id": call["id"], "status": status, "func_response": result.text}],
+        tool_returns=[returned],
     )
 
 
@@ -53,4 +59,6 @@ def result_event(
         call_id=call["id"],
         status="error" if result.is_error else "success",
         text=result.text,
+        stdout=result.stdout,
+        stderr=result.stderr,
     )

@@ -6,7 +6,7 @@ from typing import Any
 
 from ...llm.requests import ModelRequest
 from ...llm.tokens import count_tokens
-from ...models import Conversation, Message
+from ...models import Conversation, Message, Tool
 from ..runs.request import TurnRequest
 from ..tools.definitions import client_tool_definition, tool_definitions
 
@@ -23,19 +23,21 @@ def model_request(
     messages: Sequence[Message],
     request: TurnRequest,
     *,
+    tools: Iterable[Tool],
     labels: Sequence[str],
 ) -> ModelRequest:
     """Return the next request.
 
-    `messages` are those in context, the system message first; `labels` those of its blocks.
+    `messages` are those in context, the system message first; `labels` those of its blocks. A
+    client tool replaces one of the agent's `tools` with the same name.
     """
     agent = conversation.agent
     shown = chat_messages(messages)
     if request.system is not None:
         shown = [{"role": "system", "content": request.system}, *shown[1:]]
     client_tools = {tool["name"] for tool in request.client_tools}
-    names = [name for name in agent.tools if name not in client_tools]
-    definitions = tool_definitions(names, labels)
+    own = [tool for tool in tools if tool.name not in client_tools]
+    definitions = tool_definitions(own, labels)
     definitions += [client_tool_definition(tool) for tool in request.client_tools]
     return ModelRequest(
         handle=request.model or conversation.model or agent.model,

@@ -1,6 +1,8 @@
 """The model's reply in one step, assembled from its chunks, and the events of it."""
 
+import json
 import secrets
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -53,6 +55,7 @@ class ModelReply:
     # By the index in the chunks: the id given by the provider, and the newest call.
     _latest: dict[int, tuple[str, dict[str, Any]]] = field(default_factory=dict)
     _size: int = 0
+    _is_announced: bool = False
     # The kinds of parts of the message, in the order in which they appeared.
     _parts: list[str] = field(default_factory=list)
 
@@ -178,8 +181,28 @@ class ModelReply:
             message=self.approval_message_id, step=self.step_id, calls=calls, is_piece=is_piece
         )
 
+    def set_arguments(self, arguments_for: Callable[[str], dict[str, Any]]) -> None:
+        """Set the arguments that the tool rules determine, whatever the model wrote for them."""
+        for call in self._calls[:1]:
+            function = call["function"]
+            if given := arguments_for(function["name"]):
+                try:
+                    arguments = json.loads(function["arguments"] or "{}")
+                except (ValueError, RecursionError):
+                    continue
+                if isinstance(arguments, dict):
+                    function["arguments"] = json.dumps(arguments | given, ensure_ascii=False)
+
+    def announce(self) -> list[Event]:
+        """Return the events of a complete reply before its calls run; they are final then."""
+        events = self.final_events()
+        self._is_announced = True
+        return events
+
     def final_events(self) -> list[Event]:
-        """Return the events of a complete reply, except those that `add` has returned."""
+        """Return the events of a complete reply, except those that were returned before."""
+        if self._is_announced:
+            return []
         events: list[Event] = []
         if not self.stream_tokens:
             if self.reasoning:

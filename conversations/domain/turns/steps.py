@@ -4,6 +4,7 @@ One transaction stores a whole step: the reply, what its tools did to memory, th
 events. A worker that dies leaves complete steps only.
 """
 
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -14,7 +15,7 @@ from django.db.models.functions import Coalesce
 from ...conf import conf
 from ...ids import new_id
 from ...llm.requests import ModelRequest
-from ...models import Conversation, Message, Run, Step
+from ...models import Conversation, Message, Run, Step, Tool
 from ...models.messages import MessageQuerySet
 from ..actor import Actor, Source
 from ..conversations.messages import append_messages, insert_messages_after, lock_for_messages
@@ -27,7 +28,9 @@ from ..runs.finish import Outcome, finish_run
 from ..runs.input import calls_awaiting_client, check_answers
 from ..runs.leases import lock_run
 from ..runs.request import TurnRequest
-from ..tools.execution import ToolResult, call_tool, lock_named_blocks
+from ..tools.definitions import function_of
+from ..tools.execution import ToolResult, call_tool, lock_named_blocks, refusal
+from ..tools.rules import ToolRules
 from .context_window import context_window
 from .messages import assistant_message, result_event, result_message
 from .model_request import model_request, request_tokens
@@ -35,22 +38,33 @@ from .reply import ModelReply
 from .usage import StepUsage, add_usage, step_usage
 
 Role = Message.Role
+# By the ids of the calls.
+Results = Mapping[str, ToolResult]
 
 
 @dataclass
 class Turn:
     """A run while a worker executes it.
 
-    `client_tools` are the tools that the client runs or approves; `isolated` are the ids of
-    isolated blocks; `step` is the number of finished steps.
+    `tools` are the agent's tools by name; `client_tools` are the names of those that the client
+    runs or approves; `approved` are calls that the client approved and that have not run yet, None
+    if it decided nothing; `called` are the names of the tools called so far, and `last_result` is
+    the result of the last one; `is_exit_refused` after a reply that ended the turn before all
+    required tools were called; `isolated` are the ids of isolated blocks; `step` is the number of
+    finished steps.
     """
 
     run: Run
     conversation: Conversation
     request: TurnRequest
     worker: str
+    tools: dict[str, Tool]
     client_tools: frozenset[str]
     events: EventSequence
+    approved: list[dict[str, Any]] | None = None
+    called: tuple[str, ...] = ()
+    last_result: str = ""
+    is_exit_refused: bool = False
     isolated: set[str] = field(default_factory=set)
     blocks_seen: list[BlockSeen] = field(default_factory=list)
     step: int = 0
@@ -59,6 +73,11 @@ class Turn:
     def by(self) -> Actor:
         """The actor of what the turn's tools write."""
         return Actor(self.run.created_by, Source.TOOL, self.run)
+
+    @property
+    def rules(self) -> ToolRules:
+        """The agent's tool rules at this moment of the turn."""
+        return ToolRules(self.conversation.agent.tool_rules, self.called, self.last_result)
 
     @property
     def context_window_limit(self) -> int:
@@ -71,7 +90,8 @@ class Turn:
 class StepPlan:
     """The next step: its id, its number, what the model is sent, and the estimated tokens of it.
 
-    `last_position` is that of the newest message.
+    `last_position` is that of the newest message; `allowed` are the names of the agent's tools that
+    may be called, and `rules` the rules that say so.
     """
 
     step_id: str
@@ -79,17 +99,23 @@ class StepPlan:
     request: ModelRequest
     tokens: int
     last_position: int
+    allowed: list[str]
+    rules: ToolRules
+
+    def may_run(self, calls: Iterable[dict[str, Any]]) -> frozenset[str]:
+        """Return the ids of those calls of a reply that the rules allow, one after the other."""
+        called = list(self.rules.called)
+        ids = set()
+        for call in calls:
+            name = call["function"]["name"]
+            if name in self.allowed and self.rules.is_below_maximum(name, called):
+                ids.add(call["id"])
+                called.append(name)
+        return frozenset(ids)
 
 
-class BegunTurn(NamedTuple):
-    """A turn and the events stored when it began."""
-
-    turn: Turn
-    events: list[NumberedEvent]
-
-
-def begin_turn(run: Run, worker: str) -> BegunTurn:
-    """Recompile a stale prompt and run the tool calls that the client approved.
+def begin_turn(run: Run, worker: str) -> Turn:
+    """Recompile a stale prompt, and find the tool calls that the client approved.
 
     A turn that another worker has begun continues after its last stored step.
 
@@ -106,6 +132,7 @@ def begin_turn(run: Run, worker: str) -> BegunTurn:
         conversation,
         request,
         worker,
+        tools={tool.name: tool for tool in Tool.objects.of_agent(conversation.agent)},
         client_tools=client_tools | frozenset(conversation.agent.approval_tools),
         events=EventSequence(run.pk),
     )
@@ -114,11 +141,27 @@ def begin_turn(run: Run, worker: str) -> BegunTurn:
     if run.attempts > 1 or (request.decisions and not is_undecided):
         turn.step = run.steps.aggregate(n=Coalesce(Max("number"), 0))["n"]
         turn.events.last = run.events.aggregate(n=Coalesce(Max("seq"), 0))["n"]
+        if turn.rules.constrain:
+            _restore_calls(turn)
     versions = block_versions_of([conversation])[conversation.pk]
     turn.isolated = {block.block_id for block in versions if block.isolation_id}
     if turn.step == 0 and is_stale(conversation, versions) and conf.PROMPT_REFRESH == "on_change":
         recompile(conversation, run=run)
-    return BegunTurn(turn, run_approved_calls(turn) if is_undecided else [])
+    if is_undecided:
+        approved = {each["tool_call_id"] for each in request.decisions if each["approve"]}
+        awaiting = calls_awaiting_client(conversation)
+        turn.approved = [call for call in awaiting if call["id"] in approved]
+    return turn
+
+
+def _restore_calls(turn: Turn) -> None:
+    """Read from the results what an earlier worker's steps have called."""
+    links = turn.conversation.message_links.filter(
+        message__run=turn.run, message__role=Role.TOOL
+    ).exclude(message__name=None)
+    results = [link.message for link in links.order_by("position").select_related("message")]
+    turn.called = tuple(str(message.name) for message in results)
+    turn.last_result = results[-1].text if results else ""
 
 
 def plan_step(turn: Turn) -> StepPlan:
@@ -131,10 +174,36 @@ def plan_step(turn: Turn) -> StepPlan:
         turn.blocks_seen = blocks_seen(compiled, turn.isolated)
     messages = [link.message for link in in_context]
     labels = [block["label"] for block in turn.blocks_seen]
-    request = model_request(turn.conversation, messages, turn.request, labels=labels)
+    rules = turn.rules
+    callable_tools = [name for name, tool in turn.tools.items() if function_of(tool)]
+    allowed = rules.allowed(callable_tools)
+    request = model_request(
+        turn.conversation,
+        messages,
+        turn.request,
+        tools=[turn.tools[name] for name in allowed],
+        labels=labels,
+    )
+    _constrain(request, turn, rules, allowed)
     # The newest message is always in context, and only this turn adds others.
     last = max((link.position for link in in_context), default=-1)
-    return StepPlan(new_id("step"), turn.step + 1, request, request_tokens(request), last)
+    tokens = request_tokens(request)
+    return StepPlan(new_id("step"), turn.step + 1, request, tokens, last, allowed, rules)
+
+
+def _constrain(request: ModelRequest, turn: Turn, rules: ToolRules, allowed: list[str]) -> None:
+    """Make the model call a tool where the rules say so."""
+    if not rules.constrain:
+        return
+    # The rules are about the order of calls.
+    request.settings["parallel_tool_calls"] = False
+    missing = rules.missing_before_exit(allowed) if turn.is_exit_refused else []
+    if missing:
+        # Only in the request: no message of the conversation.
+        text = f"Call {', '.join(missing)} before you end this turn."
+        request.messages.append({"role": "user", "content": text})
+    if (missing or rules.must_call) and request.tools:
+        request.settings["tool_choice"] = "required"
 
 
 def preview_request(conversation: Conversation, request: TurnRequest) -> ModelRequest:
@@ -142,31 +211,36 @@ def preview_request(conversation: Conversation, request: TurnRequest) -> ModelRe
     check_model_handle(request.model or conversation.model or conversation.agent.model)
     window = context_window(conversation)
     messages = [*window.messages, *request.messages()]
-    return model_request(conversation, messages, request, labels=window.labels)
+    return model_request(conversation, messages, request, tools=window.tools, labels=window.labels)
 
 
 @transaction.atomic
 def store_step(
-    turn: Turn, plan: StepPlan, reply: ModelReply, *, outcome: Outcome | None
+    turn: Turn, plan: StepPlan, reply: ModelReply, results: Results, *, outcome: Outcome | None
 ) -> list[NumberedEvent]:
-    """Store a finished step and run its tools; return the events that were stored.
+    """Store a finished step and run its built-in tools; return the events that were stored.
 
-    `outcome` finishes the run with this step. Raises RunLost if the worker lost the run, NotFound
-    if the conversation was deleted.
+    `results` are those of the calls that ran outside the database. `outcome` finishes the run with
+    this step. Raises RunLost if the worker lost the run, NotFound if the conversation was deleted.
     """
     run = lock_run(turn.run, turn.worker)
-    lock_named_blocks(turn.conversation, reply.calls[: conf.MAX_TOOL_CALLS])
+    built_in = [call for call in reply.calls[: conf.MAX_TOOL_CALLS] if call["id"] not in results]
+    lock_named_blocks(turn.conversation, built_in)
     usage = step_usage(reply, estimated_prompt=plan.tokens)
     stop_reason = outcome.stop_reason if outcome else None
     step = _create_step(turn, plan, stop_reason=stop_reason, usage=usage)
     messages = []
     if reply.text or reply.reasoning or reply.calls:
         messages.append(assistant_message(reply, plan.request.handle))
-    results = [
-        _call_result(call, _call_tool(turn, call, index), plan.step_id)
-        for index, call in enumerate(reply.calls)
-    ]
-    messages += [result.message for result in results]
+    may_run = plan.may_run(reply.calls)
+    returned = []
+    for index, call in enumerate(reply.calls):
+        if call["id"] in may_run:
+            result = _call_tool(turn, call, index, results)
+        else:
+            result = refusal(call["function"]["name"], plan.allowed)
+        returned.append(_call_result(call, result, plan.step_id))
+    messages += [result.message for result in returned]
     if reply.calls_awaiting_client:
         messages.append(
             Message(
@@ -184,7 +258,7 @@ def store_step(
         _input_of(run).update(step=step)
     run.usage = add_usage(run.usage, usage, step_count=plan.number)
     run.ttft_ns = turn.run.ttft_ns
-    events = [*reply.final_events(), *(result.event for result in results)]
+    events = [*reply.final_events(), *(result.event for result in returned)]
     if outcome:
         events += finish_run(run, outcome)
     else:
@@ -192,7 +266,14 @@ def store_step(
     stored = turn.events.number(events)
     insert_events(stored)
     turn.step = plan.number
+    _record(turn, plan.rules.called, [call for call in reply.calls if call["id"] in may_run])
+    turn.last_result = returned[-1].message.text if returned else ""
     return stored
+
+
+def _record(turn: Turn, called: Sequence[str], calls: list[dict[str, Any]]) -> None:
+    """Record the calls of a step after those before it."""
+    turn.called = (*called, *(call["function"]["name"] for call in calls))
 
 
 def _input_of(run: Run) -> MessageQuerySet:
@@ -242,19 +323,21 @@ def _call_result(call: dict[str, Any], result: ToolResult, step_id: str | None) 
     return _CallResult(message, result_event(call, message, result, step_id))
 
 
-def _call_tool(turn: Turn, call: dict[str, Any], index: int) -> ToolResult:
+def _call_tool(turn: Turn, call: dict[str, Any], index: int, results: Results) -> ToolResult:
+    if result := results.get(call["id"]):
+        return result
     if index >= conf.MAX_TOOL_CALLS:
         text = f"Error: one step runs at most {conf.MAX_TOOL_CALLS} calls; call this one again"
         return ToolResult(text, is_error=True)
-    allowed = turn.conversation.agent.tools
-    return call_tool(turn.conversation, call, allowed=allowed, by=turn.by)
+    return call_tool(turn.conversation, call, tools=turn.tools, by=turn.by)
 
 
 @transaction.atomic
-def run_approved_calls(turn: Turn) -> list[NumberedEvent]:
+def store_decisions(turn: Turn, results: Results) -> list[NumberedEvent]:
     """Run the approved calls, store a refusal for the declined ones; return their events.
 
-    The rest of the input, which may hold results of client tools, is stored with them.
+    `results` are those of the calls that ran outside the database. The rest of the input, which
+    may hold results of client tools, is stored with them.
     """
     lock_run(turn.run, turn.worker)
     decisions = {decision["tool_call_id"]: decision for decision in turn.request.decisions}
@@ -262,19 +345,22 @@ def run_approved_calls(turn: Turn) -> list[NumberedEvent]:
     check_answers([call["id"] for call in awaiting], turn.request)
     decided = [call for call in awaiting if call["id"] in decisions]
     approved = [call for call in decided if decisions[call["id"]]["approve"]]
-    lock_named_blocks(turn.conversation, approved[: conf.MAX_TOOL_CALLS])
-    results = []
+    built_in = [call for call in approved[: conf.MAX_TOOL_CALLS] if call["id"] not in results]
+    lock_named_blocks(turn.conversation, built_in)
+    returned = []
     for call in decided:
         decision = decisions[call["id"]]
         if decision["approve"]:
-            result = _call_tool(turn, call, approved.index(call))
+            result = _call_tool(turn, call, approved.index(call), results)
         else:
             reason = f": {decision['reason']}" if decision.get("reason") else ""
             result = ToolResult(f"Error: the user declined this call{reason}", is_error=True)
-        results.append(_call_result(call, result, None))
+        returned.append(_call_result(call, result, None))
     # The results of client tools come first in the input, so all results follow the calls.
-    messages = [*(result.message for result in results), *turn.request.messages()]
+    messages = [*(result.message for result in returned), *turn.request.messages()]
     append_messages(turn.conversation, messages, by=turn.by)
-    stored = turn.events.number(result.event for result in results)
+    stored = turn.events.number(result.event for result in returned)
     insert_events(stored)
+    _record(turn, (), approved)
+    turn.last_result = returned[-1].message.text if returned else ""
     return stored

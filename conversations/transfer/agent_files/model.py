@@ -11,14 +11,11 @@ from pydantic import (
     AfterValidator,
     BeforeValidator,
     Field,
-    SerializerFunctionWrapHandler,
-    model_serializer,
     model_validator,
 )
 
 from ...domain.conversations import agents
-from ...domain.tools.definitions import FUNCTIONS
-from ...models import Agent, Block, BlockRevision, Message
+from ...models import Agent, Block, BlockRevision, Message, Tool
 from ...models.blocks import LABEL_LENGTH
 from .fields import (
     Array,
@@ -35,7 +32,6 @@ from .fields import (
 
 EXTENSION_KEY = "x_conversations_schema"
 EXTENSION_VERSION = "1"
-REQUIRES_APPROVAL = "requires_approval"
 ROLES = {role: role for role in Message.Role.values} | {"function": Message.Role.TOOL.value}
 SOURCES = {source: source for source in BlockRevision.Source.values}
 
@@ -61,10 +57,13 @@ def _text_parts(content: Any) -> Any:
     return [{"type": "text", "text": content}] if isinstance(content, str) else content
 
 
-def _check_variables(variables: Any) -> Any:
-    if not isinstance(variables, list | dict):
+def _variables(given: Any) -> Any:
+    """Return environment variables by name; older files list objects with `key` and `value`."""
+    if isinstance(given, list) and all(isinstance(each, dict) and "key" in each for each in given):
+        given = {each["key"]: each.get("value") or "" for each in given}
+    if not isinstance(given, dict):
         raise expected("an array or an object")
-    return variables
+    return given
 
 
 Label = Annotated[str, Field(max_length=LABEL_LENGTH)]
@@ -177,35 +176,22 @@ class FileMessage(FileModel):
 
 
 class FileTool(FileModel):
-    """A tool: what it is and does. Its code is kept and never run."""
+    """A tool: what it is and does."""
 
     id: str = ""
     name: Name
     description: str | None = None
     json_schema: Object | None = None
-    args_json_schema: Any = None
-    source_type: Any = None
+    args_json_schema: Object | None = None
+    source_type: Annotated[str, Field(max_length=20)] = "python"
     source_code: str | None = None
-    tool_type: Any = None
+    tool_type: Annotated[str, Field(max_length=50)] = Tool.CUSTOM
     tags: Array[str] = []
-    return_char_limit: Any = None
-    default_requires_approval: Any = None
-    pip_requirements: Any = None
-    npm_requirements: Any = None
-
-    @model_serializer(mode="wrap")
-    def _only_given(self, dump: SerializerFunctionWrapHandler) -> Object:
-        return {name: value for name, value in dump(self).items() if name in self.model_fields_set}
-
-    @property
-    def definition(self) -> Object | None:
-        """Return what to keep of a tool that this server does not have, or None."""
-        given = self.model_dump(exclude={"id"})
-        return given if len(given) > 1 and self.name not in FUNCTIONS else None
-
-
-# What other imports keep of a tool too.
-TOOL_FIELDS = tuple(name for name in FileTool.model_fields if name != "id")
+    return_char_limit: Positive = Tool.RETURN_CHAR_LIMIT
+    default_requires_approval: bool | None = None
+    enable_parallel_execution: bool = False
+    pip_requirements: Array[Object] | None = None
+    npm_requirements: Array[Object] | None = None
 
 
 class LLMConfig(FileModel):
@@ -224,13 +210,6 @@ class EmbeddingConfig(FileModel):
     handle: Name | None = None
 
 
-class ToolRule(FileModel):
-    """A rule for the use of a tool. Only those that require approval are imported."""
-
-    type: str | None = None
-    tool_name: str | None = None
-
-
 class AgentFields(FileModel):
     """An agent's own fields, which both formats have."""
 
@@ -245,15 +224,13 @@ class AgentFields(FileModel):
     embedding: Name | None = None
     context_window_limit: Positive | None = None
     timezone: Annotated[str, Field(max_length=64)] = ""
-    tool_rules: Array[ToolRule] = []
+    tool_rules: Array[Object] = []
     tags: Array[str] = []
     metadata: Metadata = {}
     hidden: bool | None = None
     messages: Array[FileMessage] = []
     created_at: Time | None = Field(default=None, exclude=True)
-    tool_exec_environment_variables: Annotated[Any, AfterValidator(_check_variables)] = Field(
-        default=[], exclude=True
-    )
+    tool_exec_environment_variables: Annotated[dict[str, str], BeforeValidator(_variables)] = {}
 
     @model_validator(mode="after")
     def _normalize(self) -> Self:

@@ -11,13 +11,13 @@ from pydantic import ValidationError
 
 from ...domain.conversations import agents
 from ...domain.errors import InvalidArgument, InvalidValue
+from ...domain.tools.rules import checked_rules
+from ...domain.tools.variables import check_variables
 from ..validation import check_storable
 from .fields import FileModel, first_error, wrong
 from .model import (
     EXTENSION_KEY,
     EXTENSION_VERSION,
-    REQUIRES_APPROVAL,
-    AgentFields,
     BlockDetails,
     Document,
     ExtendedDocument,
@@ -46,7 +46,8 @@ class ImportedAgent:
     id: str
     fields: agents.AgentFields
     block_ids: list[str]
-    tool_definitions: list[dict[str, Any]]
+    tools: list[FileTool]
+    variables: dict[str, str]
     created_at: datetime | None
     conversations: list[FileConversation]
 
@@ -110,7 +111,7 @@ def _parse_current(value: dict[str, Any]) -> AgentFile:
         known = f"{EXTENSION_VERSION!r}, the only known version"
         raise wrong(f"metadata.{EXTENSION_KEY}", known, version)
     document = _validated(ExtendedDocument if version else Document, value)
-    file = AgentFile(warnings=_unsupported(document, document.agents))
+    file = AgentFile(warnings=_unsupported(document))
     file.blocks = _by_id(document.blocks, "blocks")
     _raise_limits(file, document.blocks, "blocks")
     tools = _by_id(document.tools, "tools")
@@ -126,7 +127,7 @@ def _parse_current(value: dict[str, Any]) -> AgentFile:
 
 def _parse_flat(document: FlatDocument) -> AgentFile:
     """Give ids to what has none in the older format, and read it like the current one."""
-    file = AgentFile(warnings=_unsupported(document, [document]))
+    file = AgentFile(warnings=_unsupported(document))
     for index, message in enumerate(document.messages):
         message.id = f"message-{index}"
     for index, tool in enumerate(document.tools):
@@ -173,12 +174,12 @@ def _parse_agent(
     what = "the id of one of the agent's messages"
     _check_all(set(ids), context, f"{prefix}in_context_message_ids", what)
     context = list(dict.fromkeys(context))
-    definitions = {tool.name: tool.definition for tool in used}
     return ImportedAgent(
         id=agent.id,
-        fields=_agent_fields(file, agent, used, prefix),
+        fields=_agent_fields(file, agent, prefix),
         block_ids=block_ids,
-        tool_definitions=[each for each in definitions.values() if each is not None],
+        tools=list({tool.name: tool for tool in reversed(used)}.values())[::-1],
+        variables=_given_variables(file, agent),
         created_at=agent.created_at,
         conversations=[
             FileConversation(
@@ -192,22 +193,30 @@ def _parse_agent(
     )
 
 
-def _agent_fields(
-    file: AgentFile, agent: FileAgent, tools: list[FileTool], prefix: str
-) -> agents.AgentFields:
-    approvals = [rule for rule in agent.tool_rules if rule.type == REQUIRES_APPROVAL]
-    if others := len(agent.tool_rules) - len(approvals):
-        file.warnings.append(f"{others} tool rules of {agent.id} are not supported")
-    approval_tools = {rule.tool_name for rule in approvals}
-    approval_tools |= {tool.name for tool in tools if tool.default_requires_approval}
+def _agent_fields(file: AgentFile, agent: FileAgent, prefix: str) -> agents.AgentFields:
     fields = cast(agents.AgentFields, agent.agent_fields())
-    fields["tools"] = list(dict.fromkeys(tool.name for tool in tools))
-    fields["approval_tools"] = [name for name in fields["tools"] if name in approval_tools]
+    fields["tool_rules"] = []
+    for rule in agent.tool_rules:
+        try:
+            fields["tool_rules"] += checked_rules([rule])
+        except InvalidValue as error:
+            file.warnings.append(f"a tool rule of {agent.id} is left out: {error.message}")
     try:
         agents.check_agent(fields)
     except InvalidValue as error:
         raise InvalidValue(f"{prefix}{error.field}", error.message) from None
     return fields
+
+
+def _given_variables(file: AgentFile, agent: FileAgent) -> dict[str, str]:
+    """Return the variables with a value; files exported by a server have none."""
+    variables = agent.tool_exec_environment_variables
+    check_variables(variables)
+    if empty := [key for key, value in variables.items() if not value]:
+        file.warnings.append(
+            f"environment variables of {agent.id} without a value: {', '.join(empty)}"
+        )
+    return {key: value for key, value in variables.items() if value}
 
 
 def _parse_details(file: AgentFile, document: ExtendedDocument) -> None:
@@ -374,9 +383,6 @@ def _check_all(known: Container[Any], items: Iterable[Any], path: str, what: str
             raise wrong(f"{path}.{index}", what, item)
 
 
-def _unsupported(document: Unsupported, agents_of_file: Iterable[AgentFields]) -> list[str]:
+def _unsupported(document: Unsupported) -> list[str]:
     counts = {name: len(getattr(document, name)) for name in Unsupported.model_fields}
-    counts["environment variables"] = sum(
-        len(agent.tool_exec_environment_variables) for agent in agents_of_file
-    )
     return [f"{count} {name} are not supported" for name, count in counts.items() if count]

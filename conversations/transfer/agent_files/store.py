@@ -1,6 +1,7 @@
 """Store what an agent file contains: new agents with blocks, conversations and messages."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from django.utils import timezone
@@ -14,6 +15,9 @@ from ...domain.memory.periods import begin_periods
 from ...domain.memory.prompt import recompile_all
 from ...domain.memory.writes import memory_write
 from ...domain.model_handles import check_model_handle
+from ...domain.tools.attached import attach_tools
+from ...domain.tools.catalog import ALL_BUILT_IN, named_tools, update_tool
+from ...domain.tools.variables import replace_variables
 from ...models import (
     Agent,
     AgentBlock,
@@ -24,6 +28,7 @@ from ...models import (
     IsolatedBlock,
     Message,
     Organization,
+    Tool,
 )
 from ...signals import conversation_created, send_on_commit
 from .model import FileBlock, FileConversation
@@ -34,13 +39,19 @@ Pairs = list[tuple[FileConversation, Conversation]]
 
 @dataclass(frozen=True)
 class ImportOptions:
-    """What the caller wants in place of what the file says."""
+    """What the caller wants in place of what the file says.
+
+    `variables` are environment variables of the tools of every agent. `override_tools` replaces
+    the organization's custom tools with those of the file that have the same name.
+    """
 
     name: str | None = None
     suffix: str = ""
     model: str | None = None
     embedding: str | None = None
     with_messages: bool = True
+    override_tools: bool = True
+    variables: Mapping[str, str] = field(default_factory=dict)
 
 
 @memory_write
@@ -55,11 +66,15 @@ def import_agent_file(
     if options.model is not None:
         check_model_handle(options.model)
     shared = _store_shared_blocks(organization, file, by=by)
+    tools = _store_tools(organization, file, options, by=by)
     agents = []
     for imported in file.agents:
         agent = _store_agent(organization, imported, options, by=by)
         agents.append(agent)
         _attach(agent, [shared[block_id] for block_id in imported.block_ids], by=by)
+        attach_tools(agent, [tools[tool.name] for tool in imported.tools])
+        replace_variables(agent, {**imported.variables, **options.variables})
+        agent.save(update_fields=["tool_rules"])
     pairs = _store_conversations(agents, file, by=by)
     _store_isolated_blocks(pairs, file, shared, by=by)
     _store_forks(pairs, _store_messages(pairs, file, options, by=by))
@@ -139,9 +154,30 @@ def _store_agent(
         created_by=by.member,
         last_updated_by=by.member,
         created_at=imported.created_at or timezone.now(),
-        tool_definitions=imported.tool_definitions,
         **fields,
     )
+
+
+def _store_tools(
+    organization: Organization, file: AgentFile, options: ImportOptions, *, by: Actor
+) -> dict[str, Tool]:
+    """Return the tools of the file by name: the organization's, or new ones."""
+    given = {tool.name: tool for agent in file.agents for tool in agent.tools}
+    built_in = [name for name in given if name in ALL_BUILT_IN]
+    tools = {tool.name: tool for tool in named_tools(organization, built_in)}
+    stored = Tool.objects.in_organization(organization).filter(name__in=given)
+    tools |= {tool.name: tool for tool in stored}
+    for name, tool in given.items():
+        if name not in tools:
+            tools[name] = Tool.objects.create(
+                organization=organization,
+                created_by=by.member,
+                last_updated_by=by.member,
+                **tool.columns(Tool),
+            )
+        elif options.override_tools and tools[name].tool_type == tool.tool_type == Tool.CUSTOM:
+            update_tool(tools[name], by=by, **tool.columns(Tool))
+    return tools
 
 
 def _attach(agent: Agent, blocks: list[Block], *, by: Actor) -> None:

@@ -8,7 +8,7 @@ from django.db.models import Model, QuerySet
 from django.utils import timezone
 
 from ...domain.snapshots import snapshot
-from ...domain.tools.definitions import FUNCTIONS, tool_id
+from ...domain.tools.definitions import function_of
 from ...models import (
     Agent,
     Block,
@@ -17,11 +17,11 @@ from ...models import (
     ConversationMessage,
     IsolatedBlock,
     Message,
+    Tool,
 )
 from .model import (
     EXTENSION_KEY,
     EXTENSION_VERSION,
-    REQUIRES_APPROVAL,
     AgentDetails,
     BlockDetails,
     ExtendedDocument,
@@ -34,7 +34,6 @@ from .model import (
     FileTool,
     ForkedFrom,
     LLMConfig,
-    ToolRule,
 )
 
 ModelT = TypeVar("ModelT", bound=Model)
@@ -71,6 +70,7 @@ def export_agent(
         ids = FileIds()
         attached_links = agent.block_links.in_prompt_order().select_related("block")
         attached = [link.block for link in attached_links]
+        tools = list(Tool.objects.of_agent(agent))
         conversations = (
             _conversations(agent, conversation) if with_messages else Conversation.objects.none()
         )
@@ -99,9 +99,9 @@ def export_agent(
             "block_id",
         )
         document = ExtendedDocument.model_construct(
-            agents=[_agent(agent, attached, own_links, ids)],
+            agents=[_agent(agent, attached, tools, own_links, ids)],
             blocks=[FileBlock.from_row(block, id=ids[block.pk]) for block in blocks],
-            tools=[_tool(agent, name, ids) for name in agent.tools],
+            tools=[_tool(tool, ids) for tool in tools],
             metadata={EXTENSION_KEY: EXTENSION_VERSION},
             created_at=timezone.now().isoformat(),
             agent_details=[AgentDetails.from_row(agent, agent_id=ids[agent.pk])],
@@ -138,7 +138,11 @@ def _grouped(rows: Iterable[ModelT], column: str) -> dict[str, list[ModelT]]:
 
 
 def _agent(
-    agent: Agent, attached: list[Block], links: list[ConversationMessage], ids: FileIds
+    agent: Agent,
+    attached: list[Block],
+    tools: list[Tool],
+    links: list[ConversationMessage],
+    ids: FileIds,
 ) -> FileAgent:
     provider, _, model = agent.model.partition("/")
     return FileAgent.from_row(
@@ -156,29 +160,18 @@ def _agent(
         model_settings=None,
         context_window_limit=None,
         block_ids=[ids[block.pk] for block in attached],
-        tool_ids=[ids[tool_id(name)] for name in agent.tools],
-        tool_rules=[
-            ToolRule(type=REQUIRES_APPROVAL, tool_name=name) for name in agent.approval_tools
-        ],
+        tool_ids=[ids[tool.pk] for tool in tools],
         tools=[],
+        # Without the values, which are secrets.
+        tool_exec_environment_variables={each.name: "" for each in agent.variables.all()},
         messages=[_message(link.message, ids) for link in links],
         in_context_message_ids=[ids[link.message_id] for link in links if link.in_context],
     )
 
 
-def _tool(agent: Agent, name: str, ids: FileIds) -> FileTool:
-    kept: dict[str, Any] = next((t for t in agent.tool_definitions if t["name"] == name), {})
-    function = FUNCTIONS.get(name)
-    fields: dict[str, Any] = {
-        "id": ids[tool_id(name)],
-        "name": name,
-        "tool_type": "letta_core" if function else "custom",
-        "description": function["description"] if function else None,
-        "json_schema": function,
-        "tags": [],
-    }
-    source = {"source_type": "python"} if function else {}
-    return FileTool.model_construct(**{**fields, **source, **kept})
+def _tool(tool: Tool, ids: FileIds) -> FileTool:
+    function = function_of(tool) if tool.is_built_in else tool.json_schema
+    return FileTool.from_row(tool, id=ids[tool.pk], json_schema=function)
 
 
 def _message(message: Message, ids: FileIds) -> FileMessage:

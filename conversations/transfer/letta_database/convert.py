@@ -12,14 +12,17 @@ import orjson
 from django.db.models import CharField
 
 from ...domain.conversations.agents import check_agent
-from ...domain.errors import DomainError
-from ...domain.tools.definitions import FUNCTIONS
+from ...domain.errors import DomainError, InvalidValue
+from ...domain.tools.rules import checked_rules
+from ...encryption import encrypt
 from ...ids import PrefixedUUIDField, is_id
+from ...models import Tool
+from ...models.agents import REQUIRES_APPROVAL
 from ...models.blocks import LABEL_LENGTH
-from ..agent_files.model import REQUIRES_APPROVAL, ROLES, TOOL_FIELDS
+from ..agent_files.model import ROLES
 from ..validation import MAX_INTEGER, check_storable
 from . import rows
-from .queries import V1AgentTool, V1BlockHistory
+from .queries import V1BlockHistory
 from .v1_database import V1RowError
 
 ParsedT = TypeVar("ParsedT", dict[str, Any], list[Any])
@@ -88,16 +91,6 @@ def dump(value: Any) -> str:
     return orjson.dumps(value).decode()
 
 
-def parse_tool(link: V1AgentTool) -> dict[str, Any]:
-    """Parse a tool of an agent."""
-    try:
-        tool: dict[str, Any] = orjson.loads(link.tool)
-        check_storable(tool)
-    except (ValueError, DomainError) as error:
-        raise V1RowError(link.agent_id, f"a tool of it can't be stored: {error}") from None
-    return tool
-
-
 def convert_revisions(row: rows.BlockRow, history: list[V1BlockHistory]) -> list[rows.RevisionRow]:
     """Return the texts of a block, oldest first; the last is its present one."""
     present = V1BlockHistory(row.v1_id, row.value, row.limit, row.description, row.updated_at)
@@ -133,8 +126,11 @@ class Converter:
             if organizations.get(row.last_updated_by_id or "") != row.organization_id:
                 row.last_updated_by_id = None
 
-    def agent(self, row: rows.AgentRow, tools: list[dict[str, Any]]) -> None:
-        """Complete an agent from its configuration and its tools."""
+    def agent(self, row: rows.AgentRow, tools: list[rows.AttachedToolRow]) -> list[str]:
+        """Complete an agent from its configuration and its tools.
+
+        Returns what is wrong with the tool rules that are left out.
+        """
         config = parse_json(row, "llm_config", dict)
         provider = config.get("provider_name") or config.get("model_endpoint_type") or "openai"
         row.model = str(config.get("handle") or f"{provider}/{config.get('model') or 'unknown'}")
@@ -157,24 +153,38 @@ class Converter:
         if isinstance(window, int) and 0 < window <= MAX_INTEGER:
             row.context_window_limit = window
         parse_json(row, "metadata", dict)
-        self._set_tools(row, tools)
+        return self._set_rules(row, tools)
 
-    def _set_tools(self, row: rows.AgentRow, tools: list[dict[str, Any]]) -> None:
-        names = dict.fromkeys(tool["name"] for tool in tools)
+    def _set_rules(self, row: rows.AgentRow, tools: list[rows.AttachedToolRow]) -> list[str]:
+        rules, problems = [], []
         need_approval = [
-            rule.get("tool_name")
-            for rule in parse_json(row, "tool_rules", list)
-            if isinstance(rule, dict) and rule.get("type") == REQUIRES_APPROVAL
-        ]
-        need_approval += [tool["name"] for tool in tools if tool.get("default_requires_approval")]
-        definitions = [
-            {name: tool[name] for name in TOOL_FIELDS if tool.get(name) is not None}
+            {"type": REQUIRES_APPROVAL, "tool_name": tool.name}
             for tool in tools
-            if tool["name"] not in FUNCTIONS
+            if tool.requires_approval
         ]
-        row.tools = dump(list(names))
-        row.approval_tools = dump([name for name in dict.fromkeys(need_approval) if name in names])
-        row.tool_definitions = dump(definitions)
+        for rule in [*parse_json(row, "tool_rules", list), *need_approval]:
+            try:
+                [checked] = checked_rules([rule])
+            except InvalidValue as error:
+                problems.append(error.message)
+                continue
+            if checked not in rules:
+                rules.append(checked)
+        row.tool_rules = dump(rules)
+        return problems
+
+    def tool(self, row: rows.ToolRow) -> None:
+        """Check a tool."""
+        for name in ("json_schema", "args_json_schema", "metadata"):
+            parse_json(row, name, dict)
+        for name in ("tags", "pip_requirements", "npm_requirements"):
+            parse_json(row, name, list)
+        if row.return_char_limit < 0:
+            row.return_char_limit = Tool.RETURN_CHAR_LIMIT
+
+    def variable(self, row: rows.VariableRow) -> None:
+        """Encrypt an environment variable."""
+        row.value = encrypt(row.value)
 
     def block(self, row: rows.BlockRow) -> None:
         """Check a block; shorten its label; raise its limit to the length of its value."""

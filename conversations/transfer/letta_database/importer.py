@@ -6,6 +6,7 @@ from typing import Any, TypeVar
 
 from django.db import IntegrityError
 
+from ...models import AgentVariable, Tool
 from . import queries
 from .convert import (
     Converter,
@@ -15,13 +16,13 @@ from .convert import (
     derived_id,
     fit_label,
     parse_json,
-    parse_tool,
 )
 from .order import OrderRequest, set_message_order
 from .queries import V1BlockHistory
 from .rows import (
     AgentRow,
     AttachedBlockRow,
+    AttachedToolRow,
     BlockRow,
     IsolatedBlockRow,
     MemberRow,
@@ -29,6 +30,8 @@ from .rows import (
     OwnedRow,
     PeriodRow,
     RevisionRow,
+    ToolRow,
+    VariableRow,
 )
 from .sinks import DryRunSink, InsertSink, Report, Sink, VerifySink
 from .v1_database import V1Database, V1DatabaseError, batches
@@ -92,12 +95,16 @@ class _Importer:
         self.sink = sink
         self.report = report
         self.advance = advance
+        # The ids of tools here whose names V1's tools have, by the ids in V1.
+        self.tool_ids: dict[str, str] = {}
 
     def run(self) -> None:
         organization_ids = self._import_accounts()
         shared = self.v1.rows(queries.BLOCKS, found=organization_ids)
         for blocks in batches(shared, BLOCK_BATCH_SIZE):
             self._import_shared_blocks(blocks)
+        for tools in batches(self.v1.rows(queries.TOOLS, found=organization_ids)):
+            self._import_tools(tools)
         agents = self.v1.rows(queries.AGENTS, found=organization_ids)
         for batch in batches(agents, AGENT_BATCH_SIZE):
             with self.sink.atomic():
@@ -169,15 +176,61 @@ class _Importer:
         new = self.sink.insert(blocks)
         self.sink.insert([revision for row in new for revision in revisions[row.id]])
 
+    def _import_tools(self, tools: Sequence[ToolRow]) -> None:
+        for tool in tools:
+            self.convert.tool(tool)
+        self.convert.check_owned(tools)
+        names = Tool.objects.filter(name__in=[tool.name for tool in tools])
+        stored = {(tool.organization_id, tool.name): tool for tool in names}
+        new = []
+        for row in tools:
+            here = stored.get((row.organization_id, row.name))
+            if here is None or here.pk == row.id:
+                new.append(row)
+                continue
+            self.tool_ids[row.id] = here.pk
+            if not here.is_built_in:
+                self.report(f"{row.id}: the name {row.name!r} is taken; {here.pk} is kept")
+        with self.sink.atomic():
+            self.sink.insert(new)
+
+    def _import_variables(self, agent_ids: list[str]) -> None:
+        readable: dict[tuple[str, str], VariableRow] = {}
+        for row in self.v1.all(queries.VARIABLES, batch=agent_ids):
+            if row.is_readable:
+                self.convert.variable(row)
+                readable[row.agent_id, row.name] = row
+            else:
+                self.report(
+                    f"{row.id}: V1 stores the value of {row.name} encrypted only; "
+                    f"set it on {row.agent_id}"
+                )
+        # A variable that was set here has another id; its value stays.
+        stored = AgentVariable.objects.filter(agent__in=agent_ids)
+        for agent_id, name, pk in stored.values_list("agent_id", "name", "pk"):
+            if (agent_id, name) in readable and readable[agent_id, name].id != pk:
+                del readable[agent_id, name]
+        self.sink.insert(list(readable.values()))
+
     def _import_agents(self, agents: list[AgentRow]) -> None:
         ids = [row.id for row in agents]
-        tools: dict[str, list[dict[str, Any]]] = defaultdict(list)
-        for link in self.v1.all(queries.TOOLS, batch=ids):
-            tools[link.agent_id].append(parse_tool(link))
+        tools: dict[str, list[AttachedToolRow]] = defaultdict(list)
+        for link in self.v1.all(queries.ATTACHED_TOOLS, batch=ids):
+            if link.is_own:
+                link.tool_id = self.tool_ids.get(link.tool_id, link.tool_id)
+                link.position = len(tools[link.agent_id])
+                tools[link.agent_id].append(link)
+            else:
+                self.report(
+                    f"{link.tool_id}: of another organization; not attached to {link.agent_id}"
+                )
         for agent in agents:
-            self.convert.agent(agent, tools[agent.id])
+            for problem in self.convert.agent(agent, tools[agent.id]):
+                self.report(f"{agent.id}: a tool rule is left out: {problem}")
         self.convert.check_owned(agents)
         self.sink.insert(agents)
+        self.sink.insert([link for links in tools.values() for link in links])
+        self._import_variables(ids)
         self._attach_blocks(ids)
         without_system_message = self._import_conversations(agents)
         for runs in batches(self.v1.rows(queries.RUNS, batch=ids)):

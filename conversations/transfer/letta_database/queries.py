@@ -11,6 +11,7 @@ from typing import Any, Generic, TypeVar
 
 from django.db.models import JSONField
 
+from ...models import Tool
 from . import rows
 
 T = TypeVar("T")
@@ -58,14 +59,6 @@ def select(row: type[T], body: str, **expressions: str) -> Query[T]:
     names = [each.name for each in fields(row) if not each.kw_only]  # type: ignore[arg-type]  # a dataclass
     columns = ", ".join(f"""{known.get(name, f't."{name}"')} AS "{name}\"""" for name in names)
     return Query(row, f"SELECT {columns} {body}")  # only constants
-
-
-@dataclass(slots=True)
-class V1AgentTool:
-    """A tool of an agent, the whole row as JSON text."""
-
-    agent_id: str
-    tool: str
 
 
 @dataclass(slots=True)
@@ -130,10 +123,32 @@ AGENTS = select(
     message_ids=json_text("t.message_ids", "'[]'"),
 )
 TOOLS = select(
-    V1AgentTool,
+    rows.ToolRow,
+    """FROM tools t
+    WHERE t.organization_id = ANY(%(found)s) AND (%(deleted)s OR NOT t.is_deleted)
+    AND (%(agents)s::text[] IS NULL OR EXISTS (
+        SELECT FROM tools_agents x WHERE x.tool_id = t.id AND x.agent_id = ANY(%(agents)s)))
+    ORDER BY t.id""",
+    return_char_limit=f"coalesce(nullif(t.return_char_limit, 0), {Tool.RETURN_CHAR_LIMIT})",
+    enable_parallel_execution="coalesce(t.enable_parallel_execution, false)",
+)
+ATTACHED_TOOLS = select(
+    rows.AttachedToolRow,
     """FROM tools_agents t JOIN tools tool ON tool.id = t.tool_id
-    WHERE t.agent_id = ANY(%(batch)s) ORDER BY t.agent_id, tool.name""",
-    tool="row_to_json(tool)::text",
+    JOIN agents a ON a.id = t.agent_id
+    WHERE t.agent_id = ANY(%(batch)s) AND (%(deleted)s OR NOT tool.is_deleted)
+    ORDER BY t.agent_id, tool.name""",
+    name="tool.name",
+    requires_approval="tool.default_requires_approval",
+    is_own="tool.organization_id = a.organization_id",
+)
+VARIABLES = select(
+    rows.VariableRow,
+    """FROM agent_environment_variables t
+    WHERE t.agent_id = ANY(%(batch)s) AND (%(deleted)s OR NOT t.is_deleted)
+    ORDER BY t.agent_id, t.key, t.id""",
+    name="t.key",
+    is_readable="t.value <> '' OR t.value_enc IS NULL",
 )
 # A block attached to an agent, or isolated in a second conversation, is shared in effect; each
 # conversation gets a copy of its own.

@@ -93,9 +93,58 @@ class AgentRow(OwnedRow):
     model_settings: str | None = None
     embedding: str | None = None
     context_window_limit: int = models.Agent.DEFAULT_CONTEXT_WINDOW
-    tools: str = "[]"
-    approval_tools: str = "[]"
-    tool_definitions: str = "[]"
+
+
+@dataclass(slots=True)
+class ToolRow(OwnedRow):
+    """A tool."""
+
+    django_model = models.Tool
+    unverified = frozenset({"updated_at", "last_updated_by_id"})
+    name: str
+    tool_type: str
+    description: str | None
+    source_type: str
+    source_code: str | None
+    json_schema: str | None
+    args_json_schema: str | None
+    return_char_limit: int
+    tags: str
+    pip_requirements: str | None
+    npm_requirements: str | None
+    default_requires_approval: bool | None
+    enable_parallel_execution: bool
+    metadata: str
+
+
+@dataclass(slots=True)
+class AttachedToolRow(Row):
+    """A tool of an agent, which belongs to the agent's organization if `is_own`."""
+
+    django_model = models.AgentTool
+    key = ("agent_id", "tool_id")
+    unverified = frozenset({"position"})
+    agent_id: str
+    tool_id: str
+    requires_approval: bool | None
+    name: str
+    is_own: bool
+    _: KW_ONLY
+    position: int = 0
+
+
+@dataclass(slots=True)
+class VariableRow(Row):
+    """An environment variable of an agent's tools. `is_readable`: V1 stores its text too."""
+
+    django_model = models.AgentVariable
+    unverified = frozenset({"value"})
+    id: str
+    agent_id: str
+    name: str
+    value: str
+    description: str | None
+    is_readable: bool
 
 
 @dataclass(slots=True)

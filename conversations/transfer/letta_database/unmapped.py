@@ -7,7 +7,6 @@ from .v1_database import V1Database
 
 # Join tables have an agent_id; tables with neither that nor an organization_id can't be scoped.
 TABLES = (
-    "agent_environment_variables",
     "archival_passages",
     "archives",
     "archives_agents",
@@ -39,11 +38,13 @@ TABLES = (
     "sources",
     "sources_agents",
     "step_metrics",
-    "tools",
 )
 # Rows imported only in part, and rows not imported.
 PARTS = {
     "agents": "true",
+    "agent_environment_variables": "is_deleted AND NOT %(deleted)s "
+    "OR value = '' AND value_enc IS NOT NULL",
+    "tools": "is_deleted AND NOT %(deleted)s",
     "messages": "approvals::text NOT IN ('null', '[]') OR approve IS NOT NULL "
     "OR is_deleted AND NOT %(deleted)s OR conversation_id IS NOT NULL AND NOT EXISTS ("
     "SELECT FROM conversations c WHERE c.id = t.conversation_id AND c.agent_id = t.agent_id "

@@ -1,13 +1,13 @@
-"""The two lists of built-in tools."""
+"""The lists of built-in tools."""
 
 import inspect
 
-from conversations.domain.tools.definitions import BASE_TOOLS, FUNCTIONS
+from conversations.domain.tools.definitions import BASE_TOOLS, BUILT_IN_TYPES, FUNCTIONS
 from conversations.domain.tools.execution import TOOLS
 
 
 def test_every_definition_has_its_function():
-    assert TOOLS.keys() == FUNCTIONS.keys()
+    assert TOOLS.keys() == FUNCTIONS.keys() == BUILT_IN_TYPES.keys()
     assert set(BASE_TOOLS) <= FUNCTIONS.keys()
 
 

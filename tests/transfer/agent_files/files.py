@@ -5,7 +5,7 @@ import json
 from pathlib import Path
 
 from conversations.domain.memory.effective import effective_blocks
-from conversations.models import Agent
+from conversations.models import Agent, Tool
 from conversations.transfer.agent_files.parse import parse_agent_file
 from conversations.transfer.agent_files.store import ImportOptions, import_agent_file
 from conversations.transfer.agent_files.write import export_agent
@@ -108,16 +108,17 @@ def copy_of(agent: Agent, user, **options) -> Agent:
 
 def snapshot(agent: Agent, *, revisions: bool = False) -> dict:
     """Return everything about an agent except its ids."""
-    fields = ["name", "description", "system", "agent_type", "model", "model_settings", "tools"]
-    fields += ["approval_tools", "tool_definitions", "tags", "metadata", "isolated_labels"]
+    fields = ["name", "description", "system", "agent_type", "model", "model_settings"]
+    fields += ["tool_rules", "tags", "metadata", "isolated_labels"]
     fields += ["embedding", "context_window_limit", "timezone", "hidden", "created_at"]
     conversations = list(agent.conversations.live().order_by("-is_default", "created_at", "id"))
     numbers = {conversation.pk: number for number, conversation in enumerate(conversations)}
     return {name: getattr(agent, name) for name in fields} | {
+        "tools": [tool.name for tool in Tool.objects.of_agent(agent)],
         "conversations": [
             conversation_snapshot(conversation, numbers, revisions)
             for conversation in conversations
-        ]
+        ],
     }
 
 

@@ -3,10 +3,13 @@
 import pytest
 
 from conversations.domain.integrity.check import find_breaches
+from conversations.domain.tools.variables import variables_of
 from conversations.domain.turns.context_window import context_window
 from conversations.models import BlockRevision, Conversation
 from conversations.transfer.agent_files.parse import parse_agent_file
+from conversations.transfer.agent_files.write import export_agent
 
+from ...factories import make_tool
 from .files import (
     FLAT,
     FOREIGN,
@@ -38,7 +41,7 @@ def test_older_format_is_imported(alice):
     assert [block.value for block in blocks.values()] == ["Ada", "Calm"]
     assert texts_of(default_conversation(agent)) == ["one", "two", "", "found"]
     assert texts_of(default_conversation(agent), in_context=True) == ["two", "", "found"]
-    assert agent.approval_tools == ["look_up"]
+    assert agent.approval_tools == {"look_up"}
 
 
 def test_current_format_is_imported(alice):
@@ -78,14 +81,36 @@ def test_limit_is_raised_to_length_of_text(alice):
     assert "core_memory.0: the limit 2 is raised to 3, the value's length" in file.warnings
 
 
-def test_imported_tool_code_is_never_run(alice, client_for):
+def test_tool_with_its_source_is_imported(alice, client_for):
     [agent] = import_document(alice, NEWER)
 
     [tool] = client_for(alice).get(f"/v1/agents/{agent.pk}").json()["tools"]
 
     assert (tool["name"], tool["source_code"], tool["tags"]) == ("look_up", SOURCE, ["orders"])
-    # A model that does not know the tool can't call it.
-    assert context_window(default_conversation(agent)).functions == []
+    [function] = context_window(default_conversation(agent)).functions
+    assert function["function"]["name"] == "look_up"
+
+
+def test_existing_tool_is_replaced_unless_told_otherwise(alice):
+    tool = make_tool(alice, "look_up", source_code="mine")
+
+    import_document(alice, NEWER, override_tools=False)
+    tool.refresh_from_db()
+    assert tool.source_code == "mine"
+
+    [agent] = import_document(alice, NEWER)
+    tool.refresh_from_db()
+    assert tool.source_code == SOURCE
+    assert [attached.pk for attached in agent.tools.all()] == [tool.pk]
+
+
+def test_variables_of_file_are_stored_and_exported_without_values(alice):
+    document = changed(FLAT, "tool_exec_environment_variables.0.value", "tide")
+    [agent] = import_document(alice, document, variables={"OTHER": "x"})
+
+    assert variables_of(agent) == {"TOKEN": "tide", "OTHER": "x"}
+    [exported] = export_agent(agent)["agents"]
+    assert exported["tool_exec_environment_variables"] == {"TOKEN": "", "OTHER": ""}
 
 
 def test_unsupported_parts_are_warned_of(alice):
@@ -96,7 +121,7 @@ def test_unsupported_parts_are_warned_of(alice):
 
     assert "1 groups are not supported" in warnings
     assert "2 files are not supported" in warnings
-    assert "1 environment variables are not supported" in warnings
+    assert "environment variables of agent-0 without a value: TOKEN" in warnings
 
 
 def test_import_without_messages_keeps_system_message(alice):

@@ -123,7 +123,7 @@ def test_settings_round_trip(alice):
         model_settings={"temperature": 0.5},
         timezone="Europe/Lisbon",
         metadata={"number": 2**70},
-        approval_tools=[],
+        tool_rules=[{"type": "run_first", "tool_name": "memory_insert"}],
     )
     update_conversation(
         make_conversation(agent),

@@ -79,13 +79,9 @@ def test_agent_is_converted(v1, selected):
         is_deleted=True,
     )
     v1.insert("agents_tags", agent_id=AGENT, tag="desk")
-    tools = [
-        {"name": "look_up", "source_code": "pass", "organization_id": "org-1"},
-        {"name": "send_message", "tool_type": "letta_core"},
-    ]
     row = selected(queries.AGENTS, found=[ORGANIZATION])
 
-    converter.agent(row, tools)
+    assert converter.agent(row, []) == ["expected the name of a tool, got None"]
 
     assert stored_columns(row) == {
         "id": AGENT,
@@ -99,9 +95,7 @@ def test_agent_is_converted(v1, selected):
         "embedding": "openai/embedding",
         "context_window_limit": 9000,
         "timezone": "Europe/Lisbon",
-        "tools": '["look_up","send_message"]',
-        "approval_tools": '["look_up"]',
-        "tool_definitions": '[{"name":"look_up","source_code":"pass"}]',
+        "tool_rules": '[{"tool_name":"look_up","type":"requires_approval","prompt_template":null}]',
         "tags": '["desk"]',
         "metadata": '{"floor": 1.50}',
         "hidden": None,
@@ -348,7 +342,8 @@ def test_only_fields_that_help_the_converter_are_not_stored():
     }
 
     assert names == {
-        *("llm_config", "embedding_config", "tool_rules", "message_ids"),
+        *("llm_config", "embedding_config", "message_ids"),
+        *("name", "requires_approval", "is_readable"),
         *("v1_id", "is_orphan", "v1_label", "isolated_at", "is_used_elsewhere"),
         *("shared_block_id", "shared_value", "is_base"),
         *("attached_at", "organization_id", "is_own", "v1_status", "error_data"),

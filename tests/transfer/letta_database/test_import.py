@@ -8,6 +8,9 @@ from django.core.management import CommandError, call_command
 from conversations.domain.memory.effective import effective_blocks
 from conversations.domain.memory.isolation import release_label
 from conversations.domain.memory.revisions import undo
+from conversations.domain.tools.catalog import named_tools
+from conversations.domain.tools.variables import variables_of
+from conversations.ids import new_id
 from conversations.models import (
     Agent,
     Block,
@@ -333,22 +336,50 @@ def test_runs_and_steps_are_imported_as_ended(v1, import_v1):
     assert f"{plain}: V1 left it 'created'; imported as 'completed'" in output
 
 
-def test_tools_with_source_code_are_stored_only(v1, import_v1):
-    agent = v1.agent(tool_rules=[{"type": "requires_approval", "tool_name": "look_up"}])
-    for name, code in {"look_up": "raise SystemExit", "memory_insert": None}.items():
-        tool = v1.insert(
-            "tools", id=f"tool-{name}", name=name, source_code=code, json_schema={"name": name},
-            organization_id=ORGANIZATION,
+def test_tools_rules_and_variables_are_imported(v1, import_v1):
+    rules = [{"type": "exit_loop", "tool_name": "look_up"}, {"type": "nope", "tool_name": "x"}]
+    agent = v1.agent(tool_rules=rules)
+    ids = {}
+    for name, kind in {"look_up": "custom", "memory_insert": "letta_sleeptime_core"}.items():
+        ids[name] = v1.insert(
+            "tools", id=new_id("tool"), name=name, tool_type=kind, json_schema={"name": name},
+            source_code="raise SystemExit", default_requires_approval=kind == "custom",
+            return_char_limit=None, organization_id=ORGANIZATION,
         )  # fmt: skip
-        v1.insert("tools_agents", agent_id=agent, tool_id=tool)
+        v1.insert("tools_agents", agent_id=agent, tool_id=ids[name])
+    for key, value in {"READABLE": "tide", "SEALED": ""}.items():
+        v1.insert(
+            "agent_environment_variables", id=new_id("agent-env"), key=key, value=value,
+            value_enc="sealed", agent_id=agent, organization_id=ORGANIZATION,
+        )  # fmt: skip
 
+    output = import_v1()
     import_v1()
 
     imported = Agent.objects.get()
-    assert imported.tools == ["look_up", "memory_insert"]
-    [kept] = imported.tool_definitions
-    assert (kept["name"], kept["source_code"]) == ("look_up", "raise SystemExit")
-    assert imported.approval_tools == ["look_up"]
+    assert {tool.name: tool.pk for tool in imported.tools.all()} == ids
+    tool = imported.tools.get(name="look_up")
+    assert (tool.source_code, tool.return_char_limit) == ("raise SystemExit", 50_000)
+    assert imported.approval_tools == {"look_up"}
+    assert [rule["type"] for rule in imported.tool_rules] == ["exit_loop", "requires_approval"]
+    assert variables_of(imported) == {"READABLE": "tide"}
+    assert "V1 stores the value of SEALED encrypted only" in output
+    assert "a tool rule is left out: expected one of" in output
+
+
+def test_tool_here_is_kept_if_its_name_is_taken(v1, import_v1):
+    agent = v1.agent()
+    import_v1()
+    [here] = named_tools(Agent.objects.get().organization, ["memory_insert"])
+    tool = v1.insert(
+        "tools", id=new_id("tool"), name="memory_insert", tool_type="letta_sleeptime_core",
+        organization_id=ORGANIZATION,
+    )  # fmt: skip
+    v1.insert("tools_agents", agent_id=agent, tool_id=tool)
+
+    import_v1()
+
+    assert [attached.pk for attached in Agent.objects.get().tools.all()] == [here.pk]
 
 
 @pytest.mark.parametrize("kept", [False, True])

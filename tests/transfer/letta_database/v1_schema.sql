@@ -17,10 +17,20 @@ CREATE TABLE agents (
     timezone text, hidden boolean
 );
 CREATE TABLE agents_tags (agent_id text NOT NULL REFERENCES agents, tag text NOT NULL);
+CREATE TABLE agent_environment_variables (
+    id text PRIMARY KEY, key text NOT NULL, value text NOT NULL, description text,
+    is_deleted boolean NOT NULL DEFAULT false, organization_id text NOT NULL,
+    agent_id text NOT NULL REFERENCES agents, value_enc text
+);
 CREATE TABLE tools (
-    id text PRIMARY KEY, name text NOT NULL, description text, source_type text, source_code text,
-    json_schema json, tags json, tool_type text, default_requires_approval boolean,
-    organization_id text NOT NULL
+    id text PRIMARY KEY, name text NOT NULL, description text,
+    source_type text NOT NULL DEFAULT 'json', source_code text, json_schema json,
+    tags json NOT NULL DEFAULT '[]', created_at timestamptz DEFAULT now(),
+    updated_at timestamptz DEFAULT now(), is_deleted boolean NOT NULL DEFAULT false,
+    _created_by_id text, _last_updated_by_id text, organization_id text NOT NULL,
+    return_char_limit integer, tool_type text NOT NULL DEFAULT 'custom', args_json_schema json,
+    metadata_ json, pip_requirements json, npm_requirements json,
+    default_requires_approval boolean, enable_parallel_execution boolean
 );
 CREATE TABLE tools_agents (agent_id text NOT NULL REFERENCES agents, tool_id text NOT NULL REFERENCES tools);
 CREATE TABLE block (

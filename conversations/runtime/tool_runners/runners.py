@@ -1,0 +1,18 @@
+"""Which runner runs a tool."""
+
+from ...models import Tool
+from .runner import ToolRunner
+
+
+class ToolRunners:
+    """The tool runners of one process."""
+
+    def __init__(self) -> None:
+        self._by_type: dict[str, ToolRunner] = {}
+        self._by_name: dict[str, ToolRunner] = {}
+
+    def of(self, tool: Tool) -> ToolRunner | None:
+        """Return a tool's runner; None if the step's transaction runs it, or refuses it."""
+        if tool.is_built_in:
+            return self._by_name.get(tool.name)
+        return self._by_type.get(tool.tool_type)
