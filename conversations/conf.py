@@ -19,7 +19,7 @@ class ProviderSettings(TypedDict, total=False):
 DEFAULTS: dict[str, Any] = {
     # Model handles read `provider/model`. Without a provider the scripted model replies.
     "PROVIDERS": {},
-    # The longest wait for a provider's next bytes, in seconds.
+    # The longest wait for a provider's first bytes, retries included, or next ones, in seconds.
     "MODEL_TIMEOUT": 120.0,
     # "on_change": recompile a stale prompt at the next turn; "manual": only on request.
     "PROMPT_REFRESH": "on_change",

@@ -26,6 +26,7 @@ Instructions that delay or replace the reply that follows:
     HOLD                Wait until the test calls `go_on`.
     PAUSE seconds       Wait between the chunks.
     FAIL status [xN]    Respond with an error status: N times, or always.
+    FAIL status after S The same always, with `Retry-After: S`.
     OVERFLOW [xN]       The same with status 400 and the code `context_length_exceeded`.
 
 The model FAIL-MODEL always responds with 400; SLOW-MODEL waits five seconds first.
@@ -48,7 +49,7 @@ THINGS = [
     {"tea", "coffee", "drink"},
 ]
 DIMENSIONS = 1536
-FAIL = re.compile(r"(?:FAIL (?P<status>\d+)|OVERFLOW)(?: x(?P<times>\d+))?")
+FAIL = re.compile(r"(?:FAIL (?P<status>\d+)|OVERFLOW)(?: x(?P<times>\d+)| after (?P<after>\d+))?")
 
 
 class ModelServer:
@@ -128,7 +129,10 @@ class ModelServer:
                 self._failures[key] += 1
                 if self._failures[key] <= int(failure["times"] or 1_000_000):
                     await _fail(
-                        send, int(failure["status"] or 400), is_overflow=not failure["status"]
+                        send,
+                        int(failure["status"] or 400),
+                        is_overflow=not failure["status"],
+                        retry_after=failure["after"],
                     )
                     return
             else:
@@ -270,14 +274,18 @@ class Stream:
         await self.send({"type": "http.response.body", "body": data, "more_body": True})
 
 
-async def _fail(send, status: int, *, is_overflow: bool = False) -> None:
+async def _fail(
+    send, status: int, *, is_overflow: bool = False, retry_after: str | None = None
+) -> None:
     code = "context_length_exceeded" if is_overflow else None
     error = {"message": f"mock failure {status} of sk-secret", "type": "mock_error", "code": code}
-    await _respond(send, status, {"error": error})
+    await _respond(send, status, {"error": error}, retry_after=retry_after)
 
 
-async def _respond(send, status: int, body: dict) -> None:
+async def _respond(send, status: int, body: dict, *, retry_after: str | None = None) -> None:
     headers = [(b"content-type", b"application/json")]
+    if retry_after is not None:
+        headers.append((b"retry-after", retry_after.encode()))
     await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": json.dumps(body).encode()})
 

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from math import ceil
 from typing import Any, NamedTuple
 from uuid import uuid4
 
@@ -20,6 +21,7 @@ from ..domain.runs.leases import messages_of_run
 from ..models import Message, Run
 from ..runtime.broker import Pause, Subscription
 from ..runtime.runtime import get_runtime
+from .http.errors import RETRY_AFTER
 from .http.renderers import dumped
 from .shapes.events import compaction_json, event_json, failure_json, usage_json
 from .shapes.messages import messages_json
@@ -68,8 +70,9 @@ def respond(
             connection.close()
         return RunResponse(run, options, subscription)
     wait_for(request, _wait_until_over(run, subscription))
-    status, body = whole_answer(run.pk, options)
-    return Response(body, status=status)
+    status, body, retry_after = whole_answer(run.pk, options)
+    headers = {} if retry_after is None else {"Retry-After": str(ceil(retry_after))}
+    return Response(body, status=status, headers=headers)
 
 
 async def _wait_until_over(run: Run, subscription: Subscription | None) -> None:
@@ -162,6 +165,7 @@ class WholeAnswer(NamedTuple):
 
     status: int
     body: Mapping[str, Any]
+    retry_after: float | None = None
 
 
 def whole_answer(run_id: str, options: ResponseOptions) -> WholeAnswer:
@@ -172,11 +176,11 @@ def whole_answer(run_id: str, options: ResponseOptions) -> WholeAnswer:
         return WholeAnswer(404, {"detail": detail})
     if run.status in Run.UNFINISHED:
         detail = f"The server is restarting; run '{run_id}' continues. Follow it, or try again"
-        return WholeAnswer(503, {"detail": detail, "run_id": run_id})
+        return WholeAnswer(503, {"detail": detail, "run_id": run_id}, RETRY_AFTER)
     if run.status == Run.Status.FAILED:
         error = from_json(run.events.order_by("-seq")[0].data)
         assert isinstance(error, ErrorEvent)  # noqa: S101 (`finish_run` stores it last)
-        return WholeAnswer(*failure_json(run, error))
+        return WholeAnswer(*failure_json(run, error), error.retry_after)
     if run.is_compaction:
         if run.status == Run.Status.CANCELLED:
             detail = "CONFLICT: The compaction was cancelled"

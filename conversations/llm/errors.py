@@ -50,13 +50,25 @@ class ModelError(Exception):
         type: a key of MODEL_ERRORS.
         detail: what clients may know, in this server's words.
         cause: the provider's own text, for the log only: it may repeat keys and addresses.
+        is_transient: whether the same request may succeed soon.
+        retry_after: the seconds after which the provider wants the next request, if it says so.
     """
 
-    def __init__(self, type: ModelErrorType, detail: str, *, cause: str = ""):
+    def __init__(
+        self,
+        type: ModelErrorType,
+        detail: str,
+        *,
+        cause: str = "",
+        is_transient: bool = False,
+        retry_after: float | None = None,
+    ):
         self.type = type
         self.message = MODEL_ERRORS[type].message
         self.detail = detail
         self.cause = cause[:MAX_CAUSE_LENGTH]
+        self.is_transient = is_transient
+        self.retry_after = retry_after
         super().__init__(f"{self.message} {detail}")
 
 

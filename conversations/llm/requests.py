@@ -9,13 +9,21 @@ class ModelRequest:
     """One call of a model.
 
     `messages` and `tools` have the shapes of OpenAI's chat completions; `settings` are further
-    fields of the request.
+    fields of the request. `fallback` is the handle of the model that replies while the other fails.
     """
 
     handle: str
     messages: list[dict[str, Any]]
+    fallback: str | None = None
     tools: list[dict[str, Any]] = field(default_factory=list)
     settings: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Begin:
+    """The beginning of a reply: the handle of the model that replies."""
+
+    handle: str
 
 
 @dataclass(frozen=True)
@@ -59,4 +67,4 @@ class Finish:
     reason: str
 
 
-Chunk = TextChunk | ReasoningChunk | CallChunk | Usage | Finish
+Chunk = Begin | TextChunk | ReasoningChunk | CallChunk | Usage | Finish

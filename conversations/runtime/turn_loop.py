@@ -135,7 +135,11 @@ class TurnLoop:
             return None
         except ModelError as error:
             logger.warning("%s: %s %r", self.run.pk, error, error.cause)
-            return Outcome(Status.FAILED, "llm_api_error", error.type, error.message, error.detail)
+            return Outcome(
+                Status.FAILED,
+                "llm_api_error",
+                *(error.type, error.message, error.detail, error.retry_after),
+            )
         except NotFound:
             return CANCELLED  # The conversation was deleted.
         except NothingToCompact as error:
@@ -283,10 +287,10 @@ class TurnLoop:
         plan = await in_database_when_available(
             plan_compaction, turn, mode=mode or "sliding_window"
         )
-        summary = await _complete(plan.request)
-        if not summary.strip():
+        reply = await _complete(plan.request)
+        if not reply.text.strip():
             raise ModelError("llm_error", "The summary is empty")
-        events = await self._store(store_compaction, turn, plan, summary, outcome=outcome)
+        events = await self._store(store_compaction, turn, plan, reply, outcome=outcome)
         await self.broker.publish(events)
 
 
@@ -314,8 +318,8 @@ def _stop_reason(turn: Turn, plan: StepPlan, reply: ModelReply) -> str | None:
     return "max_steps" if plan.number >= turn.request.max_steps else None
 
 
-async def _complete(request: ModelRequest) -> str:
-    """Return the whole text of a reply."""
+async def _complete(request: ModelRequest) -> ModelReply:
+    """Return a whole reply."""
     reply = ModelReply("")
     try:
         async with asyncio.timeout(REPLY_TIMEOUT):
@@ -323,7 +327,7 @@ async def _complete(request: ModelRequest) -> str:
                 reply.add(chunk)
     except TimeoutError:
         raise _timeout_error() from None
-    return reply.text
+    return reply
 
 
 def _timeout_error() -> ModelError:

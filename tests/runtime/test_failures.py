@@ -1,5 +1,7 @@
 """When a provider fails, the run fails with a clear error and stores whole steps only."""
 
+import socketserver
+import threading
 import time
 
 import pytest
@@ -144,6 +146,77 @@ def test_retries_are_bounded(client_for, alice, conversation, model):
     send(client_for(alice), conversation, "FAIL 503")
 
     assert len(model.requests) == 3
+
+
+def test_retries_end_with_the_model_timeout(client_for, alice, conversation, configure, model):
+    configure(MODEL_TIMEOUT=0.2)
+
+    send(client_for(alice), conversation, "FAIL 503")
+
+    assert len(model.requests) == 1
+
+
+def test_retry_after_of_provider_is_passed_on(client_for, alice, conversation, model):
+    response = send(client_for(alice), conversation, "FAIL 429 after 1000")
+
+    assert response.status_code == 429
+    assert response["Retry-After"] == "1000"
+    # The provider wants no request before the timeout of the model.
+    assert len(model.requests) == 1
+
+
+@pytest.fixture
+def closing_provider(configure):
+    """Configure a provider that closes its connections; return the list of them."""
+    accepted = []
+
+    class Closing(socketserver.BaseRequestHandler):
+        def handle(self):
+            accepted.append(self.request.recv(10))
+
+    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Closing) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        url = f"http://127.0.0.1:{server.server_address[1]}/v1"
+        configure(PROVIDERS={**conf.PROVIDERS, "closing": {"base_url": url}})
+        yield accepted
+        server.shutdown()
+
+
+def test_closed_connection_is_no_timeout(client_for, alice, conversation, closing_provider):
+    response = send(client_for(alice), conversation, "hello", override_model="closing/large")
+
+    assert response.status_code == 500
+    assert response.json()["error"]["type"] == "llm_connection_error"
+    assert len(closing_provider) == 3
+
+
+def test_fallback_model_replies_while_the_model_fails(
+    client_for, alice, conversation, closing_provider
+):
+    client = client_for(alice)
+    agent = f"/v1/agents/{conversation.agent_id}"
+    changed = client.patch(agent, {"model": "closing/large", "fallback_model": "openai/backup"})
+    assert changed.json()["fallback_model"] == "openai/backup"
+
+    response = send(client, conversation, "SAY there")
+
+    assert response.status_code == 200
+    assert Step.objects.get().model == "openai/backup"
+    assert conversation.messages.get(role="assistant").model == "openai/backup"
+    cleared = client.patch(agent, {"fallback_model": None})
+    assert cleared.json()["fallback_model"] is None
+    assert send(client, conversation, "SAY there").status_code == 500
+
+
+@pytest.mark.parametrize("text", ["FAIL 400", "CUT half a sen"])
+def test_fallback_model_is_not_asked_in_vain(client_for, alice, conversation, model, text):
+    """The same request would fail again, or a part of the reply has been sent."""
+    conversation.agent.fallback_model = "openai/backup"
+    conversation.agent.save()
+
+    assert send(client_for(alice), conversation, text).status_code in (400, 500)
+
+    assert len(model.requests) == 1
 
 
 def test_silent_provider_times_out(client_for, alice, conversation, configure, model):

@@ -125,11 +125,12 @@ class UsageEvent:
 
 @dataclass(frozen=True, slots=True)
 class ErrorEvent:
-    """Why a run failed."""
+    """Why a run failed; in how many seconds the provider wants the next request, if it says so."""
 
     error_type: str
     text: str
     detail: str
+    retry_after: float | None = None
     kind: Literal["error"] = "error"
 
 

@@ -35,19 +35,23 @@ SECOND = timedelta(seconds=1)
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """How a run finishes. `error_type`, `error` and `detail` say why it failed."""
+    """How a run finishes. `error_type`, `error` and `detail` say why it failed.
+
+    `retry_after` is in how many seconds the provider wants the next request, if it says so.
+    """
 
     status: Run.Status
     stop_reason: str
     error_type: str = ""
     error: str = ""
     detail: str = ""
+    retry_after: float | None = None
 
     def events(self, usage: RunUsage) -> list[Event]:
         """Return the last events of the run."""
         events: list[Event] = [StopEvent(self.stop_reason)]
         if self.status == Run.Status.FAILED:
-            events.append(ErrorEvent(self.error_type, self.error, self.detail))
+            events.append(ErrorEvent(self.error_type, self.error, self.detail, self.retry_after))
         elif self.status == Run.Status.COMPLETED:
             events.append(UsageEvent(usage))
         return events

@@ -18,6 +18,7 @@ from ..runs.finish import Outcome, finish_run
 from ..runs.leases import lock_run
 from .context_window import message_tokens
 from .model_request import chat_messages
+from .reply import ModelReply
 from .steps import Turn
 
 Role = Message.Role
@@ -79,6 +80,7 @@ def plan_compaction(turn: Turn, *, mode: Mode = "sliding_window") -> CompactionP
     handle = settings.get("model") or turn.request.model or conversation.model
     request = ModelRequest(
         handle=handle or conversation.agent.model,
+        fallback=conversation.agent.fallback_model,
         messages=[
             {"role": "system", "content": settings.get("prompt") or INSTRUCTION},
             {
@@ -131,7 +133,7 @@ def _transcript(messages: Sequence[Message], budget: int) -> str:
 
 @transaction.atomic
 def store_compaction(
-    turn: Turn, plan: CompactionPlan, summary: str, *, outcome: Outcome | None
+    turn: Turn, plan: CompactionPlan, summary: ModelReply, *, outcome: Outcome | None
 ) -> list[NumberedEvent]:
     """Store the summary, take the messages it replaces out of context; return the events.
 
@@ -144,15 +146,15 @@ def store_compaction(
     message = Message(
         id=plan.message_id,
         role=Role.SUMMARY,
-        content=[{"type": "text", "text": summary}],
-        model=plan.request.handle,
+        content=[{"type": "text", "text": summary.text}],
+        model=summary.model or plan.request.handle,
     )
     append_messages(turn.conversation, [message], by=turn.by)
     ConversationMessage.objects.filter(
         conversation=turn.conversation, message__in=plan.replaced
     ).update(in_context=False)
     events: list[Event] = [
-        SummaryEvent(message=message.pk, text=summary, before=plan.before, after=plan.after)
+        SummaryEvent(message=message.pk, text=summary.text, before=plan.before, after=plan.after)
     ]
     if outcome:
         events += finish_run(run, outcome)

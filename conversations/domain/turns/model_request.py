@@ -41,6 +41,7 @@ def model_request(
     definitions += [client_tool_definition(tool) for tool in request.client_tools]
     return ModelRequest(
         handle=request.model or conversation.model or agent.model,
+        fallback=agent.fallback_model,
         messages=shown,
         tools=definitions,
         settings=model_settings(agent.model_settings, conversation.model_settings),

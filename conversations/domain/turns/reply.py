@@ -9,6 +9,7 @@ from typing import Any
 from ...ids import new_id
 from ...llm.errors import ModelError
 from ...llm.requests import (
+    Begin,
     CallChunk,
     Chunk,
     Finish,
@@ -47,6 +48,8 @@ class ModelReply:
     stream_tokens: bool = False
     message_id: str = field(default_factory=lambda: new_id("message"))
     approval_message_id: str = field(default_factory=lambda: new_id("message"))
+    # The handle of the model that replies; empty before the first byte.
+    model: str = ""
     finish_reason: str | None = None
     usage: Usage | None = None
     _reasoning: list[str] = field(default_factory=list)
@@ -105,6 +108,8 @@ class ModelReply:
             event = self._add_call(chunk)
         elif isinstance(chunk, Finish):
             self.finish_reason = chunk.reason
+        elif isinstance(chunk, Begin):
+            self.model = chunk.handle
         else:
             self.usage = chunk
         return event if self.stream_tokens else None

@@ -228,10 +228,10 @@ def store_step(
     lock_named_blocks(turn.conversation, built_in)
     usage = step_usage(reply, estimated_prompt=plan.tokens)
     stop_reason = outcome.stop_reason if outcome else None
-    step = _create_step(turn, plan, stop_reason=stop_reason, usage=usage)
+    step = _create_step(turn, plan, stop_reason=stop_reason, usage=usage, model=reply.model)
     messages = []
     if reply.text or reply.reasoning or reply.calls:
-        messages.append(assistant_message(reply, plan.request.handle))
+        messages.append(assistant_message(reply, reply.model or plan.request.handle))
     may_run = plan.may_run(reply.calls)
     returned = []
     for index, call in enumerate(reply.calls):
@@ -295,6 +295,7 @@ def _create_step(
     *,
     stop_reason: str | None,
     usage: StepUsage | None = None,
+    model: str = "",
     error: str = "",
 ) -> Step:
     run = turn.run
@@ -303,7 +304,7 @@ def _create_step(
         organization_id=run.organization_id,
         run=run,
         number=plan.number,
-        model=plan.request.handle,
+        model=model or plan.request.handle,
         stop_reason=stop_reason,
         usage=usage or {},
         error=error,
