@@ -7,22 +7,27 @@ from django.conf import settings
 from django.core.checks import Error, register
 
 from .conf import DEFAULTS
+from .models import Quota
 
 SECONDS = "a positive number of seconds"
+COUNTS = (
+    "MAX_RUN_ATTEMPTS",
+    "MAX_TOOL_CALLS",
+    "MAX_TURNS",
+    "MAX_QUEUED_TURNS",
+    *(quota.name for quota in Quota),
+)
 EXPECTED = {
     "MODEL_TIMEOUT": SECONDS,
     "STALLED_RUN_TIMEOUT": SECONDS,
     "QUEUE_TIMEOUT": SECONDS,
     "TOOL_TIMEOUT": SECONDS,
     "SHUTDOWN_GRACE": SECONDS,
-    "MAX_RUN_ATTEMPTS": "a positive whole number",
     "PROMPT_REFRESH": "'on_change' or 'manual'",
     "RUN_TURNS_IN_WEB": "True or False",
     "API_KEY_LIFETIME": "a positive whole number of days",
-    "MAX_TOOL_CALLS": "a positive whole number",
-    "MAX_TURNS": "a positive whole number",
-    "MAX_QUEUED_TURNS": "a positive whole number",
     "ENCRYPTION_KEYS": "a list of texts",
+    **dict.fromkeys(COUNTS, "a positive whole number"),
 }
 
 # Settings whose values stay out of messages.

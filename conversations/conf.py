@@ -43,6 +43,12 @@ DEFAULTS: dict[str, Any] = {
     "MAX_TURNS": 400,
     # The longest run of one call of a tool that leaves the database, in seconds.
     "TOOL_TIMEOUT": 60.0,
+    # Quotas of an organization that has none of its own (models/accounts.py).
+    "REQUESTS_PER_MINUTE": 24_000,
+    "KEY_REQUESTS_PER_MINUTE": 12_000,
+    "CONCURRENT_TURNS": 256,
+    "MAX_CONVERSATIONS": 1_000_000,
+    "MAX_MEMORY_CHARACTERS": 1_000_000_000,
     # Keys of stored secrets, the newest first. Without any, SECRET_KEY and its fallbacks serve.
     "ENCRYPTION_KEYS": [],
 }
@@ -64,6 +70,11 @@ class Conf:
     MAX_TURNS: int
     MAX_QUEUED_TURNS: int
     TOOL_TIMEOUT: float
+    REQUESTS_PER_MINUTE: int
+    KEY_REQUESTS_PER_MINUTE: int
+    CONCURRENT_TURNS: int
+    MAX_CONVERSATIONS: int
+    MAX_MEMORY_CHARACTERS: int
     ENCRYPTION_KEYS: list[str]
 
     if not TYPE_CHECKING:

@@ -72,7 +72,7 @@ def acting_for_none() -> Iterator[None]:
 
 @contextmanager
 def finding_key(prefix: str) -> Iterator[None]:
-    """In this block, read one API key and its member, and nothing else."""
+    """In this block, read one API key, its member and its organization, nothing else."""
     with _acting(Access(other=f"key:{prefix}")):
         yield
 

@@ -17,6 +17,7 @@ T = TypeVar("T")
 
 TRUE = ("true", "1", "yes", "on")
 FALSE = ("false", "0", "no", "off")
+CACHE_FORMS = "locmem://, dbcache://table or redis://host:port/number"
 DATABASE_FORMS = "sqlite:///path or postgres://user:password@host:port/name"
 
 
@@ -85,6 +86,23 @@ def database(name: str, default: str) -> dict[str, Any]:
     if not entry["NAME"] and "service" not in entry.get("OPTIONS", {}):
         _stop(name, DATABASE_FORMS, repr(shown))
     return entry
+
+
+def cache(name: str, default: str) -> dict[str, Any]:
+    """Return an entry of `CACHES`: in the process, a table of the database, or Redis."""
+    url = text(name, default)
+    scheme, _, rest = url.partition("://")
+    if scheme not in ("locmem", "dbcache", "redis", "rediss") or (scheme != "locmem" and not rest):
+        # A URL of Redis may contain a password.
+        _stop(name, CACHE_FORMS, repr(f"{scheme}://…" if rest else url))
+    if scheme == "locmem":
+        return {
+            "BACKEND": "django.core.cache.backends.locmem.LocMemCache",
+            "OPTIONS": {"MAX_ENTRIES": 100_000},
+        }
+    if scheme == "dbcache":
+        return {"BACKEND": "django.core.cache.backends.db.DatabaseCache", "LOCATION": rest}
+    return {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": url}
 
 
 def _parsed(

@@ -40,6 +40,9 @@ if not env.boolean("DATABASE_TIMEOUTS", default=True):
     SESSION_TIMEOUTS = {}
     DATABASE_RESPONSE_TIMEOUT = None
 
+# Counts the requests of keys and organizations; processes that share it count together.
+CACHES = {"default": env.cache("CACHE_URL", "locmem://")}
+
 # Whether every browser reaches this server by HTTPS, here or at a proxy in front of it.
 HTTPS = env.boolean("HTTPS", default=False)
 CSRF_TRUSTED_ORIGINS = env.words("CSRF_TRUSTED_ORIGINS")
@@ -88,6 +91,11 @@ CONVERSATIONS: dict[str, Any] = {
     "MAX_TURNS": env.integer("MAX_TURNS", 400),
     "MAX_QUEUED_TURNS": env.integer("MAX_QUEUED_TURNS", 100),
     "TOOL_TIMEOUT": env.seconds("TOOL_TIMEOUT", 60.0),
+    "REQUESTS_PER_MINUTE": env.integer("REQUESTS_PER_MINUTE", 24_000),
+    "KEY_REQUESTS_PER_MINUTE": env.integer("KEY_REQUESTS_PER_MINUTE", 12_000),
+    "CONCURRENT_TURNS": env.integer("CONCURRENT_TURNS", 256),
+    "MAX_CONVERSATIONS": env.integer("MAX_CONVERSATIONS", 1_000_000),
+    "MAX_MEMORY_CHARACTERS": env.integer("MAX_MEMORY_CHARACTERS", 1_000_000_000),
     "ENCRYPTION_KEYS": env.words("ENCRYPTION_KEYS"),
 }
 

@@ -17,8 +17,9 @@ from ..domain.conversations.accounts import (
     revoke_key,
     rotate_key,
     update_member,
+    update_organization,
 )
-from ..models import ApiKey, Member, Organization
+from ..models import ApiKey, Member, Organization, Quota
 from .base import ConsoleAdmin, bulk_action
 from .display import badge
 from .filters import titled
@@ -55,14 +56,19 @@ class OrganizationAdmin(SuperusersOnly, ConsoleAdmin):
     ids = {"pk": "org"}
     list_display = ["name", "id", "created_at"]
     search_fields = ["name"]
-    fields = ["name"]
+    add_fieldsets = [(None, {"fields": ["name"]})]
+    fieldsets = [
+        (None, {"fields": ["name"]}),
+        ("Quotas", {"fields": [*Quota.values]}),
+        ("Retention", {"fields": ["conversation_retention_days"]}),
+    ]
 
     def write(self, request: HttpRequest, form: Any) -> Organization:
         organization: Organization = form.instance
         if organization._state.adding:
             return create_organization(organization.name)
-        organization.save()
-        return organization
+        changes = {name: form.cleaned_data[name] for name in form.changed_data}
+        return update_organization(organization, by=actor(request), **changes)
 
 
 @admin.register(Member)

@@ -5,7 +5,7 @@ from typing import Any, ClassVar
 from django import forms
 from django.contrib import admin
 from django.db.models import Q
-from django.db.models.functions import Left, Length
+from django.db.models.functions import Left
 from django.http import HttpRequest, HttpResponse
 from django.utils.safestring import SafeString
 
@@ -77,7 +77,7 @@ class BlockAdmin(ConsoleAdmin):
 
     def get_queryset(self, request: HttpRequest) -> Any:
         rows: Any = super().get_queryset(request)
-        return rows.with_agent_count().annotate(start=Left("value", 80), characters=Length("value"))
+        return rows.with_agent_count().annotate(start=Left("value", 80))
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         readonly = super().get_readonly_fields(request, obj)

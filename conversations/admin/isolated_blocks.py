@@ -3,7 +3,7 @@
 from typing import Any
 
 from django.contrib import admin, messages
-from django.db.models.functions import Length
+from django.db.models import F
 from django.http import HttpRequest, HttpResponse
 from django.utils.safestring import SafeString
 
@@ -73,7 +73,7 @@ class IsolatedBlockAdmin(ReadOnly, ConsoleAdmin):
 
     def get_queryset(self, request: HttpRequest) -> Any:
         rows: Any = super().get_queryset(request)
-        return rows.with_drift().annotate(characters=Length("block__value"))
+        return rows.with_drift().annotate(characters=F("block__characters"))
 
     conversation_link = link_to("conversation")
     agent_link = link_to("conversation.agent")

@@ -9,6 +9,8 @@ from typing import Any
 
 from django.db.models import Model
 
+from ..models import Quota
+
 
 class DomainError(Exception):
     """A rule rejects the request."""
@@ -144,6 +146,22 @@ class NothingToCompact(InvalidArgument):
 
     def __init__(self, in_context: int, replaced: int):
         super().__init__(f"{in_context} messages are in context, of which {replaced} would go")
+
+
+class QuotaExceeded(DomainError):
+    """An organization would exceed one of its quotas.
+
+    Attributes:
+        quota: The name of the quota.
+        limit: The organization's maximum.
+        used: How much of it is used.
+    """
+
+    def __init__(self, quota: Quota, *, limit: int, used: int):
+        self.quota, self.limit, self.used = quota, limit, used
+        super().__init__(
+            f"The organization's maximum is {limit:,} {quota.label}; it has {used:,} now"
+        )
 
 
 class StaleVersion(DomainError):

@@ -138,9 +138,18 @@ def _lookup_policies() -> list[Policy]:
     of_member = (
         f"EXISTS (SELECT 1 FROM {member} WHERE organization_id = {organization}.id AND {is_member})"  # noqa: S608 (as above)
     )
+    of_key_owner = (
+        f"EXISTS (SELECT 1 FROM {key} WHERE organization_id = {organization}.id AND {is_key})"  # noqa: S608 (as above)
+    )
     return [
         Policy(ApiKey._meta.db_table, "caller", "SELECT", is_key),
         Policy(Member._meta.db_table, "caller", "SELECT", f"{_begins('key:')} AND {of_key}"),
+        Policy(
+            Organization._meta.db_table,
+            "caller",
+            "SELECT",
+            f"{_begins('key:')} AND {of_key_owner}",
+        ),
         Policy(Member._meta.db_table, "operator", "SELECT", is_member),
         Policy(
             Organization._meta.db_table, "operator", "SELECT", f"{_begins('user:')} AND {of_member}"

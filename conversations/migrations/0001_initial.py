@@ -140,6 +140,7 @@ class Migration(migrations.Migration):
                 ('id', conversations.ids.PrefixedUUIDField(prefix='block', primary_key=True, serialize=False)),
                 ('label', models.CharField(blank=True, max_length=200)),
                 ('value', models.TextField(blank=True)),
+                ('characters', models.GeneratedField(db_persist=True, expression=django.db.models.functions.text.Length('value'), help_text='Length of the value; quotas add it up.', output_field=models.PositiveIntegerField())),
                 ('limit', models.PositiveIntegerField(default=100000, help_text='Maximum number of characters of the value.', validators=[django.core.validators.MinValueValidator(1)])),
                 ('description', models.TextField(blank=True, help_text='Tells the model what the block is for.', null=True)),
                 ('metadata', models.JSONField(blank=True, default=dict)),
@@ -365,11 +366,17 @@ class Migration(migrations.Migration):
             fields=[
                 ('id', conversations.ids.PrefixedUUIDField(prefix='org', primary_key=True, serialize=False)),
                 ('name', models.CharField(max_length=200)),
+                ('requests_per_minute', models.PositiveBigIntegerField(blank=True, help_text="Of all its API keys together. Empty: the server's default.", null=True, validators=[django.core.validators.MinValueValidator(1)], verbose_name='requests per minute')),
+                ('key_requests_per_minute', models.PositiveBigIntegerField(blank=True, help_text="Of a single API key. Empty: the server's default.", null=True, validators=[django.core.validators.MinValueValidator(1)], verbose_name='requests per minute of each key')),
+                ('concurrent_turns', models.PositiveBigIntegerField(blank=True, help_text="Turns that are executed or wait for a worker. Empty: the server's default.", null=True, validators=[django.core.validators.MinValueValidator(1)], verbose_name='concurrent turns')),
+                ('max_conversations', models.PositiveBigIntegerField(blank=True, help_text="Including the default ones of agents, without deleted ones. Empty: the server's default.", null=True, validators=[django.core.validators.MinValueValidator(1)], verbose_name='conversations')),
+                ('max_memory_characters', models.PositiveBigIntegerField(blank=True, help_text="Of the values of all blocks that are not deleted. Empty: the server's default.", null=True, validators=[django.core.validators.MinValueValidator(1)], verbose_name='characters of memory')),
+                ('conversation_retention_days', models.PositiveIntegerField(blank=True, help_text='Delete conversations without a message for this many days. Empty: keep them.', null=True, validators=[django.core.validators.MinValueValidator(1), django.core.validators.MaxValueValidator(36500)])),
                 ('created_at', models.DateTimeField(auto_now_add=True)),
             ],
             options={
                 'ordering': ['name'],
-                'constraints': [models.UniqueConstraint(fields=('name',), name='organization_name_is_unique')],
+                'constraints': [models.UniqueConstraint(fields=('name',), name='organization_name_is_unique'), models.CheckConstraint(condition=models.Q(('requests_per_minute', None), ('requests_per_minute__gt', 0), _connector='OR'), name='requests_per_minute_is_positive'), models.CheckConstraint(condition=models.Q(('key_requests_per_minute', None), ('key_requests_per_minute__gt', 0), _connector='OR'), name='key_requests_per_minute_is_positive'), models.CheckConstraint(condition=models.Q(('concurrent_turns', None), ('concurrent_turns__gt', 0), _connector='OR'), name='concurrent_turns_is_positive'), models.CheckConstraint(condition=models.Q(('max_conversations', None), ('max_conversations__gt', 0), _connector='OR'), name='max_conversations_is_positive'), models.CheckConstraint(condition=models.Q(('max_memory_characters', None), ('max_memory_characters__gt', 0), _connector='OR'), name='max_memory_characters_is_positive'), models.CheckConstraint(condition=models.Q(('conversation_retention_days', None), ('conversation_retention_days__gt', 0), _connector='OR'), name='conversation_retention_days_is_positive')],
             },
         ),
         migrations.AddField(
@@ -717,6 +724,10 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name='conversation',
+            index=models.Index(condition=models.Q(('deleted_at', None)), fields=['organization', 'agent'], name='org_stored_convs'),
+        ),
+        migrations.AddIndex(
+            model_name='conversation',
             index=models.Index(models.F('agent'), models.OrderBy(django.db.models.lookups.IsNull(models.F('last_message_at'), True)), models.OrderBy(models.F('last_message_at')), models.OrderBy(models.F('id')), name='agent_convs_message_asc'),
         ),
         migrations.AddIndex(
@@ -746,6 +757,10 @@ class Migration(migrations.Migration):
         migrations.AddIndex(
             model_name='block',
             index=models.Index(condition=models.Q(('conversation', None), ('deleted_at', None)), fields=['organization', 'label', 'created_at', 'id'], name='ordinary_blocks_by_label'),
+        ),
+        migrations.AddIndex(
+            model_name='block',
+            index=models.Index(condition=models.Q(('deleted_at', None)), fields=['organization', 'characters'], name='block_characters'),
         ),
         migrations.AddConstraint(
             model_name='block',

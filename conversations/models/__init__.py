@@ -1,6 +1,6 @@
 """Data, constraints, and chainable reads. Import models from here."""
 
-from .accounts import ApiKey, Member, Organization, Scope
+from .accounts import ApiKey, Member, Organization, Quota, Scope
 from .agents import Agent, AgentBlock, OnBusy
 from .archives import AgentArchive, Archive, Passage
 from .audit import AuditAction, AuditEvent
@@ -35,6 +35,7 @@ __all__ = [
     "OnBusy",
     "Organization",
     "Passage",
+    "Quota",
     "ReadingPeriod",
     "Run",
     "RunEvent",

@@ -5,12 +5,40 @@ from datetime import timedelta
 from typing import Any, Self
 
 from django.conf import settings
+from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.db.models import Q
 from django.utils import timezone
 
+from ..conf import conf
 from ..ids import PrefixedUUIDField
 from .base import OrganizationModel, OrganizationQuerySet
+
+# A hundred years, which date arithmetic can handle.
+MAX_RETENTION_DAYS = 36_500
+
+
+class Quota(models.TextChoices):
+    """What is limited. A column of `Organization`; in capitals, the default in `CONVERSATIONS`."""
+
+    REQUESTS_PER_MINUTE = "requests_per_minute", "requests per minute"
+    KEY_REQUESTS_PER_MINUTE = "key_requests_per_minute", "requests per minute of each key"
+    CONCURRENT_TURNS = "concurrent_turns", "concurrent turns"
+    MAX_CONVERSATIONS = "max_conversations", "conversations"
+    MAX_MEMORY_CHARACTERS = "max_memory_characters", "characters of memory"
+
+
+def quota_field(
+    quota: Quota, help_text: str
+) -> "models.PositiveBigIntegerField[int | None, int | None]":
+    """Return the column of a quota."""
+    return models.PositiveBigIntegerField(
+        quota.label,
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(1)],
+        help_text=f"{help_text} Empty: the server's default.",
+    )
 
 
 class Organization(models.Model):
@@ -18,14 +46,52 @@ class Organization(models.Model):
 
     id = PrefixedUUIDField(prefix="org", primary_key=True)
     name = models.CharField(max_length=200)
+    requests_per_minute = quota_field(Quota.REQUESTS_PER_MINUTE, "Of all its API keys together.")
+    key_requests_per_minute = quota_field(Quota.KEY_REQUESTS_PER_MINUTE, "Of a single API key.")
+    concurrent_turns = quota_field(
+        Quota.CONCURRENT_TURNS, "Turns that are executed or wait for a worker."
+    )
+    max_conversations = quota_field(
+        Quota.MAX_CONVERSATIONS, "Including the default ones of agents, without deleted ones."
+    )
+    max_memory_characters = quota_field(
+        Quota.MAX_MEMORY_CHARACTERS, "Of the values of all blocks that are not deleted."
+    )
+    conversation_retention_days = models.PositiveIntegerField(
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(1), MaxValueValidator(MAX_RETENTION_DAYS)],
+        help_text="Delete conversations without a message for this many days. Empty: keep them.",
+    )
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:
         ordering = ["name"]
-        constraints = [models.UniqueConstraint(fields=["name"], name="organization_name_is_unique")]
+        constraints = [
+            models.UniqueConstraint(fields=["name"], name="organization_name_is_unique"),
+            *(
+                models.CheckConstraint(
+                    condition=Q((quota, None)) | Q((f"{quota}__gt", 0)),
+                    name=f"{quota}_is_positive",
+                )
+                for quota in [
+                    "requests_per_minute",
+                    "key_requests_per_minute",
+                    "concurrent_turns",
+                    "max_conversations",
+                    "max_memory_characters",
+                    "conversation_retention_days",
+                ]
+            ),
+        ]
 
     def __str__(self) -> str:
         return self.name
+
+    def quota(self, quota: Quota) -> int:
+        """Return the organization's own maximum, else the server's default."""
+        own: int | None = getattr(self, quota)
+        return int(getattr(conf, quota.name)) if own is None else own
 
 
 def release_members(

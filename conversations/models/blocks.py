@@ -48,7 +48,7 @@ class BlockQuerySet(TaggedQuerySet["Block"]):
 
     def nearly_full(self) -> Self:
         """Return those whose value has nearly reached its limit."""
-        return self.filter(GreaterThanOrEqual(Length("value"), F("limit") * NEARLY_FULL))
+        return self.filter(GreaterThanOrEqual(F("characters"), F("limit") * NEARLY_FULL))
 
     def with_agent_count(self) -> Self:
         """Add `agent_count`, the number of live agents each is attached to."""
@@ -65,6 +65,12 @@ class Block(OrganizationModel):
     id = PrefixedUUIDField(prefix="block", primary_key=True)
     label = models.CharField(max_length=LABEL_LENGTH, blank=True)
     value = models.TextField(blank=True)
+    characters = models.GeneratedField(
+        expression=Length("value"),
+        output_field=models.PositiveIntegerField(),
+        db_persist=True,
+        help_text="Length of the value; quotas add it up.",
+    )
     limit = models.PositiveIntegerField(
         default=DEFAULT_LIMIT,
         validators=[MinValueValidator(1)],
@@ -119,6 +125,12 @@ class Block(OrganizationModel):
                 fields=["organization", "label", "created_at", "id"],
                 condition=Q(conversation=None, deleted_at=None),
                 name="ordinary_blocks_by_label",
+            ),
+            # Read alone to add up the quota.
+            models.Index(
+                fields=["organization", "characters"],
+                condition=Q(deleted_at=None),
+                name="block_characters",
             ),
         ]
 

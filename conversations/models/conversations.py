@@ -102,6 +102,12 @@ class Conversation(OrganizationModel):
         indexes = [
             models.Index(fields=["agent", "created_at", "id"], name="agent_convs_by_creation"),
             models.Index(fields=["organization", "created_at", "id"], name="org_convs_by_creation"),
+            # Read alone to count the quota.
+            models.Index(
+                fields=["organization", "agent"],
+                condition=Q(deleted_at=None),
+                name="org_stored_convs",
+            ),
             *(
                 models.Index(
                     F("agent"),

@@ -123,10 +123,11 @@ def test_edit_query_count_does_not_grow_with_agents(
     client = client_for(alice)
     client.get("/v1/agents/count")
 
-    # The block; a savepoint (2); the locked block; writes of the block and its revision;
+    # The block; a savepoint (2); the locked block; the characters of memory, which a cache
+    # would tell; writes of the block and its revision;
     # the agents; their default conversations with their shared blocks, isolated blocks,
     # message counts and system messages; writes of the conversations and system messages.
-    with django_assert_num_queries(KEY + 14):
+    with django_assert_num_queries(KEY + 15):
         reply = client.patch(f"/v1/blocks/{block.pk}", {"value": "changed"})
 
     assert reply.json()["version"] == 2

@@ -147,9 +147,11 @@ def test_key_and_operator_find_themselves_only(row_security, client_for):
     key = ApiKey.objects.get(member=alice)
 
     with finding_key(key.prefix):
-        found = ApiKey.objects.select_related("member__user").get_or_none(prefix=key.prefix)
-        assert found.member == alice
-        assert counts() == dict.fromkeys(counts(), 0) | {"ApiKey": 1, "Member": 1}
+        related = ("member__user", "organization")
+        found = ApiKey.objects.select_related(*related).get_or_none(prefix=key.prefix)
+        assert (found.member, found.organization) == (alice, alice.organization)
+        only = {"ApiKey": 1, "Member": 1, "Organization": 1}
+        assert counts() == dict.fromkeys(counts(), 0) | only
     with finding_member(alice.user_id):
         assert Member.objects.select_related("organization").get() == alice
         assert counts() == dict.fromkeys(counts(), 0) | {"Member": 1, "Organization": 1}

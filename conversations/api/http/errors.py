@@ -33,6 +33,7 @@ from ...models import (
     Member,
     Message,
     Passage,
+    Quota,
     Run,
     Step,
     Tool,
@@ -44,6 +45,7 @@ logger = logging.getLogger(__name__)
 # Seconds that a client waits before it repeats a request that the server could not serve yet.
 RETRY_AFTER = 2
 UNAVAILABLE = "The database is not available; try again"
+STORAGE_RETRY_AFTER = 60
 
 
 class InvalidRequest(exceptions.APIException):
@@ -77,6 +79,7 @@ class Rendering(NamedTuple):
     text: Callable[[Any], str] = str
     details: Callable[[Any], dict[str, Any]] = lambda error: {}
     retry_after: int | None = None
+    headers: Callable[[Any], dict[str, str]] = lambda error: {}
 
 
 UNKNOWN_ID = {
@@ -185,6 +188,11 @@ RENDERINGS: dict[type[errors.DomainError], Rendering] = {
     errors.InvalidValue: Rendering(422),
     KeyInProgress: Rendering(409, retry_after=RETRY_AFTER),
     QueueFull: Rendering(429, retry_after=RETRY_AFTER),
+    errors.QuotaExceeded: Rendering(
+        429,
+        details=lambda error: {"quota": error.quota, "limit": error.limit, "used": error.used},
+        headers=lambda error: _quota_headers(error.quota),
+    ),
 }
 
 
@@ -232,8 +240,17 @@ def _domain_response(error: errors.DomainError) -> Response:
     rendering = RENDERINGS[kind]
     set_rollback()
     data = {"detail": rendering.text(error), **rendering.details(error)}
-    headers = {"Retry-After": str(rendering.retry_after)} if rendering.retry_after else None
+    headers = rendering.headers(error)
+    if rendering.retry_after:
+        headers["Retry-After"] = str(rendering.retry_after)
     return Response(data, status=rendering.status, headers=headers)
+
+
+def _quota_headers(quota: Quota) -> dict[str, str]:
+    if quota == Quota.CONCURRENT_TURNS:
+        return {"Retry-After": str(RETRY_AFTER)}
+    # Waiting frees no storage: the clients that Stainless generates, such as V1's, give up.
+    return {"Retry-After": str(STORAGE_RETRY_AFTER), "X-Should-Retry": "false"}
 
 
 def flatten(detail: Any, path: str = "") -> str:

@@ -1,7 +1,7 @@
 """The base class of every view of the API."""
 
 from functools import partial
-from typing import Any
+from typing import Any, NoReturn
 
 from django.db import transaction
 from django.http.response import HttpResponseBase
@@ -20,6 +20,7 @@ from ..http.paths import path_arguments, resolve_encoded
 from ..http.renderers import AlwaysJSON, JSONRenderer
 from ..http.warnings import with_warnings
 from ..schema import ApiSchema, stores_response
+from ..throttles import Rate, RequestThrottle, add_headers, rate_exceeded
 
 
 class ApiView(APIView):
@@ -27,13 +28,14 @@ class ApiView(APIView):
 
     authentication_classes = [ApiKeyAuthentication]
     permission_classes = [KeyHasScope]
-    throttle_classes = []
+    throttle_classes = [RequestThrottle]
     parser_classes = [JSONParser]
     renderer_classes = [JSONRenderer]
     content_negotiation_class = AlwaysJSON
     metadata_class = SimpleMetadata
     versioning_class = None
     schema = ApiSchema()
+    rates: list[Rate]
 
     @classmethod
     def as_view(cls, **initkwargs: Any) -> Any:
@@ -78,7 +80,13 @@ class ApiView(APIView):
         response = with_warnings(request, response)
         final: Response = super().finalize_response(request, response, *args, **kwargs)
         final.headers["Cache-Control"] = "no-store"
+        if hasattr(self, "rates"):
+            add_headers(final, self.rates)
         return final
+
+    def throttled(self, request: Request, wait: float | None) -> NoReturn:
+        """Raise an error that says which rate is exceeded."""
+        raise rate_exceeded(self.rates)
 
     def get_exception_handler(self) -> Any:
         return exception_handler

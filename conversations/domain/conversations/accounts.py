@@ -9,6 +9,7 @@ from django.utils import timezone
 
 from ...conf import conf
 from ...models import ApiKey, AuditAction, Member, Organization, Scope
+from ...models.accounts import MAX_RETENTION_DAYS
 from ..actor import SERVER, Actor
 from ..audit import record
 from ..errors import Conflict, InvalidArgument, InvalidValue, NotAllowed
@@ -17,6 +18,8 @@ from ..tools.catalog import insert_built_in_tools
 # How long a rotated key stays valid beside its successor.
 ROTATION_OVERLAP = timedelta(hours=24)
 MAX_ROTATION_OVERLAP = timedelta(days=30)
+
+MAX_QUOTA = 2**53 - 1  # what every JSON parser reads exactly
 
 # "default" stands for API_KEY_LIFETIME days from now, None for no expiry.
 Expiry = datetime | None | Literal["default"]
@@ -30,11 +33,40 @@ class MemberFields(TypedDict, total=False):
     user: Any
 
 
+class OrganizationFields(TypedDict, total=False):
+    """What an operator may set on an organization; None restores the server's default."""
+
+    name: str
+
+    requests_per_minute: int | None
+    key_requests_per_minute: int | None
+    concurrent_turns: int | None
+    max_conversations: int | None
+    max_memory_characters: int | None
+    conversation_retention_days: int | None
+
+
 def create_organization(name: str) -> Organization:
     """Create an organization with the built-in tools."""
     organization = Organization.objects.create(name=name)
     insert_built_in_tools(organization)
     return organization
+
+
+@transaction.atomic
+def update_organization(
+    organization: Organization, *, by: Actor, **changes: Unpack[OrganizationFields]
+) -> Organization:
+    """Change the name, the quotas or the retention of an organization; return the fresh row."""
+    locked = Organization.objects.select_for_update(no_key=True).get(pk=organization.pk)
+    for name, value in changes.items():
+        maximum = MAX_RETENTION_DAYS if name == "conversation_retention_days" else MAX_QUOTA
+        if isinstance(value, int) and not 0 < value <= maximum:
+            raise InvalidValue(name, f"expected a number from 1 to {maximum}, got {value}")
+        setattr(locked, name, value)
+    locked.save(update_fields=list(changes))
+    record(AuditAction.QUOTA_CHANGED, by=by, organization=locked, about=locked, **changes)
+    return locked
 
 
 @transaction.atomic

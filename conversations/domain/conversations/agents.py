@@ -29,6 +29,7 @@ from ..memory.periods import begin_periods, end_periods
 from ..memory.prompt import DEFAULT_SYSTEM_PROMPT, recompile
 from ..memory.writes import mark_stale, memory_write
 from ..model_handles import check_model_handle
+from ..quotas import check_conversations
 from ..runs.finish import request_cancel_of_all
 from ..tools.attached import attach_tools, replace_tools, require_approval
 from ..tools.rules import checked_rules
@@ -174,6 +175,9 @@ def delete_agent(agent: Agent, *, by: Actor) -> None:
 def restore_agent(agent: Agent, *, by: Actor) -> Agent:
     """Restore a deleted agent with the conversations that were not deleted on their own."""
     agent = _lock(agent, deleted=True)
+    if agent.deleted_at:
+        returning = agent.conversations.filter(deleted_at=None).count()
+        check_conversations(agent.organization_id, by=by, new=returning)
     agent.deleted_at = None
     _save(agent, "deleted_at", by=by)
     return agent

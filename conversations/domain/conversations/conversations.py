@@ -20,6 +20,7 @@ from ..memory.isolation import blocks_to_isolate, isolate_blocks
 from ..memory.prompt import compile_prompt, fingerprint
 from ..memory.writes import memory_write
 from ..model_handles import check_model_handle
+from ..quotas import check_conversations
 from ..runs.finish import request_cancel_of_all
 from ..runs.leases import Busy
 from .messages import insert_messages, text_message
@@ -53,6 +54,7 @@ def create_conversation(
     default conversation.
     """
     _check(fields)
+    check_conversations(agent.organization_id, by=by)
     shared = blocks_to_isolate(agent, isolated_labels, with_policy=not is_default)
     conversation = Conversation.objects.create(
         organization_id=agent.organization_id,
@@ -110,6 +112,7 @@ def fork_conversation(
     # The lock keeps the original from being deleted meanwhile. Its isolated blocks are read in one
     # query and need no lock.
     original = _lock(conversation)
+    check_conversations(original.organization_id, by=by)
     shared = _messages_until(original, at)
     last = shared[-1].message if shared else None
     fork = Conversation.objects.create(
@@ -188,6 +191,8 @@ def restore_conversation(conversation: Conversation, *, by: Actor) -> Conversati
         raise Conflict(
             f"Agent '{conversation.agent_id}' of this conversation is deleted; restore it first"
         )
+    if conversation.deleted_at:
+        check_conversations(conversation.organization_id, by=by)
     conversation.deleted_at = None
     conversation.last_updated_by = by.member
     conversation.save(update_fields=["deleted_at", "last_updated_by", "updated_at"])

@@ -13,6 +13,7 @@ from ...signals import block_written, send_on_commit
 from ..actor import Actor
 from ..diffs import unified
 from ..errors import BlockTooLong, Conflict, InvalidValue, LabelTaken, StaleVersion, UnknownId
+from ..quotas import check_memory
 from .periods import begin_periods, end_periods
 from .writes import mark_stale, memory_write
 
@@ -66,6 +67,7 @@ def insert_blocks(
     """
     for block in blocks:
         check_text(block, {})
+    check_memory_of(blocks, by=by)
     # Without a savepoint: if it fails, the caller's transaction fails.
     with transaction.atomic(savepoint=False):
         Block.objects.bulk_create(blocks)
@@ -94,6 +96,7 @@ def write_block(
     """
     # The lock keeps revision numbers without gaps when two turns edit a shared block at once.
     block = lock_block(block)
+    length = len(block.value)
     changed = {name for name, value in changes.items() if _differs(getattr(block, name), value)}
     if not changed:
         return block
@@ -101,6 +104,7 @@ def write_block(
     if "label" in changed:
         _rename(block, changes["label"], by=by)
     _apply(block, changes, by=by)
+    check_memory(block.organization_id, by=by, new=len(block.value) - length)
     block.save(update_fields=[*changed, "version", "last_updated_by", "updated_at"])
     revision = _new_revision(
         block,
@@ -120,6 +124,13 @@ def write_block(
     return block
 
 
+def check_memory_of(blocks: Sequence[Block], *, by: Actor) -> None:
+    """Raise QuotaExceeded unless an organization may store these new blocks."""
+    if blocks:
+        new = sum(len(block.value) for block in blocks)
+        check_memory(blocks[0].organization_id, by=by, new=new)
+
+
 def write_locked_blocks(
     writes: Iterable[tuple[Block, BlockFields]], *, by: Actor, base_version: int
 ) -> None:
@@ -128,11 +139,16 @@ def write_locked_blocks(
     The caller is a memory write that holds their locks and has checked the texts.
     """
     changed: list[Block] = []
+    growth = 0
     for block, changes in writes:
+        length = len(block.value)
         if any(_differs(getattr(block, name), value) for name, value in changes.items()):
             _apply(block, changes, by=by)
             block.updated_at = timezone.now()
             changed.append(block)
+            growth += len(block.value) - length
+    if changed:
+        check_memory(changed[0].organization_id, by=by, new=growth)
     fields = ["value", "description", "limit", "version", "last_updated_by", "updated_at"]
     Block.objects.bulk_update(changed, fields)
     insert_revisions(

@@ -71,7 +71,7 @@ def claim_run(
             started_at=Coalesce("started_at", Now()),
         )
         if claimed:
-            related = ("conversation__agent", "created_by")
+            related = ("conversation__agent", "created_by__organization")
             return Run.objects.select_related(*related).get(pk=run_id)
     return None
 

@@ -14,6 +14,7 @@ from ..actor import Actor
 from ..errors import Conflict, InvalidArgument
 from ..idempotency import RequestKey, find_record, insert_record
 from ..model_handles import check_model_handle
+from ..quotas import check_turns
 from .finish import CANCELLED, finish_and_append
 from .input import store_input, with_decisions
 from .leases import Busy, QueueFull
@@ -63,7 +64,7 @@ def start_run(
 
     Raises Busy or QueueFull if the run can't wait for the active one, AwaitsClient for messages
     while tool calls await the client, InvalidArgument if the otid or key belongs to another
-    request.
+    request, QuotaExceeded if the organization has too many active runs.
     """
     digest = request.digest
     if repeated := _repeated(conversation, digest, otid, key):
@@ -122,6 +123,7 @@ def _insert(
         run.status, run.queued_at = Run.Status.CREATED, Now()
     # The run first: from then on, no other turn adds messages to the conversation.
     run.save(force_insert=True)
+    check_turns(run.organization_id, by=by)
     if key:
         insert_record(key, run=run)
     if request.compaction is None and not request.decisions:

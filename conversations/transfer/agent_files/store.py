@@ -10,11 +10,12 @@ from ...domain.actor import Actor
 from ...domain.batches import BATCH_SIZE
 from ...domain.conversations.agents import check_agent
 from ...domain.conversations.messages import insert_messages, text_message
-from ...domain.memory.blocks import insert_blocks, insert_revisions
+from ...domain.memory.blocks import check_memory_of, insert_blocks, insert_revisions
 from ...domain.memory.periods import begin_periods
 from ...domain.memory.prompt import recompile_all
 from ...domain.memory.writes import memory_write
 from ...domain.model_handles import check_model_handle
+from ...domain.quotas import check_conversations
 from ...domain.tools.attached import attach_tools
 from ...domain.tools.catalog import ALL_BUILT_IN, named_tools, update_tool
 from ...domain.tools.variables import replace_variables
@@ -132,6 +133,7 @@ def _insert_blocks(
         for revision in file.revisions[block_id]:
             fields = revision.columns(BlockRevision)
             revisions.append(BlockRevision(block=block, conversation=block.conversation, **fields))
+    check_memory_of(list(with_history.values()), by=by)
     times = [row.written_at for row in revisions]
     Block.objects.bulk_create(with_history.values())
     insert_revisions(revisions)
@@ -201,6 +203,8 @@ def _store_conversations(agents: list[Agent], file: AgentFile, *, by: Actor) -> 
                 **{"created_at": agent.created_at, **given},
             )
             pairs.append((conversation, row))
+    if agents:
+        check_conversations(agents[0].organization_id, by=by, new=len(pairs))
     for row in Conversation.objects.bulk_create(row for _, row in pairs):
         send_on_commit(conversation_created, Conversation, conversation=row)
     return pairs

@@ -32,7 +32,7 @@ def insert_rows(rows: Sequence[Row]) -> None:
     others = [
         field
         for field in options.concrete_fields
-        if not (field.null or field.primary_key or field.attname in fields)
+        if not (field.null or field.primary_key or field.generated or field.attname in fields)
     ]
     defaults = [field.get_db_prep_save(field.get_default(), connection) for field in others]
     ready = [

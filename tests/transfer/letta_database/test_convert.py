@@ -325,6 +325,7 @@ def test_row_class_has_every_column_without_a_default(row_class):
         field.attname
         for field in row_class.django_model._meta.concrete_fields
         if not (field.null or field.has_default() or isinstance(field, AutoField))
+        and not field.generated
         and not (field.blank and field.empty_strings_allowed)
     }
     columns = set(rows.model_fields(row_class))
