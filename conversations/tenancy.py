@@ -181,4 +181,5 @@ class AccessSetter:
 def install_access_setter(connection: BaseDatabaseWrapper, **kwargs: Any) -> None:
     """Receive Django's signal `connection_created`."""
     if connection.vendor == "postgresql":
-        AccessSetter.of(connection)
+        # Now: the first statement of a transaction may have to be SET TRANSACTION.
+        AccessSetter.of(connection).is_active(connection)

@@ -17,7 +17,7 @@ from django.db.models import ForeignKey, Model
 
 from ..models import ApiKey, AuditEvent, Member, Organization
 from ..tenancy import ACCESS_SETTING, ORGANIZATION_SETTING
-from .errors import InvalidArgument
+from .errors import Conflict, InvalidArgument
 
 # Subqueries, which are evaluated once per statement instead of once per row.
 ORGANIZATION = f"(SELECT nullif(current_setting('{ORGANIZATION_SETTING}', true), '')::uuid)"
@@ -47,6 +47,16 @@ class Policy:
             f"USING ({self.condition})",
             f"COMMENT ON POLICY {self.name} ON \"{self.table}\" IS '{self.digest}'",
         ]
+
+
+class NotOwner(Conflict):
+    """The connected role may not change the tables."""
+
+    def __init__(self, role: str):
+        super().__init__(
+            f"The role {role!r} does not own the tables. Connect as the role that runs `migrate`; "
+            "run that first on an empty database."
+        )
 
 
 class State(Enum):
@@ -199,8 +209,9 @@ def enable(role: str, *, password: str | None = None) -> str | None:
     """Create the policies, and the role if it does not exist; grant it what the server needs.
 
     Returns the password that a new role was given, if `password` does not name one. Raises
-    InvalidArgument for a role that row-level security does not apply to.
+    InvalidArgument for a role that row-level security does not apply to, and NotOwner.
     """
+    _check_owner()
     generated = _prepare_role(role, password)
     update_policies()
     with connection.cursor() as cursor:
@@ -216,6 +227,18 @@ def enable(role: str, *, password: str | None = None) -> str | None:
         audit_log = AuditEvent._meta.db_table
         cursor.execute(f'REVOKE UPDATE, DELETE ON "{audit_log}" FROM {quoted}')
     return generated
+
+
+def _check_owner() -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT current_user, pg_has_role(tableowner, 'USAGE') FROM pg_tables "
+            "WHERE schemaname = current_schema() AND tablename = %s",
+            [Organization._meta.db_table],
+        )
+        role, is_owner = cursor.fetchone() or ("", False)
+    if not is_owner:
+        raise NotOwner(role)
 
 
 def _prepare_role(role: str, password: str | None) -> str | None:
@@ -264,7 +287,8 @@ def update_policies() -> list[str]:
 
 @transaction.atomic
 def disable() -> None:
-    """Remove all policies. Roles keep their privileges."""
+    """Remove all policies. Roles keep their privileges. Raises NotOwner."""
+    _check_owner()
     with connection.cursor() as cursor:
         for table in status().tables:
             _drop_policies(table)
