@@ -4,6 +4,7 @@ from typing import Any
 
 from rest_framework import serializers
 
+from ...domain.archives.memory import DEFAULT_RESULTS
 from ...domain.archives.search import MAX_RESULTS
 from ...models import Passage
 from .fields import (
@@ -125,7 +126,7 @@ class SearchMemoryQuery(Input):
     query = StrictString()
     tags = StrictList(child=StrictString(), default=list)
     tag_match_mode = StrictChoice(["any", "all"], default="any")
-    top_k = StrictInteger(default=10, min_value=1, max_value=MAX_RESULTS)
+    top_k = StrictInteger(default=DEFAULT_RESULTS, min_value=1, max_value=MAX_RESULTS)
     start_datetime = StrictString(
         required=False, help_text="A day or a time in ISO 8601, without an offset the agent's."
     )

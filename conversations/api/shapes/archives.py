@@ -3,11 +3,11 @@
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Annotated, Literal
-from zoneinfo import ZoneInfo
 
 from pydantic import Field
 from typing_extensions import TypedDict
 
+from ...domain.archives.memory import FoundMemory
 from ...domain.archives.search import FoundPassage
 from ...models import Archive, Passage
 from .embeddings import EmbeddingConfigJSON, embedding_config_json
@@ -72,19 +72,10 @@ class FoundPassageJSON(TypedDict):
     metadata: JSONObject
 
 
-class FoundMemoryJSON(TypedDict):
-    """A result of the search in an agent's archive, and of the tool `archival_memory_search`."""
-
-    id: str
-    timestamp: Annotated[str, Field(description="In the agent's time zone.")]
-    content: str
-    tags: list[str]
-
-
 class FoundMemoriesJSON(TypedDict):
     """The results of a search in an agent's archive."""
 
-    results: list[FoundMemoryJSON]
+    results: list[FoundMemory]
     count: int
 
 
@@ -126,15 +117,6 @@ def found_passages_json(found: Sequence[FoundPassage]) -> list[FoundPassageJSON]
     ]
 
 
-def found_memories_json(found: Sequence[FoundPassage], zone: ZoneInfo) -> FoundMemoriesJSON:
+def found_memories_json(found: list[FoundMemory]) -> FoundMemoriesJSON:
     """Return the JSON of the results of a search in an agent's archive."""
-    results: list[FoundMemoryJSON] = [
-        {
-            "id": passage.pk,
-            "timestamp": passage.created_at.astimezone(zone).isoformat(),
-            "content": passage.text,
-            "tags": passage.tags,
-        }
-        for passage, _ in found
-    ]
-    return {"results": results, "count": len(results)}
+    return {"results": found, "count": len(found)}

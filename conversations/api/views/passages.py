@@ -11,11 +11,10 @@ from rest_framework.response import Response
 
 from ...domain.archives.archives import find_archive
 from ...domain.archives.embedding import store_result
+from ...domain.archives.memory import MemoryFilter, search_memory
 from ...domain.archives.passages import delete_passage, insert_for_agent, insert_passages
 from ...domain.archives.search import FoundPassage, search_passages
-from ...domain.archives.times import parse_end, parse_start
-from ...models import Agent, Archive, Passage, Scope
-from ...models.archives import PassageQuerySet
+from ...models import Agent, Passage, Scope
 from ...runtime.embeddings import claim_inserted, embed_claimed, query_vectors
 from ...runtime.runtime import get_runtime
 from ..auth import actor_of, key_of
@@ -58,20 +57,12 @@ def embed_now(request: Request, passages: Sequence[Passage]) -> list[PassageJSON
     return [passage_json(passage, with_vector=True) for passage in passages]
 
 
-def search(
-    request: Request,
-    rows: PassageQuerySet,
-    query: str,
-    limit: int,
-    *,
-    handles: Iterable[str | None],
-    archive: Archive | None = None,
-) -> list[FoundPassage]:
-    """Search passages by words, and by the vectors of these embedding models."""
+def vectors_for(
+    request: Request, handles: Iterable[str | None], query: str
+) -> dict[str, list[float]]:
+    """Return the vectors of a query by those of the embedding models that respond."""
     models = {handle for handle in handles if handle}
-    vectors = wait_for(request, query_vectors(models, query)) if models else {}
-    archive_id = archive.pk if archive else None
-    return search_passages(rows, query, limit=limit, vectors=vectors, archive_id=archive_id)
+    return wait_for(request, query_vectors(models, query)) if models else {}
 
 
 class ArchivePassages(ApiView):
@@ -160,20 +151,22 @@ class AgentPassageSearch(ApiView):
         query = read_query(request, SearchMemoryQuery)
         agent = find(agents_of(request), agent_id)
         archive = find_archive(agent)
-        zone = ZoneInfo(agent.timezone)
-        found: list[FoundPassage] = []
-        if archive is not None:
-            times = {"start": query.get("start_datetime"), "end": query.get("end_datetime")}
-            rows = _matching(passages_of(request).filter(archive=archive), query, zone, **times)
-            found = search(
-                request,
-                rows,
-                query["query"],
-                query["top_k"],
-                handles=[archive.embedding],
-                archive=archive,
-            )
-        return Response(found_memories_json(found, zone))
+        if archive is None:
+            return Response(found_memories_json([]))
+        found = search_memory(
+            agent,
+            archive,
+            query["query"],
+            where=MemoryFilter(
+                query["tags"],
+                query["tag_match_mode"] == "all",
+                query.get("start_datetime"),
+                query.get("end_datetime"),
+            ),
+            limit=query["top_k"],
+            vectors=vectors_for(request, [archive.embedding], query["query"]),
+        )
+        return Response(found_memories_json(found))
 
 
 class PassageSearch(ApiView):
@@ -199,31 +192,24 @@ class PassageSearch(ApiView):
         if agent_id or archive_id:
             archive = archives.first()
             rows = rows.filter(archive=archive) if archive else rows.none()
-        times = {"start": body.get("start_date"), "end": body.get("end_date")}
-        rows = _matching(rows, body, zone, **times)
+        where = MemoryFilter(
+            body.get("tags") or [],
+            body["tag_match_mode"] == "all",
+            body.get("start_date"),
+            body.get("end_date"),
+        )
+        rows = where.matching(rows, zone, suffix="date")
         query, limit = body.get("query") or "", body["limit"]
         if not query:
             newest = rows.select_related("archive").order_by("-created_at", "-id")[:limit]
             found = [FoundPassage(passage, 0.0) for passage in newest]
         else:
             handles = archives.order_by().values_list("embedding", flat=True).distinct()
-            found = search(
-                request, rows, query, limit, handles=handles[:MAX_MODELS], archive=archive
+            found = search_passages(
+                rows,
+                query,
+                limit=limit,
+                vectors=vectors_for(request, handles[:MAX_MODELS], query),
+                archive_id=archive.pk if archive else None,
             )
         return Response(found_passages_json(found))
-
-
-def _matching(
-    rows: PassageQuerySet,
-    query: dict[str, Any],
-    zone: tzinfo,
-    *,
-    start: str | None,
-    end: str | None,
-) -> PassageQuerySet:
-    """Return the rows with the tags of a query, created between two times."""
-    rows = rows.with_tags(query.get("tags") or [], match_all=query["tag_match_mode"] == "all")
-    return rows.created_between(
-        parse_start("start", start, zone) if start else None,
-        parse_end("end", end, zone) if end else None,
-    )

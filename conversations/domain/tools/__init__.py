@@ -1,5 +1,5 @@
 """The tools that a model may call: `definitions` tell the model about them, `execution` runs them.
 
-`memory` and `search` hold the functions of the built-in tools. May import the rest of `domain`
-except `turns`.
+`archival`, `memory` and `search` hold the functions of the built-in tools. May import the rest of
+`domain` except `turns`.
 """

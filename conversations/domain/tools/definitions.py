@@ -22,12 +22,38 @@ def _text(description: str) -> dict[str, Any]:
     return {"type": "string", "description": description}
 
 
+def _texts(description: str) -> dict[str, Any]:
+    return {"type": "array", "items": {"type": "string"}, "description": description}
+
+
 _LABEL = _text("The label of the memory block to edit.")
 
 # Name -> the function as chat completions describe it.
 FUNCTIONS: dict[str, dict[str, Any]] = {
     function["name"]: function
     for function in [
+        _function(
+            "archival_memory_insert",
+            "Store a fact in your archival memory, which you do not read unless you search it.",
+            ["content"],
+            content=_text("One self-contained fact or summary."),
+            tags=_texts("Words to find it by later."),
+        ),
+        _function(
+            "archival_memory_search",
+            "Search your archival memory by words and by meaning.",
+            ["query"],
+            query=_text("What you look for, as words or a question."),
+            tags=_texts("Only memories with these tags."),
+            tag_match_mode={
+                "type": "string",
+                "enum": ["any", "all"],
+                "description": "Whether a memory needs any or all of the tags.",
+            },
+            top_k={"type": "integer", "description": "The most memories to return."},
+            start_datetime=_text("Only memories since this day or time in ISO 8601."),
+            end_datetime=_text("Only memories until this day or time in ISO 8601."),
+        ),
         _function(
             "conversation_search",
             "Search the earlier messages of this conversation.",

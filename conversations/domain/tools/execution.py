@@ -13,9 +13,10 @@ from django.db import transaction
 from ...models import Conversation, Tool
 from ...text import replace_unstorable, text_problem
 from ..actor import Actor
-from ..errors import DomainError, InvalidArgument
+from ..errors import DomainError, InvalidArgument, quoted
 from ..memory.blocks import lock_blocks
 from ..memory.effective import effective_blocks
+from .archival import archival_memory_insert, archival_memory_search
 from .definitions import FUNCTIONS
 from .memory import (
     core_memory_append,
@@ -26,7 +27,7 @@ from .memory import (
 )
 from .search import conversation_search
 
-TYPES: dict[str, type] = {"string": str, "integer": int}
+TYPES: dict[str, type] = {"string": str, "integer": int, "array": list}
 
 
 class ToolResult(NamedTuple):
@@ -82,7 +83,7 @@ def call_tool(
     try:
         if not tool.is_built_in or name not in TOOLS:
             raise InvalidArgument(f"This server does not run the tool {name}")
-        arguments = _checked(name, call_arguments(call))
+        arguments = checked_arguments(name, call_arguments(call))
         with transaction.atomic():
             return limited(ToolResult(TOOLS[name](conversation, by=by, **arguments)), tool)
     except DomainError as error:
@@ -118,7 +119,8 @@ def call_arguments(call: dict[str, Any]) -> dict[str, Any]:
     return arguments
 
 
-def _checked(name: str, arguments: dict[str, Any]) -> dict[str, Any]:
+def checked_arguments(name: str, arguments: dict[str, Any]) -> dict[str, Any]:
+    """Return the arguments of a built-in tool. Raises InvalidArgument for what it doesn't take."""
     schema = FUNCTIONS[name]["parameters"]
     properties = schema["properties"]
     # Models that were prompted for V1 also pass these.
@@ -133,15 +135,29 @@ def _checked(name: str, arguments: dict[str, Any]) -> dict[str, Any]:
         )
     if missing := [key for key in schema["required"] if key not in arguments]:
         raise InvalidArgument(f"{name} needs {', '.join(missing)}")
+    # Some models send null for what they leave out.
+    arguments = {
+        key: value
+        for key, value in arguments.items()
+        if value is not None or key in schema["required"]
+    }
     for key, value in arguments.items():
-        expected = properties[key]["type"]
-        if isinstance(value, bool) or not isinstance(value, TYPES[expected]):
-            raise InvalidArgument(
-                f"{key}: expected a JSON {expected}, got {json.dumps(value)[:100]}"
-            )
-        if isinstance(value, str) and (problem := text_problem(value)):
-            raise InvalidArgument(f"{key}: has {problem}, which can't be stored")
+        _check_value(key, value, properties[key])
     return arguments
+
+
+def _check_value(name: str, value: Any, schema: dict[str, Any]) -> None:
+    """Raise InvalidArgument unless a value has the type of its schema and can be stored."""
+    expected = schema["type"]
+    if isinstance(value, bool) or not isinstance(value, TYPES[expected]):
+        raise InvalidArgument(f"{name}: expected a JSON {expected}, got {json.dumps(value)[:100]}")
+    if "enum" in schema and value not in schema["enum"]:
+        raise InvalidArgument(f"{name}: expected one of {quoted(schema['enum'])}, got {value!r}")
+    if isinstance(value, str) and (problem := text_problem(value)):
+        raise InvalidArgument(f"{name}: has {problem}, which can't be stored")
+    if isinstance(value, list):
+        for index, item in enumerate(value):
+            _check_value(f"{name}.{index}", item, schema["items"])
 
 
 def send_message(conversation: Conversation, *, by: Actor, message: str) -> str:
@@ -152,6 +168,8 @@ def send_message(conversation: Conversation, *, by: Actor, message: str) -> str:
 # Every name in `definitions.FUNCTIONS` has its function here (a test compares them). No tool takes
 # an id: it works on the conversation that calls it.
 TOOLS: dict[str, Callable[..., str]] = {
+    "archival_memory_insert": archival_memory_insert,
+    "archival_memory_search": archival_memory_search,
     "conversation_search": conversation_search,
     "core_memory_append": core_memory_append,
     "core_memory_replace": core_memory_replace,

@@ -1,6 +1,7 @@
 """Which runner runs a tool."""
 
 from ...models import Tool
+from .archival import ArchivalSearch
 from .runner import ToolRunner
 
 
@@ -9,7 +10,7 @@ class ToolRunners:
 
     def __init__(self) -> None:
         self._by_type: dict[str, ToolRunner] = {}
-        self._by_name: dict[str, ToolRunner] = {}
+        self._by_name: dict[str, ToolRunner] = {"archival_memory_search": ArchivalSearch()}
 
     def of(self, tool: Tool) -> ToolRunner | None:
         """Return a tool's runner; None if the step's transaction runs it, or refuses it."""
