@@ -6,14 +6,28 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from django.apps import AppConfig
+from django.core.exceptions import ImproperlyConfigured
 from django.db import DEFAULT_DB_ALIAS, connection
 from django.db.backends.signals import connection_created
 from django.db.models.signals import post_migrate
 
+from .conf import conf
 from .tenancy import install_access_setter
 
 if TYPE_CHECKING:
     from .runtime.runtime import Runtime
+
+
+def _enable_metrics() -> None:
+    try:
+        metrics = import_module("conversations.runtime.metrics")
+    except ModuleNotFoundError as error:
+        message = (
+            "CONVERSATIONS['METRICS'] needs the package prometheus-client; "
+            "pip install 'django-palimpsest[metrics]'."
+        )
+        raise ImproperlyConfigured(message) from error
+    metrics.enable()
 
 
 class ConversationsConfig(AppConfig):
@@ -29,6 +43,8 @@ class ConversationsConfig(AppConfig):
         import_module("conversations.checks")
         connection_created.connect(install_access_setter)
         post_migrate.connect(_update_policies, sender=self)
+        if conf.METRICS:
+            _enable_metrics()
 
     @property
     def runtime(self) -> "Runtime":

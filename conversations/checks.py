@@ -25,6 +25,7 @@ EXPECTED = {
     "SHUTDOWN_GRACE": SECONDS,
     "PROMPT_REFRESH": "'on_change' or 'manual'",
     "RUN_TURNS_IN_WEB": "True or False",
+    "METRICS": "True or False",
     "API_KEY_LIFETIME": "a positive whole number of days",
     "ENCRYPTION_KEYS": "a list of texts",
     **dict.fromkeys(COUNTS, "a positive whole number"),
@@ -60,7 +61,7 @@ def check_settings(app_configs: Any = None, **kwargs: Any) -> list[Error]:
 def _is_valid(key: str, value: object) -> bool:
     if key == "PROMPT_REFRESH":
         return value in ("on_change", "manual")
-    if key == "RUN_TURNS_IN_WEB":
+    if key in ("RUN_TURNS_IN_WEB", "METRICS"):
         return isinstance(value, bool)
     if key == "ENCRYPTION_KEYS":
         return isinstance(value, list | tuple) and all(isinstance(k, str) and k for k in value)

@@ -51,6 +51,8 @@ DEFAULTS: dict[str, Any] = {
     "MAX_MEMORY_CHARACTERS": 1_000_000_000,
     # Keys of stored secrets, the newest first. Without any, SECRET_KEY and its fallbacks serve.
     "ENCRYPTION_KEYS": [],
+    # Whether to count requests, turns and tokens for Prometheus; needs prometheus-client.
+    "METRICS": False,
 }
 
 
@@ -76,6 +78,7 @@ class Conf:
     MAX_CONVERSATIONS: int
     MAX_MEMORY_CHARACTERS: int
     ENCRYPTION_KEYS: list[str]
+    METRICS: bool
 
     if not TYPE_CHECKING:
 

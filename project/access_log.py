@@ -6,10 +6,13 @@ from types import TracebackType
 from typing import Any
 from urllib.parse import quote
 
+from conversations.conf import conf
 from project.intake import Message, Scope, Send
 
 logger = logging.getLogger("project.requests")
 
+# The key of the ASGI scope for the pattern of a request's URL.
+ROUTE = "project.route"
 # The status of a request whose client left before the response, as nginx logs it.
 CLIENT_LEFT = 499
 
@@ -32,6 +35,10 @@ class AccessLog:
         await self._send(message)
 
     def __enter__(self) -> "AccessLog":
+        if conf.METRICS:
+            from conversations.runtime import metrics  # noqa: PLC0415 (needs an optional package)
+
+            metrics.requests_in_progress.inc()
         return self
 
     def __exit__(
@@ -41,6 +48,8 @@ class AccessLog:
         traceback: TracebackType | None,
     ) -> None:
         duration = round((time.perf_counter() - self._started) * 1000, 1)
+        if conf.METRICS:
+            self._count()
         path = quote(self._scope["path"], safe="/")
         method = self._scope["method"]
         fields: dict[str, Any] = {
@@ -50,3 +59,11 @@ class AccessLog:
             "duration_ms": duration,
         }
         logger.info("%s %s %d %.1f ms", method, path, self.status, duration, extra=fields)
+
+    def _count(self) -> None:
+        from conversations.runtime import metrics  # noqa: PLC0415 (needs an optional package)
+
+        metrics.requests_in_progress.dec()
+        seconds = time.perf_counter() - self._started
+        route = self._scope.get(ROUTE, "")
+        metrics.count_request(self._scope["method"], route, self.status, seconds)

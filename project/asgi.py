@@ -43,7 +43,7 @@ from conversations.context import begin, request_id_of  # noqa: E402
 from conversations.runtime.fair_slots import FairSlots  # noqa: E402
 from conversations.runtime.runtime import close_runtime, get_runtime  # noqa: E402
 from conversations.text import first_line  # noqa: E402
-from project.access_log import AccessLog  # noqa: E402
+from project.access_log import ROUTE, AccessLog  # noqa: E402
 from project.database import connection_error  # noqa: E402
 from project.fairness import (  # noqa: E402
     Tenants,
@@ -224,6 +224,8 @@ class Handler(ASGIHandler):
             if request is not None:
                 response = self.get_response(request)
                 scope[TENANT] = authenticated_tenant(request)
+                if request.resolver_match is not None:
+                    scope[ROUTE] = request.resolver_match.route
             assert response is not None  # noqa: S101 (there is a request or an error)
             if isinstance(response, StreamingHttpResponse) and response.is_async:
                 return response

@@ -70,6 +70,8 @@ MAX_CONNECTIONS = env.integer("MAX_CONNECTIONS", 1000)
 MAX_CONNECTIONS_PER_ADDRESS = env.integer("MAX_CONNECTIONS_PER_ADDRESS", 200)
 LOG_FORMAT = env.choice("LOG_FORMAT", "plain", ["plain", "json"])
 LOG_LEVEL = env.choice("LOG_LEVEL", "INFO", ["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"])
+# With it, the server has the page /metrics.
+METRICS_TOKEN = env.text("METRICS_TOKEN")
 
 # conversations/conf.py describes the keys.
 PROVIDERS: dict[str, dict[str, str]] = {}
@@ -97,6 +99,7 @@ CONVERSATIONS: dict[str, Any] = {
     "MAX_CONVERSATIONS": env.integer("MAX_CONVERSATIONS", 1_000_000),
     "MAX_MEMORY_CHARACTERS": env.integer("MAX_MEMORY_CHARACTERS", 1_000_000_000),
     "ENCRYPTION_KEYS": env.words("ENCRYPTION_KEYS"),
+    "METRICS": bool(METRICS_TOKEN) or env.boolean("METRICS", default=False),
 }
 
 # What follows from these

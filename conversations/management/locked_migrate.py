@@ -34,7 +34,7 @@ class Command(migrate.Command):
 
         # A session of its own, since the session that migrates may be closed and opened again.
         parameters = {**connection.get_connection_params(), "autocommit": True}
-        with psycopg.connect(**parameters) as session:
+        with connection.wrap_database_errors, psycopg.connect(**parameters) as session:
             is_waiting = False
             # A session that waits in the database would block CREATE INDEX CONCURRENTLY.
             while session.execute(TRY_LOCK).fetchone() != (True,):

@@ -9,6 +9,7 @@ from pathlib import Path
 from django.db import DatabaseError, connection
 from django.db.migrations.executor import MigrationExecutor
 
+from ..domain.runs.recovery import waiting_runs
 from ..tenancy import acting_for_all
 from ..text import first_line
 
@@ -32,6 +33,7 @@ class Readiness:
         checks: dict[str, Callable[[], str]] = {
             "database": self._check_database,
             "migrations": self._check_migrations,
+            "workers": self._check_workers,
         }
         if connection.vendor == "sqlite":
             checks["disk"] = self._check_disk
@@ -60,6 +62,10 @@ class Readiness:
                 return f"{len(plan)} to apply, run manage.py migrate"
             self._is_migrated = True
         return OK
+
+    def _check_workers(self) -> str:
+        waiting = waiting_runs()
+        return f"{waiting.count} runs waiting, no worker" if waiting.is_late else OK
 
     def _check_disk(self) -> str:
         file = Path(str(connection.settings_dict["NAME"]))

@@ -60,6 +60,11 @@ class Runtime:
         if conf.RUN_TURNS_IN_WEB:
             _ = self.worker
 
+    @property
+    def active_runs(self) -> int:
+        """The number of runs that this process executes now."""
+        return self._worker.active_runs if self._worker is not None else 0
+
     def start_turn(
         self,
         conversation: Conversation,

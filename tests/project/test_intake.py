@@ -11,8 +11,6 @@ from urllib.parse import urlsplit
 import psutil
 import pytest
 
-from conversations import __version__
-
 from ..sdk.server import Server, live_server
 
 # Short, so that tests need not wait long; WEB_THREADS fewer than the attackers.
@@ -80,7 +78,7 @@ def test_half_sent_bodies_do_not_stop_the_server(server, key, path):
     with ExitStack() as attack:
         attackers = [attack.enter_context(sent(server, half_sent(path, *own))) for _ in range(30)]
 
-        assert ask(server, "/v1/health/") == (200, {"version": __version__, "status": "ok"})
+        assert ask(server, "/v1/health/")[0] == 200
         assert ask(server, "/v1/ready/")[0] == 200
         assert ask(server, "/v1/agents/", key)[0] == 200
         replies = [received(attacker) for attacker in attackers]

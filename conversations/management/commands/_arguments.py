@@ -24,6 +24,14 @@ def positive(text: str) -> int:
     raise ArgumentTypeError(f"expected a whole number from 1, got {text!r}")
 
 
+def address(text: str) -> tuple[str, int]:
+    """Parse `HOST:PORT`."""
+    host, _, port = text.rpartition(":")
+    if host and port.isascii() and port.isdigit() and int(port) < 2**16:
+        return host.strip("[]"), int(port)
+    raise ArgumentTypeError(f"expected HOST:PORT, got {text!r}")
+
+
 def whole_number(minimum: int, maximum: int, unit: str = "") -> Callable[[str], int]:
     """Return a parser of a whole number within these limits."""
 

@@ -4,13 +4,13 @@ import signal
 import threading
 from typing import Any
 
-from django.core.management.base import CommandParser
+from django.core.management.base import CommandError, CommandParser
 from django.db import connection
 
 from conversations.conf import conf
 from conversations.runtime.runtime import Runtime
 
-from ._arguments import positive
+from ._arguments import address, positive
 from ._command import OperatorCommand
 
 
@@ -28,7 +28,18 @@ class Command(OperatorCommand):
             help=f"execute at most N turns at a time (default: MAX_TURNS, {conf.MAX_TURNS})",
         )
 
-    def handle(self, *, max_turns: int | None, **options: Any) -> None:
+        parser.add_argument(
+            "--metrics",
+            type=address,
+            metavar="HOST:PORT",
+            help="serve Prometheus metrics there, without a key; needs METRICS=true",
+        )
+
+    def handle(
+        self, *, max_turns: int | None, metrics: tuple[str, int] | None, **options: Any
+    ) -> None:
+        if metrics and not conf.METRICS:
+            raise CommandError("--metrics: CONVERSATIONS['METRICS'] is False; set METRICS=true.")
         stop = threading.Event()
         for name in (signal.SIGTERM, signal.SIGINT):
             signal.signal(name, lambda *_: stop.set())
@@ -36,6 +47,8 @@ class Command(OperatorCommand):
         # Its subscribers are in web processes.
         runtime = Runtime(notifies=True, max_turns=max_turns)
         worker = runtime.worker
+        if metrics:
+            self._serve_metrics(runtime, *metrics)
         self.result(f"Worker {worker.name} is waiting for turns")
         self.stdout.flush()
         worker.poll_for_runs(stop)
@@ -44,3 +57,11 @@ class Command(OperatorCommand):
             f"{worker.active_runs} active turns."
         )
         runtime.close(conf.SHUTDOWN_GRACE)
+
+    def _serve_metrics(self, runtime: Runtime, host: str, port: int) -> None:
+        from conversations.runtime.metrics import serve  # noqa: PLC0415 (an optional package)
+
+        try:
+            self.result(f"Metrics {serve(runtime, host, port)}")
+        except OSError as error:
+            raise CommandError(f"--metrics: cannot bind {host}:{port}: {error.strerror}") from None
