@@ -114,6 +114,8 @@ FUNCTIONS: dict[str, dict[str, Any]] = {
 
 # V1's types of the built-in tools, by name.
 BUILT_IN_TYPES = {
+    "archival_memory_insert": "letta_core",
+    "archival_memory_search": "letta_core",
     "conversation_search": "letta_core",
     "core_memory_append": "letta_memory_core",
     "core_memory_replace": "letta_memory_core",
@@ -124,8 +126,6 @@ BUILT_IN_TYPES = {
 }
 # V1's other built-in tools. Programs may attach them; no model is told about them.
 UNAVAILABLE_TYPES = {
-    "archival_memory_insert": "letta_core",
-    "archival_memory_search": "letta_core",
     "fetch_webpage": "letta_builtin",
     "grep_files": "letta_files_core",
     "memory": "letta_memory_core",
