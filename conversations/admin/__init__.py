@@ -3,6 +3,15 @@
 That site is Django's own or the one of `conversations.console`. Every write is a domain verb.
 """
 
-from . import accounts, agents, blocks, conversations, isolated_blocks, messages, runs
+from . import accounts, agents, audit, blocks, conversations, isolated_blocks, messages, runs
 
-__all__ = ["accounts", "agents", "blocks", "conversations", "isolated_blocks", "messages", "runs"]
+__all__ = [
+    "accounts",
+    "agents",
+    "audit",
+    "blocks",
+    "conversations",
+    "isolated_blocks",
+    "messages",
+    "runs",
+]

@@ -23,7 +23,7 @@ from .fields import DateTimeWidget, PlainTextField
 from .filters import StateFilter
 from .forms import VerbForm
 from .row_views import RowViews
-from .scope import ModelAdmin, OrganizationScope, actor, organization_of
+from .scope import ModelAdmin, OrganizationScope, actor, organization_of, record_superuser
 
 MAX_NAMED = 20  # rows that a confirmation page names
 
@@ -92,6 +92,7 @@ def bulk_action(
             return page
         with transaction.atomic():
             for row in queryset:
+                record_superuser(request, row, model_admin.organization_path, name.lower())
                 verb(row, by=actor(request))
                 model_admin.log_change(request, row, f"{done}.")
         model_admin.message_user(request, f"{done} {len(queryset):,}.", messages.SUCCESS)
@@ -219,6 +220,19 @@ class ConsoleAdmin(IdSearch, OrganizationScope, RowViews):
 
     def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
         """Do nothing: the form's verb saved the row."""
+
+    def construct_change_message(
+        self, request: HttpRequest, form: Any, formsets: Any, add: bool = False
+    ) -> Any:
+        """Also record a superuser's save; Django calls this in its transaction."""
+        record_superuser(request, form.saved, self.organization_path, "add" if add else "change")
+        return super().construct_change_message(request, form, formsets, add)
+
+    def log_deletions(self, request: HttpRequest, queryset: Any) -> Any:
+        """Also record a superuser's deletions."""
+        for row in queryset:
+            record_superuser(request, row, self.organization_path, "delete")
+        return super().log_deletions(request, queryset)
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
         """Add the organization, which a superuser chooses when adding a row."""

@@ -14,7 +14,7 @@ from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 
 from ..domain.errors import DomainError
-from .scope import ModelAdmin
+from .scope import ModelAdmin, record_superuser
 
 
 def row_view(permission: str, *methods: str) -> Callable[[Callable[..., HttpResponse]], Any]:
@@ -34,6 +34,8 @@ def row_view(permission: str, *methods: str) -> Callable[[Callable[..., HttpResp
                 return self._get_obj_does_not_exist_redirect(request, self.opts, object_id)
             if not getattr(self, f"has_{permission}_permission")(request, row):
                 raise PermissionDenied
+            if request.method == "POST":
+                record_superuser(request, row, self.organization_path, view.__name__)
             try:
                 return view(self, request, row)
             except DomainError as error:

@@ -7,7 +7,8 @@ from django.db.models import ForeignKey, Q, QuerySet
 from django.http import HttpRequest
 
 from ..domain.actor import Actor, Source
-from ..models import Member, Organization
+from ..domain.audit import record
+from ..models import AuditAction, Member, Organization
 
 if TYPE_CHECKING:
     ModelAdmin = admin.ModelAdmin[Any]
@@ -38,6 +39,24 @@ def actor(request: HttpRequest) -> Actor:
         name = request.user.get_username()[: Member._meta.get_field("name").max_length]
         member, _ = Member.objects.get_or_create(user_id=request.user.pk, defaults={"name": name})
     return Actor(member, Source.ADMIN)
+
+
+def record_superuser(request: HttpRequest, row: Any, path: str, act: str) -> None:
+    """Record that a superuser acts in an organization that is not its own.
+
+    Args:
+        request: The operator's request.
+        row: What the operator writes to.
+        path: The lookup of the row's organization.
+        act: What the operator does, such as the name of a button.
+    """
+    owner = row
+    for name in path.split("__"):
+        owner = getattr(owner, name)
+    own = organization_of(request)
+    if request.user.is_superuser and owner is not None and owner not in (own, own and own.pk):
+        action = AuditAction.SUPERUSER_ACTED
+        record(action, by=actor(request), organization=owner, about=row, act=act)
 
 
 class OrganizationScope(ModelAdmin):

@@ -19,7 +19,7 @@ from .exports import export_as_csv
 SECTIONS = {
     "Memory": ["Agent", "Conversation", "Block", "IsolatedBlock", "BlockRevision"],
     "Activity": ["Run", "Message"],
-    "Access": ["Organization", "Member", "User", "ApiKey", "Group"],
+    "Access": ["Organization", "Member", "User", "ApiKey", "Group", "AuditEvent"],
     "Records": ["AgentBlock", "ConversationMessage", "Step", "RunEvent"],
 }
 

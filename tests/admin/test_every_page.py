@@ -134,6 +134,7 @@ QUERIES = {
     "Organization": 4,
     "Member": 5,
     "ApiKey": 7,  # the first and the last day, the days between
+    "AuditEvent": 7,  # the first and the last day, the days between
     "Agent": 6,  # the attached labels
     "AgentBlock": 4,
     "Block": 5,

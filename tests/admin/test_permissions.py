@@ -26,6 +26,7 @@ BUTTONS = [
     *[(Agent, name, ["change_agent"]) for name in ("attach", "detach", "move")],
     (Agent, "drift", ["view_agent"]),
     (Agent, "bulk", ["change_conversation", "view_agent"]),
+    (ApiKey, "rotate", ["add_apikey", "change_apikey"]),
     (ApiKey, "revoke", ["change_apikey"]),
 ]
 every_button = pytest.mark.parametrize(

@@ -5,6 +5,7 @@ from conversations.models import (
     Agent,
     AgentBlock,
     ApiKey,
+    AuditEvent,
     Block,
     BlockRevision,
     Conversation,
@@ -21,7 +22,17 @@ from conversations.models import (
 from ..factories import make_agent, make_conversation, make_messages, make_run
 
 MODELS = [
-    *[Organization, Member, ApiKey, Agent, AgentBlock, Block, BlockRevision, Conversation],
+    *[
+        Organization,
+        Member,
+        ApiKey,
+        AuditEvent,
+        Agent,
+        AgentBlock,
+        Block,
+        BlockRevision,
+        Conversation,
+    ],
     *[IsolatedBlock, Message, ConversationMessage, Run, Step, RunEvent],
 ]
 WRITABLE = [Organization, Member, ApiKey, Agent, Block, Conversation]
@@ -36,9 +47,10 @@ def make_world(member: Member) -> dict[type, object]:
     step = Step.objects.create(organization_id=run.organization_id, run=run, number=1)
     event = RunEvent.objects.create(run=run, seq=1, data={"message_type": "ping"})
     key, _ = issue_key(member)
+    event_of_key = AuditEvent.objects.get(object_id=key.pk)
     block = agent.blocks.get()
     rows = [
-        *[member.organization, member, key, agent, agent.block_links.get(), block],
+        *[member.organization, member, key, event_of_key, agent, agent.block_links.get(), block],
         *[block.revisions.get(), conversation, conversation.isolations.get(), message],
         *[conversation.message_links.get(message=message), run, step, event],
     ]

@@ -65,6 +65,8 @@ def expected_scope(method: str, path: str) -> Scope:
         return Scope.WRITE
     if method == "get" or path in READING_POSTS:
         return Scope.READ
+    if path == "quotas/":
+        return Scope.ADMIN
     return Scope.CONVERSE if CONVERSING.fullmatch(path) else Scope.WRITE
 
 

@@ -145,9 +145,9 @@ def test_export_query_count_does_not_grow(client_for, alice, django_assert_num_q
     client = client_for(alice)
     client.get(f"/v1/agents/{agent.pk}")
 
-    # The key, the agent; in a snapshot: the agent, its blocks, conversations, isolated blocks,
-    # messages, revisions.
-    with django_assert_num_queries(8):
+    # The key, the agent, the audit log; in a snapshot: the agent, its blocks, tools, conversations,
+    # isolated blocks, messages, revisions, variables.
+    with django_assert_num_queries(11):
         reply = client.get(f"/v1/agents/{agent.pk}/export?include_revisions=true")
 
     assert len(json.loads(reply.content)["conversations"]) == count + 1

@@ -93,6 +93,7 @@ class ExportAgent(ApiView):
             conversation = find_agent_conversation(request, agent, query["conversation_id"])
         document = export_agent(
             agent,
+            by=actor_of(request),
             conversation=conversation,
             with_messages=not query["scrub_messages"],
             with_revisions=query["include_revisions"],

@@ -12,8 +12,9 @@ from django.db import transaction
 from django.db.models import Max
 from django.utils import timezone as clock
 
-from ...models import Agent, AgentBlock, Block, Message, Organization, Run, Tool
+from ...models import Agent, AgentBlock, AuditAction, Block, Message, Organization, Run, Tool
 from ..actor import Actor
+from ..audit import record
 from ..errors import (
     BlockNotAttached,
     InvalidValue,
@@ -124,7 +125,11 @@ def update_agent(
         agent.block_links.all().delete()
         _attach(agent, replacements, by=by, at=now)
     if policy is not None:
+        before = agent.isolated_labels
         _set_policy(agent, policy)
+        if agent.isolated_labels != before:
+            labels = {"isolated_labels": agent.isolated_labels, "before": before}
+            _record(AuditAction.POLICY_CHANGED, agent, by=by, **labels)
     if tools is not None:
         replace_tools(agent, tools)
         _save(agent, *changes, "tool_rules", by=by)
@@ -169,6 +174,7 @@ def delete_agent(agent: Agent, *, by: Actor) -> None:
     agent = _lock(agent)
     agent.deleted_at = clock.now()
     _save(agent, "deleted_at", by=by)
+    _record(AuditAction.DELETED, agent, by=by)
 
 
 @memory_write
@@ -180,6 +186,7 @@ def restore_agent(agent: Agent, *, by: Actor) -> Agent:
         check_conversations(agent.organization_id, by=by, new=returning)
     agent.deleted_at = None
     _save(agent, "deleted_at", by=by)
+    _record(AuditAction.RESTORED, agent, by=by)
     return agent
 
 
@@ -263,6 +270,10 @@ def _set_tools(agent: Agent, tools: Iterable[Tool]) -> None:
     attach_tools(agent, tools)
     if agent.tool_rules != rules:
         agent.save(update_fields=["tool_rules"])
+
+
+def _record(action: AuditAction, agent: Agent, *, by: Actor, **details: Any) -> None:
+    record(action, by=by, organization=agent.organization_id, about=agent, **details)
 
 
 def _set_policy(agent: Agent, labels: list[str]) -> None:

@@ -9,9 +9,10 @@ from django.core.serializers.json import DjangoJSONEncoder
 from django.db import transaction
 from django.utils import timezone
 
-from ...models import Agent, Conversation, ConversationMessage, Message, Run
+from ...models import Agent, AuditAction, Conversation, ConversationMessage, Message, Run
 from ...signals import conversation_created, send_on_commit
 from ..actor import Actor
+from ..audit import record
 from ..diffs import unified
 from ..errors import Conflict, InvalidValue, MessageNotInConversation, StaleVersion, UnknownId
 from ..memory.effective import effective_blocks
@@ -181,6 +182,8 @@ def delete_conversation(
     conversation.deleted_at = timezone.now()
     conversation.last_updated_by = by.member
     conversation.save(update_fields=["deleted_at", "last_updated_by", "updated_at"])
+    organization = conversation.organization_id
+    record(AuditAction.DELETED, by=by, organization=organization, about=conversation)
 
 
 @transaction.atomic
@@ -196,6 +199,8 @@ def restore_conversation(conversation: Conversation, *, by: Actor) -> Conversati
     conversation.deleted_at = None
     conversation.last_updated_by = by.member
     conversation.save(update_fields=["deleted_at", "last_updated_by", "updated_at"])
+    organization = conversation.organization_id
+    record(AuditAction.RESTORED, by=by, organization=organization, about=conversation)
     return conversation
 
 

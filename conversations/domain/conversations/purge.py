@@ -7,7 +7,18 @@ from datetime import datetime
 from django.db import transaction
 from django.db.models import Exists, Model, OuterRef, Q, QuerySet
 
-from ...models import Agent, Block, BlockRevision, Conversation, ConversationMessage, Message, Run
+from ...models import (
+    Agent,
+    AuditAction,
+    Block,
+    BlockRevision,
+    Conversation,
+    ConversationMessage,
+    Message,
+    Run,
+)
+from ..actor import SERVER
+from ..audit import record
 from ..batches import BATCH_SIZE, Row
 
 Counts = Counter[type[Model]]
@@ -63,14 +74,27 @@ def _conversations(deleted_before: datetime) -> QuerySet[Conversation]:
 
 
 def _delete_in_batches(rows: QuerySet[Row], size: int) -> Iterator[Counts]:
-    rows = rows.only("pk").select_for_update(of=("self",)).order_by("pk")
+    owned = rows.values_list("pk", "organization").select_for_update(of=("self",)).order_by("pk")
     last = None
     while True:
         with transaction.atomic():
             # The lock waits for a concurrent restore, and then skips the row.
-            ids = [row.pk for row in (rows.filter(pk__gt=last) if last else rows)[:size]]
-            if not ids:
+            found = list((owned.filter(pk__gt=last) if last else owned)[:size])
+            if not found:
                 return
+            ids = [pk for pk, _ in found]
             _, deleted = rows.model._default_manager.filter(pk__in=ids).only("pk").delete()
+            _record(rows.model, Counter(organization for _, organization in found))
         yield Counter({model: n for model in MODELS if (n := deleted.get(model._meta.label))})
         last = ids[-1]
+
+
+def _record(model: type[Model], counts: Counter[str]) -> None:
+    for organization, number in counts.items():
+        record(
+            AuditAction.PURGED,
+            by=SERVER,
+            organization=organization,
+            table=str(model._meta.model_name),
+            rows=number,
+        )

@@ -8,9 +8,10 @@ from typing import Any, TypedDict, Unpack
 from django.db import transaction
 from django.utils import timezone
 
-from ...models import AgentBlock, Block, BlockRevision, Conversation, Organization
+from ...models import AgentBlock, AuditAction, Block, BlockRevision, Conversation, Organization
 from ...signals import block_written, send_on_commit
 from ..actor import Actor
+from ..audit import record
 from ..diffs import unified
 from ..errors import BlockTooLong, Conflict, InvalidValue, LabelTaken, StaleVersion, UnknownId
 from ..quotas import check_memory
@@ -177,6 +178,7 @@ def delete_block(block: Block, *, by: Actor, expected_version: int | None = None
     block.deleted_at = timezone.now()
     block.last_updated_by = by.member
     block.save(update_fields=["deleted_at", "last_updated_by", "updated_at"])
+    record(AuditAction.DELETED, by=by, organization=block.organization_id, about=block)
 
 
 def check_version(block: Block, expected: int | None) -> None:

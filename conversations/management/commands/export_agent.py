@@ -4,6 +4,7 @@ import json
 from argparse import ArgumentParser
 from typing import Any
 
+from conversations.domain.actor import SERVER
 from conversations.models import Agent, Conversation
 from conversations.transfer.agent_files.write import export_agent
 
@@ -32,6 +33,7 @@ class Command(OperatorCommand):
             only = find_row(Conversation.objects.live().filter(agent=found), "conv", conversation)
         document = export_agent(
             found,
+            by=SERVER,
             conversation=only,
             with_messages=not options["scrub_messages"],
             with_revisions=options["revisions"],

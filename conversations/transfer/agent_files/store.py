@@ -7,6 +7,7 @@ from typing import Any
 from django.utils import timezone
 
 from ...domain.actor import Actor
+from ...domain.audit import record
 from ...domain.batches import BATCH_SIZE
 from ...domain.conversations.agents import check_agent
 from ...domain.conversations.messages import insert_messages, text_message
@@ -22,6 +23,7 @@ from ...domain.tools.variables import replace_variables
 from ...models import (
     Agent,
     AgentBlock,
+    AuditAction,
     Block,
     BlockRevision,
     Conversation,
@@ -82,6 +84,8 @@ def import_agent_file(
     ids = [row.pk for _, row in pairs]
     for first in range(0, len(ids), BATCH_SIZE):
         recompile_all(ids[first : first + BATCH_SIZE])
+    for agent in agents:
+        record(AuditAction.IMPORTED, by=by, organization=organization, about=agent)
     return agents
 
 

@@ -7,10 +7,13 @@ from typing import Any, TypeVar
 from django.db.models import Model, QuerySet
 from django.utils import timezone
 
+from ...domain.actor import Actor
+from ...domain.audit import record
 from ...domain.snapshots import snapshot
 from ...domain.tools.definitions import function_of
 from ...models import (
     Agent,
+    AuditAction,
     Block,
     BlockRevision,
     Conversation,
@@ -56,6 +59,7 @@ class FileIds(dict[str, str]):
 def export_agent(
     agent: Agent,
     *,
+    by: Actor,
     conversation: Conversation | None = None,
     with_messages: bool = True,
     with_revisions: bool = False,
@@ -65,6 +69,10 @@ def export_agent(
     The agent's own messages, which V1 reads, are those of `conversation`, or else those of its
     default conversation. Without messages the file is a template and has no conversations.
     """
+    # Before the snapshot, which is read only.
+    details = {"messages": with_messages, "revisions": with_revisions}
+    organization = agent.organization_id
+    record(AuditAction.EXPORTED, by=by, organization=organization, about=agent, **details)
     with snapshot():
         agent = Agent.objects.get(pk=agent.pk)
         ids = FileIds()

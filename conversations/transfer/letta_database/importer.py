@@ -6,7 +6,9 @@ from typing import Any, TypeVar
 
 from django.db import IntegrityError
 
-from ...models import AgentVariable, Tool
+from ...domain.actor import Actor, Source
+from ...domain.audit import record
+from ...models import AgentVariable, AuditAction, Tool
 from . import queries
 from .convert import (
     Converter,
@@ -36,6 +38,7 @@ from .rows import (
 from .sinks import DryRunSink, InsertSink, Report, Sink, VerifySink
 from .v1_database import V1Database, V1DatabaseError, batches
 
+BY = Actor(None, Source.IMPORT)
 OwnedRowT = TypeVar("OwnedRowT", bound=OwnedRow)
 Advance = Callable[[int], Any]
 AGENT_BATCH_SIZE = 20
@@ -70,11 +73,13 @@ def insert(v1: V1Database, *, advance: Advance) -> InsertSink:
     """
     sink = InsertSink()
     try:
-        _Importer(v1, sink, _ignore, advance).run()
+        organization_ids = _Importer(v1, sink, _ignore, advance).run()
     except IntegrityError as error:
         raise V1DatabaseError(
             f"A V1 row conflicts with a row created here: {str(error).strip()}"
         ) from error
+    for organization_id in organization_ids:
+        record(AuditAction.IMPORTED, by=BY, organization=organization_id, kind="V1 database")
     return sink
 
 
@@ -98,7 +103,8 @@ class _Importer:
         # The ids of tools here whose names V1's tools have, by the ids in V1.
         self.tool_ids: dict[str, str] = {}
 
-    def run(self) -> None:
+    def run(self) -> list[str]:
+        """Import everything; return the ids of the organizations."""
         organization_ids = self._import_accounts()
         shared = self.v1.rows(queries.BLOCKS, found=organization_ids)
         for blocks in batches(shared, BLOCK_BATCH_SIZE):
@@ -109,6 +115,7 @@ class _Importer:
         for batch in batches(agents, AGENT_BATCH_SIZE):
             with self.sink.atomic():
                 self._import_agents(batch)
+        return organization_ids
 
     def _import_accounts(self) -> list[str]:
         """Import organizations and members; return the ids of the organizations."""

@@ -236,5 +236,5 @@ def test_purge_batch_query_count_does_not_grow_with_rows(alice, django_assert_nu
         make_run(conversation, status=Run.Status.COMPLETED)
         deleted(conversation)
 
-    with django_assert_num_queries(43):
+    with django_assert_num_queries(45):
         assert len(list(purge(timezone.now()))) == 2

@@ -4,6 +4,7 @@ import copy
 import json
 from pathlib import Path
 
+from conversations.domain.actor import SERVER
 from conversations.domain.memory.effective import effective_blocks
 from conversations.models import Agent, Tool
 from conversations.transfer.agent_files.parse import parse_agent_file
@@ -102,7 +103,7 @@ def import_document(user, document: object, **options) -> list[Agent]:
 
 
 def copy_of(agent: Agent, user, **options) -> Agent:
-    [imported] = import_document(user, export_agent(agent, **options))
+    [imported] = import_document(user, export_agent(agent, by=SERVER, **options))
     return imported
 
 

@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from conversations.domain.actor import SERVER
 from conversations.domain.errors import DomainError
 from conversations.models import Agent, Block, Message
 from conversations.transfer.agent_files import parse
@@ -112,7 +113,7 @@ def exported(alice) -> dict:
     first = make_conversation(agent, isolated=["human"])
     make_messages(first, "one")
     make_conversation(agent, isolated=["human"])
-    return json.loads(json.dumps(export_agent(agent, with_revisions=True)))
+    return json.loads(json.dumps(export_agent(agent, by=SERVER, with_revisions=True)))
 
 
 EXTENSION_CASES = {

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from django.db import connection, transaction
 
+from conversations.domain.actor import SERVER
 from conversations.domain.errors import DomainError
 
 from ...factories import make_agent, make_conversation, make_messages
@@ -30,7 +31,7 @@ def own_file(alice) -> dict:
     agent = make_agent(alice, labels=["human", "todo"])
     conversation = make_conversation(agent, isolated=["human"])
     make_messages(conversation, "one")
-    return json.loads(json.dumps(export_agent(agent, with_revisions=True)))
+    return json.loads(json.dumps(export_agent(agent, by=SERVER, with_revisions=True)))
 
 
 @pytest.mark.parametrize("shape", ["flat", "newer", "own"])

@@ -8,6 +8,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from conversations.demo.seed import seed_demo
+from conversations.domain.actor import SERVER
 from conversations.domain.conversations.agents import detach_block, update_agent
 from conversations.domain.conversations.conversations import (
     create_conversation,
@@ -155,7 +156,7 @@ def test_export_of_one_conversation_has_its_messages_only(alice):
     make_messages(conversation, "mine")
     make_messages(make_conversation(agent), "of another conversation")
 
-    document = export_agent(agent, conversation=conversation)
+    document = export_agent(agent, by=SERVER, conversation=conversation)
 
     texts = [message["content"][0]["text"] for message in document["agents"][0]["messages"]]
     assert texts[1:] == ["mine"]
@@ -169,7 +170,7 @@ def test_export_has_no_key_that_v1_rejects(alice):
     agent = make_agent(alice, labels=["human"])
     make_messages(make_conversation(agent, isolated=["human"]), "hello")
 
-    document = export_agent(agent)
+    document = export_agent(agent, by=SERVER)
 
     [described] = document["agents"]
     assert {"isolated_labels", "conversations", "created_at"} & set(described) == set()
