@@ -21,6 +21,7 @@ EXPECTED = {
     "MODEL_TIMEOUT": SECONDS,
     "STALLED_RUN_TIMEOUT": SECONDS,
     "QUEUE_TIMEOUT": SECONDS,
+    "EVENT_RETENTION": "a positive number of days",
     "TOOL_TIMEOUT": SECONDS,
     "SHUTDOWN_GRACE": SECONDS,
     "PROMPT_REFRESH": "'on_change' or 'manual'",

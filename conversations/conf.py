@@ -43,6 +43,8 @@ DEFAULTS: dict[str, Any] = {
     "MAX_TURNS": 400,
     # The longest run of one call of a tool that leaves the database, in seconds.
     "TOOL_TIMEOUT": 60.0,
+    # How long the events of a finished run are kept, in days.
+    "EVENT_RETENTION": 7.0,
     # Quotas of an organization that has none of its own (models/accounts.py).
     "REQUESTS_PER_MINUTE": 24_000,
     "KEY_REQUESTS_PER_MINUTE": 12_000,
@@ -72,6 +74,7 @@ class Conf:
     MAX_TURNS: int
     MAX_QUEUED_TURNS: int
     TOOL_TIMEOUT: float
+    EVENT_RETENTION: float
     REQUESTS_PER_MINUTE: int
     KEY_REQUESTS_PER_MINUTE: int
     CONCURRENT_TURNS: int

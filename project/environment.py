@@ -17,6 +17,7 @@ T = TypeVar("T")
 
 TRUE = ("true", "1", "yes", "on")
 FALSE = ("false", "0", "no", "off")
+MAX_DAYS = 36_500
 CACHE_FORMS = "locmem://, dbcache://table or redis://host:port/number"
 DATABASE_FORMS = "sqlite:///path or postgres://user:password@host:port/name"
 
@@ -48,6 +49,12 @@ def integer(name: str, default: int) -> int:
 def seconds(name: str, default: float) -> float:
     """Return a duration in seconds, more than 0."""
     return _parsed(name, default, lambda found: _positive(float(found)), "seconds, more than 0")
+
+
+def days(name: str, default: float) -> float:
+    """Return a duration in days, more than 0 and at most a hundred years."""
+    expected = "days, more than 0 and at most 36500"
+    return _parsed(name, default, _parse_days, expected)
 
 
 def words(name: str, default: Sequence[str] = ()) -> list[str]:
@@ -125,6 +132,13 @@ def _parse_boolean(found: str) -> bool:
     if found.lower() not in TRUE + FALSE:
         raise ValueError
     return found.lower() in TRUE
+
+
+def _parse_days(found: str) -> float:
+    number = _positive(float(found))
+    if number > MAX_DAYS:
+        raise ValueError
+    return number
 
 
 def _positive(number: float) -> float:

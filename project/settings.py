@@ -93,6 +93,7 @@ CONVERSATIONS: dict[str, Any] = {
     "MAX_TURNS": env.integer("MAX_TURNS", 400),
     "MAX_QUEUED_TURNS": env.integer("MAX_QUEUED_TURNS", 100),
     "TOOL_TIMEOUT": env.seconds("TOOL_TIMEOUT", 60.0),
+    "EVENT_RETENTION": env.days("EVENT_RETENTION", 7.0),
     "REQUESTS_PER_MINUTE": env.integer("REQUESTS_PER_MINUTE", 24_000),
     "KEY_REQUESTS_PER_MINUTE": env.integer("KEY_REQUESTS_PER_MINUTE", 12_000),
     "CONCURRENT_TURNS": env.integer("CONCURRENT_TURNS", 256),

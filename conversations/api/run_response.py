@@ -16,6 +16,7 @@ from django.http.response import HttpResponseBase
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from ..domain.errors import EventsRemoved
 from ..domain.runs.events import ErrorEvent, SummaryEvent, from_json
 from ..domain.runs.leases import messages_of_run
 from ..models import Message, Run
@@ -63,8 +64,12 @@ def respond(
     """Return the response to a run that may still be active.
 
     `subscription` is one from before the run's first event. A stream is sent while the run goes
-    on; otherwise the thread waits here, without a database connection.
+    on; otherwise the thread waits here, without a database connection. Raises EventsRemoved for an
+    old run whose response needs them.
     """
+    needs_events = options.streaming or run.status == Run.Status.FAILED or run.is_compaction
+    if run.events_removed and needs_events:
+        raise EventsRemoved(run.pk)
     if options.streaming:
         if not connection.in_atomic_block:
             connection.close()

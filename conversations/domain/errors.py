@@ -141,6 +141,13 @@ class NoActiveRuns(Conflict):
         super().__init__(f"{row} has no active runs")
 
 
+class EventsRemoved(DomainError):
+    """The events of a run are not stored any longer."""
+
+    def __init__(self, run_id: str):
+        super().__init__(f"The events of run '{run_id}' are no longer stored; its messages are")
+
+
 class NothingToCompact(InvalidArgument):
     """A compaction would not reduce the number of messages."""
 

@@ -518,6 +518,7 @@ class Migration(migrations.Migration):
                 ('heartbeat_at', models.DateTimeField(blank=True, null=True)),
                 ('started_at', models.DateTimeField(blank=True, null=True)),
                 ('completed_at', models.DateTimeField(blank=True, null=True)),
+                ('events_removed', models.BooleanField(db_default=False, default=False, editable=False, help_text='Whether EVENT_RETENTION has ended; its messages stay.')),
                 ('ttft_ns', models.BigIntegerField(blank=True, help_text='Nanoseconds.', null=True, verbose_name='time to first token')),
                 ('total_duration_ns', models.BigIntegerField(blank=True, help_text='Nanoseconds.', null=True)),
                 ('agent', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='runs', to='conversations.agent')),
@@ -833,6 +834,10 @@ class Migration(migrations.Migration):
         migrations.AddIndex(
             model_name='run',
             index=models.Index(fields=['conversation', 'created_at', 'id'], name='conv_runs_by_creation'),
+        ),
+        migrations.AddIndex(
+            model_name='run',
+            index=models.Index(condition=models.Q(('completed_at__isnull', False), ('events_removed', False)), fields=['completed_at'], name='runs_with_events'),
         ),
         migrations.AddIndex(
             model_name='run',

@@ -114,6 +114,12 @@ class Run(OrganizationModel):
     heartbeat_at = models.DateTimeField(null=True, blank=True)
     started_at = models.DateTimeField(null=True, blank=True)
     completed_at = models.DateTimeField(null=True, blank=True)
+    events_removed = models.BooleanField(
+        default=False,
+        db_default=False,
+        editable=False,
+        help_text="Whether EVENT_RETENTION has ended; its messages stay.",
+    )
     ttft_ns = models.BigIntegerField(
         null=True, blank=True, verbose_name="time to first token", help_text="Nanoseconds."
     )
@@ -147,6 +153,11 @@ class Run(OrganizationModel):
             models.Index(fields=["organization", "created_at", "id"], name="runs_by_creation"),
             models.Index(fields=["agent", "created_at", "id"], name="agent_runs_by_creation"),
             models.Index(fields=["conversation", "created_at", "id"], name="conv_runs_by_creation"),
+            models.Index(
+                fields=["completed_at"],
+                condition=Q(events_removed=False, completed_at__isnull=False),
+                name="runs_with_events",
+            ),
             # A small part of the table, which workers read several times a minute.
             models.Index(
                 fields=["status", "created_at"],

@@ -12,6 +12,7 @@ from contextlib import suppress
 from django.db import close_old_connections
 
 from ..conf import conf
+from ..domain.retention import clean_up
 from ..domain.runs.leases import claim_run, heartbeat, runs_to_cancel
 from ..domain.runs.notify import run_can_begin
 from ..domain.runs.recovery import begin_queued_runs, recover_stalled_runs, waiting_runs
@@ -33,6 +34,9 @@ logger = logging.getLogger(__name__)
 POLL_INTERVAL = 0.5
 # How often a worker looks for passages without a vector.
 EMBEDDING_INTERVAL = 2.0
+# How often a worker removes old rows, and its pause between two batches, in seconds.
+RETENTION_INTERVAL = 300.0
+BATCH_PAUSE = 0.1
 # The last part of SHUTDOWN_GRACE: turns that are still active are released, and the streams end.
 RELEASE_TIMEOUT = 5.0
 # How long a cancelled turn may take to store what it has.
@@ -77,6 +81,7 @@ class Worker:
         self._maintenance = [
             self._loop.create_task(self._maintenance_loop()),
             self._loop.create_task(self._embedding_loop()),
+            self._loop.create_task(self._retention_loop()),
         ]
 
     def _on_run_can_begin(self, **_: object) -> None:
@@ -170,6 +175,19 @@ class Worker:
                 # Probably the database is not available.
                 logger.exception("Embedding passages failed; retrying")
             await asyncio.sleep(EMBEDDING_INTERVAL)
+
+    async def _retention_loop(self) -> None:
+        """Remove what is older than its retention, one batch at a time."""
+        act_for_all()
+        while True:
+            try:
+                batches = clean_up()
+                while await in_database(next, batches, None) is not None:
+                    await asyncio.sleep(BATCH_PAUSE)
+            except Exception:
+                # Probably the database is not available.
+                logger.exception("Removing old rows failed; retrying")
+            await asyncio.sleep(RETENTION_INTERVAL)
 
     async def _maintenance_loop(self) -> None:
         """Send heartbeats, look for cancel requests and recover the runs of lost workers."""

@@ -185,6 +185,7 @@ RENDERINGS: dict[type[errors.DomainError], Rendering] = {
             "diff": error.diff,
         },
     ),
+    errors.EventsRemoved: Rendering(410),
     errors.InvalidValue: Rendering(422),
     KeyInProgress: Rendering(409, retry_after=RETRY_AFTER),
     QueueFull: Rendering(429, retry_after=RETRY_AFTER),
