@@ -1,3 +1,7 @@
+import os
+import pty
+import subprocess
+import sys
 from datetime import timedelta
 
 import pytest
@@ -8,6 +12,8 @@ from conversations.domain.conversations.conversations import delete_conversation
 from conversations.models import Conversation
 
 from ..factories import actor, make_agent, make_conversation, make_messages
+from ..runtime.processes import environment
+from ..sdk.server import ROOT
 
 GONE = """\
 agents                0
@@ -70,3 +76,41 @@ def test_invalid_number_of_days_is_rejected(deleted, days):
         call_command("purge", f"--older-than={days}")
 
     assert Conversation.objects.filter(pk=deleted.pk).exists()
+
+
+def purge_on_terminal(model, answer: str, *arguments: str) -> subprocess.CompletedProcess:
+    """Run the command with a terminal as its input, on which `answer` is typed."""
+    ours, theirs = pty.openpty()
+    os.write(ours, f"{answer}\n".encode())
+    command = [sys.executable, "manage.py", "purge", "--older-than", "9", *arguments]
+    try:
+        return subprocess.run(
+            command,
+            cwd=ROOT,
+            env=environment(model),
+            stdin=theirs,
+            capture_output=True,
+            text=True,
+            timeout=120,
+        )
+    finally:
+        os.close(ours)
+        os.close(theirs)
+
+
+@pytest.mark.parametrize(
+    ("answer", "arguments", "removes"),
+    [("no", [], False), ("", [], False), ("yes", [], True), ("no", ["--yes"], True)],
+)
+def test_terminal_is_asked_for_confirmation(
+    transactional_db, model, deleted, answer, arguments, removes
+):
+    done = purge_on_terminal(model, answer, *arguments)
+
+    assert (done.returncode == 0, Conversation.objects.filter(pk=deleted.pk).exists()) == (
+        removes,
+        not removes,
+    )
+    # What will be removed is told before the question.
+    assert ("conversations         1" in done.stderr) == (not arguments)
+    assert ("conversations         1" in done.stdout) == removes
