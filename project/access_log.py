@@ -2,11 +2,15 @@
 
 import logging
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from types import TracebackType
 from typing import Any
 from urllib.parse import quote
 
 from conversations.conf import conf
+from conversations.context import current
+from conversations.tracing import continue_trace, fail, span
 from project.intake import Message, Scope, Send
 
 logger = logging.getLogger("project.requests")
@@ -33,6 +37,27 @@ class AccessLog:
         if message["type"] == "http.response.start":
             self.status = message["status"]
         await self._send(message)
+
+    @contextmanager
+    def span(self) -> Iterator[None]:
+        """Start the request's span, which continues the trace of its client."""
+        names = {b"traceparent", b"tracestate"}
+        found = [(name, value) for name, value in self._scope["headers"] if name in names]
+        continue_trace({name.decode(): value.decode("latin1") for name, value in found})
+        method = self._scope["method"]
+        attributes = {"http.request.method": method, "url.path": self._scope["path"]}
+        with span(method, attributes, kind="SERVER") as request_span:
+            try:
+                yield
+            finally:
+                if request_span is not None:
+                    route = self._scope.get(ROUTE, "")
+                    request_span.update_name(f"{method} {route}".strip())
+                    request_span.set_attribute("http.route", route)
+                    request_span.set_attribute("http.response.status_code", self.status)
+                    request_span.set_attribute("palimpsest.request.id", current().request_id)
+                    if self.status >= 500:
+                        fail(request_span, str(self.status))
 
     def __enter__(self) -> "AccessLog":
         if conf.METRICS:

@@ -5,6 +5,8 @@ from importlib import import_module
 from django.apps import AppConfig
 from django.contrib.auth.signals import user_logged_in, user_logged_out, user_login_failed
 
+from project.tracing import export_spans
+
 
 class ProjectConfig(AppConfig):
     """Registers the checks and the receivers of login signals."""
@@ -13,6 +15,7 @@ class ProjectConfig(AppConfig):
 
     def ready(self) -> None:
         import_module("project.checks")
+        export_spans()
         # `logins` imports the receivers of axes, which come first.
         from . import logins, sessions  # noqa: PLC0415 (needs the models)
 

@@ -103,17 +103,19 @@ class Handler(ASGIHandler):
         with access, suppress(RequestAborted):
             try:
                 check_headers(scope)
-                if await self._probes.respond(scope, access.send):
-                    return
-                body = await self._receive_body(scope, receive)
-                response = await self._serve(scope, receive, access.send, body)
+                if not await self._probes.respond(scope, access.send):
+                    with access.span():
+                        await self._handle(scope, receive, access.send)
             except Refused as refusal:
                 await refusal.send(access.send)
-                return
-            if not response.streaming:
-                await self.send_response(response, access.send)
-            elif not response.closed:
-                await self._send_stream(response, receive, access.send)
+
+    async def _handle(self, scope: Scope, receive: Receive, send: Send) -> None:
+        body = await self._receive_body(scope, receive)
+        response = await self._serve(scope, receive, send, body)
+        if not response.streaming:
+            await self.send_response(response, send)
+        elif not response.closed:
+            await self._send_stream(response, receive, send)
 
     async def _receive_body(self, scope: Scope, receive: Receive) -> IO[bytes]:
         """Receive the body of a client that may send one; leave that of others unread.

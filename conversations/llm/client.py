@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from ..conf import conf
 from ..text import replace_unstorable
+from ..tracing import tracer
 from .errors import ModelError, ModelErrorType, UnknownModel
 from .providers import Provider, providers, resolve
 from .requests import (
@@ -25,6 +26,7 @@ from .requests import (
     Usage,
 )
 from .scripted import answer
+from .spans import traced
 
 if TYPE_CHECKING:
     from openai import APIStatusError, AsyncOpenAI, AsyncStream, OpenAIError, Timeout
@@ -47,12 +49,17 @@ _clients: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, dict[Provider, "A
 )
 
 
-async def ask(request: ModelRequest) -> AsyncIterator[Chunk]:
-    """Call a model; yield the chunks of its reply, from a Begin to a Finish and maybe a Usage.
+def ask(request: ModelRequest) -> AsyncIterator[Chunk]:
+    """Call a model; return the chunks of its reply, from a Begin to a Finish and maybe a Usage.
 
     If the model fails before its first byte, the fallback of the request replies in its place.
     Raises ModelError, also if the reply breaks off.
     """
+    chunks = _ask(request)
+    return chunks if tracer is None else traced(tracer, request, chunks)
+
+
+async def _ask(request: ModelRequest) -> AsyncIterator[Chunk]:
     handle = request.handle
     try:
         stream = await _open(request, handle)

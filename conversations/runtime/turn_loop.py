@@ -37,6 +37,7 @@ from ..llm.errors import ModelError
 from ..llm.requests import ModelRequest
 from ..models import Run
 from ..tenancy import act_for
+from ..tracing import OPERATION, fail, span
 from .broker import EventBroker
 from .database import CommitUnknown, in_database_when_available
 from .event_writer import EventWriter
@@ -94,7 +95,7 @@ class TurnLoop:
         events: list[NumberedEvent] = []
         try:
             async with self.slots.hold(self.run.organization_id):
-                outcome = await self._execute()
+                outcome = await self._execute_traced()
             if outcome is not None:
                 await self.writer.drain()  # The last events are numbered after the stored ones.
                 events = await in_database_when_available(
@@ -109,6 +110,19 @@ class TurnLoop:
             logger.exception("Finishing %s failed", self.run.pk)
             return
         await self.broker.publish_end(self.run.pk, events)
+
+    async def _execute_traced(self) -> Outcome | None:
+        attributes = {
+            OPERATION: "invoke_agent",
+            "gen_ai.agent.id": self.run.agent_id,
+            "gen_ai.conversation.id": self.run.conversation_id,
+            "palimpsest.run.id": self.run.pk,
+        }
+        with span("invoke_agent", attributes) as turn_span:
+            outcome = await self._execute()
+            if outcome is not None and outcome.error_type:
+                fail(turn_span, outcome.error_type)
+            return outcome
 
     async def _cancel(self) -> list[NumberedEvent]:
         await self.writer.drain()

@@ -1,15 +1,18 @@
 """Create, edit and delete blocks. Every edit leaves exactly one revision."""
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import AbstractContextManager
+from functools import wraps
 from itertools import zip_longest
-from typing import Any, TypedDict, Unpack
+from typing import Any, Concatenate, ParamSpec, TypedDict, Unpack
 
 from django.db import transaction
 from django.utils import timezone
 
 from ...models import AgentBlock, AuditAction, Block, BlockRevision, Conversation, Organization
 from ...signals import block_written, send_on_commit
+from ...tracing import OPERATION, span
 from ..actor import Actor
 from ..audit import record
 from ..diffs import unified
@@ -17,6 +20,8 @@ from ..errors import BlockTooLong, Conflict, InvalidValue, LabelTaken, StaleVers
 from ..quotas import check_memory
 from .periods import begin_periods, end_periods
 from .writes import mark_stale, memory_write
+
+P = ParamSpec("P")
 
 
 class BlockFields(TypedDict, total=False):
@@ -70,7 +75,7 @@ def insert_blocks(
         check_text(block, {})
     check_memory_of(blocks, by=by)
     # Without a savepoint: if it fails, the caller's transaction fails.
-    with transaction.atomic(savepoint=False):
+    with memory_span("create_memory", blocks), transaction.atomic(savepoint=False):
         Block.objects.bulk_create(blocks)
         insert_revisions(
             _new_revision(block, by=by, reason=reason, base_version=base_version)
@@ -78,7 +83,32 @@ def insert_blocks(
         )
 
 
+def _traced(
+    function: Callable[Concatenate[Block, P], Block],
+) -> Callable[Concatenate[Block, P], Block]:
+    @wraps(function)
+    def traced(block: Block, /, *args: P.args, **kwargs: P.kwargs) -> Block:
+        with memory_span("update_memory", [block]):
+            return function(block, *args, **kwargs)
+
+    return traced
+
+
+def memory_span(operation: str, blocks: Sequence[Block]) -> AbstractContextManager[object]:
+    """Return a span of a write to memory, whose store is the organization."""
+    attributes: dict[str, object] = {
+        OPERATION: operation,
+        "gen_ai.memory.record.count": len(blocks),
+    }
+    if blocks:
+        attributes["gen_ai.memory.store.id"] = blocks[0].organization_id
+    if len(blocks) == 1:
+        attributes["gen_ai.memory.record.id"] = blocks[0].pk
+    return span(operation, attributes)
+
+
 @memory_write
+@_traced
 def write_block(
     block: Block,
     *,

@@ -6,12 +6,14 @@ results come here only to be limited.
 
 import json
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import AbstractContextManager
 from typing import Any, NamedTuple
 
 from django.db import transaction
 
 from ...models import Conversation, Tool
 from ...text import replace_unstorable, text_problem
+from ...tracing import OPERATION, span
 from ..actor import Actor
 from ..errors import DomainError, InvalidArgument, quoted
 from ..memory.blocks import lock_blocks
@@ -84,10 +86,21 @@ def call_tool(
         if not tool.is_built_in or name not in TOOLS:
             raise InvalidArgument(f"This server does not run the tool {name}")
         arguments = checked_arguments(name, call_arguments(call))
-        with transaction.atomic():
+        with tool_span(tool, call), transaction.atomic():
             return limited(ToolResult(TOOLS[name](conversation, by=by, **arguments)), tool)
     except DomainError as error:
         return ToolResult(f"Error: {error}", is_error=True)
+
+
+def tool_span(tool: Tool, call: dict[str, Any]) -> AbstractContextManager[object]:
+    """Return a span of one call."""
+    attributes = {
+        OPERATION: "execute_tool",
+        "gen_ai.tool.name": tool.name,
+        "gen_ai.tool.type": "function",
+        "gen_ai.tool.call.id": call["id"],
+    }
+    return span(f"execute_tool {tool.name}", attributes)
 
 
 def limited(result: ToolResult, tool: Tool) -> ToolResult:

@@ -8,7 +8,7 @@ from typing import Any
 
 from ...conf import conf
 from ...domain.errors import InvalidArgument
-from ...domain.tools.execution import ToolResult, call_arguments, limited
+from ...domain.tools.execution import ToolResult, call_arguments, limited, tool_span
 from ...models import Tool
 from .runner import CallContext, ToolRunner
 from .runners import ToolRunners
@@ -60,8 +60,9 @@ async def run_call(external: ExternalCall, context: CallContext) -> ToolResult:
     tool = external.tool
     try:
         arguments = call_arguments(external.call)
-        async with asyncio.timeout(conf.TOOL_TIMEOUT):
-            result = await external.runner.run(tool, arguments, context)
+        with tool_span(tool, external.call):
+            async with asyncio.timeout(conf.TOOL_TIMEOUT):
+                result = await external.runner.run(tool, arguments, context)
     except InvalidArgument as error:
         result = ToolResult(f"Error: {error}", is_error=True)
     except TimeoutError:
