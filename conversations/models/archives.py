@@ -66,12 +66,13 @@ class VectorField(Field):
         return list(value) if connection.vendor == "postgresql" else array("f", value).tobytes()
 
     def from_db_value(self, value: Any, expression: Any, connection: BaseDatabaseWrapper) -> Any:
-        """Return the numbers of a stored vector."""
+        """Return the numbers of a stored vector, as a float of double precision has them."""
+        if value is None:
+            return None
+        numbers = array("f", [] if isinstance(value, bytes) else value)
         if isinstance(value, bytes):
-            numbers = array("f")
             numbers.frombytes(value)
-            return numbers.tolist()
-        return value
+        return numbers.tolist()
 
 
 class SearchDocument(models.Func):

@@ -5,12 +5,14 @@ Everything here raises V1RowError, which names the row, for a value that can't b
 
 import hashlib
 import uuid
+from array import array
 from collections.abc import Sequence
 from typing import Any, TypeVar, cast
 
 import orjson
 from django.db.models import CharField
 
+from ...domain.archives.archives import MAX_NAME_LENGTH
 from ...domain.conversations.agents import check_agent
 from ...domain.errors import DomainError, InvalidValue
 from ...domain.tools.rules import checked_rules
@@ -110,6 +112,19 @@ def convert_revisions(row: rows.BlockRow, history: list[V1BlockHistory]) -> list
     ]
 
 
+def _embedding_handle(row: rows.AgentRow | rows.ArchiveRow) -> str | None:
+    """Return the handle of the embedding model."""
+    config = parse_json(row, "embedding_config", dict)
+    handle = config.get("handle")
+    if handle is None and isinstance(model := config.get("embedding_model"), str):
+        handle = f"{config.get('embedding_endpoint_type') or 'openai'}/{model}"
+    if not isinstance(handle, str | None) or len(handle or "") > 200:
+        raise V1RowError(
+            row.id, "embedding_config has a handle that is no text of at most 200 characters"
+        )
+    return handle
+
+
 class Converter:
     """Checks and completes rows of organizations whose users are known."""
 
@@ -136,11 +151,7 @@ class Converter:
         row.model = str(config.get("handle") or f"{provider}/{config.get('model') or 'unknown'}")
         if len(row.model) > 200:
             raise V1RowError(row.id, "llm_config has a handle of more than 200 characters")
-        row.embedding = parse_json(row, "embedding_config", dict).get("handle")
-        if not isinstance(row.embedding, str | None) or len(row.embedding or "") > 200:
-            raise V1RowError(
-                row.id, "embedding_config has a handle that is no text of at most 200 characters"
-            )
+        row.embedding = _embedding_handle(row)
         temperature, max_tokens = config.get("temperature"), config.get("max_tokens")
         settings = {"temperature": temperature, "max_output_tokens": max_tokens}
         settings = {name: value for name, value in settings.items() if value is not None}
@@ -191,6 +202,23 @@ class Converter:
         row.label = fit_label(row.label)
         parse_json(row, "metadata", dict)
         row.limit = max(row.limit, len(row.value), 1)
+
+    def archive(self, row: rows.ArchiveRow) -> None:
+        """Complete an archive with its embedding model."""
+        parse_json(row, "metadata", dict)
+        row.embedding = _embedding_handle(row)
+        row.name = row.name[:MAX_NAME_LENGTH]
+
+    def passage(self, row: rows.PassageRow) -> None:
+        """Check a passage, and count the numbers of its vector."""
+        parse_json(row, "metadata", dict)
+        if not all(isinstance(tag, str) for tag in parse_json(row, "tags", list)):
+            raise V1RowError(row.id, "tags has an item that is no text")
+        if row.embedding:
+            row.embedding = array("f", row.embedding).tolist()  # As they are read here.
+            row.dimensions = len(row.embedding)
+        else:
+            row.embedding = None
 
     def conversation(self, row: rows.ConversationRow) -> None:
         """Check a conversation."""

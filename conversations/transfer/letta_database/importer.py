@@ -23,6 +23,7 @@ from .order import OrderRequest, set_message_order
 from .queries import V1BlockHistory
 from .rows import (
     AgentRow,
+    ArchiveRow,
     AttachedBlockRow,
     AttachedToolRow,
     BlockRow,
@@ -45,6 +46,9 @@ AGENT_BATCH_SIZE = 20
 # Smaller than FETCH_SIZE, since each block brings its history of texts.
 BLOCK_BATCH_SIZE = 100
 CONVERSATION_BATCH_SIZE = 500
+ARCHIVE_BATCH_SIZE = 100
+# Each has a vector of up to 4,096 numbers.
+PASSAGE_BATCH_SIZE = 200
 
 
 def check(v1: V1Database, *, report: Report, advance: Advance) -> DryRunSink:
@@ -53,7 +57,7 @@ def check(v1: V1Database, *, report: Report, advance: Advance) -> DryRunSink:
     Args:
         v1: The database to read.
         report: Called with one line for each repair.
-        advance: Called with the number of runs, steps and messages just read.
+        advance: Called with the number of passages, runs, steps and messages just read.
 
     Raises:
         V1RowError: A row can't be stored.
@@ -111,6 +115,9 @@ class _Importer:
             self._import_shared_blocks(blocks)
         for tools in batches(self.v1.rows(queries.TOOLS, found=organization_ids)):
             self._import_tools(tools)
+        archives = self.v1.rows(queries.ARCHIVES, found=organization_ids)
+        for archive_batch in batches(archives, ARCHIVE_BATCH_SIZE):
+            self._import_archives(archive_batch)
         agents = self.v1.rows(queries.AGENTS, found=organization_ids)
         for batch in batches(agents, AGENT_BATCH_SIZE):
             with self.sink.atomic():
@@ -219,6 +226,28 @@ class _Importer:
                 del readable[agent_id, name]
         self.sink.insert(list(readable.values()))
 
+    def _import_archives(self, archives: list[ArchiveRow]) -> None:
+        for row in archives:
+            self.convert.archive(row)
+        self.convert.check_owned(archives)
+        with self.sink.atomic():
+            self.sink.insert(archives)
+        passages = self.v1.rows(queries.PASSAGES, batch=[row.id for row in archives])
+        for batch in batches(passages, PASSAGE_BATCH_SIZE):
+            with self.sink.atomic():
+                self._import(batch, self.convert.passage)
+
+    def _attach_archives(self, agent_ids: list[str]) -> None:
+        attached = []
+        for link in self.v1.all(queries.ATTACHED_ARCHIVES, batch=agent_ids):
+            if link.is_own:
+                attached.append(link)
+            else:
+                self.report(
+                    f"{link.archive_id}: of another organization; not attached to {link.agent_id}"
+                )
+        self.sink.insert(attached)
+
     def _import_agents(self, agents: list[AgentRow]) -> None:
         ids = [row.id for row in agents]
         tools: dict[str, list[AttachedToolRow]] = defaultdict(list)
@@ -238,6 +267,7 @@ class _Importer:
         self.sink.insert(agents)
         self.sink.insert([link for links in tools.values() for link in links])
         self._import_variables(ids)
+        self._attach_archives(ids)
         self._attach_blocks(ids)
         without_system_message = self._import_conversations(agents)
         for runs in batches(self.v1.rows(queries.RUNS, batch=ids)):

@@ -8,6 +8,7 @@ from django.db import connection, models
 from psycopg import sql
 
 from ...ids import PrefixedUUIDField
+from ...models.archives import VectorField
 from ...tenancy import AccessSetter
 from .rows import Row, model_fields, values_of
 
@@ -76,6 +77,8 @@ def _converter(field: "models.Field[Any, Any]") -> Callable[[Any], Any] | None:
         if connection.vendor == "postgresql":
             return lambda value: value[start:]
         return lambda value: value[start:].replace("-", "")
+    if isinstance(field, VectorField) and connection.vendor != "postgresql":
+        return lambda value: field.get_db_prep_value(value, connection)
     if isinstance(field, models.DateTimeField) and connection.vendor != "postgresql":
         return _adapted
     return None

@@ -231,6 +231,33 @@ ATTACHED_BLOCKS = select(
     organization_id="b.organization_id",
     is_own="b.organization_id = a.organization_id",
 )
+ARCHIVES = select(
+    rows.ArchiveRow,
+    """FROM archives t
+    WHERE t.organization_id = ANY(%(found)s) AND (%(deleted)s OR NOT t.is_deleted)
+    AND (%(agents)s::text[] IS NULL OR EXISTS (
+        SELECT FROM archives_agents x WHERE x.archive_id = t.id AND x.agent_id = ANY(%(agents)s)))
+    ORDER BY t.id""",
+    name="coalesce(nullif(t.name, ''), t.id)",
+    embedding_config=json_text("t.embedding_config", "'{}'"),
+)
+# V1 fills vectors up to 4,096 numbers.
+_DIMENSIONS = "a.embedding_config->>'embedding_dim'"
+PASSAGES = select(
+    rows.PassageRow,
+    """FROM archival_passages t JOIN archives a ON a.id = t.archive_id
+    WHERE t.archive_id = ANY(%(batch)s) AND (%(deleted)s OR NOT t.is_deleted) ORDER BY t.id""",
+    organization_id="a.organization_id",
+    embedding=f"""(t.embedding::real[])[1:CASE
+        WHEN {_DIMENSIONS} ~ '^[1-9][0-9]{{0,3}}$' THEN ({_DIMENSIONS})::int ELSE 4096 END]""",
+)
+ATTACHED_ARCHIVES = select(
+    rows.AttachedArchiveRow,
+    """FROM archives_agents t JOIN archives a ON a.id = t.archive_id
+    JOIN agents g ON g.id = t.agent_id
+    WHERE t.agent_id = ANY(%(batch)s) AND (%(deleted)s OR NOT a.is_deleted) ORDER BY t.agent_id""",
+    is_own="a.organization_id = g.organization_id",
+)
 CONVERSATIONS = select(
     rows.ConversationRow,
     """FROM conversations t JOIN agents a ON a.id = t.agent_id

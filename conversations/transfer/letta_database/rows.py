@@ -239,6 +239,50 @@ class PeriodRow(Row):
 
 
 @dataclass(slots=True)
+class ArchiveRow(OwnedRow):
+    """An archive; the converter takes its embedding model from `embedding_config`."""
+
+    django_model = models.Archive
+    unverified = frozenset({"updated_at", "last_updated_by_id", "deleted_at"})
+    name: str
+    description: str | None
+    metadata: str | None
+    deleted_at: datetime | None
+    embedding_config: str
+    _: KW_ONLY
+    embedding: str | None = None
+
+
+@dataclass(slots=True)
+class AttachedArchiveRow(Row):
+    """An archive attached to an agent. `is_own`: both have the same organization."""
+
+    django_model = models.AgentArchive
+    key = ("agent_id",)
+    agent_id: str
+    archive_id: str
+    created_at: datetime
+    is_owner: bool
+    is_own: bool
+
+
+@dataclass(slots=True)
+class PassageRow(OwnedRow):
+    """A passage, with its vector if V1 has one."""
+
+    django_model = models.Passage
+    unverified = frozenset({"updated_at", "last_updated_by_id", "deleted_at"})
+    archive_id: str
+    text: str
+    tags: str
+    metadata: str
+    embedding: list[float] | None
+    deleted_at: datetime | None
+    _: KW_ONLY
+    dimensions: int | None = None
+
+
+@dataclass(slots=True)
 class ConversationRow(OwnedRow):
     """A conversation."""
 

@@ -18,6 +18,7 @@ from .insert import insert_rows, stored_rows
 from .rows import (
     MessagePositionRow,
     MessageRow,
+    PassageRow,
     RevisionRow,
     Row,
     RowT,
@@ -65,8 +66,9 @@ class DryRunSink(Sink):
 
     @property
     def row_count(self) -> int:
-        """The total of a progress bar: runs, steps and messages."""
-        return sum(self.counts[table_name(row)] for row in (RunRow, StepRow, MessageRow))
+        """The total of a progress bar: passages, runs, steps and messages."""
+        counted = (PassageRow, RunRow, StepRow, MessageRow)
+        return sum(self.counts[table_name(row)] for row in counted)
 
 
 class InsertSink(Sink):

@@ -7,9 +7,6 @@ from .v1_database import V1Database
 
 # Join tables have an agent_id; tables with neither that nor an organization_id can't be scoped.
 TABLES = (
-    "archival_passages",
-    "archives",
-    "archives_agents",
     "file_contents",
     "files",
     "files_agents",
@@ -25,7 +22,6 @@ TABLES = (
     "mcp_oauth",
     "mcp_server",
     "mcp_tools",
-    "passage_tags",
     "prompts",
     "provider_models",
     "provider_trace_metadata",

@@ -13,11 +13,14 @@ from conversations.domain.tools.variables import variables_of
 from conversations.ids import new_id
 from conversations.models import (
     Agent,
+    AgentArchive,
+    Archive,
     Block,
     Conversation,
     Member,
     Message,
     Organization,
+    Passage,
     Run,
     Step,
 )
@@ -449,3 +452,70 @@ def test_blocks_can_be_read_as_of_a_time_before_the_import(v1, import_v1, client
     [read] = client_for(Member.objects.get(pk=USER)).get(path).json()
 
     assert (read["origin"], read["block"]["value"]) == ("isolated", "Ada")
+
+
+def test_archive_with_passages_and_vectors_is_imported(v1, import_v1):
+    agent = v1.agent()
+    archive = v1.archive(agent=agent, description="Books", metadata_={"shelf": 1})
+    passage = v1.passage(
+        archive,
+        "The harbor freezes.",
+        tags=["sea", "ice"],
+        metadata_={"page": 3},
+        embedding=[0.1, 0.2, 0.3, 0.0, 0.0],  # V1 fills vectors up with zeros.
+        created_at="2020-05-05T00:00:00Z",
+    )
+    v1.passage(archive, "Without a vector", tags=None)
+
+    import_v1()
+
+    stored = Archive.objects.get()
+    assert (stored.pk, stored.name, stored.description) == (archive, "Library", "Books")
+    assert (stored.embedding, stored.metadata) == ("openai/embedding", {"shelf": 1})
+    link = AgentArchive.objects.get()
+    assert (link.agent_id, link.archive_id, link.is_owner) == (agent, archive, True)
+    first, second = Passage.objects.with_vectors().order_by("created_at")
+    assert (first.pk, first.text, first.tags) == (passage, "The harbor freezes.", ["sea", "ice"])
+    assert first.metadata == {"page": 3}
+    assert first.created_at == datetime(2020, 5, 5, tzinfo=UTC)
+    assert first.embedding == pytest.approx([0.1, 0.2, 0.3])
+    assert (first.dimensions, first.embed_at) == (3, None)
+    assert (second.tags, second.embedding, second.dimensions) == ([], None, None)
+
+
+def test_second_import_brings_new_passages_only(v1, import_v1):
+    agent = v1.agent()
+    archive = v1.archive(agent=agent)
+    passage = v1.passage(archive, "first", embedding=[0.1, 0.2, 0.3])
+    import_v1()
+    Passage.objects.filter(pk=passage).update(deleted_at=datetime(2026, 1, 1, tzinfo=UTC))
+    v1.passage(archive, "second")
+
+    import_v1()
+
+    assert sorted(Passage.objects.values_list("text", flat=True)) == ["first", "second"]
+    assert [p.text for p in Passage.objects.live()] == ["second"]
+
+
+def test_archive_of_other_agents_is_out_of_scope(v1, import_v1):
+    agent, other = v1.agent(), v1.agent()
+    v1.passage(v1.archive(agent=agent), "mine")
+    v1.passage(v1.archive(agent=other), "theirs")
+    v1.passage(v1.archive(is_deleted=True), "deleted")
+
+    import_v1("--agent", agent)
+
+    assert [p.text for p in Passage.objects.all()] == ["mine"]
+
+
+def test_archive_of_other_organization_is_not_attached(v1, capsys):
+    agent = v1.agent()
+    v1.insert("organizations", id=new_id("org"), name="Elsewhere", created_at="2026-01-01")
+    [(other,)] = v1.execute("SELECT id FROM organizations WHERE name = 'Elsewhere'")
+    archive = v1.archive(agent=agent, organization_id=other)
+
+    call_command("import_letta", "--from", v1.url)
+
+    assert not AgentArchive.objects.exists()
+    output = "".join(capsys.readouterr())
+    assert f"{archive}: of another organization; not attached to {agent}" in output

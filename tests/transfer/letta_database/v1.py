@@ -72,7 +72,10 @@ class V1:
         self.insert("users", id=USER, name="alice", organization_id=ORGANIZATION)
 
     def insert(self, table: str, **values: Any) -> str:
-        ready = [json.dumps(v) if isinstance(v, dict | list) else v for v in values.values()]
+        ready = [
+            json.dumps(v) if isinstance(v, dict | list) and name != "embedding" else v
+            for name, v in values.items()
+        ]
         statement = sql.SQL("INSERT INTO {} ({}) VALUES ({})").format(
             sql.Identifier(table),
             sql.SQL(", ").join(map(sql.Identifier, values)),
@@ -105,6 +108,22 @@ class V1:
         if agent:
             self.insert("blocks_agents", agent_id=agent, block_id=block, block_label=label)
         return block
+
+    def archive(self, *, agent: str | None = None, **values: Any) -> str:
+        defaults = {
+            "id": new_id("archive"),
+            "organization_id": ORGANIZATION,
+            "name": "Library",
+            "embedding_config": {"handle": "openai/embedding", "embedding_dim": 3},
+        }
+        archive = self.insert("archives", **defaults | values)
+        if agent:
+            self.insert("archives_agents", agent_id=agent, archive_id=archive, is_owner=True)
+        return archive
+
+    def passage(self, archive: str, text: str, **values: Any) -> str:
+        defaults = {"id": new_id("passage"), "organization_id": ORGANIZATION, "tags": []}
+        return self.insert("archival_passages", archive_id=archive, text=text, **defaults | values)
 
     def empty_conversation(self, agent: str, **values: Any) -> str:
         defaults = {"id": new_id("conv"), "organization_id": ORGANIZATION}

@@ -108,3 +108,20 @@ CREATE INDEX ON conversation_messages (conversation_id, position);
 CREATE INDEX ON conversation_messages (message_id);
 CREATE INDEX ON runs (agent_id);
 CREATE INDEX ON steps (run_id);
+CREATE TABLE archives (
+    id text PRIMARY KEY, name text NOT NULL, description text, metadata_ json,
+    created_at timestamptz DEFAULT now(), updated_at timestamptz DEFAULT now(),
+    is_deleted boolean NOT NULL DEFAULT false, _created_by_id text, _last_updated_by_id text,
+    organization_id text NOT NULL, embedding_config json
+);
+CREATE TABLE archives_agents (
+    agent_id text NOT NULL UNIQUE REFERENCES agents, archive_id text NOT NULL REFERENCES archives,
+    created_at timestamptz NOT NULL DEFAULT now(), is_owner boolean NOT NULL
+);
+-- V1's vectors are of pgvector's type, which is cast in the same way.
+CREATE TABLE archival_passages (
+    id text PRIMARY KEY, text text NOT NULL, metadata_ json NOT NULL DEFAULT '{}', embedding real[],
+    created_at timestamptz DEFAULT now(), updated_at timestamptz DEFAULT now(),
+    is_deleted boolean NOT NULL DEFAULT false, _created_by_id text, _last_updated_by_id text,
+    organization_id text NOT NULL, archive_id text NOT NULL REFERENCES archives, tags json
+);
