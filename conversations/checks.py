@@ -23,6 +23,9 @@ EXPECTED = {
     "QUEUE_TIMEOUT": SECONDS,
     "EVENT_RETENTION": "a positive number of days",
     "TOOL_TIMEOUT": SECONDS,
+    "TOOL_RUNNER": "'off', 'bubblewrap' or 'subprocess'",
+    "TOOL_MEMORY": "a positive whole number of MiB",
+    "TOOL_PYTHON": "the path of an interpreter, or ''",
     "SHUTDOWN_GRACE": SECONDS,
     "PROMPT_REFRESH": "'on_change' or 'manual'",
     "RUN_TURNS_IN_WEB": "True or False",
@@ -66,6 +69,10 @@ def _is_valid(key: str, value: object) -> bool:
         return isinstance(value, bool)
     if key == "ENCRYPTION_KEYS":
         return isinstance(value, list | tuple) and all(isinstance(k, str) and k for k in value)
+    if key == "TOOL_RUNNER":
+        return value in ("off", "bubblewrap", "subprocess")
+    if key == "TOOL_PYTHON":
+        return isinstance(value, str)
     if "whole number" in EXPECTED[key] and not isinstance(value, int):
         return False
     return isinstance(value, int | float) and not isinstance(value, bool) and value > 0

@@ -51,6 +51,12 @@ DEFAULTS: dict[str, Any] = {
     "CONCURRENT_TURNS": 256,
     "MAX_CONVERSATIONS": 1_000_000,
     "MAX_MEMORY_CHARACTERS": 1_000_000_000,
+    # How tools with Python source run: "off", "bubblewrap" (sandboxed) or "subprocess" (trusted).
+    "TOOL_RUNNER": "off",
+    # The address space of a process of such a tool, in MiB.
+    "TOOL_MEMORY": 512,
+    # The interpreter of such tools, and so the packages they may import; "" for the server's own.
+    "TOOL_PYTHON": "",
     # Keys of stored secrets, the newest first. Without any, SECRET_KEY and its fallbacks serve.
     "ENCRYPTION_KEYS": [],
     # Whether to count requests, turns and tokens for Prometheus; needs prometheus-client.
@@ -80,6 +86,9 @@ class Conf:
     CONCURRENT_TURNS: int
     MAX_CONVERSATIONS: int
     MAX_MEMORY_CHARACTERS: int
+    TOOL_RUNNER: Literal["off", "bubblewrap", "subprocess"]
+    TOOL_MEMORY: int
+    TOOL_PYTHON: str
     ENCRYPTION_KEYS: list[str]
     METRICS: bool
 

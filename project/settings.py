@@ -99,6 +99,9 @@ CONVERSATIONS: dict[str, Any] = {
     "CONCURRENT_TURNS": env.integer("CONCURRENT_TURNS", 256),
     "MAX_CONVERSATIONS": env.integer("MAX_CONVERSATIONS", 1_000_000),
     "MAX_MEMORY_CHARACTERS": env.integer("MAX_MEMORY_CHARACTERS", 1_000_000_000),
+    "TOOL_RUNNER": env.choice("TOOL_RUNNER", "off", ["off", "bubblewrap", "subprocess"]),
+    "TOOL_MEMORY": env.integer("TOOL_MEMORY", 512),
+    "TOOL_PYTHON": env.text("TOOL_PYTHON"),
     "ENCRYPTION_KEYS": env.words("ENCRYPTION_KEYS"),
     "METRICS": bool(METRICS_TOKEN) or env.boolean("METRICS", default=False),
 }

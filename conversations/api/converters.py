@@ -60,6 +60,10 @@ class _StepId(_AgentId):
     name, prefix = "step_id", "step"
 
 
+class _ToolId(_AgentId):
+    name, prefix = "tool_id", "tool"
+
+
 class _RunId(_AgentId):
     name, prefix = "run_id", "run"
 
@@ -85,6 +89,7 @@ for converter in (
     _PassageId,
     _RunId,
     _StepId,
+    _ToolId,
 ):
     register_converter(converter, converter.name)
 register_converter(Label, "block_label")

@@ -19,6 +19,15 @@ class ToolQuerySet(TaggedQuerySet["Tool"]):
         """Return the tools of an agent in their order."""
         return self.filter(agent_links__agent=agent).order_by("agent_links__position")
 
+    def matching(self, text: str) -> Self:
+        """Return those whose name or description contains every word, matching names first."""
+        conditions = models.Q()
+        for word in text.split():
+            conditions &= models.Q(name__icontains=word) | models.Q(description__icontains=word)
+        in_name = models.Q(name__icontains=text.strip())
+        rank = models.Case(models.When(in_name, then=0), default=1)
+        return self.filter(conditions).order_by(rank, "name")
+
 
 class Tool(OrganizationModel):
     """A function that a model may call."""

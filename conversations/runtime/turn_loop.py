@@ -242,8 +242,7 @@ class TurnLoop:
         return external_calls(calls, tools=turn.tools, runners=self.runners)
 
     async def _run_external(self, turn: Turn, calls: list[ExternalCall]) -> dict[str, ToolResult]:
-        conversation = turn.conversation
-        return await run_calls(calls, CallContext(conversation.agent, turn.by, conversation))
+        return await run_calls(calls, CallContext(turn.by, turn.conversation))
 
     async def _store_interrupted_calls(self, turn: Turn, plan: StepPlan, reply: ModelReply) -> None:
         """Finish a cancelled run with its calls, of which none counts as done."""

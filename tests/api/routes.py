@@ -15,6 +15,7 @@ PREFIXES = {
     "api_key_id": "key",
     "member_id": "user",
     "step_id": "step",
+    "tool_id": "tool",
 }
 
 
@@ -82,6 +83,7 @@ ROUTES = [
     Route("get", "agents/{agent_id}/core-memory/blocks"),
     Route("get", "agents/{agent_id}/core-memory/blocks/human"),
     Route("patch", "agents/{agent_id}/core-memory/blocks/human", {"value": "changed"}),
+    Route("get", "agents/{agent_id}/tools"),
     Route("get", "agents/{agent_id}/archival-memory"),
     Route("post", "agents/{agent_id}/archival-memory", {"text": "new"}),
     Route("get", "agents/{agent_id}/archival-memory/search?query=secret"),
@@ -90,6 +92,9 @@ ROUTES = [
     Route("delete", "archives/{archive_id}"),
     Route("post", "archives/{archive_id}/passages", {"text": "new"}),
     Route("post", "archives/{archive_id}/passages/batch", {"passages": [{"text": "new"}]}),
+    Route("get", "tools/{tool_id}"),
+    Route("patch", "tools/{tool_id}", {"description": "changed"}),
+    Route("delete", "tools/{tool_id}"),
     Route("get", "messages/{message_id}"),
     Route("get", "runs/{run_id}"),
     Route("delete", "runs/{run_id}"),
@@ -125,11 +130,16 @@ ROUTES_WITH_PRECONDITIONS = [
     Route("patch", "agents/{agent_id}/reset-messages"),
     Route("post", "runs/{run_id}/cancel"),
     Route("patch", "agents/{agent_id}/tools/approval/memory_insert", {"requires_approval": True}),
+    Route("post", "agents/{agent_id}/tools/memory_insert/run", {"args": {}}),
 ]
 # These take a second id.
 ATTACH_ROUTES = [
     Route("patch", "agents/{agent_id}/core-memory/blocks/attach/{block_id}"),
     Route("patch", "agents/{agent_id}/core-memory/blocks/detach/{block_id}"),
+]
+TOOL_ROUTES = [
+    Route("patch", "agents/{agent_id}/tools/attach/{tool_id}"),
+    Route("patch", "agents/{agent_id}/tools/detach/{tool_id}"),
 ]
 ARCHIVE_ROUTES = [
     Route("patch", "agents/{agent_id}/archives/attach/{archive_id}"),

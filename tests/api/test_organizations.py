@@ -19,6 +19,7 @@ from ..factories import (
     make_messages,
     make_passage,
     make_run,
+    make_tool,
 )
 from .routes import (
     ADMIN_ROUTES,
@@ -27,6 +28,7 @@ from .routes import (
     PREFIXES,
     ROUTES,
     ROUTES_WITH_PRECONDITIONS,
+    TOOL_ROUTES,
 )
 from .stored_rows import stored
 
@@ -61,6 +63,7 @@ def ids_of_everything(user) -> dict[str, str]:
         "step_id": step.pk,
         "api_key_id": issue_key(user)[0].pk,
         "member_id": user.pk,
+        "tool_id": make_tool(user, "secret").pk,
     }
 
 
@@ -78,6 +81,7 @@ def test_every_route_with_id_is_tested():
         *ROUTES_WITH_PRECONDITIONS,
         *ATTACH_ROUTES,
         *ARCHIVE_ROUTES,
+        *TOOL_ROUTES,
     ]
 
     assert served == {(route.method, route.path.partition("?")[0]) for route in tried}
@@ -138,6 +142,19 @@ def test_passage_search_excludes_other_organizations(client_for, alice, mallory)
         assert len(client_for(alice).post("/v1/passages/search", body).json()) == 1
 
 
+@pytest.mark.parametrize("route", TOOL_ROUTES, ids=str)
+@pytest.mark.parametrize("foreign", ["agent_id", "tool_id"])
+def test_tool_route_refuses_each_foreign_id(client_for, alice, mallory, route, foreign):
+    theirs, own = ids_of_everything(alice), ids_of_everything(mallory)
+    before = stored()
+
+    reply = route.send(client_for(mallory), **{**own, foreign: theirs[foreign]})
+
+    assert reply.status_code == 404
+    assert theirs[foreign] in reply.json()["detail"]
+    assert stored() == before
+
+
 @pytest.mark.parametrize("route", ATTACH_ROUTES, ids=str)
 def test_block_of_other_organization_cannot_be_attached(client_for, alice, mallory, route):
     block, agent = make_block(alice), make_agent(mallory)
@@ -171,6 +188,8 @@ def test_attach_to_agent_of_other_organization_is_404(client_for, alice, mallory
         ("agents/?show_hidden_agents=true", []),
         ("agents/count?show_hidden_agents=true", 0),
         ("archives/", []),
+        ("tools/?tool_types=custom", []),
+        ("tools/count?tool_types=custom", 0),
         ("messages/", []),
         ("runs/", []),
         ("tags/", []),

@@ -23,6 +23,7 @@ READING_POSTS = {
     "conversations/{conversation_id}/messages/preview-raw-payload",
     "conversations/{conversation_id}/stream",
     "runs/{run_id}/stream",
+    "tools/search",
 }
 # Agent files hold whole agents.
 AGENT_FILES = {"agents/import", "agents/{agent_id}/export"}

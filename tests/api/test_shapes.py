@@ -64,6 +64,7 @@ def strict(schema: Any) -> Any:
 
 COMPONENTS = strict(DOCUMENT["components"])
 
+SOURCE = {"source_code": 'def new():\n    """Do."""'}
 # Operations that run a turn on another thread.
 TURN_BODIES = {
     "conversations_messages_create": {"input": "SAY hello", "streaming": False},
@@ -76,6 +77,7 @@ BODIES = {
     "agents_create": {"name": "new", "model": "openai/gpt-4o-mini"},
     "agents_update": {"description": "new"},
     "agents_tools_update_approval": {"requires_approval": True},
+    "agents_tools_run": {"args": {}},
     "agents_blocks_update": {"value": "new"},
     "agents_passages_create": {"text": "tea"},
     "archives_create": {"name": "new"},
@@ -90,6 +92,11 @@ BODIES = {
     "conversations_update": {"summary": "new"},
     "conversations_messages_preview": {"input": "hello"},
     "messages_search": {"query": "tea"},
+    "tools_create": SOURCE,
+    "tools_run": SOURCE,
+    "tools_search": {"query": "mine"},
+    "tools_update": {"description": "new"},
+    "tools_upsert": SOURCE,
 }
 # Operations with tests of their own.
 OTHERS = {"agents_import", "models_embeddings_list"}
@@ -165,6 +172,7 @@ def ids(alice) -> dict[str, str]:
         "label": "human",
         "released_label": "persona",
         "tool_name": "memory_insert",
+        "tool_id": agent.tools.get(name="mine").pk,
     }
 
 

@@ -24,6 +24,7 @@ from ...domain.memory.drift import MergeConflict, SharedMoved
 from ...domain.runs.input import AwaitsClient
 from ...domain.runs.leases import Busy, QueueFull
 from ...domain.tools.catalog import ToolsNotFound
+from ...domain.tools.source import NoSchema
 from ...models import (
     Agent,
     ApiKey,
@@ -121,6 +122,9 @@ RENDERINGS: dict[type[errors.DomainError], Rendering] = {
         ),
     ),
     errors.NotAllowed: Rendering(403),
+    NoSchema: Rendering(
+        400, lambda error: f"Failed to derive json schema: Schema generation failed: {error}"
+    ),
     ToolsNotFound: Rendering(
         400, lambda error: f"Tools not found by name: {{{', '.join(map(repr, error.names))}}}"
     ),

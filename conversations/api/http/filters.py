@@ -4,7 +4,8 @@ from typing import Any
 
 from django.db.models import Q
 
-from ...models import Message, Run
+from ...ids import is_id
+from ...models import Message, Run, Tool
 from .validation import Query
 
 # A queryset of ours: each model has its own chainable methods.
@@ -82,6 +83,22 @@ def matching_agents(rows: Rows, query: Query) -> Rows:
 def matching_archives(rows: Rows, query: Query) -> Rows:
     """Return the archives that match."""
     return _filtered(rows.live(), query, name="name", agent_id="agent_links__agent")
+
+
+def matching_tools(rows: Rows, query: Query) -> Rows:
+    """Return the tools that match."""
+    rows = _filtered(rows, query, name="name", search="name__icontains")
+    if query["names"]:
+        rows = rows.filter(name__in=query["names"])
+    if query["tool_ids"]:
+        rows = rows.filter(pk__in=[each for each in query["tool_ids"] if is_id("tool", each)])
+    if query["tool_types"]:
+        rows = rows.filter(tool_type__in=query["tool_types"])
+    if query["exclude_tool_types"]:
+        rows = rows.exclude(tool_type__in=query["exclude_tool_types"])
+    if query["return_only_letta_tools"]:
+        rows = rows.filter(tool_type__startswith=Tool.BUILT_IN_PREFIX)
+    return rows
 
 
 def matching_messages(rows: Rows, query: Query, *, path: str = "") -> Rows:

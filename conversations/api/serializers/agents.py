@@ -71,6 +71,17 @@ def settings_of(fields: dict[str, Any]) -> dict[str, Any]:
     return settings
 
 
+class Variables(StrictObject):
+    """Environment variables of an agent's tools: names and values, which are never returned."""
+
+    def to_internal_value(self, data: Any) -> dict[str, Any]:
+        variables = super().to_internal_value(data)
+        for name, value in variables.items():
+            if not isinstance(value, str):
+                raise serializers.ValidationError({name: "expected a string"})
+        return variables
+
+
 class InitialMessage(Input):
     """A message that a new agent starts with."""
 
@@ -123,6 +134,8 @@ class AgentBody(Input):
     tool_rules = StrictList(
         child=StrictObject(), **OPTIONAL, help_text="Rules as V1 has them, by `type`."
     )
+    tool_exec_environment_variables = Variables(**OPTIONAL)
+    secrets = Variables(**OPTIONAL, help_text="Newer name of `tool_exec_environment_variables`.")
     tags = StrictList(child=StrictString(), **OPTIONAL)
     metadata = StrictObject(**OPTIONAL)
     hidden = StrictBoolean(**OPTIONAL)
@@ -135,6 +148,9 @@ class AgentBody(Input):
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         fields = without_nulls(attrs)
         fields |= {name: attrs[name] for name in ("fallback_model", "on_busy") if name in attrs}
+        for name in ("tool_exec_environment_variables", "secrets"):
+            if name in fields:
+                fields["variables"] = fields.pop(name)
         if "tools" in fields:
             fields["tool_names"] = fields.pop("tools")
         config = fields.pop("llm_config", None)

@@ -1,8 +1,29 @@
 """Forms and queries of agent files."""
 
+import json
+from typing import Any
+
 from rest_framework import serializers
 
 from .fields import Input, StrictBoolean, StrictString
+
+
+class VariablesText(StrictString):
+    """A JSON object with names and values of environment variables."""
+
+    def to_internal_value(self, data: Any) -> Any:
+        try:
+            variables = json.loads(super().to_internal_value(data) or "{}")
+        except (ValueError, RecursionError):
+            variables = None
+        if not isinstance(variables, dict) or not all(
+            isinstance(value, str) for value in variables.values()
+        ):
+            raise serializers.ValidationError("expected a JSON object with strings")
+        return variables
+
+    def run_validators(self, value: Any) -> None:
+        """Skip the validators of strings."""
 
 
 class ImportForm(Input):
@@ -31,8 +52,10 @@ class ImportForm(Input):
     override_embedding_handle = StrictString(required=False, help_text="Older name of `embedding`.")
     strip_messages = StrictBoolean(default=False, help_text="Do not import messages.")
     override_existing_tools = StrictBoolean(
-        required=False, help_text="Has no effect: existing tools are never overwritten."
+        default=True, help_text="Replace custom tools that have the names of tools in the file."
     )
+    secrets = VariablesText(required=False, help_text="Environment variables of tools, as JSON.")
+    env_vars_json = VariablesText(required=False, help_text="Older name of `secrets`.")
 
 
 class ExportQuery(Input):

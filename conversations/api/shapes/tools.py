@@ -4,10 +4,13 @@ from typing import Literal, NotRequired
 
 from typing_extensions import TypedDict
 
+from ...domain.runs.events import now_text
 from ...domain.tools.definitions import function_of
+from ...domain.tools.execution import ToolResult
 from ...domain.tools.variables import MASK
 from ...models import AgentVariable, Tool
 from .fields import JSONObject, attributes
+from .messages import MessageContent, ToolReturnJSON, ToolStatus, tool_return_content
 
 
 class ToolAttributes(TypedDict):
@@ -76,6 +79,92 @@ class VariableJSON(TypedDict):
     last_updated_by_id: None
     created_at: None
     updated_at: None
+
+
+class FoundToolJSON(TypedDict):
+    """A tool that matches a search, as the client's `ToolSearchResult` reads it."""
+
+    tool: ToolJSON
+    embedded_text: None
+    fts_rank: int
+    vector_rank: None
+    combined_score: float
+
+
+class ToolResultJSON(TypedDict):
+    """What a tool returned, as the client's `ToolExecutionResult` reads it."""
+
+    status: ToolStatus
+    func_return: str
+    agent_state: None
+    stdout: list[str] | None
+    stderr: list[str] | None
+    sandbox_config_fingerprint: None
+
+
+class ReturnedJSON(MessageContent):
+    """What a source returned, in the form of a message of no conversation."""
+
+    id: str
+    date: str
+    name: str
+    otid: None
+    sender_id: None
+    step_id: None
+    is_err: None
+    seq_id: None
+    run_id: None
+
+
+def found_tools_json(tools: list[Tool]) -> list[FoundToolJSON]:
+    """Return the JSON of found tools, the best first."""
+    return [
+        {
+            "tool": tool_json(tool),
+            "embedded_text": None,
+            "fts_rank": rank,
+            "vector_rank": None,
+            # V1's formula for one ranking: reciprocal rank fusion.
+            "combined_score": 1 / (60 + rank),
+        }
+        for rank, tool in enumerate(tools, start=1)
+    ]
+
+
+def tool_result_json(result: ToolResult) -> ToolResultJSON:
+    """Return the JSON of a result."""
+    return {
+        "status": "error" if result.is_error else "success",
+        "func_return": result.text,
+        "agent_state": None,
+        "stdout": result.stdout,
+        "stderr": result.stderr,
+        "sandbox_config_fingerprint": None,
+    }
+
+
+def returned_json(name: str, result: ToolResult) -> ReturnedJSON:
+    """Return the JSON of a result as a message, with V1's "null" in place of ids."""
+    returned: ToolReturnJSON = {
+        "type": "tool",
+        "tool_return": result.text,
+        "status": "error" if result.is_error else "success",
+        "tool_call_id": "null",
+        "stdout": result.stdout,
+        "stderr": result.stderr,
+    }
+    return {
+        "id": "null",
+        "date": now_text(),
+        "name": name,
+        "otid": None,
+        "sender_id": None,
+        "step_id": None,
+        "is_err": None,
+        "seq_id": None,
+        "run_id": None,
+        **tool_return_content([returned]),
+    }
 
 
 def tool_json(tool: Tool) -> ToolJSON:

@@ -1,5 +1,7 @@
 """Agents and what is done with them."""
 
+from collections.abc import Iterable
+
 from django.http import HttpResponse
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -14,9 +16,9 @@ from ...domain.conversations.conversations import clear_conversation
 from ...domain.conversations.messages import text_message
 from ...domain.memory.prompt import preview_prompt, recompile
 from ...domain.tools.catalog import named_tools
-from ...domain.tools.definitions import BASE_TOOLS
+from ...domain.tools.definitions import BASE_TOOLS, UNAVAILABLE_TYPES
 from ...domain.turns.context_window import context_window
-from ...models import Agent, Scope
+from ...models import Agent, Scope, Tool
 from ..auth import actor_of, key_of
 from ..http.errors import InvalidRequest
 from ..http.filters import matching_agents
@@ -56,6 +58,11 @@ ORDER_FIELDS = {
 }
 
 
+def is_client_1(request: Request) -> bool:
+    """Return whether the caller is an official client of version 1.x, which says so."""
+    return request.headers.get("X-Stainless-Package-Version", "").startswith("1.")
+
+
 def relations_asked(request: Request, query: Query) -> set[str] | None:
     """Return the relations to fill, or None for all of them.
 
@@ -63,14 +70,20 @@ def relations_asked(request: Request, query: Query) -> set[str] | None:
     """
     if "include" in query:
         return set(query["include"])
-    is_client_1 = request.headers.get("X-Stainless-Package-Version", "").startswith("1.")
-    return set() if is_client_1 else None
+    return set() if is_client_1(request) else None
 
 
 def respond(request: Request, agent: Agent) -> Response:
     """Respond with an agent."""
     agent = with_relations(agents_of(request)).get(pk=agent.pk)
     return Response(agents_json([agent])[0])
+
+
+def warn_of_unavailable(request: Request, tools: Iterable[Tool]) -> None:
+    """Warn of tools that are attached, but that this server never runs."""
+    for tool in tools:
+        if tool.name in UNAVAILABLE_TYPES:
+            warn(request, f"{tool.name} is attached, but this server does not run it")
 
 
 class AgentList(ApiView):
@@ -108,6 +121,7 @@ class AgentList(ApiView):
             initial_messages=initial,
             **fields,
         )
+        warn_of_unavailable(request, tools)
         response = respond(request, agent)
         if has_group:
             warn(request, f"enable_sleeptime is ignored: {NO_GROUPS}")
@@ -138,6 +152,7 @@ class AgentDetail(ApiView):
         """Update an agent; `block_ids` and `tags` replace the whole list."""
         agent = find(agents_of(request), agent_id)
         changes = _verb_fields(request, read_body(request, UpdateAgentBody))
+        warn_of_unavailable(request, changes.get("tools", []))
         return respond(request, update_agent(agent, by=actor_of(request), **changes))
 
     @operation("agents_delete", scope=Scope.WRITE, response=dict[str, str])

@@ -70,6 +70,8 @@ class ImportAgentFile(ApiView):
             or form.get("override_embedding_handle")
             or request.headers.get("X-Override-Embedding-Model"),
             with_messages=not form["strip_messages"],
+            override_tools=form["override_existing_tools"],
+            variables={**form.get("env_vars_json", {}), **form.get("secrets", {})},
         )
         file = parse_agent_file(form["file"].read())
         by = actor_of(request, Source.IMPORT)

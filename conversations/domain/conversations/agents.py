@@ -3,7 +3,7 @@
 import random
 import re
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any, TypedDict, Unpack
 from zoneinfo import ZoneInfo
@@ -34,6 +34,7 @@ from ..quotas import check_conversations
 from ..runs.finish import request_cancel_of_all
 from ..tools.attached import attach_tools, replace_tools, require_approval
 from ..tools.rules import checked_rules
+from ..tools.variables import replace_variables
 from .conversations import create_conversation
 from .messages import append_messages
 
@@ -72,6 +73,7 @@ def create_agent(
     memory_blocks: Iterable[BlockFields] = (),
     blocks: Iterable[Block] = (),
     tools: Iterable[Tool] = (),
+    variables: Mapping[str, str] | None = None,
     initial_messages: Iterable[Message] = (),
     **fields: Unpack[AgentFields],
 ) -> Agent:
@@ -92,6 +94,8 @@ def create_agent(
     insert_blocks(new, by=by)
     _attach(agent, [*new, *_lock_blocks(blocks)], by=by, at=agent.created_at)
     _set_tools(agent, tools)
+    if variables:
+        replace_variables(agent, variables)
     _set_policy(agent, policy)
     conversation = create_conversation(agent, by=by, is_default=True)
     if initial_messages:
@@ -107,11 +111,12 @@ def update_agent(
     by: Actor,
     blocks: Iterable[Block] | None = None,
     tools: Iterable[Tool] | None = None,
+    variables: Mapping[str, str] | None = None,
     **changes: Unpack[AgentFields],
 ) -> Agent:
     """Change fields of an agent and return the fresh row.
 
-    `blocks` and `tools` replace the attached ones.
+    `blocks` and `tools` replace the attached ones, `variables` the environment variables.
     """
     agent = _lock(agent)
     policy = changes.pop("isolated_labels", None)
@@ -130,6 +135,8 @@ def update_agent(
         if agent.isolated_labels != before:
             labels = {"isolated_labels": agent.isolated_labels, "before": before}
             _record(AuditAction.POLICY_CHANGED, agent, by=by, **labels)
+    if variables is not None:
+        replace_variables(agent, variables)
     if tools is not None:
         replace_tools(agent, tools)
         _save(agent, *changes, "tool_rules", by=by)

@@ -1,14 +1,19 @@
 """The tools of an organization: find them by name, create, update and delete them."""
 
+import re
 from collections.abc import Iterable
 from typing import Any, TypedDict, Unpack
 
-from django.db import transaction
+from django.db import IntegrityError, transaction
 
 from ...models import Organization, Tool
 from ..actor import Actor
-from ..errors import InvalidArgument, UnknownId
+from ..errors import Conflict, InvalidArgument, InvalidValue, UnknownId
 from .definitions import BUILT_IN_TYPES, FUNCTIONS, UNAVAILABLE_TYPES
+from .source import schema_of_source
+
+# What providers accept as the name of a function.
+NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 ALL_BUILT_IN = BUILT_IN_TYPES | UNAVAILABLE_TYPES
 
@@ -41,20 +46,79 @@ class ToolFields(TypedDict, total=False):
     metadata: dict[str, Any]
 
 
+def upsert_tool(organization: Organization, *, by: Actor, **fields: Unpack[ToolFields]) -> Tool:
+    """Create the custom tool that a source or a schema names, or update the one of that name.
+
+    Without `json_schema`, it is derived from the source. Raises NoSchema.
+    """
+    fields = _completed(fields)
+    for _ in range(2):
+        stored = Tool.objects.in_organization(organization).get_or_none(name=fields["name"])
+        if stored is not None:
+            return update_tool(stored, by=by, **fields)
+        try:
+            with transaction.atomic():
+                return Tool.objects.create(
+                    organization=organization,
+                    created_by=by.member,
+                    last_updated_by=by.member,
+                    **fields,
+                )
+        except IntegrityError:
+            continue  # Another request has created it.
+    raise Conflict(f"The tool {fields['name']} is created and deleted at the same time; try again")
+
+
 @transaction.atomic
 def update_tool(tool: Tool, *, by: Actor, **changes: Unpack[ToolFields]) -> Tool:
-    """Change fields of a tool and return the fresh row."""
-    try:
-        tool = Tool.objects.select_for_update(no_key=True).get(pk=tool.pk)
-    except Tool.DoesNotExist:
-        raise UnknownId(Tool, tool.pk) from None
-    if tool.is_built_in:
+    """Change fields of a custom tool and return the fresh row.
+
+    A new source brings a new schema, unless that is given too.
+    """
+    tool = _lock(tool)
+    if tool.is_built_in or tool.name in ALL_BUILT_IN:
         raise InvalidArgument(f"{tool.name} is built in and can't be changed")
+    if changes.get("source_code") or changes.get("json_schema"):
+        changes = _completed(changes)
     for name, value in changes.items():
         setattr(tool, name, value)
     tool.last_updated_by = by.member
-    tool.save(update_fields=[*changes, "last_updated_by", "updated_at"])
+    try:
+        with transaction.atomic():
+            tool.save(update_fields=[*changes, "last_updated_by", "updated_at"])
+    except IntegrityError:
+        raise Conflict(f"Another tool has the name {tool.name!r}") from None
     return tool
+
+
+@transaction.atomic
+def delete_tool(tool: Tool) -> None:
+    """Delete a tool, also from the agents that have it. Unlike memory, it can't be restored."""
+    _lock(tool).delete()
+
+
+def _lock(tool: Tool) -> Tool:
+    try:
+        return Tool.objects.select_for_update(no_key=True).get(pk=tool.pk)
+    except Tool.DoesNotExist:
+        raise UnknownId(Tool, tool.pk) from None
+
+
+def _completed(fields: ToolFields) -> ToolFields:
+    """Return the fields with a schema, and the name and the description that it says."""
+    schema = fields.get("json_schema")
+    if not schema:
+        schema = schema_of_source(fields.get("source_code") or "", fields.get("args_json_schema"))
+    name = schema.get("name")
+    if not isinstance(name, str) or not NAME.fullmatch(name):
+        raise InvalidValue(
+            "json_schema.name",
+            f"expected 1 to 64 letters, digits, underscores and hyphens, got {name!r}",
+        )
+    if name in ALL_BUILT_IN:
+        raise InvalidArgument(f"{name} is built in; give the function another name")
+    description = fields.get("description") or schema.get("description")
+    return {**fields, "name": name, "json_schema": schema, "description": description}
 
 
 def insert_built_in_tools(organization: Organization) -> None:
