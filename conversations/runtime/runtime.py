@@ -81,14 +81,15 @@ class Runtime:
         """Store a run, subscribe to its events and hand it to this process's worker.
 
         If web processes leave turns to workers (RUN_TURNS_IN_WEB=false), the run waits for a
-        `run_worker` process. Arguments and exceptions are those of `start_run`.
+        `run_worker` process; the worker of this one only looks for runs that wait too long.
+        Arguments and exceptions are those of `start_run`.
         """
-        worker = self.worker if conf.RUN_TURNS_IN_WEB else None
+        worker = self.worker
         run, is_new, interrupts = start_run(
             conversation,
             by=by,
             request=request,
-            worker=worker.name if worker else None,
+            worker=worker.name if conf.RUN_TURNS_IN_WEB else None,
             background=background,
             on_busy=on_busy,
             otid=otid,
@@ -97,9 +98,9 @@ class Runtime:
             kind=kind,
         )
         bind(run=run.pk)
-        if interrupts and worker:
+        if interrupts:
             worker.cancel(interrupts)
-        if worker is None or not is_new or run.status != Run.Status.RUNNING:
+        if not is_new or run.worker != worker.name:
             return StartedTurn(run, is_new, None)
         subscription = self.broker.subscribe(run.pk)
         worker.execute(run)

@@ -3,10 +3,16 @@
 import pytest
 from django.utils import timezone
 
+from conversations.domain.actor import Actor, Source
+from conversations.domain.conversations.accounts import issue_key
+from conversations.domain.conversations.agents import set_tool_approval
 from conversations.domain.runs import finish
 from conversations.domain.runs.recovery import begin_queued_runs, waiting_runs
+from conversations.domain.runs.request import TurnRequest
+from conversations.domain.runs.start import start_run
 from conversations.domain.tools.definitions import BASE_TOOLS
 from conversations.models import Conversation, IdempotencyRecord, Run
+from conversations.runtime.runtime import get_runtime
 
 from ..factories import make_agent, make_conversation, make_run
 from ..script import call, hold, say, script
@@ -140,6 +146,26 @@ def test_interrupt_cancels_active_and_queued_turns(
     assert [text for _, text in texts(conversation)] == [SLOW, "SAY b", "SAY c", "c"]
 
 
+def test_interrupt_of_unclaimed_turn_begins_at_once(alice, conversation, model):
+    waiting = make_run(conversation, queued_at=timezone.now())
+    said = {"role": "user", "content": [{"type": "text", "text": "SAY b"}]}
+
+    started = start_run(
+        conversation,
+        by=Actor(alice, Source.API),
+        request=TurnRequest(input=[said]),
+        on_busy="interrupt",
+        kind="test",
+    )
+
+    assert started.run.status == "created"
+    waiting.refresh_from_db()
+    assert waiting.status == "cancelled"
+    get_runtime().start_worker()
+    until(all_over, seconds=60, what="the turn ends")
+    assert texts(conversation) == [("user", "SAY b"), ("assistant", "b")]
+
+
 def test_queue_is_bounded(
     client, conversation, configure, in_thread, client_for, alice, running_run, model
 ):
@@ -215,8 +241,8 @@ def test_queued_turn_of_deleted_conversation_is_cancelled(
 def test_queued_turn_waits_for_an_approval(
     client, client_for, alice, conversation, in_thread, running_run, model
 ):
-    conversation.agent.approval_tools = ["memory_insert"]
-    conversation.agent.save()
+    by = Actor(alice, Source.API)
+    set_tool_approval(conversation.agent, "memory_insert", True, by=by)
     text = script(hold(), call("memory_insert", label="human", new_string="x"), say("inserted"))
     first = in_thread(send, client_for(alice), conversation, text)
     running_run()
@@ -270,8 +296,6 @@ def test_waiting_runs_tell_count_and_age(conversation):
 
 @pytest.mark.parametrize("variables", [{}, {"RUN_TURNS_IN_WEB": "false"}])
 def test_queued_turns_survive_killed_processes(client_for, alice, conversation, model, variables):
-    from conversations.domain.conversations.accounts import issue_key  # noqa: PLC0415
-
     _, secret = issue_key(alice, scope="write")
     short = {"STALLED_RUN_TIMEOUT": "1", **variables}
     path = f"agents/{conversation.agent_id}/messages/async"
