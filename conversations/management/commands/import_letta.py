@@ -5,6 +5,7 @@ from argparse import ArgumentParser
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from itertools import chain
 from typing import Any
 
 from django.core.management.base import CommandError
@@ -12,7 +13,12 @@ from tqdm import tqdm
 
 from conversations.ids import is_id
 from conversations.transfer.letta_database import importer
-from conversations.transfer.letta_database.unmapped import count_unmapped, unmapped_rows
+from conversations.transfer.letta_database.findings import Findings
+from conversations.transfer.letta_database.unmapped import (
+    count_unmapped,
+    lost_rows,
+    unmapped_rows,
+)
 from conversations.transfer.letta_database.v1_database import (
     KNOWN_REVISIONS,
     Scope,
@@ -23,13 +29,16 @@ from conversations.transfer.letta_database.v1_database import (
 
 from ._command import OperatorCommand
 
+LOST = "are left behind or imported in part"
+
 
 class Command(OperatorCommand):
     help = (
         "Import organizations, members, agents, blocks, conversations, messages and runs, with "
         "their ids, from the database of a Letta V1 server, which is only read. Run it again to "
         "import what is new. Standard output lists each repaired row, and each difference that "
-        "verifying finds; the exit status is 1 if there is one."
+        "verifying finds. The exit status is 1 if there is a difference, or a row that can't be "
+        "imported and is not in a --sidecar."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
@@ -43,7 +52,7 @@ class Command(OperatorCommand):
         )
         add("--agent", action="append", metavar="ID", help="import only this agent; repeatable")
         add("--deleted", action="store_true", help="import soft-deleted rows too, as deleted")
-        add("--dry-run", action="store_true", help="check and count every row, write nothing")
+        add("--dry-run", action="store_true", help="check every row, write nothing")
         add("--sidecar", metavar="FILE", help="write the rows that can't be imported to JSON lines")
         add("--accept-revision", metavar="REVISION", help="try an unsupported schema revision")
 
@@ -61,22 +70,25 @@ class Command(OperatorCommand):
             self._import(v1, dry_run=options["dry_run"], sidecar=options["sidecar"])
 
     def _import(self, v1: V1Database, *, dry_run: bool, sidecar: str | None) -> None:
+        findings = Findings(self.result)
         with self._progress("checking") as advance:
-            checked = importer.check(v1, report=self.result, advance=advance)
+            checked = importer.check(v1, findings=findings, advance=advance)
         for rows in count_unmapped(v1):
             what = "imported in part or not at all" if rows.is_partial else "not imported"
             self.remark(f"{rows.table}: {rows.row_count} rows {what}")
         if dry_run:
             self._print_counts("to import", checked.counts)
+            if findings.losses:
+                self.remark(f"{findings.losses} rows {LOST}. --sidecar keeps them as they are.")
             self.remark("Dry run: nothing was written.")
             return
         if sidecar:
-            self._write_sidecar(v1, sidecar)
+            self._write_sidecar(v1, findings, sidecar)
         with self._progress("importing", checked.row_count) as advance:
-            inserted = importer.insert(v1, advance=advance)
+            inserted = importer.insert(v1, findings=findings, advance=advance)
         self._print_counts("imported", inserted.counts)
         with self._progress("verifying", checked.row_count) as advance:
-            verified = importer.verify(v1, report=self.result, advance=advance)
+            verified = importer.verify(v1, findings=findings, report=self.result, advance=advance)
         for table, (theirs, ours) in verified.digests.items():
             self.remark(
                 f"{table}: {verified.counts[table]} rows, SHA-256 {theirs.hexdigest()[:16]} in V1, "
@@ -87,10 +99,18 @@ class Command(OperatorCommand):
                 f"{verified.differences} rows differ from V1; each is listed above. Rows changed "
                 "here since an earlier import are left as they are."
             )
+        if findings.losses and not sidecar:
+            raise CommandError(
+                f"{findings.losses} rows {LOST}; each is listed above. Everything else is stored. "
+                "--sidecar FILE keeps them as they are."
+            )
         self.remark("Verified: every row is stored as it was converted.")
 
-    def _write_sidecar(self, v1: V1Database, path: str) -> None:
-        """Write the unmapped rows to a file that only its owner may read: secrets are in it."""
+    def _write_sidecar(self, v1: V1Database, findings: Findings, path: str) -> None:
+        """Write the rows that are lost to a file that only its owner may read.
+
+        Secrets are in it.
+        """
         try:
             flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW
             descriptor = os.open(path, flags, 0o600)
@@ -99,7 +119,7 @@ class Command(OperatorCommand):
             raise CommandError(f"--sidecar: can't write {path!r}: {error.strerror}.") from None
         count = 0
         with os.fdopen(descriptor, "w", encoding="utf-8", newline="") as file:
-            for line in unmapped_rows(v1):
+            for line in chain(unmapped_rows(v1), lost_rows(v1, findings)):
                 file.write(line)
                 count += 1
         self.remark(f"{count} rows that can't be imported are in {path}.")

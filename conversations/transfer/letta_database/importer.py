@@ -1,7 +1,7 @@
 """Send the rows of a V1 database to a sink, each after the rows it refers to."""
 
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, TypeVar
 
 from django.db import IntegrityError
@@ -12,13 +12,14 @@ from ...models import AgentVariable, AuditAction, Tool
 from . import queries
 from .convert import (
     Converter,
-    check_columns,
     convert_revisions,
     default_conversation_row,
     derived_id,
+    fit_columns,
     fit_label,
     parse_json,
 )
+from .findings import Findings, Report
 from .order import OrderRequest, set_message_order
 from .queries import V1BlockHistory
 from .rows import (
@@ -33,14 +34,16 @@ from .rows import (
     OwnedRow,
     PeriodRow,
     RevisionRow,
+    RowT,
     ToolRow,
     VariableRow,
 )
-from .sinks import DryRunSink, InsertSink, Report, Sink, VerifySink
-from .v1_database import V1Database, V1DatabaseError, batches
+from .sinks import DryRunSink, InsertSink, Sink, VerifySink
+from .v1_database import V1Database, V1DatabaseError, V1RowError, batches
 
 BY = Actor(None, Source.IMPORT)
 OwnedRowT = TypeVar("OwnedRowT", bound=OwnedRow)
+BlockRowT = TypeVar("BlockRowT", bound=BlockRow)
 Advance = Callable[[int], Any]
 AGENT_BATCH_SIZE = 20
 # Smaller than FETCH_SIZE, since each block brings its history of texts.
@@ -51,23 +54,20 @@ ARCHIVE_BATCH_SIZE = 100
 PASSAGE_BATCH_SIZE = 200
 
 
-def check(v1: V1Database, *, report: Report, advance: Advance) -> DryRunSink:
-    """Convert every row and write nothing; report what has to be repaired.
+def check(v1: V1Database, *, findings: Findings, advance: Advance) -> DryRunSink:
+    """Convert every row and write nothing; find what has to be repaired or left behind.
 
     Args:
         v1: The database to read.
-        report: Called with one line for each repair.
+        findings: Of the other passes, too.
         advance: Called with the number of passages, runs, steps and messages just read.
-
-    Raises:
-        V1RowError: A row can't be stored.
     """
     sink = DryRunSink()
-    _Importer(v1, sink, report, advance).run()
+    _Importer(v1, sink, findings, advance).run()
     return sink
 
 
-def insert(v1: V1Database, *, advance: Advance) -> InsertSink:
+def insert(v1: V1Database, *, findings: Findings, advance: Advance) -> InsertSink:
     """Insert what is not stored yet, and apply changes, in one transaction per batch of agents.
 
     After an interruption, call it again to import the rest.
@@ -77,7 +77,7 @@ def insert(v1: V1Database, *, advance: Advance) -> InsertSink:
     """
     sink = InsertSink()
     try:
-        organization_ids = _Importer(v1, sink, _ignore, advance).run()
+        organization_ids = _Importer(v1, sink, findings.silently(), advance).run()
     except IntegrityError as error:
         raise V1DatabaseError(
             f"A V1 row conflicts with a row created here: {str(error).strip()}"
@@ -87,22 +87,19 @@ def insert(v1: V1Database, *, advance: Advance) -> InsertSink:
     return sink
 
 
-def verify(v1: V1Database, *, report: Report, advance: Advance) -> VerifySink:
+def verify(v1: V1Database, *, findings: Findings, report: Report, advance: Advance) -> VerifySink:
     """Convert every row again, compare it with the stored one, and report differences."""
     sink = VerifySink(report)
-    _Importer(v1, sink, _ignore, advance).run()
+    _Importer(v1, sink, findings.silently(), advance).run()
     return sink
 
 
-def _ignore(line: str) -> None:
-    pass
-
-
 class _Importer:
-    def __init__(self, v1: V1Database, sink: Sink, report: Report, advance: Advance):
+    def __init__(self, v1: V1Database, sink: Sink, findings: Findings, advance: Advance):
         self.v1 = v1
         self.sink = sink
-        self.report = report
+        self.findings = findings
+        self.report = findings.report
         self.advance = advance
         # The ids of tools here whose names V1's tools have, by the ids in V1.
         self.tool_ids: dict[str, str] = {}
@@ -128,20 +125,38 @@ class _Importer:
         """Import organizations and members; return the ids of the organizations."""
         organizations = self.v1.all(queries.ORGANIZATIONS)
         taken: set[tuple[str, ...]] = set()
-        check_columns(organizations)
+        organizations = self._kept(organizations, self._fit)
         for organization in organizations:
             organization.name = self._free_name(organization, taken)
         ids = [row.id for row in organizations]
-        members = self.v1.all(queries.USERS, found=ids)
-        check_columns(members)
+        members = self._kept(self.v1.all(queries.USERS, found=ids), self._fit)
         taken = set()
         for member in members:
             member.name = self._free_name(member, taken, organization_id=member.organization_id)
         with self.sink.atomic():
             self.sink.insert(organizations)
             self.sink.insert(members)
-        self.convert = Converter({member.id: member.organization_id for member in members})
+        users = {member.id: member.organization_id for member in members}
+        self.convert = Converter(users, self.findings)
         return ids
+
+    def _fit(self, row: OrganizationRow | MemberRow) -> None:
+        fit_columns(row, self.findings)
+
+    def _kept(self, rows: Iterable[RowT], convert: Callable[[RowT], None]) -> list[RowT]:
+        """Convert rows; return those that are not left behind."""
+        kept = []
+        for row in rows:
+            row_id: str = getattr(row, "v1_id", None) or row.id  # type: ignore[attr-defined]
+            if self.findings.left(type(row), row_id):
+                continue
+            try:
+                convert(row)
+            except V1RowError as error:
+                self.findings.leave_behind(row, row_id, str(error))
+            else:
+                kept.append(row)
+        return kept
 
     def _free_name(
         self, row: OrganizationRow | MemberRow, taken: set[tuple[str, ...]], **scope: str
@@ -153,7 +168,7 @@ class _Importer:
             return stored
         name = row.name
         if (name, *scope.values()) in taken or manager.filter(name=name, **scope).exists():
-            name = f"{name}-{row.id.rpartition('-')[2]}"
+            name = f"{name[:180]}-{row.id.rpartition('-')[2]}"
             self.report(f"{row.id}: the name {row.name!r} is taken; imported as {name!r}")
         taken.add((name, *scope.values()))
         return name
@@ -168,32 +183,26 @@ class _Importer:
         with self.sink.atomic():
             self._import_blocks(batch)
 
-    def _import_blocks(self, blocks: Sequence[BlockRow]) -> None:
-        """Import blocks with a revision for each text that V1 kept."""
+    def _import_blocks(self, blocks: Sequence[BlockRowT]) -> list[BlockRowT]:
+        """Import blocks with a revision for each text that V1 kept; return those imported."""
         history: dict[str, list[V1BlockHistory]] = defaultdict(list)
         for entry in self.v1.all(queries.BLOCK_HISTORY, batch=[row.v1_id for row in blocks]):
             history[entry.block_id].append(entry)
         revisions: dict[str, list[RevisionRow]] = {}
-        for row in blocks:
-            v1_limit, v1_label = row.limit, row.label
+
+        def convert(row: BlockRow) -> None:
             self.convert.block(row)
-            if row.label != v1_label:
-                self.report(
-                    f"{row.v1_id}: the label has {len(v1_label)} characters; imported as "
-                    f"{row.label!r}"
-                )
-            if row.limit != v1_limit:
-                self.report(f"{row.v1_id}: the limit {v1_limit} is raised to {row.limit}")
+            self.convert.own(row)
             revisions[row.id] = convert_revisions(row, history[row.v1_id])
             row.version = len(revisions[row.id])
-        self.convert.check_owned(blocks)
-        new = self.sink.insert(blocks)
-        self.sink.insert([revision for row in new for revision in revisions[row.id]])
 
-    def _import_tools(self, tools: Sequence[ToolRow]) -> None:
-        for tool in tools:
-            self.convert.tool(tool)
-        self.convert.check_owned(tools)
+        kept = self._kept(blocks, convert)
+        new = self.sink.insert(kept)
+        self.sink.insert([revision for row in new for revision in revisions[row.id]])
+        return kept
+
+    def _import_tools(self, tools: list[ToolRow]) -> None:
+        tools = self._convert(tools, self.convert.tool)
         names = Tool.objects.filter(name__in=[tool.name for tool in tools])
         stored = {(tool.organization_id, tool.name): tool for tool in names}
         new = []
@@ -227,9 +236,7 @@ class _Importer:
         self.sink.insert(list(readable.values()))
 
     def _import_archives(self, archives: list[ArchiveRow]) -> None:
-        for row in archives:
-            self.convert.archive(row)
-        self.convert.check_owned(archives)
+        archives = self._convert(archives, self.convert.archive)
         with self.sink.atomic():
             self.sink.insert(archives)
         passages = self.v1.rows(queries.PASSAGES, batch=[row.id for row in archives])
@@ -240,6 +247,8 @@ class _Importer:
     def _attach_archives(self, agent_ids: list[str]) -> None:
         attached = []
         for link in self.v1.all(queries.ATTACHED_ARCHIVES, batch=agent_ids):
+            if self.findings.left(ArchiveRow, link.archive_id):
+                continue
             if link.is_own:
                 attached.append(link)
             else:
@@ -249,9 +258,10 @@ class _Importer:
         self.sink.insert(attached)
 
     def _import_agents(self, agents: list[AgentRow]) -> None:
-        ids = [row.id for row in agents]
         tools: dict[str, list[AttachedToolRow]] = defaultdict(list)
-        for link in self.v1.all(queries.ATTACHED_TOOLS, batch=ids):
+        for link in self.v1.all(queries.ATTACHED_TOOLS, batch=[row.id for row in agents]):
+            if self.findings.left(ToolRow, link.tool_id):
+                continue
             if link.is_own:
                 link.tool_id = self.tool_ids.get(link.tool_id, link.tool_id)
                 link.position = len(tools[link.agent_id])
@@ -260,12 +270,10 @@ class _Importer:
                 self.report(
                     f"{link.tool_id}: of another organization; not attached to {link.agent_id}"
                 )
-        for agent in agents:
-            for problem in self.convert.agent(agent, tools[agent.id]):
-                self.report(f"{agent.id}: a tool rule is left out: {problem}")
-        self.convert.check_owned(agents)
+        agents = self._convert(agents, lambda row: self.convert.agent(row, tools[row.id]))
+        ids = [row.id for row in agents]
         self.sink.insert(agents)
-        self.sink.insert([link for links in tools.values() for link in links])
+        self.sink.insert([link for agent_id in ids for link in tools[agent_id]])
         self._import_variables(ids)
         self._attach_archives(ids)
         self._attach_blocks(ids)
@@ -284,15 +292,24 @@ class _Importer:
         self.sink.finish(ids, without_system_message)
 
     def _import(self, rows: list[OwnedRowT], convert: Callable[[OwnedRowT], None]) -> None:
-        for row in rows:
-            convert(row)
-        self.convert.check_owned(rows)
-        self.sink.insert(rows)
+        kept = self._convert(rows, convert)
+        self.sink.insert(kept)
         self.advance(len(rows))
+
+    def _convert(
+        self, rows: list[OwnedRowT], convert: Callable[[OwnedRowT], None]
+    ) -> list[OwnedRowT]:
+        def convert_and_own(row: OwnedRowT) -> None:
+            convert(row)
+            self.convert.own(row)
+
+        return self._kept(rows, convert_and_own)
 
     def _attach_blocks(self, agent_ids: list[str]) -> None:
         attached: dict[tuple[str, str], AttachedBlockRow] = {}
         for link in self.v1.all(queries.ATTACHED_BLOCKS, batch=agent_ids):
+            if self.findings.left(BlockRow, link.block_id):
+                continue
             link.label = fit_label(link.label)
             if link.is_own:
                 attached[link.agent_id, link.block_id] = link
@@ -318,14 +335,12 @@ class _Importer:
         without_system_message: list[str] = []
         conversations = self.v1.rows(queries.CONVERSATIONS, batch=[row.id for row in agents])
         for rows in batches(conversations, CONVERSATION_BATCH_SIZE):
-            for row in rows:
-                self.convert.conversation(row)
-            self.convert.check_owned(rows)
+            rows = self._convert(rows, self.convert.conversation)
             self.sink.insert(rows)
             self._isolate_blocks([row.id for row in rows])
             requests = {row.id: OrderRequest(row) for row in rows}
             without_system_message += set_message_order(
-                self.v1, self.sink, self.report, queries.CONVERSATION_ORDER, requests
+                self.v1, self.sink, self.findings, queries.CONVERSATION_ORDER, requests
             )
         requests = {
             agent.id: OrderRequest(
@@ -335,7 +350,7 @@ class _Importer:
         }
         self.sink.insert([request.conversation for request in requests.values()])
         return without_system_message + set_message_order(
-            self.v1, self.sink, self.report, queries.AGENT_ORDER, requests
+            self.v1, self.sink, self.findings, queries.AGENT_ORDER, requests
         )
 
     def _isolate_blocks(self, conversation_ids: list[str]) -> None:
@@ -353,13 +368,17 @@ class _Importer:
                 )
             if not row.is_base:
                 self.report(f"{row.id}: V1 has no base for {row.label!r} in {row.conversation_id}")
-        self._import_blocks(blocks)
+        blocks = self._import_blocks(blocks)
         isolated = [
             IsolatedBlockRow(
                 conversation_id=row.conversation_id,
                 block_id=row.id,
                 label=row.label,
-                source_block_id=row.shared_block_id,
+                source_block_id=(
+                    None
+                    if self.findings.left(BlockRow, row.shared_block_id)
+                    else row.shared_block_id
+                ),
                 base_value=(row.shared_value or "") if row.is_base else "",
                 base_version=1 if row.is_base else 0,
                 created_at=row.isolated_at,

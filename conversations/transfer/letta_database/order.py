@@ -7,9 +7,10 @@ from itertools import groupby
 from ...models import Message
 from ..agent_files.model import reading_order
 from .convert import derived_id
+from .findings import Findings, Report
 from .queries import Query, V1MessagePosition
 from .rows import ConversationRow, MessagePositionRow, MessageRow
-from .sinks import Order, Report, Sink
+from .sinks import Order, Sink
 from .v1_database import FETCH_SIZE, V1Database
 
 
@@ -24,7 +25,7 @@ class OrderRequest:
 def set_message_order(
     v1: V1Database,
     sink: Sink,
-    report: Report,
+    findings: Findings,
     query: Query[V1MessagePosition],
     requests: dict[str, OrderRequest],
 ) -> list[str]:
@@ -37,7 +38,8 @@ def set_message_order(
     order: Order = {}
     for request, positions in _by_conversation(v1, query, requests):
         conversation = request.conversation
-        messages, has_system_message = _ordered(report, request, positions)
+        positions = [row for row in positions if not findings.left(MessageRow, row.message_id)]
+        messages, has_system_message = _ordered(findings.report, request, positions)
         if not has_system_message:
             without_system_message.append(conversation.id)
             sink.insert([_empty_system_message(messages[0].message_id, conversation)])

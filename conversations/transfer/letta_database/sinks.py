@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from itertools import pairwise
 from typing import Any
@@ -14,6 +14,7 @@ from django.db import transaction
 from ...domain.memory.prompt import recompile_all, stale_conversations
 from ...models import Conversation, ConversationMessage, Message
 from .changes import apply_changes
+from .findings import Report
 from .insert import insert_rows, stored_rows
 from .rows import (
     MessagePositionRow,
@@ -29,9 +30,6 @@ from .rows import (
     table_name,
     values_of,
 )
-
-Report = Callable[[str], None]
-
 
 # By conversation.
 Order = dict[str, list[MessagePositionRow]]

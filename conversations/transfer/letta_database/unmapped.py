@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from .findings import Findings
 from .v1_database import V1Database
 
 # Join tables have an agent_id; tables with neither that nor an organization_id can't be scoped.
@@ -74,10 +75,30 @@ def unmapped_rows(v1: V1Database) -> Iterator[str]:
     The rows include V1's secrets.
     """
     for table, source in _sources(v1):
-        for row in v1.scalars(f"SELECT row_to_json(t)::text {source}"):
-            # A line break in JSON is whitespace between values; in strings it is escaped.
-            line = row.replace("\r", " ").replace("\n", " ")
-            yield f'{{"table": "{table}", "row": {line}}}\n'
+        yield from _lines(v1, table, source)
+
+
+def _lines(v1: V1Database, table: str, source: str, **parameters: list[str]) -> Iterator[str]:
+    for row in v1.scalars(f"SELECT row_to_json(t)::text {source}", **parameters):
+        # A line break in JSON is whitespace between values; in strings it is escaped.
+        line = row.replace("\r", " ").replace("\n", " ")
+        yield f'{{"table": "{table}", "row": {line}}}\n'
+
+
+def lost_rows(v1: V1Database, findings: Findings) -> Iterator[str]:
+    """Return a line like those of `unmapped_rows` for each row that is left behind.
+
+    Also for the rows that belong to it, and for those imported in part.
+    """
+    agents = list(findings.left_behind["agents"])
+    organizations = list(findings.left_behind["organizations"])
+    for table, columns in v1.columns().items():
+        ids = [*findings.left_behind.get(table, ()), *findings.incomplete.get(table, ())]
+        owners = {"id": ids, "agent_id": agents, "organization_id": organizations}
+        conditions = [f"t.{name} = ANY(%({name})s)" for name in owners if name in columns]
+        if conditions and (ids or agents or organizations):
+            source = f'FROM "{table}" AS t WHERE {" OR ".join(conditions)}'
+            yield from _lines(v1, table, source, **owners)
 
 
 def _sources(v1: V1Database) -> Iterator[tuple[str, str]]:

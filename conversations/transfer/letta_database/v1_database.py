@@ -33,6 +33,7 @@ class V1RowError(V1DatabaseError):
 
     def __init__(self, row_id: str, problem: str):
         super().__init__(f"{row_id}: {problem}")
+        self.problem = problem
 
 
 class Scope(NamedTuple):
@@ -60,9 +61,9 @@ class V1Database:
         with self.connection.cursor(row_factory=args_row(query.row)) as cursor:
             return cursor.execute(query.sql.encode(), self._with_scope(parameters)).fetchall()
 
-    def scalars(self, statement: str) -> Iterator[Any]:
+    def scalars(self, statement: str, **parameters: Any) -> Iterator[Any]:
         """Stream the first column of a statement's rows."""
-        yield from self._stream(statement, scalar_row, {})
+        yield from self._stream(statement, scalar_row, parameters)
 
     def columns(self) -> dict[str, set[str]]:
         """Return the names of the columns of every table."""

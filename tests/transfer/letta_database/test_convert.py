@@ -9,6 +9,7 @@ from django.db.models import AutoField
 
 from conversations.transfer.letta_database import queries, rows
 from conversations.transfer.letta_database.convert import Converter, convert_revisions
+from conversations.transfer.letta_database.findings import Findings
 from conversations.transfer.letta_database.v1_database import Scope, open_v1_database
 
 from .v1 import ORGANIZATION, USER
@@ -36,7 +37,7 @@ RUN = "run-00000000-0000-4000-8000-000000000004"
 STEP = "step-00000000-0000-4000-8000-000000000005"
 MESSAGE = "message-00000000-0000-4000-8000-000000000006"
 
-converter = Converter({USER: ORGANIZATION})
+converter = Converter({USER: ORGANIZATION}, Findings(print))
 ROW_CLASSES = [
     each
     for each in vars(rows).values()
@@ -57,7 +58,7 @@ def selected(v1):
 
 
 def stored_columns(row) -> dict:
-    converter.check_owned([row])
+    converter.own(row)
     return {name: asdict(row)[name] for name in rows.model_fields(type(row))}
 
 
@@ -81,7 +82,10 @@ def test_agent_is_converted(v1, selected):
     v1.insert("agents_tags", agent_id=AGENT, tag="desk")
     row = selected(queries.AGENTS, found=[ORGANIZATION])
 
-    assert converter.agent(row, []) == ["expected the name of a tool, got None"]
+    lines = []
+    Converter({USER: ORGANIZATION}, Findings(lines.append)).agent(row, [])
+
+    assert lines == [f"{AGENT}: a tool rule is left out: expected the name of a tool, got None"]
 
     assert stored_columns(row) == {
         "id": AGENT,

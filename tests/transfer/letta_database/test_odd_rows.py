@@ -151,15 +151,6 @@ def test_sidecar_has_messages_of_no_imported_conversation(v1, import_v1, tmp_pat
     assert sorted(texts) == ["Old prompt", "astray", "gone"]
 
 
-def test_too_long_embedding_handle_is_rejected(v1):
-    agent = v1.agent(embedding_config={"handle": "x" * 300})
-
-    with pytest.raises(CommandError) as refused:
-        call_command("import_letta", "--from", v1.url)
-
-    assert str(refused.value).startswith(f"{agent}: embedding_config has a handle")
-
-
 def test_sidecar_keeps_json_verbatim_and_is_private(v1, import_v1, tmp_path):
     agent = v1.agent()
     v1.execute("UPDATE agents SET message_ids = NULL, tool_rules = %s", f'[\n{{"n": {10**30}.50}}]')

@@ -20,6 +20,7 @@ from conversations.models import (
     Run,
     Step,
 )
+from conversations.transfer.letta_database.findings import Findings
 from conversations.transfer.letta_database.importer import insert
 from conversations.transfer.letta_database.v1_database import (
     Scope,
@@ -266,7 +267,7 @@ def test_lost_v1_connection_leaves_complete_agents(v1, import_v1):
         pytest.raises(V1DatabaseError, match="The V1 database failed"),
         open_v1_database(v1.url, Scope(None, None, False)) as database,
     ):
-        insert(database, advance=advance)
+        insert(database, findings=Findings(print), advance=advance)
 
     assert 0 < Agent.objects.count() < 45
     assert list(find_breaches()) == []
