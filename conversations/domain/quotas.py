@@ -7,9 +7,10 @@ what each of them adds.
 from contextlib import suppress
 
 from django.core.cache import cache
-from django.db.models import Sum
+from django.db.models import OuterRef, Subquery, Sum
+from django.db.models.functions import Coalesce
 
-from ..models import Block, Conversation, Organization, Quota, Run
+from ..models import Block, Conversation, Organization, Passage, Quota, Run
 from .actor import Actor
 from .errors import QuotaExceeded
 
@@ -33,7 +34,7 @@ def check_conversations(organization_id: str, *, by: Actor, new: int = 1) -> Non
 
 
 def check_memory(organization_id: str, *, by: Actor, new: int) -> None:
-    """Raise QuotaExceeded unless its blocks may have `new` more characters; queries as above."""
+    """Raise QuotaExceeded unless its memory may have `new` more characters; queries as above."""
     if new > 0:
         _check_stored(organization_id, Quota.MAX_MEMORY_CHARACTERS, by=by, new=new)
 
@@ -57,9 +58,17 @@ def usage(organization_id: str, quota: Quota) -> int:
     if quota == Quota.MAX_CONVERSATIONS:
         return Conversation.objects.in_organization(organization_id).live().count()
     if quota == Quota.MAX_MEMORY_CHARACTERS:
-        blocks = Block.objects.in_organization(organization_id).filter(deleted_at=None)
-        return blocks.aggregate(n=Sum("characters"))["n"] or 0
+        rows = Organization.objects.filter(pk=organization_id)
+        blocks, passages = rows.values_list(_characters(Block), _characters(Passage)).get()
+        return int(blocks + passages)
     raise ValueError(quota)
+
+
+def _characters(model: type[Block] | type[Passage]) -> Coalesce:
+    """Return the sum of the texts of one table in an organization, as a subquery."""
+    rows = model._default_manager.filter(organization=OuterRef("pk"), deleted_at=None)
+    total = rows.order_by().values("organization").annotate(n=Sum("characters")).values("n")
+    return Coalesce(Subquery(total), 0)
 
 
 def _check_stored(organization_id: str, quota: Quota, *, by: Actor, new: int) -> None:

@@ -370,7 +370,7 @@ class Migration(migrations.Migration):
                 ('key_requests_per_minute', models.PositiveBigIntegerField(blank=True, help_text="Of a single API key. Empty: the server's default.", null=True, validators=[django.core.validators.MinValueValidator(1)], verbose_name='requests per minute of each key')),
                 ('concurrent_turns', models.PositiveBigIntegerField(blank=True, help_text="Turns that are executed or wait for a worker. Empty: the server's default.", null=True, validators=[django.core.validators.MinValueValidator(1)], verbose_name='concurrent turns')),
                 ('max_conversations', models.PositiveBigIntegerField(blank=True, help_text="Including the default ones of agents, without deleted ones. Empty: the server's default.", null=True, validators=[django.core.validators.MinValueValidator(1)], verbose_name='conversations')),
-                ('max_memory_characters', models.PositiveBigIntegerField(blank=True, help_text="Of the values of all blocks that are not deleted. Empty: the server's default.", null=True, validators=[django.core.validators.MinValueValidator(1)], verbose_name='characters of memory')),
+                ('max_memory_characters', models.PositiveBigIntegerField(blank=True, help_text="Of all blocks and passages that are not deleted. Empty: the server's default.", null=True, validators=[django.core.validators.MinValueValidator(1)], verbose_name='characters of memory')),
                 ('conversation_retention_days', models.PositiveIntegerField(blank=True, help_text='Delete conversations without a message for this many days. Empty: keep them.', null=True, validators=[django.core.validators.MinValueValidator(1), django.core.validators.MaxValueValidator(36500)])),
                 ('created_at', models.DateTimeField(auto_now_add=True)),
             ],
@@ -461,6 +461,7 @@ class Migration(migrations.Migration):
                 ('updated_at', models.DateTimeField(auto_now=True)),
                 ('id', conversations.ids.PrefixedUUIDField(prefix='passage', primary_key=True, serialize=False)),
                 ('text', models.TextField(blank=True)),
+                ('characters', models.GeneratedField(db_persist=True, expression=django.db.models.functions.text.Length('text'), help_text='Length of the text; quotas add it up.', output_field=models.PositiveIntegerField())),
                 ('tags', conversations.models.base.TagsField()),
                 ('metadata', models.JSONField(blank=True, default=dict)),
                 ('embedding', conversations.models.archives.VectorField(editable=False, null=True)),
@@ -802,6 +803,10 @@ class Migration(migrations.Migration):
         migrations.AddIndex(
             model_name='passage',
             index=models.Index(condition=models.Q(('deleted_at', None)), fields=['organization', 'created_at', 'id'], name='passages_by_creation'),
+        ),
+        migrations.AddIndex(
+            model_name='passage',
+            index=models.Index(condition=models.Q(('deleted_at', None)), fields=['organization', 'characters'], name='passage_characters'),
         ),
         migrations.AddIndex(
             model_name='passage',

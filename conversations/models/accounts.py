@@ -55,7 +55,7 @@ class Organization(models.Model):
         Quota.MAX_CONVERSATIONS, "Including the default ones of agents, without deleted ones."
     )
     max_memory_characters = quota_field(
-        Quota.MAX_MEMORY_CHARACTERS, "Of the values of all blocks that are not deleted."
+        Quota.MAX_MEMORY_CHARACTERS, "Of all blocks and passages that are not deleted."
     )
     conversation_retention_days = models.PositiveIntegerField(
         null=True,

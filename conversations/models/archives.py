@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Self
 from django.db import models
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.models import F, Q
+from django.db.models.functions import Length
 from django.db.models.sql.compiler import SQLCompiler
 from django.utils import timezone
 
@@ -253,6 +254,12 @@ class Passage(OrganizationModel):
     id = PrefixedUUIDField(prefix="passage", primary_key=True)
     archive = models.ForeignKey(Archive, models.CASCADE, related_name="passages")
     text = models.TextField(blank=True)
+    characters = models.GeneratedField(
+        expression=Length("text"),
+        output_field=models.PositiveIntegerField(),
+        db_persist=True,
+        help_text="Length of the text; quotas add it up.",
+    )
     tags = TagsField()
     metadata = models.JSONField(default=dict, blank=True)
     embedding = VectorField(null=True, editable=False)
@@ -289,6 +296,12 @@ class Passage(OrganizationModel):
                 fields=["organization", "created_at", "id"],
                 condition=Q(deleted_at=None),
                 name="passages_by_creation",
+            ),
+            # Read alone to add up the quota.
+            models.Index(
+                fields=["organization", "characters"],
+                condition=Q(deleted_at=None),
+                name="passage_characters",
             ),
             models.Index(
                 fields=["embed_at"],

@@ -188,3 +188,17 @@ def test_deleted_user_leaves_member_with_its_work(alice, root):
     key.refresh_from_db()
     assert (alice.user, key.created_by) == (None, alice)
     assert Member.objects.filter(name="root").count() == 0
+
+
+def test_superuser_changes_quotas_of_organization(root, browser_of, alice):
+    browser = browser_of(root)
+    fields = {"name": "Acme", "max_conversations": "5", "conversation_retention_days": "30"}
+
+    refused = browser.post(change_url(alice.organization), {**fields, "max_conversations": "0"})
+    browser.post(change_url(alice.organization), fields)
+
+    assert "max_conversations" in refused.context["adminform"].form.errors
+    alice.organization.refresh_from_db()
+    assert alice.organization.max_conversations == 5
+    assert alice.organization.conversation_retention_days == 30
+    assert alice.organization.concurrent_turns is None

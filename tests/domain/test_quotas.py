@@ -3,6 +3,7 @@ from django.core.cache import cache
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
+from conversations.domain.archives.passages import delete_passage, insert_for_agent
 from conversations.domain.conversations.accounts import update_organization
 from conversations.domain.conversations.agents import create_agent, delete_agent, restore_agent
 from conversations.domain.conversations.conversations import (
@@ -17,7 +18,7 @@ from conversations.domain.memory.bulk import reset_all
 from conversations.domain.memory.isolation import isolate_label
 from conversations.domain.quotas import ALLOWANCE_PARTS, usage
 from conversations.domain.runs.start import TurnRequest, start_run
-from conversations.models import AuditEvent, Block, Conversation, Quota, Run
+from conversations.models import AuditEvent, Block, Conversation, Passage, Quota, Run
 
 from ..factories import actor, make_agent, make_block, make_conversation, make_run
 from ..transfer.agent_files.files import export_agent, import_document
@@ -123,7 +124,7 @@ def test_text_beyond_quota_is_refused_by_every_verb(alice, limit):
 def test_agent_file_beyond_quota_stores_nothing(alice, limit, revisions):
     agent = make_agent(alice, blocks=[make_block(alice, value="x" * 10)])
     make_conversation(agent, isolated=["human"])
-    document = export_agent(agent, with_revisions=revisions)
+    document = export_agent(agent, by=actor(alice), with_revisions=revisions)
     before = (Block.objects.count(), Conversation.objects.count())
 
     def load():
@@ -154,6 +155,20 @@ def test_turn_beyond_quota_is_refused_until_another_ends(alice, limit):
 
     assert error.used == 2
     assert usage(alice.organization_id, Quota.CONCURRENT_TURNS) == 2
+
+
+def test_passages_count_as_memory(alice, limit):
+    agent = make_agent(alice, blocks=[make_block(alice, value="x" * 10)])
+    limit(max_memory_characters=20)
+    insert_for_agent(agent, {"text": "y" * 6}, by=actor(alice))
+
+    error = exceeds(
+        Quota.MAX_MEMORY_CHARACTERS, insert_for_agent, agent, {"text": "z" * 5}, by=actor(alice)
+    )
+
+    assert error.used == 16
+    delete_passage(Passage.objects.get(), by=actor(alice))
+    insert_for_agent(agent, {"text": "z" * 5}, by=actor(alice))
 
 
 def test_other_organization_does_not_count(alice, mallory, limit):

@@ -10,6 +10,7 @@ from django.utils import timezone
 from ...models import Agent, Archive, Passage
 from ..actor import Actor
 from ..errors import InvalidValue, UnknownId
+from ..quotas import check_memory
 from .archives import archive_of
 
 MAX_TAGS = 100
@@ -32,6 +33,7 @@ def insert_passages(
     """Insert passages, whose vectors follow after the transaction."""
     now = timezone.now()
     rows = [_passage(archive, fields, by=by, now=now) for fields in passages]
+    check_memory(archive.organization_id, by=by, new=sum(len(row.text) for row in rows))
     Passage.objects.bulk_create(rows)
     return rows
 
