@@ -105,7 +105,14 @@ class AddBaseTools(ApiView):
 
 
 class RunSource(ApiView):
-    @operation("tools_run", scope=Scope.WRITE, body=RunSourceBody, response=ReturnedJSON)
+    # Not in a transaction: a tool may run for long.
+    @operation(
+        "tools_run",
+        scope=Scope.WRITE,
+        idempotency="none",
+        body=RunSourceBody,
+        response=ReturnedJSON,
+    )
     def post(self, request: Request) -> HttpResponse:
         """Run the function of a source once; nothing is stored."""
         body = read_body(request, RunSourceBody)
@@ -175,7 +182,13 @@ class DetachTool(ApiView):
 
 
 class RunAgentTool(ApiView):
-    @operation("agents_tools_run", scope=Scope.WRITE, body=RunToolBody, response=ToolResultJSON)
+    @operation(
+        "agents_tools_run",
+        scope=Scope.WRITE,
+        idempotency="none",
+        body=RunToolBody,
+        response=ToolResultJSON,
+    )
     def post(self, request: Request, agent_id: str, tool_name: str) -> HttpResponse:
         """Run one of an agent's tools once, in its default conversation."""
         body = read_body(request, RunToolBody, required=False)
