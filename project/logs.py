@@ -33,8 +33,8 @@ class ExpectedFailures(logging.Filter):
     def filter(self, record: logging.LogRecord) -> bool:
         error = record.exc_info[1] if record.exc_info else None
         if isinstance(error, EXPECTED):
-            cause = first_line(error) or type(error).__name__
-            record.msg = f"{record.getMessage()}: {cause}"
+            message, cause = record.getMessage(), first_line(error) or type(error).__name__
+            record.msg = message if cause in message else f"{message}: {cause}"
             record.args = record.exc_info = record.exc_text = None
         return True
 

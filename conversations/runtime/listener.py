@@ -41,7 +41,7 @@ class Listener:
 
         parameters = {**connection.get_connection_params(), "autocommit": True}
         # Not a connection of the pool, which would hand it to others with its LISTEN.
-        with psycopg.connect(**parameters) as listening:
+        with connection.wrap_database_errors, psycopg.connect(**parameters) as listening:
             listening.execute(f"LISTEN {CHANNEL}")
             while not self._stop.is_set():
                 self._on_notify("")

@@ -1,10 +1,15 @@
+from datetime import timedelta
+
 import pytest
 from django.db import connection
 from django.db.migrations.recorder import MigrationRecorder
+from django.utils import timezone
 
 from conversations import __version__
+from conversations.models import Run
+from conversations.runtime import readiness
 
-from ..factories import make_agent, make_conversation
+from ..factories import make_agent, make_conversation, make_run
 
 
 @pytest.mark.parametrize("path", ["health", "health/"])
@@ -37,6 +42,29 @@ def test_ready_names_the_check_that_fails(client, db):
     assert (reply.status_code, reply.json()["status"]) == (503, "unavailable")
     assert reply.json()["checks"]["database"] == "ok"
     assert reply.json()["checks"]["migrations"].startswith("1 to apply")
+
+
+def test_ready_says_that_runs_wait_without_a_worker(client, alice):
+    since = timezone.now() - timedelta(minutes=2)
+    for _ in range(2):
+        conversation = make_conversation(make_agent(alice))
+        make_run(conversation, status=Run.Status.CREATED, queued_at=since)
+
+    reply = client.get("/v1/ready/")
+
+    assert reply.status_code == 503
+    assert reply.json()["checks"]["workers"] == "2 runs waiting, no worker"
+
+
+def test_ready_fails_on_a_full_disk(client, db, is_postgres, monkeypatch):
+    if is_postgres:
+        pytest.skip("PostgreSQL's disk is not ours")
+    monkeypatch.setattr(readiness, "MIN_FREE_SPACE", 2**62)
+
+    reply = client.get("/v1/ready/")
+
+    assert reply.status_code == 503
+    assert "MiB free" in reply.json()["checks"]["disk"]
 
 
 def test_models_without_provider(client_for, alice):

@@ -10,7 +10,11 @@ from urllib.parse import urlsplit
 
 import psutil
 import pytest
+from django.conf import settings
 
+from project.fairness import tenant_of_credentials
+
+from ..runtime.processes import until
 from ..sdk.server import Server, live_server
 
 # Short, so that tests need not wait long; WEB_THREADS fewer than the attackers.
@@ -178,6 +182,32 @@ def test_connections_of_one_address_are_limited():
         clients = [many.enter_context(sent(strict, b"")) for _ in range(6)]
 
         assert received(clients[-1]).startswith(b"HTTP/1.1 503 ")
+
+
+def test_client_that_does_not_read_is_disconnected(server):
+    address = urlsplit(server.url)
+    with socket.socket() as client:
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        client.connect((address.hostname, address.port))
+        client.sendall(b"GET /openapi.json HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n" * 60)
+        port = client.getsockname()[1]
+
+        def is_gone() -> bool:
+            connections = psutil.Process(server.pid).net_connections(kind="tcp")
+            return all(each.raddr.port != port for each in connections if each.raddr)
+
+        until(is_gone, seconds=60, what="the server closes the connection")
+
+
+def test_session_authenticates_a_large_body(client, admin_user, db):
+    client.force_login(admin_user)
+    cookie = f"{settings.SESSION_COOKIE_NAME}={client.cookies[settings.SESSION_COOKIE_NAME].value}"
+
+    assert tenant_of_credentials({"headers": [(b"cookie", cookie.encode())]}) == (
+        f"user {admin_user.pk}"
+    )
+    assert tenant_of_credentials({"headers": [(b"cookie", b"sessionid=made-up")]}) is None
+    assert tenant_of_credentials({"headers": []}) is None
 
 
 def test_responses_do_not_name_the_server(server):

@@ -41,6 +41,14 @@ def test_expected_failure_is_one_line(formatter, error):
     assert "SELECT" not in line
 
 
+def test_cause_that_the_message_has_is_not_repeated():
+    line = written(
+        PlainFormatter(), record_of(PermissionDenied("no access"), "It failed: no access")
+    )
+
+    assert line.endswith("It failed: no access")
+
+
 @pytest.mark.parametrize("formatter", [PlainFormatter(), JSONFormatter()])
 def test_bug_has_its_traceback(formatter):
     assert "Traceback" in written(formatter, record_of(ZeroDivisionError("bug")))

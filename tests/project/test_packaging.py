@@ -43,7 +43,7 @@ def test_wheel_holds_app_and_license(built):
     assert f"{info}/licenses/LICENSE" in names
     assert (metadata["Name"], metadata["Version"]) == ("django-palimpsest", __version__)
     assert metadata["License-Expression"] == "Apache-2.0"
-    assert set(metadata.get_all("Provides-Extra")) == {"postgres", "server"}
+    assert set(metadata.get_all("Provides-Extra")) == {"metrics", "otel", "postgres", "server"}
 
 
 def test_sdist_holds_app_without_tests(built):
