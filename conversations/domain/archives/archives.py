@@ -5,8 +5,9 @@ from typing import Any, TypedDict, Unpack
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
-from ...models import Agent, AgentArchive, Archive, Organization
+from ...models import Agent, AgentArchive, Archive, AuditAction, Organization
 from ..actor import Actor
+from ..audit import record
 from ..errors import Conflict, InvalidValue, UnknownId
 from ..model_handles import check_model_handle
 
@@ -61,6 +62,7 @@ def delete_archive(archive: Archive, *, by: Actor) -> None:
     archive = _lock(archive)
     archive.deleted_at = timezone.now()
     _save(archive, "deleted_at", by=by)
+    record(AuditAction.DELETED, by=by, organization=archive.organization_id, about=archive)
 
 
 @transaction.atomic
@@ -69,6 +71,7 @@ def restore_archive(archive: Archive, *, by: Actor) -> Archive:
     archive = _lock(archive, deleted=True)
     archive.deleted_at = None
     _save(archive, "deleted_at", by=by)
+    record(AuditAction.RESTORED, by=by, organization=archive.organization_id, about=archive)
     return archive
 
 

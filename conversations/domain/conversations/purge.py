@@ -35,9 +35,6 @@ def purge(deleted_before: datetime) -> Iterator[Counts]:
     Every batch is one transaction; after an interruption, the next purge continues. Shared blocks
     of a deleted agent stay, as do messages that a remaining fork shares.
     """
-    record(
-        AuditAction.PURGED, by=SERVER, organization=None, deleted_before=deleted_before.isoformat()
-    )
     # A default conversation is deleted with its agent, in case the agent is restored meanwhile.
     conversations = _conversations(deleted_before).filter(is_default=False)
     yield from _delete_in_batches(conversations, BATCH_SIZE)

@@ -222,8 +222,8 @@ def test_empty_purge_query_count_does_not_grow(alice, django_assert_num_queries,
     for _ in range(count):
         make_messages(make_conversation(make_agent(make_member(alice.organization))), "hello")
 
-    # Conversations, agents, blocks and messages, each in a savepoint; the audit event.
-    with django_assert_num_queries(13):
+    # Conversations, agents, blocks and messages, each in a savepoint.
+    with django_assert_num_queries(12):
         assert list(purge(timezone.now())) == []
 
 
@@ -236,5 +236,5 @@ def test_purge_batch_query_count_does_not_grow_with_rows(alice, django_assert_nu
         make_run(conversation, status=Run.Status.COMPLETED)
         deleted(conversation)
 
-    with django_assert_num_queries(46):
+    with django_assert_num_queries(45):
         assert len(list(purge(timezone.now()))) == 2
