@@ -171,7 +171,7 @@ def test_declined_call_reports_reason_to_model(client_for, alice, guarded, model
     answer = reply(client, guarded, {"type": "approval", "approvals": [decision]}).json()
 
     assert guarded.agent.blocks.get().value == "about human"
-    assert "declined this call: not that" in model.requests[-1]["messages"][-1]["content"]
+    assert "denied. User reason: not that" in model.requests[-1]["messages"][-1]["content"]
     assert said(answer["messages"]) == "I see"
 
 

@@ -215,7 +215,8 @@ def _is_same_output(output: str, key: str) -> bool:
     if output == key:
         return True
     try:
-        # True is "True" in Python and "true" in JSON; 1.0 equals 1.
-        return bool(json.loads(output.strip().lower()) == json.loads(key.strip().lower()))
+        # True is "True" in Python and "true" in JSON; 1.0 equals 1, but not true.
+        found, wanted = json.loads(output.strip().lower()), json.loads(key.strip().lower())
     except (ValueError, RecursionError):
         return output.strip().lower() == key.strip().lower() == "none"
+    return bool(found == wanted) and isinstance(found, bool) == isinstance(wanted, bool)

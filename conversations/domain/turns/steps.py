@@ -354,8 +354,9 @@ def store_decisions(turn: Turn, results: Results) -> list[NumberedEvent]:
         if decision["approve"]:
             result = _call_tool(turn, call, approved.index(call), results)
         else:
-            reason = f": {decision['reason']}" if decision.get("reason") else ""
-            result = ToolResult(f"Error: the user declined this call{reason}", is_error=True)
+            # V1's text.
+            text = f"Error: request to call tool denied. User reason: {decision.get('reason')}"
+            result = ToolResult(text, is_error=True)
         returned.append(_call_result(call, result, None))
     # The results of client tools come first in the input, so all results follow the calls.
     messages = [*(result.message for result in returned), *turn.request.messages()]
