@@ -15,7 +15,8 @@ from django.core.exceptions import FieldDoesNotExist, ImproperlyConfigured
 from django.db import connection, transaction
 from django.db.models import ForeignKey, Model
 
-from ..models import ApiKey, AuditEvent, Member, Organization
+from ..models import ApiKey, AuditEvent, Member, Message, Organization
+from ..models.messages import FIND_MESSAGES, HasWords
 from ..tenancy import ACCESS_SETTING, ORGANIZATION_SETTING
 from .errors import Conflict, InvalidArgument
 
@@ -86,6 +87,17 @@ class Status:
         return all(state is State.CURRENT for state in self.tables.values())
 
 
+def _search_function(schema: str) -> str:
+    """Return the SQL of the function that searches messages by the index, for its caller."""
+    found = f"{HasWords.INDEXED} AND {HasWords.DOCUMENT} @@ plainto_tsquery('simple', words)"
+    return (
+        f"CREATE OR REPLACE FUNCTION {FIND_MESSAGES}(words text) RETURNS SETOF uuid "  # noqa: S608 (constants)
+        "LANGUAGE sql STABLE SECURITY DEFINER "
+        f"SET search_path = {schema}, pg_temp AS $$ SELECT id FROM {Message._meta.db_table} "
+        f"WHERE ({_condition(Message)}) AND {found.format('content', 'content')} $$"
+    )
+
+
 def owned_models() -> list[type[Model]]:
     """Return every model of the app; an organization owns the rows of each."""
     models = apps.get_app_config("conversations").get_models(include_auto_created=True)
@@ -95,15 +107,14 @@ def owned_models() -> list[type[Model]]:
 def policies() -> list[Policy]:
     """Return the policies of all tables. Raises ImproperlyConfigured for a model without owner."""
     of_organization = [
-        Policy(
-            model._meta.db_table,
-            "organization",
-            "ALL",
-            f"{_owner_condition(model)} OR {ACCESS} = 'all'",
-        )
+        Policy(model._meta.db_table, "organization", "ALL", _condition(model))
         for model in owned_models()
     ]
     return of_organization + _lookup_policies()
+
+
+def _condition(model: type[Model]) -> str:
+    return f"{_owner_condition(model)} OR {ACCESS} = 'all'"
 
 
 def _owner_condition(model: type[Model]) -> str:
@@ -282,6 +293,8 @@ def update_policies() -> list[str]:
             if policy.table in tables:
                 for statement in policy.statements:
                     cursor.execute(statement)
+        cursor.execute("SELECT quote_ident(current_schema())")
+        cursor.execute(_search_function(cursor.fetchone()[0]))
     return tables
 
 
@@ -290,6 +303,7 @@ def disable() -> None:
     """Remove all policies. Roles keep their privileges. Raises NotOwner."""
     _check_owner()
     with connection.cursor() as cursor:
+        cursor.execute(f"DROP FUNCTION IF EXISTS {FIND_MESSAGES}(text)")
         for table in status().tables:
             _drop_policies(table)
             cursor.execute(f'ALTER TABLE "{table}" DISABLE ROW LEVEL SECURITY')

@@ -9,6 +9,7 @@ from django.db import ProgrammingError, connection, models, transaction
 from django.test.utils import isolate_apps
 
 from conversations.domain import row_security as security
+from conversations.domain.conversations.search import search_messages
 from conversations.domain.errors import InvalidArgument
 from conversations.models import (
     Agent,
@@ -18,6 +19,7 @@ from conversations.models import (
     BlockRevision,
     Conversation,
     Member,
+    Message,
     Organization,
 )
 from conversations.tenancy import (
@@ -28,7 +30,7 @@ from conversations.tenancy import (
     finding_member,
 )
 
-from ..factories import link_user, make_agent, make_conversation, make_member
+from ..factories import link_user, make_agent, make_conversation, make_member, make_messages
 
 pytestmark = pytest.mark.postgres_only
 
@@ -202,6 +204,22 @@ def test_server_side_cursors_see_rows_of_the_organization(agents):
 
     with acting_for(ours.organization_id):
         assert list(Agent.objects.iterator(chunk_size=1)) == [ours]
+
+
+def test_search_finds_messages_of_the_organization(agents):
+    ours, theirs = agents
+    for agent in agents:
+        make_messages(agent.conversations.get(is_default=True), "a blue parrot", "a red fox")
+
+    with acting_for(ours.organization_id):
+        [found] = search_messages(Message.objects.all(), "parrot blue")
+
+    assert found.agent == ours
+    assert search_messages(Message.objects.all(), "parrot").count() == 2
+    with acting_for_none(), connection.cursor() as cursor:
+        cursor.execute("SELECT conversations_find_messages('parrot')")
+        assert cursor.fetchall() == []
+    assert theirs.messages.count() == ours.messages.count()
 
 
 def test_enable_can_be_repeated_and_disabled(owner):

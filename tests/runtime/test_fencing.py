@@ -21,6 +21,7 @@ from conversations.models import Conversation, Run, RunEvent
 from conversations.runtime.broker import EventBroker
 from conversations.runtime.event_writer import EventWriter
 from conversations.runtime.runtime import get_runtime
+from conversations.tenancy import acting_for_all
 
 from ..factories import make_agent, make_conversation, make_run
 from .processes import until
@@ -76,6 +77,7 @@ def test_concurrent_chunk_does_not_lose_last_events(conversation):
     insert_events([chunk(run, 1)])
     is_in_between = threading.Event()
 
+    @acting_for_all()
     def write_slowly():
         with transaction.atomic():
             insert_events([chunk(run, 2)])
