@@ -27,6 +27,7 @@ def main() -> None:
 
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--conversations", type=int, default=20_000)
+    parser.add_argument("--only", help="the operations whose names begin so")
     parser.add_argument("--requests", type=int, default=50, help="per operation and round")
     options = parser.parse_args()
     with postgres() as url:
@@ -69,7 +70,7 @@ def run(url: str, options) -> None:
             both = {exempt_port: exempt, subject_port: subject}
             names = [f"bench_{ROLE}" if port == subject_port else None for port in both]
             print(f"{'':32}{'without':>10}{'with':>10}{'ratio':>8}   (ms of processor time)")
-            for name, prepare in world.operations():
+            for name, prepare in operations(world, options.only):
                 for port in both:
                     repeat(http_caller(port, world.secret, prepare), 30)
                 times = ([], [])
@@ -83,6 +84,12 @@ def run(url: str, options) -> None:
                         times[i].append((after - before) / options.requests * 1000)
                 without, with_ = (statistics.mean(series) for series in times)
                 print(f"{name:32}{without:10.2f}{with_:10.2f}{with_ / without:8.2f}", flush=True)
+
+
+def operations(world, beginning: str | None):
+    search = ("search messages", lambda: ("POST", "/v1/messages/search", {"query": "Portuguese"}))
+    every = [*world.operations(), search]
+    return [pair for pair in every if pair[0].startswith(beginning or "")]
 
 
 def repeat(call, times: int) -> None:
