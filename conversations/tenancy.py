@@ -22,19 +22,21 @@ SET_BOTH = (
     f"SELECT set_config('{ORGANIZATION_SETTING}', %s, true), "
     f"set_config('{ACCESS_SETTING}', %s, true)"
 )
+# Sets the organization of a key or of a user's member, which only this function can look up.
+SET_CALLER = "conversations_set_caller"
 # Of libpq's PGTransactionStatusType. (psycopg is not installed where SQLite is used.)
 IDLE, IN_ERROR = 0, 3
 
 
 class Access(NamedTuple):
-    """The values of both settings: an organization's UUID, or another kind of access."""
+    """Which rows may be read and written: the statement that tells PostgreSQL so."""
 
-    organization: str = ""
-    other: str = ""
+    sql: str
+    parameters: tuple[str, str]
 
 
-NONE = Access()
-ALL = Access(other="all")
+NONE = Access(SET_BOTH, ("", ""))
+ALL = Access(SET_BOTH, ("", "all"))
 
 _access: ContextVar[Access] = ContextVar("access", default=NONE)
 
@@ -72,15 +74,15 @@ def acting_for_none() -> Iterator[None]:
 
 @contextmanager
 def finding_key(prefix: str) -> Iterator[None]:
-    """In this block, read one API key, its member and its organization, nothing else."""
-    with _acting(Access(other=f"key:{prefix}")):
+    """Act for the organization of an API key in this block, where the key is looked up."""
+    with _acting(Access(f"SELECT {SET_CALLER}(%s, %s)", ("key", prefix))):
         yield
 
 
 @contextmanager
 def finding_member(user_id: object) -> Iterator[None]:
-    """In this block, read the member of a Django user and its organization, nothing else."""
-    with _acting(Access(other=f"user:{user_id}")):
+    """Act for the organization of a Django user's member, where the member is looked up."""
+    with _acting(Access(f"SELECT {SET_CALLER}(%s, %s)", ("user", str(user_id)))):
         yield
 
 
@@ -110,7 +112,7 @@ def _acting(access: Access) -> Iterator[None]:
 
 
 def _access_to(organization_id: str) -> Access:
-    return Access(organization=organization_id.removeprefix("org-"))
+    return Access(SET_BOTH, (organization_id.removeprefix("org-"), ""))
 
 
 class AccessSetter:
@@ -167,7 +169,7 @@ class AccessSetter:
         is_named = bool(getattr(context["cursor"].cursor, "name", None))
         together = raw.transaction() if is_named else raw.pipeline()
         with connection.wrap_database_errors, together:
-            raw.execute(SET_BOTH, self._known)
+            raw.execute(*self._known)
             return execute(sql, params, many, context)
 
     def _must_set(self, connection: Any, status: int) -> bool:

@@ -17,7 +17,7 @@ from django.db.models import ForeignKey, Model
 
 from ..models import ApiKey, AuditEvent, Member, Message, Organization
 from ..models.messages import FIND_MESSAGES, HasWords
-from ..tenancy import ACCESS_SETTING, ORGANIZATION_SETTING
+from ..tenancy import ACCESS_SETTING, ORGANIZATION_SETTING, SET_CALLER
 from .errors import Conflict, InvalidArgument
 
 # Subqueries, which are evaluated once per statement instead of once per row.
@@ -28,25 +28,23 @@ PRIVILEGES = {"TABLES": "SELECT, INSERT, UPDATE, DELETE", "SEQUENCES": "USAGE, S
 
 @dataclass(frozen=True)
 class Policy:
-    """A policy of one table: who sees a row, and, for the command ALL, who may write it."""
+    """The policy of a table: the condition under which a row can be read or written."""
 
     table: str
-    name: str
-    command: str
     condition: str
 
     @property
     def digest(self) -> str:
         """What the policy's comment in the database says, to recognize an older definition."""
-        return hashlib.sha256(f"{self.command} {self.condition}".encode()).hexdigest()
+        return hashlib.sha256(self.condition.encode()).hexdigest()
 
     @property
     def statements(self) -> list[str]:
         """The SQL that creates it."""
+        policy = f'POLICY organization ON "{self.table}"'
         return [
-            f'CREATE POLICY {self.name} ON "{self.table}" FOR {self.command} '
-            f"USING ({self.condition})",
-            f"COMMENT ON POLICY {self.name} ON \"{self.table}\" IS '{self.digest}'",
+            f"CREATE {policy} USING ({self.condition})",
+            f"COMMENT ON {policy} IS '{self.digest}'",
         ]
 
 
@@ -87,15 +85,25 @@ class Status:
         return all(state is State.CURRENT for state in self.tables.values())
 
 
-def _search_function(schema: str) -> str:
-    """Return the SQL of the function that searches messages by the index, for its caller."""
+def _functions(schema: str) -> list[str]:
+    """Return the SQL of the functions that run as the tables' owner, in every caller's reach."""
+    as_owner = f"SECURITY DEFINER SET search_path = {schema}, pg_temp"
     found = f"{HasWords.INDEXED} AND {HasWords.DOCUMENT} @@ plainto_tsquery('simple', words)"
-    return (
+    user_type = Member._meta.get_field("user").db_type(connection)
+    return [
+        # The same condition as the policy's, and then the one that has the index.
         f"CREATE OR REPLACE FUNCTION {FIND_MESSAGES}(words text) RETURNS SETOF uuid "  # noqa: S608 (constants)
-        "LANGUAGE sql STABLE SECURITY DEFINER "
-        f"SET search_path = {schema}, pg_temp AS $$ SELECT id FROM {Message._meta.db_table} "
-        f"WHERE ({_condition(Message)}) AND {found.format('content', 'content')} $$"
-    )
+        f"LANGUAGE sql STABLE {as_owner} AS $$ SELECT id FROM {Message._meta.db_table} "
+        f"WHERE ({_condition(Message)}) AND {found.format('content', 'content')} $$",
+        f"CREATE OR REPLACE FUNCTION {SET_CALLER}(kind text, caller text) RETURNS void "  # noqa: S608 (constants)
+        f"LANGUAGE plpgsql {as_owner} AS $$ DECLARE found uuid; BEGIN "
+        "IF kind = 'key' THEN SELECT organization_id INTO found "
+        f"FROM {ApiKey._meta.db_table} WHERE prefix = caller; "
+        "ELSE SELECT organization_id INTO found "
+        f"FROM {Member._meta.db_table} WHERE user_id = caller::{user_type}; END IF; "
+        f"PERFORM set_config('{ORGANIZATION_SETTING}', coalesce(found::text, ''), true), "
+        f"set_config('{ACCESS_SETTING}', '', true); END $$",
+    ]
 
 
 def owned_models() -> list[type[Model]]:
@@ -106,11 +114,7 @@ def owned_models() -> list[type[Model]]:
 
 def policies() -> list[Policy]:
     """Return the policies of all tables. Raises ImproperlyConfigured for a model without owner."""
-    of_organization = [
-        Policy(model._meta.db_table, "organization", "ALL", _condition(model))
-        for model in owned_models()
-    ]
-    return of_organization + _lookup_policies()
+    return [Policy(model._meta.db_table, _condition(model)) for model in owned_models()]
 
 
 def _condition(model: type[Model]) -> str:
@@ -125,10 +129,11 @@ def _owner_condition(model: type[Model]) -> str:
     except FieldDoesNotExist:
         field = _parent_field(model)
         parent = field.related_model._meta
-        # The parent's own policy applies to the subquery.
+        # The parent's own policy applies to the subquery. Without OFFSET, the planner may hash all
+        # parents of the organization, for each statement.
         return (
             f'EXISTS (SELECT 1 FROM "{parent.db_table}" AS parent '  # noqa: S608 (names of models)
-            f'WHERE parent.{parent.pk.column} = "{model._meta.db_table}".{field.column})'
+            f'WHERE parent.{parent.pk.column} = "{model._meta.db_table}".{field.column} OFFSET 0)'
         )
     return f"organization_id = {ORGANIZATION}"
 
@@ -149,56 +154,19 @@ def _parent_field(model: type[Model]) -> "ForeignKey[Model, Model]":
     return field
 
 
-def _lookup_policies() -> list[Policy]:
-    """Return the policies that find a caller's key or member before the organization is known."""
-    key, member = f'"{ApiKey._meta.db_table}"', f'"{Member._meta.db_table}"'
-    organization = f'"{Organization._meta.db_table}"'
-    is_key = f"{ACCESS} = 'key:' || {key}.prefix"
-    is_member = f"{ACCESS} = 'user:' || {member}.user_id"
-    of_key = f"EXISTS (SELECT 1 FROM {key} WHERE member_id = {member}.id AND {is_key})"  # noqa: S608 (names of models)
-    of_member = (
-        f"EXISTS (SELECT 1 FROM {member} WHERE organization_id = {organization}.id AND {is_member})"  # noqa: S608 (as above)
-    )
-    of_key_owner = (
-        f"EXISTS (SELECT 1 FROM {key} WHERE organization_id = {organization}.id AND {is_key})"  # noqa: S608 (as above)
-    )
-    return [
-        Policy(ApiKey._meta.db_table, "caller", "SELECT", is_key),
-        Policy(Member._meta.db_table, "caller", "SELECT", f"{_begins('key:')} AND {of_key}"),
-        Policy(
-            Organization._meta.db_table,
-            "caller",
-            "SELECT",
-            f"{_begins('key:')} AND {of_key_owner}",
-        ),
-        Policy(Member._meta.db_table, "operator", "SELECT", is_member),
-        Policy(
-            Organization._meta.db_table, "operator", "SELECT", f"{_begins('user:')} AND {of_member}"
-        ),
-    ]
-
-
-def _begins(text: str) -> str:
-    # Evaluated first, so that the subquery after it costs other statements nothing.
-    return f"(SELECT starts_with(current_setting('{ACCESS_SETTING}', true), '{text}'))"
-
-
 def status() -> Status:
     """Return what the connected database has."""
-    wanted: dict[str, set[tuple[str, str]]] = {}
-    for policy in policies():
-        wanted.setdefault(policy.table, set()).add((policy.name, policy.digest))
+    wanted = {policy.table: {policy.digest} for policy in policies()}
     with connection.cursor() as cursor:
         cursor.execute(
-            "SELECT relname, relrowsecurity, polname, obj_description(p.oid, 'pg_policy') "
-            "FROM pg_class c LEFT JOIN pg_policy p ON p.polrelid = c.oid "
+            "SELECT relname, obj_description(p.oid, 'pg_policy') "
+            "FROM pg_class c JOIN pg_policy p ON p.polrelid = c.oid AND relrowsecurity "
             "WHERE relnamespace = current_schema()::regnamespace AND relname = ANY(%s)",
             [list(wanted)],
         )
-        found: dict[str, set[tuple[str, str]]] = {}
-        for table, is_enabled, name, digest in cursor.fetchall():
-            if is_enabled and name:
-                found.setdefault(table, set()).add((name, digest))
+        found: dict[str, set[str]] = {}
+        for table, digest in cursor.fetchall():
+            found.setdefault(table, set()).add(digest)
         cursor.execute(
             "SELECT current_user, row_security_active(to_regclass(%s)::oid)",
             [Organization._meta.db_table],
@@ -294,7 +262,8 @@ def update_policies() -> list[str]:
                 for statement in policy.statements:
                     cursor.execute(statement)
         cursor.execute("SELECT quote_ident(current_schema())")
-        cursor.execute(_search_function(cursor.fetchone()[0]))
+        for statement in _functions(cursor.fetchone()[0]):
+            cursor.execute(statement)
     return tables
 
 
@@ -303,7 +272,7 @@ def disable() -> None:
     """Remove all policies. Roles keep their privileges. Raises NotOwner."""
     _check_owner()
     with connection.cursor() as cursor:
-        cursor.execute(f"DROP FUNCTION IF EXISTS {FIND_MESSAGES}(text)")
+        cursor.execute(f"DROP FUNCTION IF EXISTS {FIND_MESSAGES}(text), {SET_CALLER}(text, text)")
         for table in status().tables:
             _drop_policies(table)
             cursor.execute(f'ALTER TABLE "{table}" DISABLE ROW LEVEL SECURITY')
