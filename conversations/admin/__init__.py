@@ -3,11 +3,22 @@
 That site is Django's own or the one of `conversations.console`. Every write is a domain verb.
 """
 
-from . import accounts, agents, audit, blocks, conversations, isolated_blocks, messages, runs
+from . import (
+    accounts,
+    agents,
+    archives,
+    audit,
+    blocks,
+    conversations,
+    isolated_blocks,
+    messages,
+    runs,
+)
 
 __all__ = [
     "accounts",
     "agents",
+    "archives",
     "audit",
     "blocks",
     "conversations",

@@ -132,11 +132,13 @@ def test_suggestions_stay_in_organization(source, field, model, alice, mallory, 
 # the count, the page; then what the comment names.
 QUERIES = {
     "Organization": 4,
+    "Passage": 5,
     "Member": 5,
     "ApiKey": 7,  # the first and the last day, the days between
     "AuditEvent": 7,  # the first and the last day, the days between
     "Agent": 6,  # the attached labels
     "AgentBlock": 4,
+    "Archive": 5,
     "Block": 5,
     "BlockRevision": 4,
     "Conversation": 8,  # the isolated labels, the first and the last day, the days between

@@ -5,6 +5,7 @@ from conversations.models import (
     Agent,
     AgentBlock,
     ApiKey,
+    Archive,
     AuditEvent,
     Block,
     BlockRevision,
@@ -14,12 +15,13 @@ from conversations.models import (
     Member,
     Message,
     Organization,
+    Passage,
     Run,
     RunEvent,
     Step,
 )
 
-from ..factories import make_agent, make_conversation, make_messages, make_run
+from ..factories import make_agent, make_conversation, make_messages, make_passage, make_run
 
 MODELS = [
     *[
@@ -33,9 +35,9 @@ MODELS = [
         BlockRevision,
         Conversation,
     ],
-    *[IsolatedBlock, Message, ConversationMessage, Run, Step, RunEvent],
+    *[IsolatedBlock, Message, ConversationMessage, Run, Step, RunEvent, Archive, Passage],
 ]
-WRITABLE = [Organization, Member, ApiKey, Agent, Block, Conversation]
+WRITABLE = [Organization, Member, ApiKey, Agent, Block, Conversation, Archive]
 
 
 def make_world(member: Member) -> dict[type, object]:
@@ -49,9 +51,11 @@ def make_world(member: Member) -> dict[type, object]:
     key, _ = issue_key(member)
     event_of_key = AuditEvent.objects.get(object_id=key.pk)
     block = agent.blocks.get()
+    passage = make_passage(agent, "Some passage")
     rows = [
         *[member.organization, member, key, event_of_key, agent, agent.block_links.get(), block],
         *[block.revisions.get(), conversation, conversation.isolations.get(), message],
         *[conversation.message_links.get(message=message), run, step, event],
+        *[passage.archive, passage],
     ]
     return dict(zip(MODELS, rows, strict=True))

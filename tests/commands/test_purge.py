@@ -22,6 +22,8 @@ messages              2
 runs                  0
 blocks                1
 revisions             1
+archives              0
+passages              0
 """
 NOTHING = """\
 agents                0
@@ -30,6 +32,8 @@ messages              0
 runs                  0
 blocks                0
 revisions             0
+archives              0
+passages              0
 """
 
 

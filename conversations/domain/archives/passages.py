@@ -2,12 +2,13 @@
 
 from collections.abc import Iterable
 from datetime import datetime
-from typing import Any, NotRequired, TypedDict
+from typing import Any, NotRequired, TypedDict, Unpack
 
 from django.db import transaction
 from django.utils import timezone
 
 from ...models import Agent, Archive, Passage
+from ...models.archives import PassageQuerySet
 from ..actor import Actor
 from ..errors import InvalidValue, UnknownId
 from ..quotas import check_memory
@@ -24,6 +25,14 @@ class PassageFields(TypedDict):
     tags: NotRequired[list[str]]
     metadata: NotRequired[dict[str, Any]]
     created_at: NotRequired[datetime]
+
+
+class PassageChanges(TypedDict, total=False):
+    """What an operator may change of a passage."""
+
+    text: str
+    tags: list[str]
+    metadata: dict[str, Any]
 
 
 @transaction.atomic
@@ -45,6 +54,27 @@ def insert_for_agent(agent: Agent, passage: PassageFields, *, by: Actor) -> Pass
     return row
 
 
+@transaction.atomic
+def update_passage(passage: Passage, *, by: Actor, **changes: Unpack[PassageChanges]) -> Passage:
+    """Change a passage and return the fresh row. A new text gets another vector."""
+    _check(changes)
+    rows: PassageQuerySet = Passage.objects.all()
+    locked = rows.live().select_for_update(of=("self",), no_key=True).get_or_none(pk=passage.pk)
+    if locked is None:
+        raise UnknownId(Passage, passage.pk)
+    if "text" in changes and changes["text"] != locked.text:
+        is_due = locked.archive.embedding and changes["text"].strip()
+        locked.embedding = locked.dimensions = None
+        locked.embed_attempts, locked.embed_at = 0, timezone.now() if is_due else None
+    for name, value in changes.items():
+        setattr(locked, name, value)
+    locked.last_updated_by = by.member
+    columns = ["embedding", "dimensions", "embed_attempts", "embed_at"]
+    vector = columns if "text" in changes else []
+    locked.save(update_fields=[*changes, *vector, "last_updated_by", "updated_at"])
+    return locked
+
+
 def delete_passage(passage: Passage, *, by: Actor) -> None:
     """Hide a passage until `purge` removes it."""
     rows = Passage.objects.filter(pk=passage.pk, deleted_at=None)
@@ -60,7 +90,23 @@ def restore_passage(passage: Passage, *, by: Actor) -> None:
 
 
 def _passage(archive: Archive, fields: PassageFields, *, by: Actor, now: datetime) -> Passage:
-    text, tags = fields["text"], list(dict.fromkeys(fields.get("tags") or []))
+    _check(fields)
+    text = fields["text"]
+    return Passage(
+        organization_id=archive.organization_id,
+        archive=archive,
+        text=text,
+        tags=list(dict.fromkeys(fields.get("tags") or [])),
+        metadata=fields.get("metadata") or {},
+        created_at=fields.get("created_at") or now,
+        created_by=by.member,
+        last_updated_by=by.member,
+        embed_at=now if archive.embedding and text.strip() else None,
+    )
+
+
+def _check(fields: PassageFields | PassageChanges) -> None:
+    text, tags = fields.get("text", ""), fields.get("tags") or []
     if len(text) > Passage.MAX_LENGTH:
         raise InvalidValue(
             "text", f"expected at most {Passage.MAX_LENGTH} characters, got {len(text)}"
@@ -69,14 +115,3 @@ def _passage(archive: Archive, fields: PassageFields, *, by: Actor, now: datetim
         raise InvalidValue(
             "tags", f"expected at most {MAX_TAGS} tags of at most {MAX_TAG_LENGTH} characters"
         )
-    return Passage(
-        organization_id=archive.organization_id,
-        archive=archive,
-        text=text,
-        tags=tags,
-        metadata=fields.get("metadata") or {},
-        created_at=fields.get("created_at") or now,
-        created_by=by.member,
-        last_updated_by=by.member,
-        embed_at=now if archive.embedding and text.strip() else None,
-    )

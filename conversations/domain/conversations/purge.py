@@ -9,12 +9,15 @@ from django.db.models import Exists, Model, OuterRef, Q, QuerySet
 
 from ...models import (
     Agent,
+    AgentArchive,
+    Archive,
     AuditAction,
     Block,
     BlockRevision,
     Conversation,
     ConversationMessage,
     Message,
+    Passage,
     Run,
 )
 from ..actor import SERVER
@@ -23,7 +26,16 @@ from ..batches import BATCH_SIZE, Row
 
 Counts = Counter[type[Model]]
 
-MODELS: list[type[Model]] = [Agent, Conversation, Message, Run, Block, BlockRevision]
+MODELS: list[type[Model]] = [
+    Agent,
+    Conversation,
+    Message,
+    Run,
+    Block,
+    BlockRevision,
+    Archive,
+    Passage,
+]
 
 # Deleting an agent cascades to its default conversation with all messages.
 AGENT_BATCH_SIZE = 20
@@ -33,11 +45,15 @@ def purge(deleted_before: datetime) -> Iterator[Counts]:
     """Remove what was deleted before then; yield the row counts by model, batch by batch.
 
     Every batch is one transaction; after an interruption, the next purge continues. Shared blocks
-    of a deleted agent stay, as do messages that a remaining fork shares.
+    of a deleted agent stay, as do messages that a remaining fork shares, and an archive that
+    another agent has.
     """
     # A default conversation is deleted with its agent, in case the agent is restored meanwhile.
     conversations = _conversations(deleted_before).filter(is_default=False)
     yield from _delete_in_batches(conversations, BATCH_SIZE)
+    # Passages first, because an archive can have millions.
+    yield from _delete_in_batches(_passages(deleted_before), BATCH_SIZE)
+    yield from _delete_in_batches(_archives(deleted_before), BATCH_SIZE)
     agents = Agent.objects.filter(deleted_at__lt=deleted_before)
     yield from _delete_in_batches(agents, AGENT_BATCH_SIZE)
     yield from _delete_in_batches(Block.objects.filter(deleted_at__lt=deleted_before), BATCH_SIZE)
@@ -63,6 +79,8 @@ def count_purgeable(deleted_before: datetime) -> Counts:
             Run: Run.objects.filter(conversation__in=conversations).count(),
             Block: blocks.count(),
             BlockRevision: BlockRevision.objects.filter(block__in=blocks).count(),
+            Archive: _archives(deleted_before).count(),
+            Passage: _passages(deleted_before).count(),
         }
     )
 
@@ -71,6 +89,23 @@ def _conversations(deleted_before: datetime) -> QuerySet[Conversation]:
     return Conversation.objects.filter(
         Q(deleted_at__lt=deleted_before) | Q(agent__deleted_at__lt=deleted_before)
     )
+
+
+def _archives(deleted_before: datetime) -> QuerySet[Archive]:
+    """Return deleted archives, and those that were created for purged agents alone."""
+    links = AgentArchive.objects.filter(archive=OuterRef("pk"))
+    of_purged = Q(agent__deleted_at__lt=deleted_before)
+    return Archive.objects.filter(
+        Q(deleted_at__lt=deleted_before)
+        | Q(Exists(links.filter(of_purged, is_owner=True)), ~Exists(links.exclude(of_purged)))
+    )
+
+
+def _passages(deleted_before: datetime) -> QuerySet[Passage]:
+    passages: QuerySet[Passage] = Passage.objects.filter(
+        Q(deleted_at__lt=deleted_before) | Q(archive__in=_archives(deleted_before))
+    )
+    return passages
 
 
 def _delete_in_batches(rows: QuerySet[Row], size: int) -> Iterator[Counts]:

@@ -4,6 +4,8 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
+from conversations.domain.archives.archives import attach_archive, delete_archive
+from conversations.domain.archives.passages import delete_passage
 from conversations.domain.conversations import purge as purge_module
 from conversations.domain.conversations.agents import attach_block, delete_agent, restore_agent
 from conversations.domain.conversations.conversations import (
@@ -17,28 +19,38 @@ from conversations.domain.memory.blocks import delete_block, write_block
 from conversations.domain.memory.isolation import release_label
 from conversations.models import (
     Agent,
+    Archive,
     Block,
     BlockRevision,
     Conversation,
     ConversationMessage,
     Message,
+    Passage,
     Run,
 )
 
 from ...factories import (
     actor,
     make_agent,
+    make_archive,
     make_block,
     make_conversation,
     make_member,
     make_messages,
+    make_passage,
     make_run,
 )
 
 
 def deleted(row, *, days_ago: int = 31):
     """Delete a row with its verb and backdate the deletion."""
-    verbs = {Agent: delete_agent, Block: delete_block, Conversation: delete_conversation}
+    verbs = {
+        Agent: delete_agent,
+        Archive: delete_archive,
+        Block: delete_block,
+        Conversation: delete_conversation,
+        Passage: delete_passage,
+    }
     verbs[type(row)](row, by=actor())
     type(row).objects.filter(pk=row.pk).update(deleted_at=timezone.now() - timedelta(days=days_ago))
     return row
@@ -222,8 +234,8 @@ def test_empty_purge_query_count_does_not_grow(alice, django_assert_num_queries,
     for _ in range(count):
         make_messages(make_conversation(make_agent(make_member(alice.organization))), "hello")
 
-    # Conversations, agents, blocks and messages, each in a savepoint.
-    with django_assert_num_queries(12):
+    # Six kinds of rows, each in a savepoint.
+    with django_assert_num_queries(18):
         assert list(purge(timezone.now())) == []
 
 
@@ -236,5 +248,33 @@ def test_purge_batch_query_count_does_not_grow_with_rows(alice, django_assert_nu
         make_run(conversation, status=Run.Status.COMPLETED)
         deleted(conversation)
 
-    with django_assert_num_queries(45):
+    with django_assert_num_queries(51):
         assert len(list(purge(timezone.now()))) == 2
+
+
+def test_purge_removes_deleted_archives_and_passages(alice):
+    archive = deleted(make_archive(alice))
+    make_passage(make_archive(alice, name="kept"), "kept")
+    for passage in (make_passage(archive), make_passage(Archive.objects.get(name="kept"))):
+        deleted(passage)
+
+    assert purge_all() == {"Passage": 2, "Archive": 1}
+
+    assert [passage.text for passage in Passage.objects.all()] == ["kept"]
+
+
+def test_purge_removes_archive_that_was_created_for_an_agent(alice):
+    agent, other = make_agent(alice), make_agent(alice)
+    make_passage(agent)
+    shared = make_passage(other, "shared").archive
+    attach_archive(make_agent(alice), shared)
+    own = make_archive(alice)
+    visitor = make_agent(alice)
+    attach_archive(visitor, own)
+    for each in (agent, other, visitor):
+        deleted(each)
+
+    counts = purge_all()
+
+    assert (counts["Archive"], counts["Passage"]) == (1, 1)
+    assert remaining(Archive) == {shared.pk, own.pk}
