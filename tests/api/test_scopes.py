@@ -41,17 +41,26 @@ class Operation(NamedTuple):
     method: str
     path: str
     scope: Scope
+    converters: dict[str, object]
 
     def send(self, client):
-        ids = {name: new_id(prefix) for name, prefix in PREFIXES.items()}
-        url = self.path.format(label="human", tool_name="memory_insert", **ids)
+        values = {
+            name: new_id(converter.prefix) if hasattr(converter, "prefix") else "human"
+            for name, converter in self.converters.items()
+        }
+        url = self.path.format(**values)
         return getattr(client, self.method)(f"/v1/{url}", {})
 
 
 def operations() -> list[Operation]:
     """Return every method of every route that needs a key."""
     return [
-        Operation(method, re.sub(r"<\w+:(\w+)>", r"{\1}", str(route.pattern)), handler.scope)
+        Operation(
+            method,
+            re.sub(r"<\w+:(\w+)>", r"{\1}", str(route.pattern)),
+            handler.scope,
+            route.pattern.converters,
+        )
         for route in urlpatterns
         for method in ("get", "post", "put", "patch", "delete")
         if not issubclass(route.callback.view_class, Health | NotFoundView | NotServedView)
@@ -96,14 +105,10 @@ def test_key_reaches_the_routes_of_its_scope_only(client_for, alice, scope):
 def test_refused_requests_store_nothing(client_for, alice, scope):
     agent = make_agent(alice, labels=["human"])
     conversation = make_conversation(agent, isolated=["human"])
-    ids = {
+    ids = {name: new_id(prefix) for name, prefix in PREFIXES.items()} | {
         "agent_id": agent.pk,
-        "archive_id": new_id("archive"),
         "conversation_id": conversation.pk,
         "block_id": agent.blocks.get().pk,
-        "message_id": conversation.messages.get().pk,
-        "run_id": new_id("run"),
-        "step_id": new_id("step"),
     }
     client = client_for(alice, scope=scope)
     before = stored()
