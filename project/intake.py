@@ -23,8 +23,9 @@ MAX_HEADERS = 100
 MAX_BODY_SIZE = MAX_BYTES + 2**20
 # The maximum for clients that are not authenticated: a login is far smaller.
 MAX_ANONYMOUS_BODY_SIZE = 64 * 1024
-# The maximum of all bodies that a process is receiving.
+# The maximum of all bodies that a process is receiving; small ones are received beyond it.
 MAX_RECEIVED = 256 * 2**20
+SMALL_BODY_SIZE = 256 * 1024
 # A body may take longer than BODY_TIMEOUT if it arrives at this rate, in bytes per second.
 MIN_BODY_RATE = 64 * 1024
 # The paths of the API in project/urls.py.
@@ -114,7 +115,7 @@ class BodyReader:
                 self._received += len(part)
                 if size > maximum:
                     raise Refused(413, f"body: expected at most {maximum} bytes")
-                if self._received > MAX_RECEIVED:
+                if self._received > MAX_RECEIVED and size > SMALL_BODY_SIZE:
                     raise Refused(503, "The server is receiving too much", (b"retry-after", b"1"))
                 body.write(part)
                 more = message.get("more_body", False)

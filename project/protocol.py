@@ -51,7 +51,10 @@ class BoundedProtocol(HttpToolsProtocol):
         # First those that have never completed a request.
         key = lambda other: (other.cycle is not None, other._idle_since)  # noqa: E731
         oldest = min(idle, key=key, default=self)
-        oldest._refuse(503, "Too many connections; try again")
+        if oldest is self:
+            self._refuse(503, "Too many connections; try again")
+        else:
+            oldest.transport.close()  # A response would be taken for that of a later request.
 
     @property
     def _is_idle(self) -> bool:
@@ -104,10 +107,12 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def _end_headers(self) -> None:
         # A response to an earlier request of this connection comes first.
-        if self._is_idle:
+        if not self._is_idle:
+            self._start_header_deadline()
+        elif self._is_in_headers and self._header_size:
             self._refuse(408, f"headers: expected within {settings.HEADER_TIMEOUT:g} s")
         else:
-            self._start_header_deadline()
+            self.transport.close()
 
     def pause_writing(self) -> None:
         super().pause_writing()

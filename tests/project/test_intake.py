@@ -165,6 +165,11 @@ def test_unfinished_headers_are_408(server):
         assert received(client).startswith(b"HTTP/1.1 408 ")
 
 
+def test_silent_connection_is_closed_without_a_response(server):
+    with sent(server, b"") as client:
+        assert received(client) == b""
+
+
 def test_silent_connections_are_replaced_by_new_ones(server, key):
     with ExitStack() as attack:
         for _ in range(70):  # MAX_CONNECTIONS is 60.
