@@ -4,7 +4,7 @@ from datetime import timedelta
 from typing import Self
 
 from django.db import models
-from django.db.models import Q
+from django.db.models import OuterRef, Q, Subquery
 from django.db.models.functions import Now
 
 from ..conf import conf
@@ -173,6 +173,12 @@ class Run(OrganizationModel):
 
     def __str__(self) -> str:
         return self.id
+
+
+def last_stop_reason() -> Subquery:
+    """Return an expression on agents: the stop reason of the newest run that has one."""
+    ended = Run.objects.filter(agent=OuterRef("pk"), stop_reason__isnull=False)
+    return Subquery(ended.order_by("-created_at", "-id").values("stop_reason")[:1])
 
 
 class Step(OrganizationModel):

@@ -115,7 +115,10 @@ def test_message_conflicts_while_call_awaits_client(client_for, alice, conversat
 
     assert refused.status_code == 409
     assert refused.json()["tool_call_ids"] == ["call_0"]
-    assert "call_0" in refused.json()["detail"]
+    detail = refused.json()["detail"]
+    assert detail["code"] == "PENDING_APPROVAL"
+    assert "is waiting for approval" in detail["message"]
+    assert detail["pending_request_id"] == conversation.messages.get(role="approval").pk
 
 
 @pytest.mark.parametrize("call_id", ["other", ""])
@@ -127,7 +130,8 @@ def test_result_of_unknown_call_is_rejected(client_for, alice, conversation, cal
     refused = reply(client, conversation, {"type": "tool_return", "tool_returns": [result]})
 
     assert refused.status_code == (400 if call_id else 422)
-    assert "tool_call_id" in refused.json()["detail"]
+    detail = refused.json()["detail"]
+    assert detail.startswith("Invalid tool call IDs." if call_id else "messages.0.tool_returns.0.")
 
 
 def test_result_without_awaiting_call_is_rejected(client_for, alice, conversation):
@@ -138,7 +142,7 @@ def test_result_without_awaiting_call_is_rejected(client_for, alice, conversatio
     )
 
     assert refused.status_code == 400
-    assert "(none)" in refused.json()["detail"]
+    assert "No tool call is currently awaiting approval" in refused.json()["detail"]
 
 
 @pytest.fixture
@@ -221,7 +225,7 @@ def test_answers_must_cover_all_awaiting_calls(client_for, alice, guarded, model
     for some in ([result], [decision], [result, result], [result, decision, decision]):
         refused = reply(client, guarded, {"type": "approval", "approvals": some})
         assert refused.status_code == 400
-        assert "one answer for each call that awaits" in refused.json()["detail"]
+        assert refused.json()["detail"].startswith("Invalid tool call IDs.")
     both = {"type": "approval", "approvals": [decision, result]}
     answer = reply(client, guarded, both).json()
 

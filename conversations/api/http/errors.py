@@ -21,7 +21,7 @@ from ...domain import errors
 from ...domain.errors import quoted
 from ...domain.idempotency import KeyInProgress
 from ...domain.memory.drift import MergeConflict, SharedMoved
-from ...domain.runs.input import AwaitsClient
+from ...domain.runs.input import AwaitsClient, NothingAwaited, WrongAnswers
 from ...domain.runs.leases import Busy, QueueFull
 from ...domain.tools.catalog import ToolsNotFound
 from ...domain.tools.source import NoSchema
@@ -156,11 +156,30 @@ RENDERINGS: dict[type[errors.DomainError], Rendering] = {
     ),
     AwaitsClient: Rendering(
         409,
-        lambda error: (
-            f"{CANNOT_SEND}The agent is waiting for the results or the approval of its tool calls "
-            f"{', '.join(error.tool_call_ids)}; answer those first"
+        details=lambda error: {
+            "detail": {
+                "code": "PENDING_APPROVAL",
+                "message": (
+                    f"{CANNOT_SEND}The agent is waiting for approval on a tool call. Please "
+                    "approve or deny the pending request before continuing."
+                ),
+                "pending_request_id": error.message_id,
+            },
+            "tool_call_ids": error.tool_call_ids,
+        },
+    ),
+    NothingAwaited: Rendering(
+        400,
+        lambda _: (
+            "Cannot process approval response: No tool call is currently awaiting approval. Please "
+            "send a regular message to interact with the agent."
         ),
-        lambda error: {"tool_call_ids": error.tool_call_ids},
+    ),
+    WrongAnswers: Rendering(
+        400,
+        lambda error: (
+            f"Invalid tool call IDs. Expected '{error.expected}', but received '{error.answered}'."
+        ),
     ),
     SharedMoved: Rendering(
         409,

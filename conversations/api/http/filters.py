@@ -6,6 +6,7 @@ from django.db.models import Q
 
 from ...ids import is_id
 from ...models import Message, Run, Tool
+from ...models.runs import last_stop_reason
 from .validation import Query
 
 # A queryset of ours: each model has its own chainable methods.
@@ -74,9 +75,11 @@ def matching_agents(rows: Rows, query: Query) -> Rows:
     rows = _filtered(
         rows, query, name="name", query_text="name__icontains", created_by_id="created_by"
     )
-    absent = ("project_id", "template_id", "base_template_id", "identity_id", "last_stop_reason")
+    absent = ("project_id", "template_id", "base_template_id", "identity_id")
     if query["identifier_keys"] or any(parameter in query for parameter in absent):
         rows = rows.none()
+    if "last_stop_reason" in query:
+        rows = rows.alias(reason=last_stop_reason()).filter(reason=query["last_stop_reason"])
     return rows.with_tags(query["tags"], match_all=query["match_all_tags"])
 
 

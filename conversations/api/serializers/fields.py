@@ -113,6 +113,11 @@ class StrictBoolean(serializers.BooleanField):
         "null": "expected true or false, got null",
     }
 
+    def to_internal_value(self, data: Any) -> bool:
+        if isinstance(data, int | float) and not isinstance(data, bool):
+            self.fail("invalid", input=data)
+        return bool(super().to_internal_value(data))
+
 
 class StrictChoice(serializers.ChoiceField):
     """One of several strings."""

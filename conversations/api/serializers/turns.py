@@ -4,6 +4,7 @@ from typing import Any
 
 from rest_framework import serializers
 
+from ...domain.errors import InvalidArgument
 from ...domain.runs.request import DEFAULT_MAX_STEPS, TurnRequest
 from ...domain.turns.reply import MAX_REPLY_CALLS
 from ...models import OnBusy
@@ -99,9 +100,23 @@ class SentMessage(Input):
             "approval": [] if message.get("approve") is not None else ["approvals"],
             "tool_return": ["tool_returns"],
         }[kind]
-        if missing := [name for name in needed if not message.get(name)]:
+        # An empty content is present, and refused below.
+        missing = [
+            name
+            for name in needed
+            if not message.get(name) and not (name == "content" and name in message)
+        ]
+        if missing:
             raise serializers.ValidationError(dict.fromkeys(missing, "field required"))
+        if kind == "message" and message["role"] == "user":
+            _check_not_empty(message["content"])
         return {**message, "type": kind}
+
+
+def _check_not_empty(content: list[dict[str, Any]]) -> None:
+    """Refuse a message of the user that says nothing, as V1 does."""
+    if not any(part["type"] != "text" or part["text"] for part in content):
+        raise InvalidArgument("content: expected a text or an image, got an empty message")
 
 
 def read_content(value: Any) -> list[dict[str, Any]]:
@@ -110,11 +125,13 @@ def read_content(value: Any) -> list[dict[str, Any]]:
     if not isinstance(parts, list) or not all(isinstance(part, dict) for part in parts):
         raise serializers.ValidationError("expected a string or an array of content parts")
     check_length(parts, MAX_PARTS)
-    return [_read_part(part) for part in parts]
+    return [_read_part(part, index) for index, part in enumerate(parts)]
 
 
-def _read_part(part: dict[str, Any]) -> dict[str, Any]:
+def _read_part(part: dict[str, Any], index: int) -> dict[str, Any]:
     if part.get("type", "text") == "text":
+        if "text" not in part:
+            raise serializers.ValidationError({str(index): {"text": "field required"}})
         return {"type": "text", "text": StrictString().run_validation(part.get("text"))}
     source = part.get("source")
     if part["type"] == "image" and isinstance(source, dict):
@@ -174,7 +191,11 @@ class SendBody(Input):
     )
 
     def validate_input(self, value: Any) -> list[dict[str, Any]] | None:
-        return None if value is None else read_content(value)
+        if value is None:
+            return None
+        content = read_content(value)
+        _check_not_empty(content)
+        return content
 
     def validate(self, body: dict[str, Any]) -> dict[str, Any]:
         messages = body.get("messages") or []

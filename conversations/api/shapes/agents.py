@@ -1,16 +1,19 @@
 """JSON of agents, their tools and their memory."""
 
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Annotated, Literal
 
 from pydantic import Field
 from typing_extensions import TypedDict
 
-from ...models import Agent, ConversationMessage, OnBusy
+from ...models import Agent, ConversationMessage, Message, OnBusy
 from ...models.agents import AgentQuerySet
+from ...models.runs import last_stop_reason
 from .blocks import BlockJSON, block_json
 from .embeddings import EmbeddingConfigJSON, embedding_config_json
 from .fields import EmptyList, JSONObject, attributes, constants, one_of
+from .messages import MessageJSON, message_json
 from .tools import ToolJSON, ToolRuleJSON, VariableJSON, tool_json, variable_json
 
 RELATIONS = [
@@ -83,11 +86,9 @@ class UnusedAgentFields(TypedDict):
     identities: EmptyList
     identity_ids: EmptyList
     last_run_duration_ms: None
-    last_stop_reason: None
     managed_group: None
     max_files_open: None
     message_buffer_autoclear: Literal[False]
-    pending_approval: None
     per_file_view_window_char_limit: None
     project_id: None
     response_format: None
@@ -142,6 +143,11 @@ class AgentJSON(AgentAttributes, UnusedAgentFields):
     tags: list[str]
     sources: EmptyList
     last_run_completion: datetime | None
+    last_stop_reason: Annotated[str | None, Field(description="Of the newest run that has one.")]
+    pending_approval: Annotated[
+        MessageJSON | None,
+        Field(description="The request that the default conversation waits for, if included."),
+    ]
     multi_agent_group: Annotated[
         GroupJSON | None,
         Field(description="Only in the response to a creation with `enable_sleeptime`."),
@@ -171,6 +177,7 @@ def group_json(agent: Agent) -> GroupJSON:
 def with_relations(rows: AgentQuerySet, relations: set[str] | None = None) -> AgentQuerySet:
     """Prefetch the relations that `agents_json` fills; None stands for all of them."""
     filled = set(RELATIONS) if relations is None else relations
+    rows = rows.annotate(last_stop_reason=last_stop_reason())
     rows = rows.with_blocks() if "agent.blocks" in filled else rows
     rows = rows.with_tools() if "agent.tools" in filled else rows
     return rows.with_variables() if "agent.secrets" in filled else rows
@@ -190,7 +197,21 @@ def agents_json(agents: list[Agent], relations: set[str] | None = None) -> list[
     for agent_id, message_id in links.values_list("conversation__agent_id", "message_id"):
         message_ids[agent_id].append(message_id)
     filled = set(RELATIONS) if relations is None else relations
-    return [_agent_json(agent, message_ids[agent.pk], filled) for agent in agents]
+    pending: dict[str, MessageJSON] = {}
+    # Only if it is named: it takes a query.
+    if relations and "agent.pending_approval" in relations:
+        pending = _pending_approvals(ids[-1] for ids in message_ids.values() if ids)
+    return [
+        _agent_json(agent, message_ids[agent.pk], filled, pending.get(agent.pk)) for agent in agents
+    ]
+
+
+def _pending_approvals(newest_ids: Iterable[str]) -> dict[str, MessageJSON]:
+    """Return the requests for approval among the newest messages, by agent."""
+    requests = Message.objects.filter(pk__in=list(newest_ids), role=Message.Role.APPROVAL)
+    return {
+        message.agent_id: message_json(message)[0] for message in requests if message.tool_calls
+    }
 
 
 def memory_json(agent: Agent, blocks: list[BlockJSON]) -> MemoryJSON:
@@ -214,7 +235,9 @@ def attached_tools_json(agent: Agent) -> list[ToolJSON]:
     return [tool_json(link.tool) for link in agent.tool_links.all()]
 
 
-def _agent_json(agent: Agent, message_ids: list[str], filled: set[str]) -> AgentJSON:
+def _agent_json(
+    agent: Agent, message_ids: list[str], filled: set[str], pending: MessageJSON | None
+) -> AgentJSON:
     blocks = attached_blocks_json(agent) if "agent.blocks" in filled else []
     secrets = list(agent.variables.all()) if "agent.secrets" in filled else []
     variables = [variable_json(variable) for variable in secrets]
@@ -242,6 +265,8 @@ def _agent_json(agent: Agent, message_ids: list[str], filled: set[str]) -> Agent
         "tags": agent.tags if "agent.tags" in filled else [],
         "sources": [],
         "last_run_completion": agent.last_run_completed_at,
+        "last_stop_reason": getattr(agent, "last_stop_reason", None),
+        "pending_approval": pending,
         "multi_agent_group": None,
         **_UNUSED,
     }

@@ -12,7 +12,8 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from ...domain.actor import Source
-from ...domain.errors import InvalidArgument
+from ...domain.errors import DomainError, InvalidArgument
+from ...domain.model_handles import check_model_handle
 from ...models import Scope
 from ...transfer.agent_files.parse import MAX_BYTES, parse_agent_file
 from ...transfer.agent_files.store import ImportOptions, import_agent_file
@@ -20,6 +21,7 @@ from ...transfer.agent_files.write import export_agent
 from ..auth import actor_of, key_of
 from ..http.errors import BodyTooLarge
 from ..http.validation import read_form, read_query
+from ..http.warnings import warn
 from ..schema import operation
 from ..serializers.transfer import ExportQuery, ImportForm
 from ..shapes.agents import ImportedAgentsJSON
@@ -76,6 +78,17 @@ class ImportAgentFile(ApiView):
         file = parse_agent_file(form["file"].read())
         by = actor_of(request, Source.IMPORT)
         agents = import_agent_file(key_of(request).organization, file, by=by, options=options)
+        for warning in file.warnings:
+            warn(request, warning)
+        for agent in agents:
+            try:
+                check_model_handle(agent.model)
+            except DomainError:
+                warn(
+                    request,
+                    f"{agent.pk}: no provider is configured for its model {agent.model!r}, so its "
+                    "turns will fail; import it with `model`, or update the agent",
+                )
         return Response({"agent_ids": [agent.pk for agent in agents]})
 
 

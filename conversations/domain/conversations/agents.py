@@ -4,7 +4,7 @@ import random
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, TypedDict, Unpack
 from zoneinfo import ZoneInfo
 
@@ -98,8 +98,11 @@ def create_agent(
         replace_variables(agent, variables)
     _set_policy(agent, policy)
     conversation = create_conversation(agent, by=by, is_default=True)
-    if initial_messages:
-        append_messages(conversation, list(initial_messages), by=by)
+    if messages := list(initial_messages):
+        # They were made before the system message; lists sort by time.
+        for number, message in enumerate(messages):
+            message.created_at = clock.now() + timedelta(microseconds=number)
+        append_messages(conversation, messages, by=by)
         recompile(conversation)
     return agent
 

@@ -25,7 +25,7 @@ from ..memory.prompt import BlockSeen, blocks_seen, is_stale, recompile
 from ..model_handles import check_model_handle
 from ..runs.events import Event, EventSequence, NumberedEvent, insert_events
 from ..runs.finish import Outcome, finish_run
-from ..runs.input import calls_awaiting_client, check_answers
+from ..runs.input import awaiting_message, calls_awaiting_client, check_answers
 from ..runs.leases import lock_run
 from ..runs.request import TurnRequest
 from ..tools.definitions import function_of
@@ -342,9 +342,10 @@ def store_decisions(turn: Turn, results: Results) -> list[NumberedEvent]:
     """
     lock_run(turn.run, turn.worker)
     decisions = {decision["tool_call_id"]: decision for decision in turn.request.decisions}
-    awaiting = calls_awaiting_client(turn.conversation)
-    check_answers([call["id"] for call in awaiting], turn.request)
-    decided = [call for call in awaiting if call["id"] in decisions]
+    awaiting = awaiting_message(turn.conversation)
+    check_answers(awaiting, turn.request)
+    calls = awaiting.tool_calls if awaiting else []
+    decided = [call for call in calls if call["id"] in decisions]
     approved = [call for call in decided if decisions[call["id"]]["approve"]]
     built_in = [call for call in approved[: conf.MAX_TOOL_CALLS] if call["id"] not in results]
     lock_named_blocks(turn.conversation, built_in)

@@ -71,6 +71,8 @@ def parse_agent_file(data: bytes) -> AgentFile:
     check_size(len(data))
     try:
         value = json.loads(data, parse_constant=_refuse_constant)
+        if isinstance(value, str):  # Some programs encoded their files twice.
+            value = json.loads(value, parse_constant=_refuse_constant)
     except (ValueError, RecursionError) as error:
         raise InvalidArgument(f"Expected JSON in UTF-8; {error}") from None
     check_storable(value)
