@@ -20,6 +20,7 @@ SQLITE = (
     "tests/api/test_pagination.py",
     "tests/api/test_query_counts.py",
     "tests/api/test_search.py",
+    "tests/api/test_server.py",
     "tests/api/test_values.py",
     "tests/commands/",
     "tests/domain/",
