@@ -1,12 +1,13 @@
 """System checks of the setting `CONVERSATIONS`."""
 
+import shutil
 from collections.abc import Mapping
 from typing import Any
 
 from django.conf import settings
 from django.core.checks import Error, register
 
-from .conf import DEFAULTS
+from .conf import DEFAULTS, conf
 from .models import Quota
 
 SECONDS = "a positive number of seconds"
@@ -60,6 +61,17 @@ def check_settings(app_configs: Any = None, **kwargs: Any) -> list[Error]:
             hint = f"Expected {EXPECTED[key]}; the default is {DEFAULTS[key]!r}."
             errors.append(Error(message, hint=hint, id="conversations.E003"))
     return errors
+
+
+@register()
+def check_sandbox(app_configs: Any = None, **kwargs: Any) -> list[Error]:
+    """Report a sandbox for tools that is not installed."""
+    if conf.TOOL_RUNNER != "bubblewrap" or shutil.which("bwrap"):
+        return []
+    message = (
+        "CONVERSATIONS['TOOL_RUNNER'] is 'bubblewrap', but the program bwrap is not installed."
+    )
+    return [Error(message, hint="Install Debian's package bubblewrap.", id="conversations.E005")]
 
 
 def _is_valid(key: str, value: object) -> bool:

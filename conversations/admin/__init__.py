@@ -13,6 +13,7 @@ from . import (
     isolated_blocks,
     messages,
     runs,
+    tools,
 )
 
 __all__ = [
@@ -25,4 +26,5 @@ __all__ = [
     "isolated_blocks",
     "messages",
     "runs",
+    "tools",
 ]

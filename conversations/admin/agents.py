@@ -29,11 +29,12 @@ from ..domain.memory.prompt import DEFAULT_SYSTEM_PROMPT
 from ..domain.tools.catalog import named_tools
 from ..domain.tools.definitions import BASE_TOOLS
 from ..domain.tools.rules import with_approvals
+from ..domain.tools.variables import MASK
 from ..models import Agent, AgentBlock, Block, Drift, IsolatedBlock
 from .base import ConsoleAdmin, ReadOnly, bulk_action
 from .bulk import VERBS, apply_in_bulk
 from .display import link_to, list_url
-from .fields import ObjectField, WordsField
+from .fields import ObjectField, SecretsField, WordsField
 from .filters import live_or_deleted
 from .forms import VerbForm
 from .row_views import row_view
@@ -59,6 +60,7 @@ class AgentForm(VerbForm):
     approval_tools = WordsField(
         help_text="Names of tools whose calls a person must approve, separated by commas."
     )
+    secrets = SecretsField()
     tags = WordsField()
     model_settings = ObjectField()
     metadata = ObjectField(empty={})
@@ -71,6 +73,8 @@ class AgentForm(VerbForm):
             links = agent.tool_links.in_order()
             self.initial["tool_names"] = list(links.values_list("tool__name", flat=True))
             self.initial["approval_tools"] = sorted(agent.approval_tools)
+            names = agent.variables.order_by("name").values_list("name", flat=True)
+            self.initial["secrets"] = dict.fromkeys(names, MASK)
 
 
 class AttachForm(forms.Form):
@@ -122,7 +126,7 @@ class AgentAdmin(ConsoleAdmin):
     ]
     add_fieldsets: Any = [
         (None, {"fields": ["name", "description", "model", "system"]}),
-        ("Tools and tags", {"fields": ["tool_names", "approval_tools", "tags"]}),
+        ("Tools and tags", {"fields": ["tool_names", "approval_tools", "secrets", "tags"]}),
         ("Settings", {"classes": ["collapse"], "fields": SETTINGS}),
     ]
     fieldsets: ClassVar[Any] = [
@@ -165,6 +169,8 @@ class AgentAdmin(ConsoleAdmin):
         )
         if "tool_names" in form.changed_data or is_new:
             values["tools"] = named_tools(organization, data["tool_names"])
+        if "secrets" in form.changed_data:
+            values["variables"] = data["secrets"]
         if "approval_tools" in form.changed_data:
             values["tool_rules"] = with_approvals(row.tool_rules, data["approval_tools"])
         if is_new:

@@ -8,6 +8,8 @@ from django import forms
 from django.contrib.admin.widgets import AdminSplitDateTime
 from django.core.exceptions import ValidationError
 
+from ..domain.tools.variables import MASK
+
 
 def unix_lines(text: str) -> str:
     """Convert the CR LF that browsers send for each line break of a textarea."""
@@ -56,6 +58,43 @@ class WordsField(forms.Field):
 
     def has_changed(self, initial: Any, data: Any) -> bool:
         return self.to_python(initial) != self.to_python(data)
+
+
+class SecretsField(forms.Field):
+    """Environment variables, one NAME=value in a line. Stored values are not shown."""
+
+    widget = forms.Textarea(attrs={"class": "vLargeTextField", "rows": 3, "autocomplete": "off"})
+
+    def __init__(self, **kwargs: Any) -> None:
+        kwargs.setdefault(
+            "help_text",
+            f"Environment variables of its tools, one NAME=value in a line. {MASK} stands for the "
+            "stored value.",
+        )
+        super().__init__(**{"required": False, **kwargs})
+
+    def prepare_value(self, value: Any) -> str:
+        if isinstance(value, dict):
+            return "\n".join(f"{name}={text}" for name, text in value.items())
+        return str(value or "")
+
+    def to_python(self, value: Any) -> dict[str, str]:
+        if isinstance(value, dict):
+            return value
+        variables = {}
+        for line in unix_lines(value or "").split("\n"):
+            if line.strip():
+                name, separator, text = line.partition("=")
+                if not separator:
+                    raise ValidationError("Enter one NAME=value in each line.")
+                variables[name.strip()] = text
+        return variables
+
+    def has_changed(self, initial: Any, data: Any) -> bool:
+        try:
+            return self.to_python(self.prepare_value(initial)) != self.to_python(data)
+        except ValidationError:
+            return True
 
 
 class ObjectField(forms.JSONField):

@@ -17,10 +17,10 @@ from .exports import export_as_csv
 
 # How the index and the sidebar group the models.
 SECTIONS = {
-    "Memory": ["Agent", "Conversation", "Block", "IsolatedBlock", "BlockRevision"],
+    "Memory": ["Agent", "Conversation", "Block", "IsolatedBlock", "BlockRevision", "Tool"],
     "Activity": ["Run", "Message"],
     "Access": ["Organization", "Member", "User", "ApiKey", "Group", "AuditEvent"],
-    "Records": ["AgentBlock", "ConversationMessage", "Step", "RunEvent"],
+    "Records": ["AgentBlock", "AgentTool", "ConversationMessage", "Step", "RunEvent"],
 }
 
 

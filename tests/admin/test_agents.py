@@ -243,7 +243,7 @@ def test_agent_page_query_count_is_constant(
     browser = browser_of(root)
     browser.get(change_url(agent))  # Django looks up the content type once per process
 
-    # The session and the user, the agent with related rows, the attached blocks and tools, the
-    # number of conversations; the users and the organization that the details name.
-    with django_assert_num_queries(10):
+    # The session and the user, the agent with related rows, the attached blocks, tools and
+    # variables, the number of conversations; the users and the organization that the details name.
+    with django_assert_num_queries(11):
         browser.get(change_url(agent))

@@ -148,6 +148,8 @@ QUERIES = {
     "Run": 7,  # the first and the last day, the days between
     "Step": 5,
     "RunEvent": 4,
+    "Tool": 6,  # the first and the last day
+    "AgentTool": 4,
 }
 
 

@@ -4,6 +4,7 @@ from conversations.domain.conversations.accounts import issue_key
 from conversations.models import (
     Agent,
     AgentBlock,
+    AgentTool,
     ApiKey,
     Archive,
     AuditEvent,
@@ -19,9 +20,18 @@ from conversations.models import (
     Run,
     RunEvent,
     Step,
+    Tool,
 )
 
-from ..factories import make_agent, make_conversation, make_messages, make_passage, make_run
+from ..factories import (
+    make_agent,
+    make_conversation,
+    make_messages,
+    make_passage,
+    make_run,
+    make_tool,
+    numbers,
+)
 
 MODELS = [
     *[
@@ -36,13 +46,15 @@ MODELS = [
         Conversation,
     ],
     *[IsolatedBlock, Message, ConversationMessage, Run, Step, RunEvent, Archive, Passage],
+    *[Tool, AgentTool],
 ]
-WRITABLE = [Organization, Member, ApiKey, Agent, Block, Conversation, Archive]
+WRITABLE = [Organization, Member, ApiKey, Agent, Block, Conversation, Archive, Tool]
 
 
 def make_world(member: Member) -> dict[type, object]:
     """Create a row of each model in the member's organization."""
-    agent = make_agent(member, labels=["human"], name="Some agent")
+    tool = make_tool(member, f"tool_{next(numbers)}")
+    agent = make_agent(member, labels=["human"], name="Some agent", tools=[tool.name])
     conversation = make_conversation(agent, isolated=["human"], summary="Some conversation")
     [message] = make_messages(conversation, "hello")
     run = make_run(conversation, usage={"total_tokens": 7})
@@ -56,6 +68,6 @@ def make_world(member: Member) -> dict[type, object]:
         *[member.organization, member, key, event_of_key, agent, agent.block_links.get(), block],
         *[block.revisions.get(), conversation, conversation.isolations.get(), message],
         *[conversation.message_links.get(message=message), run, step, event],
-        *[passage.archive, passage],
+        *[passage.archive, passage, tool, agent.tool_links.get()],
     ]
     return dict(zip(MODELS, rows, strict=True))

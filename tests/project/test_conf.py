@@ -2,7 +2,7 @@
 
 import pytest
 
-from conversations.checks import check_settings
+from conversations.checks import check_sandbox, check_settings
 from conversations.conf import DEFAULTS, Conf, conf
 
 
@@ -37,6 +37,9 @@ def test_every_setting_has_a_type_and_a_default():
         ({"RUN_TURNS_IN_WEB": "no"}, "E003"),
         ({"MAX_TOOL_CALLS": 0}, "E003"),
         ({"MAX_TOOL_CALLS": 1.5}, "E003"),
+        ({"TOOL_RUNNER": "docker"}, "E003"),
+        ({"TOOL_PYTHON": None}, "E003"),
+        ({"TOOL_MEMORY": 0.5}, "E003"),
         ({"ENCRYPTION_KEYS": "secret"}, "E003"),
         ({"ENCRYPTION_KEYS": ["secret", ""]}, "E003"),
         ({"PROVIDERS": []}, "E004"),
@@ -61,3 +64,13 @@ def test_check_accepts_openai_without_url(settings):
     settings.CONVERSATIONS = {"PROVIDERS": {"openai": {"api_key": "secret"}}}
 
     assert check_settings() == []
+
+
+def test_check_reports_missing_sandbox(configure, monkeypatch, tmp_path):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert check_sandbox() == []
+
+    configure(TOOL_RUNNER="bubblewrap")
+
+    [error] = check_sandbox()
+    assert error.id == "conversations.E005"

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from ..runtime.sandboxes import interpreter
 from .install import VERSIONS, client_folder
 from .server import ROOT, Server, live_server
 
@@ -31,7 +32,8 @@ CASES = [(version, name) for version in VERSIONS for name in JOURNEYS if has(ver
 
 @pytest.fixture(scope="session")
 def server(running_model_server) -> Iterator[Server]:
-    with live_server(OPENAI_BASE_URL=running_model_server.url) as running:
+    tools = {"TOOL_RUNNER": "subprocess", "TOOL_PYTHON": interpreter()}
+    with live_server(OPENAI_BASE_URL=running_model_server.url, **tools) as running:
         yield running
 
 
