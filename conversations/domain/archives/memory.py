@@ -60,7 +60,7 @@ def search_memory(
 ) -> list[FoundMemory]:
     """Search the archive of an agent."""
     zone = ZoneInfo(agent.timezone)
-    rows = Passage.objects.in_organization(agent.organization_id).live().filter(archive=archive)
+    rows = Passage.objects.in_organization(agent.organization_id).live()
     found = search_passages(
         where.matching(rows, zone), query, limit=limit, vectors=vectors, archive_id=archive.pk
     )

@@ -13,8 +13,10 @@ from typing import NamedTuple
 
 from django.db import connection, transaction
 from django.db.models import F, Value
+from django.db.models.functions import Coalesce
+from django.db.models.lookups import Exact
 
-from ...models import Passage
+from ...models import Archive, Passage
 from ...models.archives import (
     MAX_INDEXED_DIMENSIONS,
     CosineDistance,
@@ -31,7 +33,7 @@ FUSION_CONSTANT = 60
 # How many of the best of each way are merged; at least this many.
 MIN_RANKED = 50
 # How many passages with words of the query are ranked.
-MAX_WORD_CANDIDATES = 1_000
+MAX_WORD_CANDIDATES = 500
 # Up to this many passages, all distances are computed; pgvector's index serves more of them.
 MAX_EXACT = 2_000
 # Without pgvector, the distances of this many passages are computed, newest first.
@@ -74,7 +76,7 @@ def search_passages(
         query: Words, or a question.
         limit: The maximum of results, at most MAX_RESULTS.
         vectors: The vector of the query by the embedding model that made it.
-        archive_id: The archive of all these passages, if they have one in common.
+        archive_id: Search in this archive only.
     """
     if len(query) > MAX_QUERY_LENGTH:
         raise InvalidValue("query", f"expected at most {MAX_QUERY_LENGTH} characters")
@@ -82,6 +84,13 @@ def search_passages(
         return []
     ranked = max(limit, MIN_RANKED)
     rows = rows.order_by()
+    with_words = rows
+    if archive_id is not None:
+        rows = rows.filter(archive=archive_id)
+        # Not as a column: the index of the words knows the archive, and PostgreSQL would combine
+        # it with the one of archives, which reads all passages of a large archive.
+        of = Coalesce("archive_id", "archive_id", output_field=Archive._meta.pk)
+        with_words = with_words.filter(Exact(of, archive_id))
     if connection.vendor != "postgresql":
         rankings = [_rank_with_words(rows, query, ranked)]
         rankings += [
@@ -92,7 +101,7 @@ def search_passages(
         # The settings of pgvector end with the transaction.
         with transaction.atomic() if vectors else nullcontext():
             words = _parse(query, has_vectors=bool(vectors))
-            rankings = [_rank_by_words(rows, words, ranked, archive_id)]
+            rankings = [_rank_by_words(with_words, words, ranked, archive_id)]
             rankings += [
                 _rank_by_distance(
                     _embedded(rows, handle, vector), vector, ranked, has_pgvector=words.has_pgvector
@@ -158,11 +167,11 @@ def _rank_matches(
     matched = f"({tsquery})"
     if archive_id is not None:
         matched += f" & '{archive_id.partition('-')[2]}'"
-    candidates = rows.filter(words__matches=matched).values("pk")[:MAX_WORD_CANDIDATES]
     rank = WordRank(F("words"), Value(tsquery))
-    best = Passage.objects.filter(pk__in=candidates).order_by(rank.desc(), "-created_at", "-id")
-    found = best.values_list("pk", flat=True)[: limit + len(besides)]
-    return [pk for pk in found if pk not in set(besides)]
+    candidates = rows.filter(words__matches=matched).values_list(rank, "created_at", "pk")
+    # Sorted here, because PostgreSQL would rank all matches before it limits them.
+    best = sorted(candidates[:MAX_WORD_CANDIDATES], reverse=True)
+    return [pk for _, _, pk in best if pk not in besides][:limit]
 
 
 def _rank_by_distance(
