@@ -75,8 +75,8 @@ def test_provider_error_is_printed_and_chat_continues(chat, agent):
     ("answer", "value", "shown"),
     [
         ("yes", "about human\nlikes tea", "+likes tea"),
-        ("not that", "about human", "the user declined this call: not that"),
-        ("", "about human", "the user declined this call\n"),
+        ("not that", "about human", "denied. User reason: not that"),
+        ("", "about human", "denied. User reason: None\n"),
     ],
 )
 def test_call_that_needs_approval_prompts_for_decision(chat, agent, answer, value, shown):

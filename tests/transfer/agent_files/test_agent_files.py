@@ -9,7 +9,7 @@ from conversations.models import BlockRevision, Conversation
 from conversations.transfer.agent_files.parse import parse_agent_file
 from conversations.transfer.agent_files.write import export_agent
 
-from ...factories import make_tool
+from ...factories import actor, make_tool
 from .files import (
     FLAT,
     FOREIGN,
@@ -109,7 +109,7 @@ def test_variables_of_file_are_stored_and_exported_without_values(alice):
     [agent] = import_document(alice, document, variables={"OTHER": "x"})
 
     assert variables_of(agent) == {"TOKEN": "tide", "OTHER": "x"}
-    [exported] = export_agent(agent)["agents"]
+    [exported] = export_agent(agent, by=actor(alice))["agents"]
     assert exported["tool_exec_environment_variables"] == {"TOKEN": "", "OTHER": ""}
 
 
