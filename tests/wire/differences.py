@@ -29,6 +29,7 @@ TOO_LONG = "every endpoint enforces the limit of a block"
 SEARCH = "PostgreSQL searches; V1 needed two more services"
 GONE = "a conversation that does not exist has no list of messages"
 CLAIM = "the key identifies the caller; the header may only repeat it"
+OPERATORS = "operators create organizations and members in the console or with manage.py"
 PROBE = "a health check needs no key and follows no redirects"
 
 STATUSES = {
@@ -98,6 +99,8 @@ STATUSES = {
     ("conversations_errors", "messages: bad cursor"): Status(422, CURSOR_SHAPE),
     ("conversations_errors", "bad user_id header"): Status(403, CLAIM),
     ("conversations_errors", "unknown user_id header"): Status(403, CLAIM),
+    ("multi_org", "create organization (admin)"): Status(501, OPERATORS),
+    ("multi_org", "create user (admin)"): Status(501, OPERATORS),
     ("messages_llm", "agents messages list limit 0"): Status(422, LIMIT),
     ("messages_llm", "messages.search"): Status(200, SEARCH),
     ("messages_llm", "messages.search by conversation"): Status(200, SEARCH),

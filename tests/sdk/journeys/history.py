@@ -20,8 +20,15 @@ page = client.conversations.messages.list(conversation_id, limit=2, before=ids[5
 equal([message.id for message in page.items], [ids[3], ids[4]])
 equal(client.conversations.retrieve(conversation_id).in_context_message_ids, ids)
 
-every = [message.id for message in client.agents.messages.list(agent_id, limit=3)]
+every = [message.id for message in client.agents.messages.list(agent_id, limit=3, order="asc")]
 equal(sorted(every), sorted([*ids, *own_ids]))
+# As in V1: the newest ones, oldest of them first; `before` leads to older ones.
+newest = client.agents.messages.list(agent_id, conversation_id=conversation_id, limit=3)
+equal([message.id for message in newest.items], ids[-3:])
+older = client.agents.messages.list(
+    agent_id, conversation_id=conversation_id, limit=2, before=ids[-3]
+)
+equal([message.id for message in older.items], ids[-5:-3])
 own = client.agents.messages.list(agent_id, conversation_id="default", order="asc")
 equal([message.id for message in own], own_ids)
 own = client.conversations.messages.list("default", agent_id=agent_id, order="asc")
@@ -29,7 +36,7 @@ equal([message.id for message in own], own_ids)
 equal(client.agents.retrieve(agent_id).message_ids, own_ids)
 
 newest = client.messages.list(conversation_id=conversation_id, limit=2)
-equal([message.id for message in newest], [ids[9], ids[8]])
+equal([message.id for message in newest], [ids[8], ids[9]])
 [message] = client.messages.retrieve(ids[2])
 equal((message.message_type, message.content), ("assistant_message", "message 2"))
 
