@@ -31,6 +31,7 @@ EXPECTED = {
     "PROMPT_REFRESH": "'on_change' or 'manual'",
     "RUN_TURNS_IN_WEB": "True or False",
     "METRICS": "True or False",
+    "STEP_TRACES": "True or False",
     "API_KEY_LIFETIME": "a positive whole number of days",
     "ENCRYPTION_KEYS": "a list of texts",
     **dict.fromkeys(COUNTS, "a positive whole number"),
@@ -77,7 +78,7 @@ def check_sandbox(app_configs: Any = None, **kwargs: Any) -> list[Error]:
 def _is_valid(key: str, value: object) -> bool:
     if key == "PROMPT_REFRESH":
         return value in ("on_change", "manual")
-    if key in ("RUN_TURNS_IN_WEB", "METRICS"):
+    if key in ("RUN_TURNS_IN_WEB", "METRICS", "STEP_TRACES"):
         return isinstance(value, bool)
     if key == "ENCRYPTION_KEYS":
         return isinstance(value, list | tuple) and all(isinstance(k, str) and k for k in value)

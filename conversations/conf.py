@@ -45,6 +45,8 @@ DEFAULTS: dict[str, Any] = {
     "TOOL_TIMEOUT": 60.0,
     # How long the events of a finished run are kept, in days.
     "EVENT_RETENTION": 7.0,
+    # Whether steps keep what their model was sent and replied, for as long as events are kept.
+    "STEP_TRACES": True,
     # Quotas of an organization that has none of its own (models/accounts.py).
     "REQUESTS_PER_MINUTE": 24_000,
     "KEY_REQUESTS_PER_MINUTE": 12_000,
@@ -81,6 +83,7 @@ class Conf:
     MAX_QUEUED_TURNS: int
     TOOL_TIMEOUT: float
     EVENT_RETENTION: float
+    STEP_TRACES: bool
     REQUESTS_PER_MINUTE: int
     KEY_REQUESTS_PER_MINUTE: int
     CONCURRENT_TURNS: int

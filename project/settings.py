@@ -94,6 +94,7 @@ CONVERSATIONS: dict[str, Any] = {
     "MAX_QUEUED_TURNS": env.integer("MAX_QUEUED_TURNS", 100),
     "TOOL_TIMEOUT": env.seconds("TOOL_TIMEOUT", 60.0),
     "EVENT_RETENTION": env.days("EVENT_RETENTION", 7.0),
+    "STEP_TRACES": env.boolean("STEP_TRACES", default=True),
     "REQUESTS_PER_MINUTE": env.integer("REQUESTS_PER_MINUTE", 24_000),
     "KEY_REQUESTS_PER_MINUTE": env.integer("KEY_REQUESTS_PER_MINUTE", 12_000),
     "CONCURRENT_TURNS": env.integer("CONCURRENT_TURNS", 256),

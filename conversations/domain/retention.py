@@ -12,7 +12,7 @@ from django.db.models import Q
 from django.utils import timezone
 
 from ..conf import conf
-from ..models import AuditAction, Conversation, IdempotencyRecord, Organization, Run, RunEvent
+from ..models import AuditAction, Conversation, IdempotencyRecord, Organization, Run, RunEvent, Step
 from .actor import SERVER
 from .audit import record
 
@@ -36,7 +36,7 @@ def _until_done(remove_batch: Callable[[], int]) -> Iterator[int]:
 
 @transaction.atomic
 def remove_events() -> int:
-    """Remove the events of runs that ended EVENT_RETENTION days ago; return how many runs."""
+    """Remove events and traces of runs that ended EVENT_RETENTION days ago; return the number."""
     ended_before = timezone.now() - timedelta(days=conf.EVENT_RETENTION)
     runs = Run.objects.filter(events_removed=False, completed_at__lt=ended_before)
     ids = list(
@@ -46,6 +46,7 @@ def remove_events() -> int:
     )
     if ids:
         RunEvent.objects.filter(run__in=ids).delete()
+        Step.objects.filter(run__in=ids, trace__isnull=False).update(trace=None)
         Run.objects.filter(pk__in=ids).update(events_removed=True)
     return len(ids)
 

@@ -10,7 +10,7 @@ from django.db.models.functions import Now
 from ..conf import conf
 from ..ids import PrefixedUUIDField
 from .agents import Agent
-from .base import OrganizationModel, OrganizationQuerySet
+from .base import OrganizationModel, OrganizationQuerySet, TaggedQuerySet, TagsField
 from .conversations import Conversation
 
 
@@ -181,8 +181,25 @@ def last_stop_reason() -> Subquery:
     return Subquery(ended.order_by("-created_at", "-id").values("stop_reason")[:1])
 
 
+class StepQuerySet(TaggedQuerySet["Step"]):
+    """Query sets of steps."""
+
+
+class StepManager(models.Manager.from_queryset(StepQuerySet)):  # type: ignore[misc]  # a class made at run time
+    """Reads steps without their traces, which are large; a trace is read when it is used."""
+
+    def get_queryset(self) -> StepQuerySet:
+        """Return all steps, with deferred traces."""
+        rows: StepQuerySet = super().get_queryset().defer("trace")
+        return rows
+
+
 class Step(OrganizationModel):
     """One call of the model in a turn, and the blocks that it was sent."""
+
+    class Feedback(models.TextChoices):
+        POSITIVE = "positive", "positive"
+        NEGATIVE = "negative", "negative"
 
     id = PrefixedUUIDField(prefix="step", primary_key=True)
     run = models.ForeignKey(Run, models.CASCADE, related_name="steps")
@@ -196,6 +213,15 @@ class Step(OrganizationModel):
         help_text='What the model read: [{"label", "block_id", "version", "origin"}].',
     )
     error = models.TextField(blank=True)
+    trace = models.JSONField(
+        null=True,
+        editable=False,
+        help_text="The request and the reply; null after EVENT_RETENTION, or without STEP_TRACES.",
+    )
+    model_ns = models.BigIntegerField(null=True, help_text="Until the end of the reply.")
+    tools_ns = models.BigIntegerField(null=True, help_text="Of the tools that the server ran.")
+    feedback = models.CharField(max_length=8, choices=Feedback, null=True, blank=True)  # noqa: DJ001 (null on the wire)
+    tags = TagsField()
 
     class Meta:
         ordering = ["run", "number"]
@@ -203,7 +229,7 @@ class Step(OrganizationModel):
             models.UniqueConstraint(fields=["run", "number"], name="step_number_is_unique_per_run")
         ]
 
-    objects = OrganizationQuerySet.as_manager()
+    objects = StepManager()
 
     def __str__(self) -> str:
         return self.id

@@ -34,10 +34,10 @@ from ..domain.turns.steps import (
 )
 from ..llm.client import ask
 from ..llm.errors import ModelError
-from ..llm.requests import ModelRequest
 from ..models import Run
 from ..tenancy import act_for
 from ..tracing import OPERATION, fail, span
+from . import replies
 from .broker import EventBroker
 from .database import CommitUnknown, in_database_when_available
 from .event_writer import EventWriter
@@ -51,8 +51,6 @@ R = TypeVar("R")
 
 logger = logging.getLogger(__name__)
 
-# For one reply of the model, even if its bytes keep arriving; in seconds.
-REPLY_TIMEOUT = 1800.0
 CANCELLED_CALL = ToolResult("Error: the run was cancelled", is_error=True)
 
 Status = Run.Status
@@ -204,7 +202,7 @@ class TurnLoop:
         )
         started = time.monotonic_ns()
         try:
-            async with asyncio.timeout(REPLY_TIMEOUT):
+            async with asyncio.timeout(replies.REPLY_TIMEOUT):
                 async for chunk in ask(plan.request):
                     if turn.run.ttft_ns is None:
                         turn.run.ttft_ns = time.monotonic_ns() - started
@@ -212,11 +210,12 @@ class TurnLoop:
                         for stored in turn.events.number([event]):
                             self.writer.write(stored)
         except TimeoutError:
-            raise _timeout_error() from None
+            raise replies.timeout_error() from None
         except asyncio.CancelledError:
             if not self.releases:
                 await asyncio.shield(self._store_interrupted_step(turn, plan, reply))
             raise
+        reply.model_ns = time.monotonic_ns() - started
         await self.writer.flush(turn.run.pk)
         return reply
 
@@ -232,7 +231,10 @@ class TurnLoop:
             self.writer.write(stored)
         try:
             await self.writer.flush(turn.run.pk)
-            return await self._run_external(turn, calls)
+            started = time.monotonic_ns()
+            results = await self._run_external(turn, calls)
+            reply.tools_ns = time.monotonic_ns() - started
+            return results
         except asyncio.CancelledError:
             if not self.releases:
                 await asyncio.shield(self._store_interrupted_calls(turn, plan, reply))
@@ -300,7 +302,7 @@ class TurnLoop:
         plan = await in_database_when_available(
             plan_compaction, turn, mode=mode or "sliding_window"
         )
-        reply = await _complete(plan.request)
+        reply = await replies.complete(plan.request)
         if not reply.text.strip():
             raise ModelError("llm_error", "The summary is empty")
         events = await self._store(store_compaction, turn, plan, reply, outcome=outcome)
@@ -329,19 +331,3 @@ def _stop_reason(turn: Turn, plan: StepPlan, reply: ModelReply) -> str | None:
             is_cut = not is_sent and reply.finish_reason == "length"
             return "max_tokens_exceeded" if is_cut else "end_turn"
     return "max_steps" if plan.number >= turn.request.max_steps else None
-
-
-async def _complete(request: ModelRequest) -> ModelReply:
-    """Return a whole reply."""
-    reply = ModelReply("")
-    try:
-        async with asyncio.timeout(REPLY_TIMEOUT):
-            async for chunk in ask(request):
-                reply.add(chunk)
-    except TimeoutError:
-        raise _timeout_error() from None
-    return reply
-
-
-def _timeout_error() -> ModelError:
-    return ModelError("llm_timeout", f"The reply took longer than {REPLY_TIMEOUT:.0f} s")

@@ -101,9 +101,13 @@ ROUTES = [
     Route("get", "runs/{run_id}/messages"),
     Route("get", "runs/{run_id}/metrics"),
     Route("get", "runs/{run_id}/steps"),
+    Route("get", "runs/{run_id}/trace"),
     Route("get", "runs/{run_id}/usage"),
     Route("get", "steps/{step_id}"),
     Route("get", "steps/{step_id}/messages"),
+    Route("get", "steps/{step_id}/metrics"),
+    Route("get", "steps/{step_id}/trace"),
+    Route("patch", "steps/{step_id}/feedback", {"feedback": "positive"}),
     Route("post", "conversations/{conversation_id}/messages/preview-raw-payload", SAY),
     Route("post", "runs/{run_id}/stream"),
 ]

@@ -31,8 +31,8 @@ AGENT_FILES = {"agents/import", "agents/{agent_id}/export"}
 SHARED = {"conversations/{conversation_id}/isolated-blocks/{label}/promote"}
 # What belongs to conversations, under the paths of other rows.
 CONVERSING = re.compile(
-    r"conversations/.*|runs/.*"
-    r"|agents/\{agent_id\}/(messages.*|summarize|reset-messages|(system-prompt/)?recompile)"
+    r"conversations/.*|runs/.*|steps/.*"
+    r"|agents/\{agent_id\}/(messages.*|generate|summarize|reset-messages|(system-prompt/)?recompile)"
     r"|agents/\{agent_id\}/isolated-blocks/.*"
 )
 

@@ -11,6 +11,7 @@ from drf_spectacular.generators import SchemaGenerator
 from jsonschema import Draft202012Validator
 
 from conversations.domain.archives.embedding import EmbeddingResult, store_result
+from conversations.domain.conversations.accounts import issue_key
 from conversations.domain.conversations.messages import append_messages, text_message
 from conversations.domain.memory.blocks import write_block
 from conversations.domain.memory.isolation import isolate_label, release_label
@@ -72,6 +73,7 @@ TURN_BODIES = {
     "agents_messages_create_async": {"input": "SAY hello"},
     "conversations_messages_compact": {},
     "agents_messages_compact": {},
+    "agents_generate": {"prompt": "SAY hello"},
 }
 BODIES = {
     "agents_create": {"name": "new", "model": "openai/gpt-4o-mini"},
@@ -90,6 +92,17 @@ BODIES = {
     "blocks_restore": {"number": 1},
     "conversations_edit_isolated": {"value": "new"},
     "conversations_update": {"summary": "new"},
+    "agents_messages_capture": {
+        "provider": "openai",
+        "model": "gpt",
+        "request_messages": [{"role": "user", "content": "hello"}],
+        "response_dict": {"content": "hi"},
+    },
+    "steps_feedback_create": {"feedback": "positive", "tags": ["short"]},
+    "api_keys_create": {"name": "new"},
+    "members_create": {"name": "new"},
+    "members_update": {"name": "renamed"},
+    "quotas_update": {"max_conversations": 100},
     "conversations_messages_preview": {"input": "hello"},
     "messages_search": {"query": "tea"},
     "tools_create": SOURCE,
@@ -113,7 +126,7 @@ OTHER_IDS = {
 
 
 @pytest.fixture
-def ids(alice) -> dict[str, str]:
+def ids(alice, bob) -> dict[str, str]:
     """Return path parameters of rows that fill every list and have messages of each type."""
     agent = make_agent(
         alice,
@@ -137,7 +150,9 @@ def ids(alice) -> dict[str, str]:
     usage = {"prompt_tokens": 1, "cached_input_tokens": 1, "reasoning_tokens": 1}
     seen = [{"label": "human", "block_id": block.pk, "version": 1, "origin": "shared"}]
     fields = {"organization": alice.organization, "run": run, "model": "openai/gpt-4o-mini"}
-    step = Step.objects.create(number=1, usage=usage, blocks_seen=seen, **fields)
+    trace = {"request": {"model": "gpt-4o-mini"}, "response": {"choices": []}}
+    kept = {"trace": trace, "model_ns": 5, "tools_ns": 6, "tags": ["good"]}
+    step = Step.objects.create(number=1, usage=usage, blocks_seen=seen, **kept, **fields)
     Step.objects.create(number=2, error="failed", **fields)
     call = {"id": "call", "type": "function", "function": {"name": "mine", "arguments": "{}"}}
     Role = Message.Role
@@ -158,9 +173,12 @@ def ids(alice) -> dict[str, str]:
         by=by,
     )
     passage = make_passage(agent, "tea", tags=["hot"])
+    key, _ = issue_key(bob)
     store_result(EmbeddingResult({passage.pk: [1.0]}, []))
     return {
         "agent_id": agent.pk,
+        "api_key_id": key.pk,
+        "member_id": bob.pk,
         "archive_id": passage.archive_id,
         "passage_id": passage.pk,
         "conversation_id": conversation.pk,
@@ -201,7 +219,7 @@ OPERATIONS = {operation.id: operation for operation in operations()}
 def test_response_matches_its_shape(client_for, alice, ids, name):
     operation = OPERATIONS[name]
 
-    response = send(client_for(alice), operation, ids, BODIES.get(name))
+    response = send(client_for(alice, scope="admin"), operation, ids, BODIES.get(name))
 
     assert_matches(response, operation)
 
@@ -209,11 +227,11 @@ def test_response_matches_its_shape(client_for, alice, ids, name):
 def test_embedding_models_match_their_shape(client_for, alice, ids, model):
     operation = OPERATIONS["models_embeddings_list"]
 
-    assert_matches(send(client_for(alice), operation, ids), operation)
+    assert_matches(send(client_for(alice, scope="admin"), operation, ids), operation)
 
 
 def test_import_matches_its_shape(client_for, alice, ids):
-    client = client_for(alice)
+    client = client_for(alice, scope="admin")
     exported = send(client, OPERATIONS["agents_export"], ids)
     file = SimpleUploadedFile("agent.af", exported.content)
 
@@ -227,7 +245,7 @@ def test_turn_matches_its_shape(transactional_db, model, client_for, alice, ids,
     operation = OPERATIONS[name]
     Run.objects.filter(pk=ids["active_run_id"]).delete()
 
-    response = send(client_for(alice), operation, ids, TURN_BODIES[name])
+    response = send(client_for(alice, scope="admin"), operation, ids, TURN_BODIES[name])
 
     assert_matches(response, operation)
     until(lambda: not Run.objects.active().exists(), seconds=60, what="the turn ends")

@@ -71,8 +71,8 @@ def test_batch_has_a_fixed_number_of_statements(conversation, count):
     with CaptureQueriesContext(connection) as queries:
         assert remove_events() == count
 
-    # A savepoint (2), the runs, their events, their marks.
-    assert len(queries) == 5
+    # A savepoint (2), the runs, their events, their traces, their marks.
+    assert len(queries) == 6
 
 
 def test_batches_are_small_and_go_on_until_all_is_removed(conversation):

@@ -233,7 +233,7 @@ def test_silent_provider_times_out(client_for, alice, conversation, configure, m
 @pytest.mark.parametrize("path", ["messages", "compact"])
 def test_endless_reply_times_out(client_for, alice, conversation, monkeypatch, model, path):
     make_messages(conversation, "one", "two", "three", "four")
-    monkeypatch.setattr("conversations.runtime.turn_loop.REPLY_TIMEOUT", 0.5)
+    monkeypatch.setattr("conversations.runtime.replies.REPLY_TIMEOUT", 0.5)
     settings = {"mode": "all", "model": "openai/SLOW-MODEL"}
     body = {"input": "PAUSE 0.2\nSAY a b c d e f g", "compaction_settings": settings}
 

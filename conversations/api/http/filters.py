@@ -147,14 +147,16 @@ def matching_steps(rows: Rows, query: Query) -> Rows:
         query,
         agent_id="run__agent",
         model="model",
+        feedback="feedback",
         start_date="created_at__gte",
         end_date="created_at__lte",
     )
-    # Steps have no feedback, tags or traces here.
-    absent = query.get("has_feedback") or query["tags"] or query["trace_ids"]
-    if absent or any(parameter in query for parameter in ("feedback", "project_id")):
+    if "has_feedback" in query:
+        rows = rows.filter(feedback__isnull=not query["has_feedback"])
+    # Steps have no projects, and traces no other ids here.
+    if query["trace_ids"] or "project_id" in query:
         return rows.none()
-    return rows
+    return rows.with_tags(query["tags"])
 
 
 def matching_runs(rows: Rows, query: Query) -> Rows:

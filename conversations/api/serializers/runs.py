@@ -1,8 +1,11 @@
 """Queries of runs and steps."""
 
+from ...models import Step
 from ..shapes.runs import WIRE_STATUSES
 from .fields import (
+    OPTIONAL,
     Id,
+    Input,
     PageQuery,
     StrictBoolean,
     StrictChoice,
@@ -35,7 +38,20 @@ class ListStepsQuery(PageQuery):
     start_date = StrictDateTime(required=False)
     end_date = StrictDateTime(required=False)
     has_feedback = StrictBoolean(required=False)
-    feedback = StrictString(required=False, help_text="Not supported: matches no step.")
+    feedback = StrictChoice(Step.Feedback.values, required=False)
     project_id = StrictString(required=False, help_text="Not supported: matches no step.")
     tags = StrictList(child=StrictString(), default=list)
     trace_ids = StrictList(child=StrictString(), default=list)
+
+
+class RunTraceQuery(Input):
+    """The query of GET /v1/runs/{id}/trace."""
+
+    limit = StrictInteger(default=1000, min_value=1, max_value=1000)
+
+
+class FeedbackBody(Input):
+    """The body of PATCH /v1/steps/{id}/feedback."""
+
+    feedback = StrictChoice(Step.Feedback.values, **OPTIONAL, help_text="Null clears it.")
+    tags = StrictList(child=StrictString(), **OPTIONAL)

@@ -4,6 +4,7 @@ from typing import Any
 
 from rest_framework import serializers
 
+from ...domain.conversations.messages import text_message
 from ...domain.errors import InvalidArgument
 from ...domain.runs.request import DEFAULT_MAX_STEPS, TurnRequest
 from ...domain.turns.reply import MAX_REPLY_CALLS
@@ -259,6 +260,51 @@ def _tool_message(answer: dict[str, Any]) -> dict[str, Any]:
         "content": [{"type": "text", "text": text}],
         "tool_returns": [returned],
     }
+
+
+class GenerateBody(Input):
+    """The body of POST /v1/agents/{id}/generate."""
+
+    prompt = StrictString()
+    system_prompt = StrictString(**OPTIONAL)
+    override_model = StrictString(**OPTIONAL, allow_blank=False, max_length=200)
+    response_schema = StrictObject(**OPTIONAL, help_text="The JSON schema of the reply.")
+
+    def validate_prompt(self, value: str) -> str:
+        if not value.strip():
+            raise serializers.ValidationError("expected some text, got an empty string")
+        return value
+
+
+class CaptureBody(Input):
+    """The body of POST /v1/agents/{id}/messages/capture."""
+
+    provider = StrictString(max_length=100)
+    model = StrictString(max_length=100)
+    request_messages = StrictList(child=StrictObject(), max_length=MAX_MESSAGES)
+    response_dict = StrictObject(help_text="Its `content` is the text of the reply.")
+
+    def validate(self, body: dict[str, Any]) -> dict[str, Any]:
+        handle = f"{body['provider']}/{body['model']}"[:200]
+        messages = [
+            text_message("user", text)
+            for message in body["request_messages"]
+            if message.get("role") == "user" and (text := _text_of(message.get("content")))
+        ]
+        if reply := _text_of(body["response_dict"].get("content")):
+            messages.append(text_message("assistant", reply, model=handle))
+        if not messages:
+            raise serializers.ValidationError("expected a message of the user or a reply with text")
+        return {"messages": messages}
+
+
+def _text_of(content: Any) -> str:
+    """Return the text of a provider's message: a string, or the text parts of a list."""
+    if isinstance(content, str):
+        return content
+    parts = content if isinstance(content, list) else []
+    texts = [part.get("text") for part in parts if isinstance(part, dict)]
+    return "".join(text for text in texts if isinstance(text, str))
 
 
 class StreamBody(Input):

@@ -1,6 +1,6 @@
 """JSON of runs and steps."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Annotated, Any, Literal
 
 from pydantic import Field
@@ -95,17 +95,18 @@ class BlockSeenJSON(TypedDict):
     origin: Literal["shared", "isolated"]
 
 
+Feedback = Annotated[str, one_of(Step.Feedback.values)]
+
+
 class UnusedStepFields(TypedDict):
     """Fields of V1's step for features that this server does not have."""
 
     cache_write_tokens: None
-    feedback: None
     messages: EmptyList
     origin: None
     project_id: None
     provider_id: None
     request_id: None
-    tags: EmptyList
     tid: None
     trace_id: None
 
@@ -129,6 +130,8 @@ class StepJSON(RunUsageJSON, UnusedStepFields):
     status: Literal["success", "failed", "cancelled"]
     error_type: Literal["llm_error"] | None
     error_data: RunErrorJSON | None
+    feedback: Feedback | None
+    tags: list[str]
     blocks_seen: Annotated[list[BlockSeenJSON], Field(description="In prompt order.")]
     created_at: datetime
 
@@ -223,8 +226,174 @@ def step_json(step: Step) -> StepJSON:
         "status": status,
         "error_type": "llm_error" if step.error else None,
         "error_data": {"type": step.run.error_type, "message": step.error} if step.error else None,
+        "feedback": step.feedback,
+        "tags": step.tags,
         "blocks_seen": step.blocks_seen,
         "created_at": step.created_at,
         **run_usage_json(step.usage),
         **_UNUSED_OF_STEP,
     }
+
+
+class UnusedMetricsFields(TypedDict):
+    """Fields of V1's step metrics that this server does not fill."""
+
+    base_template_id: None
+    llm_request_start_ns: None
+    project_id: None
+    provider_id: None
+    step_start_ns: None
+    template_id: None
+
+
+class StepMetricsJSON(UnusedMetricsFields):
+    """How long a step took, as the client's `MetricRetrieveResponse` reads it; in nanoseconds."""
+
+    id: str
+    organization_id: str
+    run_id: str
+    agent_id: str
+    llm_request_ns: int | None
+    tool_execution_ns: int | None
+    step_ns: Annotated[int | None, Field(description="Of the model and of the tools.")]
+
+
+class UnusedTraceFields(TypedDict):
+    """Fields of V1's trace that this server does not fill."""
+
+    billing_context: None
+    compaction_settings: None
+    source: None
+
+
+class ProviderTraceJSON(UnusedTraceFields):
+    """What a step's model was sent and replied, as the client's `ProviderTrace` reads it."""
+
+    id: str
+    request_json: JSONObject
+    response_json: JSONObject
+    step_id: str
+    run_id: str
+    agent_id: str
+    agent_tags: list[str]
+    call_type: Literal["agent_step"]
+    org_id: str
+    user_id: str | None
+    llm_config: JSONObject
+    latency_ms: int | None
+    created_at: datetime
+    updated_at: datetime
+    created_by_id: str | None
+    last_updated_by_id: str | None
+
+
+class SpanJSON(TypedDict):
+    """One part of a run: the whole run, a step, or the time to the first token."""
+
+    trace_id: str
+    span_id: str
+    parent_span_id: str | None
+    span_name: Literal["run", "agent_step", "time_to_first_token"]
+    start_time: datetime
+    duration_ns: int | None
+    status: str
+    attributes: JSONObject
+
+
+_UNUSED_METRICS = constants(UnusedMetricsFields)
+_UNUSED_OF_TRACE = constants(UnusedTraceFields)
+
+
+def step_metrics_json(step: Step) -> StepMetricsJSON:
+    """Return the JSON of a step's durations. Its run is loaded."""
+    parts = [part for part in (step.model_ns, step.tools_ns) if part is not None]
+    return {
+        "id": step.pk,
+        "organization_id": step.organization_id,
+        "run_id": step.run_id,
+        "agent_id": step.run.agent_id,
+        "llm_request_ns": step.model_ns,
+        "tool_execution_ns": step.tools_ns,
+        "step_ns": sum(parts) if parts else None,
+        **_UNUSED_METRICS,
+    }
+
+
+def provider_trace_json(step: Step) -> ProviderTraceJSON | None:
+    """Return the JSON of a step's trace, None if it is not kept. Run and agent are loaded."""
+    if step.trace is None:
+        return None
+    provider, _, model = step.model.partition("/")
+    usage = run_usage_json(step.usage)
+    return {
+        "id": step.pk.replace("step-", "provider_trace-", 1),
+        "request_json": step.trace["request"],
+        "response_json": {**step.trace["response"], "usage": usage},
+        "step_id": step.pk,
+        "run_id": step.run_id,
+        "agent_id": step.run.agent_id,
+        "agent_tags": step.run.agent.tags,
+        "call_type": "agent_step",
+        "org_id": step.organization_id,
+        "user_id": step.created_by_id,
+        "llm_config": {"handle": step.model, "model": model, "provider_name": provider},
+        "latency_ms": None if step.model_ns is None else step.model_ns // 1_000_000,
+        "created_at": step.created_at,
+        "updated_at": step.updated_at,
+        "created_by_id": step.created_by_id,
+        "last_updated_by_id": step.last_updated_by_id,
+        **_UNUSED_OF_TRACE,
+    }
+
+
+def spans_json(run: Run, steps: list[Step]) -> list[SpanJSON]:
+    """Return the parts of a run: itself, then its steps in order."""
+    started = run.started_at or run.created_at
+    root: SpanJSON = {
+        "trace_id": run.pk,
+        "span_id": run.pk,
+        "parent_span_id": None,
+        "span_name": "run",
+        "start_time": started,
+        "duration_ns": run.total_duration_ns,
+        "status": run.status,
+        "attributes": {"conversation_id": run.conversation_id, "stop_reason": run.stop_reason},
+    }
+    spans = [root]
+    if run.ttft_ns is not None:
+        spans.append(
+            {
+                **root,
+                "span_id": f"{run.pk}-ttft",
+                "parent_span_id": run.pk,
+                "span_name": "time_to_first_token",
+                "duration_ns": run.ttft_ns,
+                "attributes": {},
+            }
+        )
+    for step in steps:
+        metrics = step_metrics_json(step)
+        spans.append(
+            {
+                "trace_id": run.pk,
+                "span_id": step.pk,
+                "parent_span_id": run.pk,
+                "span_name": "agent_step",
+                # A step is stored at its end.
+                "start_time": step.created_at - timedelta(microseconds=_microseconds(metrics)),
+                "duration_ns": metrics["step_ns"],
+                "status": "failed" if step.error else "completed",
+                "attributes": {
+                    "number": step.number,
+                    "model": step.model,
+                    "llm_request_ns": step.model_ns,
+                    "tool_execution_ns": step.tools_ns,
+                    "usage": step.usage,
+                },
+            }
+        )
+    return spans
+
+
+def _microseconds(metrics: StepMetricsJSON) -> int:
+    return (metrics["step_ns"] or 0) // 1000

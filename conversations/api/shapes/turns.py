@@ -4,6 +4,7 @@ from typing import Literal
 
 from typing_extensions import TypedDict
 
+from .fields import EmptyList
 from .messages import MessageJSON
 
 
@@ -35,6 +36,22 @@ class UsageJSON(TypedDict):
     cache_write_tokens: None
     reasoning_tokens: int | None
     context_tokens: int | None
+
+
+class GeneratedJSON(TypedDict):
+    """The reply of a model to a prompt alone."""
+
+    content: str
+    model: str
+    usage: UsageJSON
+
+
+class CapturedJSON(TypedDict):
+    """How many messages were stored; no run is started."""
+
+    success: Literal[True]
+    messages_created: int
+    run_ids: EmptyList
 
 
 class LettaResponseJSON(TypedDict):

@@ -15,7 +15,7 @@ from ...models.base import OrganizationQuerySet
 from ...models.blocks import BlockQuerySet
 from ...models.conversations import ConversationQuerySet
 from ...models.messages import MessageQuerySet
-from ...models.runs import RunQuerySet
+from ...models.runs import RunQuerySet, StepQuerySet
 from ...models.tools import ToolQuerySet
 from ..auth import key_of
 from ..http.errors import InvalidRequest
@@ -61,9 +61,9 @@ def runs_of(request: Request) -> RunQuerySet:
     return Run.objects.in_organization(key_of(request).organization_id).of_live_agents()
 
 
-def steps_of(request: Request) -> OrganizationQuerySet[Step]:
+def steps_of(request: Request) -> StepQuerySet:
     """Return the steps of the organization's live conversations."""
-    rows = Step.objects.in_organization(key_of(request).organization_id)
+    rows: StepQuerySet = Step.objects.in_organization(key_of(request).organization_id)
     return rows.filter(run__agent__deleted_at=None, run__conversation__deleted_at=None)
 
 

@@ -5,24 +5,31 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from ...domain.runs.leases import delete_run, messages_of_run
+from ...domain.turns.feedback import set_feedback
 from ...models import Run, Scope, Step
-from ..auth import key_of
+from ..auth import actor_of, key_of
 from ..http.filters import Rows, matching_runs, matching_steps
 from ..http.pagination import Order, page
-from ..http.validation import Query, read_query
+from ..http.validation import Query, read_body, read_query
 from ..schema import operation
 from ..serializers.messages import RunMessagesQuery
-from ..serializers.runs import ListRunsQuery, ListStepsQuery
+from ..serializers.runs import FeedbackBody, ListRunsQuery, ListStepsQuery, RunTraceQuery
 from ..shapes.messages import MessageJSON
 from ..shapes.runs import (
+    ProviderTraceJSON,
     RunJSON,
     RunMetricsJSON,
     RunUsageJSON,
+    SpanJSON,
     StepJSON,
+    StepMetricsJSON,
+    provider_trace_json,
     run_json,
     run_metrics_json,
     run_usage_json,
+    spans_json,
     step_json,
+    step_metrics_json,
 )
 from .base import ApiView
 from .finders import find, runs_of, steps_of
@@ -97,6 +104,18 @@ class RunMetrics(ApiView):
         return Response(run_metrics_json(find(runs_of(request), run_id)))
 
 
+class RunTrace(ApiView):
+    @operation("runs_trace_retrieve", RunTraceQuery, scope=Scope.READ, response=list[SpanJSON])
+    def get(self, request: Request, run_id: str) -> HttpResponse:
+        """List the parts of a run with their durations: itself, then its steps."""
+        query = read_query(request, RunTraceQuery)
+        run = find(runs_of(request), run_id)
+        steps = run.steps.order_by("number")[: query["limit"]]
+        for step in steps:
+            step.run = run
+        return Response(spans_json(run, list(steps))[: query["limit"]])
+
+
 class RunSteps(ApiView):
     @operation("runs_steps_list", ListStepsQuery, scope=Scope.READ, response=list[StepJSON])
     def get(self, request: Request, run_id: str) -> HttpResponse:
@@ -135,3 +154,28 @@ class StepMessages(ApiView):
         query = read_query(request, RunMessagesQuery)
         step = find(steps_of(request).select_related("run__agent"), step_id)
         return list_links(messages_of_run(step.run).filter(message__step=step), query)
+
+
+class StepMetrics(ApiView):
+    @operation("steps_metrics_retrieve", scope=Scope.READ, response=StepMetricsJSON)
+    def get(self, request: Request, step_id: str) -> HttpResponse:
+        """Retrieve the durations of a step."""
+        return Response(step_metrics_json(find(steps_of(request).select_related("run"), step_id)))
+
+
+class StepTrace(ApiView):
+    @operation("steps_trace_retrieve", scope=Scope.READ, response=ProviderTraceJSON | None)
+    def get(self, request: Request, step_id: str) -> HttpResponse:
+        """Retrieve what a step's model was sent and replied; null if it is not kept."""
+        rows = steps_of(request).select_related("run__agent").defer(None)
+        return Response(provider_trace_json(find(rows, step_id)))
+
+
+class StepFeedback(ApiView):
+    @operation("steps_feedback_create", scope=Scope.CONVERSE, body=FeedbackBody, response=StepJSON)
+    def patch(self, request: Request, step_id: str) -> HttpResponse:
+        """Set or clear the feedback on a step, and its tags."""
+        body = read_body(request, FeedbackBody)
+        step = find(steps_of(request).select_related("run__agent"), step_id)
+        set_feedback(step, body.get("feedback"), tags=body.get("tags"), by=actor_of(request))
+        return Response(step_json(step))

@@ -10,10 +10,16 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from ...domain.errors import Conflict, InvalidArgument, NoActiveRuns, NotFound
+from ...domain.model_handles import check_model_handle
+from ...domain.runs.capture import capture_messages
 from ...domain.runs.request import TurnRequest
+from ...domain.turns.model_request import prompt_request, request_tokens
 from ...domain.turns.steps import preview_request
+from ...domain.turns.usage import add_usage, step_usage
 from ...llm.client import payload
+from ...llm.errors import MODEL_ERRORS, ModelError
 from ...models import Conversation, Run, Scope
+from ...runtime.replies import complete
 from ...runtime.runtime import StartedTurn, get_runtime
 from ..auth import actor_of
 from ..http.errors import InvalidRequest
@@ -24,13 +30,17 @@ from ..schema import operation
 from ..serializers.conversations import ConversationAgentQuery
 from ..serializers.turns import (
     CancelBody,
+    CaptureBody,
     CompactBody,
+    GenerateBody,
     SendBody,
     StreamBody,
     turn_request,
 )
+from ..shapes.events import usage_json
 from ..shapes.runs import RunJSON, run_json
-from ..shapes.turns import CompactionJSON, LettaResponseJSON
+from ..shapes.turns import CapturedJSON, CompactionJSON, GeneratedJSON, LettaResponseJSON
+from ..waiting import wait_for
 from .base import ApiView
 from .finders import agents_of, find, resolve_conversation, runs_of
 from .messages import AgentMessages, ConversationMessages
@@ -171,6 +181,57 @@ class SendToAgentAsync(ApiView):
         if turn.subscription:
             turn.subscription.close()
         return _marked(request, Response(run_json(turn.run)), turn)
+
+
+class CaptureMessages(ApiView):
+    @operation(
+        "agents_messages_capture", scope=Scope.CONVERSE, body=CaptureBody, response=CapturedJSON
+    )
+    def post(self, request: Request, agent_id: str) -> HttpResponseBase:
+        """Store messages that another program exchanged with a model.
+
+        They are appended to the default conversation: those of the user, then the reply.
+        """
+        messages = read_body(request, CaptureBody)["messages"]
+        conversation = resolve_conversation(request, agent_id)
+        stored = capture_messages(conversation, messages, by=actor_of(request))
+        return Response({"success": True, "messages_created": len(stored), "run_ids": []})
+
+
+class Generate(ApiView):
+    @operation("agents_generate", scope=Scope.CONVERSE, body=GenerateBody, response=GeneratedJSON)
+    def post(self, request: Request, agent_id: str) -> HttpResponseBase:
+        """Ask an agent's model something, without its memory, messages and tools.
+
+        Nothing is stored.
+        """
+        body = read_body(request, GenerateBody)
+        agent = find(agents_of(request), agent_id)
+        model = body.get("override_model")
+        check_model_handle(model or agent.model)
+        asked = prompt_request(
+            agent,
+            body["prompt"],
+            system=body.get("system_prompt"),
+            model=model,
+            schema=body.get("response_schema"),
+        )
+        try:
+            reply = wait_for(request, complete(asked))
+        except ModelError as error:
+            kind = MODEL_ERRORS[error.type]
+            failure = {"type": error.type, "message": kind.message, "detail": error.detail}
+            return Response({"error": failure}, status=kind.status)
+        usage = step_usage(reply, estimated_prompt=request_tokens(asked))
+        total = add_usage({}, usage, step_count=0)
+        handle = reply.model or asked.handle
+        return Response(
+            {
+                "content": reply.text,
+                "model": handle.partition("/")[2] or handle,
+                "usage": usage_json(total),
+            }
+        )
 
 
 class StreamConversation(ApiView):

@@ -6,7 +6,7 @@ from typing import Any
 
 from ...llm.requests import ModelRequest
 from ...llm.tokens import count_tokens
-from ...models import Conversation, Message, Tool
+from ...models import Agent, Conversation, Message, Tool
 from ..runs.request import TurnRequest
 from ..tools.definitions import client_tool_definition, tool_definitions
 
@@ -45,6 +45,36 @@ def model_request(
         messages=shown,
         tools=definitions,
         settings=model_settings(agent.model_settings, conversation.model_settings),
+    )
+
+
+def prompt_request(
+    agent: Agent,
+    prompt: str,
+    *,
+    system: str | None = None,
+    model: str | None = None,
+    schema: dict[str, Any] | None = None,
+) -> ModelRequest:
+    """Return a request with a prompt alone: without memory, messages and tools.
+
+    Args:
+        agent: Its model and settings are used.
+        prompt: The message of the user.
+        system: The system prompt; none by default.
+        model: The handle of another model.
+        schema: The JSON schema of the reply.
+    """
+    messages = [{"role": "system", "content": system}] if system else []
+    settings = model_settings(agent.model_settings)
+    if schema is not None:
+        named = {"name": "reply", "schema": schema}
+        settings["response_format"] = {"type": "json_schema", "json_schema": named}
+    return ModelRequest(
+        handle=model or agent.model,
+        messages=[*messages, {"role": "user", "content": prompt}],
+        settings=settings,
+        fallback=agent.fallback_model,
     )
 
 

@@ -52,6 +52,9 @@ class ModelReply:
     model: str = ""
     finish_reason: str | None = None
     usage: Usage | None = None
+    # Nanoseconds until the end of the reply, and of the calls that leave the database.
+    model_ns: int | None = None
+    tools_ns: int | None = None
     _reasoning: list[str] = field(default_factory=list)
     _text: list[str] = field(default_factory=list)
     _calls: list[dict[str, Any]] = field(default_factory=list)

@@ -4,6 +4,7 @@ One transaction stores a whole step: the reply, what its tools did to memory, th
 events. A worker that dies leaves complete steps only.
 """
 
+import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
@@ -35,6 +36,7 @@ from .context_window import context_window
 from .messages import assistant_message, result_event, result_message
 from .model_request import model_request, request_tokens
 from .reply import ModelReply
+from .traces import trace_of
 from .usage import StepUsage, add_usage, step_usage
 
 Role = Message.Role
@@ -228,18 +230,25 @@ def store_step(
     lock_named_blocks(turn.conversation, built_in)
     usage = step_usage(reply, estimated_prompt=plan.tokens)
     stop_reason = outcome.stop_reason if outcome else None
-    step = _create_step(turn, plan, stop_reason=stop_reason, usage=usage, model=reply.model)
+    step = _new_step(turn, plan, stop_reason=stop_reason, usage=usage, model=reply.model)
+    step.model_ns = reply.model_ns
+    if conf.STEP_TRACES:
+        step.trace = trace_of(plan.request, reply, step.model)
     messages = []
     if reply.text or reply.reasoning or reply.calls:
         messages.append(assistant_message(reply, reply.model or plan.request.handle))
     may_run = plan.may_run(reply.calls)
     returned = []
+    started = time.monotonic_ns()
     for index, call in enumerate(reply.calls):
         if call["id"] in may_run:
             result = _call_tool(turn, call, index, results)
         else:
             result = refusal(call["function"]["name"], plan.allowed)
         returned.append(_call_result(call, result, plan.step_id))
+    if returned:
+        step.tools_ns = (reply.tools_ns or 0) + time.monotonic_ns() - started
+    step.save(force_insert=True)
     messages += [result.message for result in returned]
     if reply.calls_awaiting_client:
         messages.append(
@@ -286,10 +295,10 @@ def _input_of(run: Run) -> MessageQuerySet:
 def store_failed_step(turn: Turn, plan: StepPlan, error: str) -> None:
     """Record a call of the model that failed, and the blocks that it was sent."""
     lock_run(turn.run, turn.worker)
-    _create_step(turn, plan, stop_reason="llm_api_error", error=error)
+    _new_step(turn, plan, stop_reason="llm_api_error", error=error).save(force_insert=True)
 
 
-def _create_step(
+def _new_step(
     turn: Turn,
     plan: StepPlan,
     *,
@@ -299,7 +308,7 @@ def _create_step(
     error: str = "",
 ) -> Step:
     run = turn.run
-    return Step.objects.create(
+    return Step(
         id=plan.step_id,
         organization_id=run.organization_id,
         run=run,
