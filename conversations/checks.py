@@ -33,6 +33,7 @@ EXPECTED = {
     "METRICS": "True or False",
     "STEP_TRACES": "True or False",
     "API_KEY_LIFETIME": "a positive whole number of days",
+    "OUTBOUND_ALLOWED_HOSTS": "a list of host names, addresses and networks",
     "ENCRYPTION_KEYS": "a list of texts",
     **dict.fromkeys(COUNTS, "a positive whole number"),
 }
@@ -80,7 +81,7 @@ def _is_valid(key: str, value: object) -> bool:
         return value in ("on_change", "manual")
     if key in ("RUN_TURNS_IN_WEB", "METRICS", "STEP_TRACES"):
         return isinstance(value, bool)
-    if key == "ENCRYPTION_KEYS":
+    if key in ("ENCRYPTION_KEYS", "OUTBOUND_ALLOWED_HOSTS"):
         return isinstance(value, list | tuple) and all(isinstance(k, str) and k for k in value)
     if key == "TOOL_RUNNER":
         return value in ("off", "bubblewrap", "subprocess")

@@ -59,6 +59,9 @@ DEFAULTS: dict[str, Any] = {
     "TOOL_MEMORY": 512,
     # The interpreter of such tools, and so the packages they may import; "" for the server's own.
     "TOOL_PYTHON": "",
+    # Where requests to hosts that callers name may go, such as MCP servers: names, `.domain` with
+    # its subdomains, addresses and networks; "*" for every host with a public address.
+    "OUTBOUND_ALLOWED_HOSTS": ["*"],
     # Keys of stored secrets, the newest first. Without any, SECRET_KEY and its fallbacks serve.
     "ENCRYPTION_KEYS": [],
     # Whether to count requests, turns and tokens for Prometheus; needs prometheus-client.
@@ -92,6 +95,7 @@ class Conf:
     TOOL_RUNNER: Literal["off", "bubblewrap", "subprocess"]
     TOOL_MEMORY: int
     TOOL_PYTHON: str
+    OUTBOUND_ALLOWED_HOSTS: list[str]
     ENCRYPTION_KEYS: list[str]
     METRICS: bool
 

@@ -103,6 +103,7 @@ CONVERSATIONS: dict[str, Any] = {
     "TOOL_RUNNER": env.choice("TOOL_RUNNER", "off", ["off", "bubblewrap", "subprocess"]),
     "TOOL_MEMORY": env.integer("TOOL_MEMORY", 512),
     "TOOL_PYTHON": env.text("TOOL_PYTHON"),
+    "OUTBOUND_ALLOWED_HOSTS": env.words("OUTBOUND_ALLOWED_HOSTS", ["*"]),
     "ENCRYPTION_KEYS": env.words("ENCRYPTION_KEYS"),
     "METRICS": bool(METRICS_TOKEN) or env.boolean("METRICS", default=False),
 }

@@ -159,6 +159,23 @@ class Migration(migrations.Migration):
             },
         ),
         migrations.CreateModel(
+            name='McpServer',
+            fields=[
+                ('created_at', models.DateTimeField(default=django.utils.timezone.now, editable=False)),
+                ('updated_at', models.DateTimeField(auto_now=True)),
+                ('id', conversations.ids.PrefixedUUIDField(prefix='mcp_server', primary_key=True, serialize=False)),
+                ('name', models.CharField(max_length=200)),
+                ('kind', models.CharField(choices=[('streamable_http', 'streamable HTTP'), ('sse', 'SSE')], max_length=20, verbose_name='protocol')),
+                ('url', models.CharField(max_length=2000, verbose_name='URL')),
+                ('auth_header', models.CharField(blank=True, help_text='The header that has the token.', max_length=200, null=True)),
+                ('token', conversations.models.secrets.SecretField(null=True)),
+            ],
+            options={
+                'verbose_name': 'MCP server',
+                'ordering': ['created_at', 'id'],
+            },
+        ),
+        migrations.CreateModel(
             name='AgentArchive',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
@@ -273,6 +290,19 @@ class Migration(migrations.Migration):
             field=models.ManyToManyField(help_text='The isolated blocks in force, which override the shared ones.', related_name='isolating_conversations', through='conversations.IsolatedBlock', through_fields=('conversation', 'block'), to='conversations.block'),
         ),
         migrations.CreateModel(
+            name='McpHeader',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('name', models.CharField(max_length=200)),
+                ('value', conversations.models.secrets.SecretField()),
+                ('server', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='headers', to='conversations.mcpserver')),
+            ],
+            options={
+                'verbose_name': 'header',
+                'ordering': ['id'],
+            },
+        ),
+        migrations.CreateModel(
             name='Member',
             fields=[
                 ('id', conversations.ids.PrefixedUUIDField(prefix='user', primary_key=True, serialize=False)),
@@ -284,6 +314,16 @@ class Migration(migrations.Migration):
             options={
                 'ordering': ['name', 'id'],
             },
+        ),
+        migrations.AddField(
+            model_name='mcpserver',
+            name='created_by',
+            field=models.ForeignKey(blank=True, editable=False, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to='conversations.member'),
+        ),
+        migrations.AddField(
+            model_name='mcpserver',
+            name='last_updated_by',
+            field=models.ForeignKey(blank=True, editable=False, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to='conversations.member'),
         ),
         migrations.AddField(
             model_name='conversation',
@@ -388,6 +428,11 @@ class Migration(migrations.Migration):
             model_name='member',
             name='organization',
             field=models.ForeignKey(blank=True, help_text="Only a superuser's member, who acts in every organization, can be without one.", null=True, on_delete=django.db.models.deletion.PROTECT, related_name='members', to='conversations.organization'),
+        ),
+        migrations.AddField(
+            model_name='mcpserver',
+            name='organization',
+            field=models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, to='conversations.organization'),
         ),
         migrations.AddField(
             model_name='conversation',
@@ -642,8 +687,10 @@ class Migration(migrations.Migration):
                 ('enable_parallel_execution', models.BooleanField(default=False, help_text='Several calls may run at the same time.')),
                 ('network', models.BooleanField(default=False, help_text='Its code may use the network.')),
                 ('metadata', models.JSONField(blank=True, default=dict)),
+                ('mcp_name', models.CharField(editable=False, max_length=200, null=True)),
                 ('created_by', models.ForeignKey(blank=True, editable=False, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to='conversations.member')),
                 ('last_updated_by', models.ForeignKey(blank=True, editable=False, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to='conversations.member')),
+                ('mcp_server', models.ForeignKey(blank=True, editable=False, null=True, on_delete=django.db.models.deletion.CASCADE, related_name='tools', to='conversations.mcpserver')),
                 ('organization', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, to='conversations.organization')),
             ],
             options={
@@ -701,6 +748,10 @@ class Migration(migrations.Migration):
             model_name='isolatedblock',
             constraint=models.UniqueConstraint(fields=('block',), name='block_is_isolated_in_one_conversation_only'),
         ),
+        migrations.AddConstraint(
+            model_name='mcpheader',
+            constraint=models.UniqueConstraint(fields=('server', 'name'), name='header_is_unique_per_mcp_server'),
+        ),
         migrations.AddIndex(
             model_name='conversationmessage',
             index=models.Index(condition=models.Q(('in_context', True)), fields=['conversation', 'position'], name='messages_in_context'),
@@ -720,6 +771,14 @@ class Migration(migrations.Migration):
         migrations.AddConstraint(
             model_name='member',
             constraint=models.CheckConstraint(condition=models.Q(('organization__isnull', False), ('user__isnull', False), _connector='OR'), name='only_a_users_member_is_without_organization', violation_error_message='A member without a Django user needs an organization.'),
+        ),
+        migrations.AddConstraint(
+            model_name='mcpserver',
+            constraint=models.UniqueConstraint(fields=('organization', 'name'), name='mcp_server_name_is_unique_per_organization'),
+        ),
+        migrations.AddConstraint(
+            model_name='mcpserver',
+            constraint=models.CheckConstraint(condition=models.Q(('kind__in', ['streamable_http', 'sse'])), name='mcp_server_kind'),
         ),
         migrations.AddIndex(
             model_name='conversation',
@@ -912,6 +971,14 @@ class Migration(migrations.Migration):
         migrations.AddConstraint(
             model_name='tool',
             constraint=models.UniqueConstraint(fields=('organization', 'name'), name='tool_name_is_unique_per_organization'),
+        ),
+        migrations.AddConstraint(
+            model_name='tool',
+            constraint=models.UniqueConstraint(fields=('mcp_server', 'mcp_name'), name='mcp_name_is_unique_per_server'),
+        ),
+        migrations.AddConstraint(
+            model_name='tool',
+            constraint=models.CheckConstraint(condition=models.Q(models.Q(('mcp_name', None), ('mcp_server', None)), models.Q(('mcp_name__isnull', False), ('mcp_server__isnull', False)), _connector='OR'), name='mcp_tool_has_server_and_name'),
         ),
         migrations.AddConstraint(
             model_name='agenttool',

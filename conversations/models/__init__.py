@@ -8,6 +8,7 @@ from .blocks import Block, BlockRevision
 from .conversations import Conversation, IsolatedBlock
 from .drift import Drift
 from .idempotency import IdempotencyRecord
+from .mcp_servers import McpHeader, McpServer
 from .messages import ConversationMessage, Message
 from .periods import ReadingPeriod
 from .runs import Run, RunEvent, Step
@@ -30,6 +31,8 @@ __all__ = [
     "Drift",
     "IdempotencyRecord",
     "IsolatedBlock",
+    "McpHeader",
+    "McpServer",
     "Member",
     "Message",
     "OnBusy",

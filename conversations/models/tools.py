@@ -33,6 +33,7 @@ class Tool(OrganizationModel):
     """A function that a model may call."""
 
     CUSTOM = "custom"
+    MCP = "external_mcp"
     # Of V1's types, those of the tools that a server brings along.
     BUILT_IN_PREFIX = "letta_"
     RETURN_CHAR_LIMIT = 50_000
@@ -61,6 +62,16 @@ class Tool(OrganizationModel):
     )
     network = models.BooleanField(default=False, help_text="Its code may use the network.")
     metadata = models.JSONField(default=dict, blank=True)
+    mcp_server = models.ForeignKey(
+        "conversations.McpServer",
+        models.CASCADE,
+        null=True,
+        blank=True,
+        editable=False,
+        related_name="tools",
+    )
+    # What the MCP server calls it.
+    mcp_name = models.CharField(max_length=200, null=True, editable=False)  # noqa: DJ001
 
     objects = ToolQuerySet.as_manager()
 
@@ -69,7 +80,15 @@ class Tool(OrganizationModel):
         constraints = [
             models.UniqueConstraint(
                 fields=["organization", "name"], name="tool_name_is_unique_per_organization"
-            )
+            ),
+            models.UniqueConstraint(
+                fields=["mcp_server", "mcp_name"], name="mcp_name_is_unique_per_server"
+            ),
+            models.CheckConstraint(
+                condition=models.Q(mcp_server=None, mcp_name=None)
+                | models.Q(mcp_server__isnull=False, mcp_name__isnull=False),
+                name="mcp_tool_has_server_and_name",
+            ),
         ]
         indexes = [
             models.Index(fields=["organization", "created_at", "id"], name="tools_by_creation")

@@ -16,6 +16,7 @@ from ...models import (
     Conversation,
     ConversationMessage,
     IsolatedBlock,
+    McpServer,
     Member,
     Message,
     Organization,
@@ -42,12 +43,13 @@ REFERENCES: list[tuple[type[Model], str, list[str]]] = [
     (Conversation, "", ["agent", "forked_from", "forked_at_message", *AUTHORS]),
     (ConversationMessage, "conversation", ["message"]),
     (IsolatedBlock, "conversation", ["block", "source_block"]),
+    (McpServer, "", AUTHORS),
     (Message, "", ["agent", "run", "step", *AUTHORS]),
     (Passage, "", ["archive", *AUTHORS]),
     (ReadingPeriod, "block", ["agent", "conversation"]),
     (Run, "", ["agent", "conversation", *AUTHORS]),
     (Step, "", ["run", *AUTHORS]),
-    (Tool, "", AUTHORS),
+    (Tool, "", ["mcp_server", *AUTHORS]),
 ]
 
 

@@ -2,6 +2,7 @@
 
 from ...models import Tool
 from .archival import ArchivalSearch
+from .mcp_runner import McpRunner
 from .python_runner import PythonRunner
 from .runner import ToolRunner
 
@@ -10,7 +11,10 @@ class ToolRunners:
     """The tool runners of one process."""
 
     def __init__(self) -> None:
-        self._by_type: dict[str, ToolRunner] = {Tool.CUSTOM: PythonRunner()}
+        self._by_type: dict[str, ToolRunner] = {
+            Tool.CUSTOM: PythonRunner(),
+            Tool.MCP: McpRunner(),
+        }
         self._by_name: dict[str, ToolRunner] = {"archival_memory_search": ArchivalSearch()}
 
     def of(self, tool: Tool) -> ToolRunner | None:
