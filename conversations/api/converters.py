@@ -44,6 +44,10 @@ class _ConversationId(_AgentId):
     name, prefix = "conversation_id", "conv"
 
 
+class _McpServerId(_AgentId):
+    name, prefix = "mcp_server_id", "mcp_server"
+
+
 class _MemberId(_AgentId):
     name, prefix = "member_id", "user"
 
@@ -84,6 +88,7 @@ for converter in (
     _ArchiveId,
     _BlockId,
     _ConversationId,
+    _McpServerId,
     _MemberId,
     _MessageId,
     _PassageId,

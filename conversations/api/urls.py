@@ -15,6 +15,7 @@ from .views import (
     core_memory,
     history,
     isolated_blocks,
+    mcp_servers,
     messages,
     passages,
     quotas,
@@ -38,6 +39,7 @@ AGENT_BLOCKS = f"{AGENT}/core-memory/blocks"
 API_KEY = "api-keys/<api_key_id:api_key_id>"
 ARCHIVE = "archives/<archive_id:archive_id>"
 ARCHIVAL_MEMORY = f"{AGENT}/archival-memory"
+MCP_SERVER = "mcp-servers/<mcp_server_id:mcp_server_id>"
 RUN = "runs/<run_id:run_id>"
 
 urlpatterns = [
@@ -141,6 +143,12 @@ urlpatterns = [
     path("audit-events/", accounts.AuditEventList.as_view()),
     path("jobs/", server.JobList.as_view(schema=None)),
     path("jobs/active", server.JobList.as_view(schema=None)),
+    path("mcp-servers/", mcp_servers.McpServerList.as_view()),
+    path(MCP_SERVER, mcp_servers.McpServerDetail.as_view()),
+    path(f"{MCP_SERVER}/refresh", mcp_servers.RefreshMcpServer.as_view()),
+    path(f"{MCP_SERVER}/tools", mcp_servers.McpServerTools.as_view()),
+    path(f"{MCP_SERVER}/tools/<tool_id:tool_id>", mcp_servers.McpServerTool.as_view()),
+    path(f"{MCP_SERVER}/tools/<tool_id:tool_id>/run", mcp_servers.RunMcpServerTool.as_view()),
     path("tools/", tools.ToolList.as_view()),
     path("tools/count", tools.ToolCount.as_view()),
     path("tools/search", tools.SearchTools.as_view()),

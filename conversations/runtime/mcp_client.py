@@ -5,16 +5,15 @@ import base64
 import binascii
 import json
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 import httpx2
 
 from ..conf import conf
-from ..domain.errors import DomainError
 from ..domain.tools.execution import ToolResult
-from ..domain.tools.mcp_servers import MAX_TOOLS, Endpoint, FoundTool
+from ..domain.tools.mcp_servers import MAX_TOOLS, Endpoint, FoundTool, McpServerFailed
 from ..outbound import GuardedTransport, OutboundError, outbound_client
 
 if TYPE_CHECKING:
@@ -25,10 +24,6 @@ if TYPE_CHECKING:
 MAX_RESPONSE = 4 * 2**20
 # Of listing tools, in seconds; TOOL_TIMEOUT is that of a call.
 LIST_TIMEOUT = 30.0
-
-
-class McpServerFailed(DomainError):
-    """An MCP server can't be reached, or responds with an error; the text says which."""
 
 
 async def list_tools(endpoint: Endpoint) -> list[FoundTool]:
@@ -109,7 +104,9 @@ async def _connected(endpoint: Endpoint, *, timeout: float) -> AsyncIterator["Cl
     http = outbound_client(endpoint.headers, timeout=timeout, transport=transport)
     client = mcp.Client(_streams(endpoint, http, timeout), read_timeout_seconds=timeout, cache=None)
     try:
-        async with asyncio.timeout(timeout), http, client:
+        # The transport of SSE opens the HTTP client itself.
+        opened = nullcontext() if endpoint.kind == "sse" else http
+        async with asyncio.timeout(timeout), opened, client:
             yield client.session
     except McpServerFailed:
         raise

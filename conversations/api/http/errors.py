@@ -24,6 +24,7 @@ from ...domain.memory.drift import MergeConflict, SharedMoved
 from ...domain.runs.input import AwaitsClient, NothingAwaited, WrongAnswers
 from ...domain.runs.leases import Busy, QueueFull
 from ...domain.tools.catalog import ToolsNotFound
+from ...domain.tools.mcp_servers import McpServerFailed
 from ...domain.tools.source import NoSchema
 from ...models import (
     Agent,
@@ -31,6 +32,7 @@ from ...models import (
     Archive,
     Block,
     Conversation,
+    McpServer,
     Member,
     Message,
     Passage,
@@ -89,6 +91,7 @@ UNKNOWN_ID = {
     Archive: "Archive not found with id='{}'",
     Block: "Block with id '{}' not found",
     Conversation: "Conversation not found with id='{}'",
+    McpServer: "MCP server not found with id='{}'",
     Member: "Member with id '{}' not found",
     Message: "Message with id {} not found.",
     Passage: "Passage with id {} not found in database.",
@@ -128,6 +131,7 @@ RENDERINGS: dict[type[errors.DomainError], Rendering] = {
     ToolsNotFound: Rendering(
         400, lambda error: f"Tools not found by name: {{{', '.join(map(repr, error.names))}}}"
     ),
+    McpServerFailed: Rendering(502),
     errors.NotFound: Rendering(404),
     errors.UnknownId: Rendering(404, lambda error: UNKNOWN_ID[error.model].format(error.id)),
     errors.UnknownModelHandle: Rendering(

@@ -8,12 +8,24 @@ from rest_framework.request import Request
 from ...context import bind
 from ...domain.errors import NotFound, UnknownId
 from ...ids import is_id
-from ...models import Agent, Archive, Block, Conversation, Message, Passage, Run, Step, Tool
+from ...models import (
+    Agent,
+    Archive,
+    Block,
+    Conversation,
+    McpServer,
+    Message,
+    Passage,
+    Run,
+    Step,
+    Tool,
+)
 from ...models.agents import AgentQuerySet
 from ...models.archives import ArchiveQuerySet, PassageQuerySet
 from ...models.base import OrganizationQuerySet
 from ...models.blocks import BlockQuerySet
 from ...models.conversations import ConversationQuerySet
+from ...models.mcp_servers import McpServerQuerySet
 from ...models.messages import MessageQuerySet
 from ...models.runs import RunQuerySet, StepQuerySet
 from ...models.tools import ToolQuerySet
@@ -70,6 +82,12 @@ def steps_of(request: Request) -> StepQuerySet:
 def tools_of(request: Request) -> ToolQuerySet:
     """Return the tools of the caller's organization."""
     return Tool.objects.in_organization(key_of(request).organization_id)
+
+
+def mcp_servers_of(request: Request) -> McpServerQuerySet:
+    """Return the MCP servers of the caller's organization, with their headers."""
+    rows = McpServer.objects.in_organization(key_of(request).organization_id)
+    return rows.prefetch_related("headers")
 
 
 def find(rows: OrganizationQuerySet[Row], row_id: str) -> Row:

@@ -86,9 +86,7 @@ class McpServerDetail(ApiView):
         """
         server = find(mcp_servers_of(request), mcp_server_id)
         changes = read_body(request, UpdateMcpServerBody)
-        return Response(
-            mcp_server_json(update_mcp_server(server, by=actor_of(request), **changes))
-        )
+        return Response(mcp_server_json(update_mcp_server(server, by=actor_of(request), **changes)))
 
     @operation("mcp_servers_delete", scope=Scope.WRITE)
     def delete(self, request: Request, mcp_server_id: str) -> HttpResponse:

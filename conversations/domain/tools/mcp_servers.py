@@ -12,7 +12,7 @@ from ...models import Agent, McpHeader, McpServer, Organization, Tool
 from ...outbound import OutboundError, check_url
 from ...text import find_unstorable, replace_unstorable
 from ..actor import Actor
-from ..errors import Conflict, InvalidArgument, InvalidValue, UnknownId
+from ..errors import Conflict, DomainError, InvalidArgument, InvalidValue, UnknownId
 from .catalog import ALL_BUILT_IN
 from .variables import MASK, variables_of
 
@@ -37,6 +37,10 @@ RESERVED_HEADERS = {
     "transfer-encoding",
 }
 AGENT_HEADER = "X-Agent-Id"
+
+
+class McpServerFailed(DomainError):
+    """An MCP server can't be reached, or responds with an error; the text says which."""
 
 
 class McpServerFields(TypedDict, total=False):
@@ -97,7 +101,7 @@ def update_mcp_server(
     """Change fields of a server and return the fresh row. `headers` replaces all of them."""
     server = _lock(server)
     server.last_updated_by = by.member
-    if changes.get("url", server.url) != server.url and not {"token", "headers"} <= changes.keys():
+    if changes.get("url", server.url) != server.url:
         _check_secrets_given(server, changes)
     return _save(server, changes)
 
@@ -239,8 +243,9 @@ def _check_header(path: str, name: str, value: str) -> None:
 def _check_secrets_given(server: McpServer, changes: McpServerFields) -> None:
     """Raise InvalidValue if stored secrets would go to another URL."""
     keeps_token = server.token is not None and changes.get("token", MASK) == MASK
-    keeps_headers = "headers" not in changes and server.headers.exists()
-    if keeps_token or keeps_headers:
+    headers = changes.get("headers")
+    keeps_headers = headers is None or MASK in headers.values()
+    if keeps_token or (keeps_headers and server.headers.exists()):
         raise InvalidValue(
             "config.server_url",
             "a new URL needs the token and the headers again: stored ones stay with theirs",
