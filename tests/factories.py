@@ -11,12 +11,14 @@ from conversations.domain.archives.archives import archive_of
 from conversations.domain.conversations import accounts, agents, conversations
 from conversations.domain.conversations.messages import append_messages, text_message
 from conversations.domain.memory import blocks
+from conversations.domain.tools import mcp_servers
 from conversations.domain.tools.catalog import named_tools
 from conversations.models import (
     Agent,
     Archive,
     Block,
     Conversation,
+    McpServer,
     Member,
     Message,
     Organization,
@@ -71,6 +73,16 @@ def make_tool(member: Member, name: str, **fields: object) -> Tool:
     schema = {"name": name, "description": "Echo.", "parameters": parameters}
     fields = {"source_code": source, "json_schema": schema} | fields
     return Tool.objects.create(organization=member.organization, name=name, **fields)
+
+
+def make_mcp_server(member: Member, **fields: object) -> McpServer:
+    """Create an MCP server with the tool `{name}_tool`; nothing listens at its URL."""
+    defaults = {"name": "harbor", "kind": "streamable_http", "url": "https://mcp.invalid/mcp"}
+    by = actor(member)
+    server = mcp_servers.create_mcp_server(member.organization, by=by, **(defaults | fields))
+    tool = mcp_servers.FoundTool(f"{server.name}_tool", "Do.", {"type": "object"})
+    mcp_servers.store_tools(server, [tool], by=by)
+    return server
 
 
 def make_block(member: Member | None = None, **fields: object) -> Block:

@@ -15,6 +15,7 @@ PREFIXES = {
     "api_key_id": "key",
     "member_id": "user",
     "step_id": "step",
+    "mcp_server_id": "mcp_server",
     "tool_id": "tool",
 }
 
@@ -92,6 +93,10 @@ ROUTES = [
     Route("delete", "archives/{archive_id}"),
     Route("post", "archives/{archive_id}/passages", {"text": "new"}),
     Route("post", "archives/{archive_id}/passages/batch", {"passages": [{"text": "new"}]}),
+    Route("get", "mcp-servers/{mcp_server_id}"),
+    Route("patch", "mcp-servers/{mcp_server_id}", {"server_name": "changed"}),
+    Route("delete", "mcp-servers/{mcp_server_id}"),
+    Route("get", "mcp-servers/{mcp_server_id}/tools"),
     Route("get", "tools/{tool_id}"),
     Route("patch", "tools/{tool_id}", {"description": "changed"}),
     Route("delete", "tools/{tool_id}"),
@@ -135,6 +140,12 @@ ROUTES_WITH_PRECONDITIONS = [
     Route("post", "runs/{run_id}/cancel"),
     Route("patch", "agents/{agent_id}/tools/approval/memory_insert", {"requires_approval": True}),
     Route("post", "agents/{agent_id}/tools/memory_insert/run", {"args": {}}),
+]
+# These connect to another server.
+MCP_ROUTES = [
+    Route("patch", "mcp-servers/{mcp_server_id}/refresh"),
+    Route("get", "mcp-servers/{mcp_server_id}/tools/{tool_id}"),
+    Route("post", "mcp-servers/{mcp_server_id}/tools/{tool_id}/run", {"args": {}}),
 ]
 # These take a second id.
 ATTACH_ROUTES = [

@@ -16,6 +16,7 @@ from ..factories import (
     make_agent,
     make_block,
     make_conversation,
+    make_mcp_server,
     make_messages,
     make_passage,
     make_run,
@@ -25,6 +26,7 @@ from .routes import (
     ADMIN_ROUTES,
     ARCHIVE_ROUTES,
     ATTACH_ROUTES,
+    MCP_ROUTES,
     PREFIXES,
     ROUTES,
     ROUTES_WITH_PRECONDITIONS,
@@ -63,6 +65,7 @@ def ids_of_everything(user) -> dict[str, str]:
         "step_id": step.pk,
         "api_key_id": issue_key(user)[0].pk,
         "member_id": user.pk,
+        "mcp_server_id": make_mcp_server(user).pk,
         "tool_id": make_tool(user, "secret").pk,
     }
 
@@ -81,6 +84,7 @@ def test_every_route_with_id_is_tested():
         *ROUTES_WITH_PRECONDITIONS,
         *ATTACH_ROUTES,
         *ARCHIVE_ROUTES,
+        *MCP_ROUTES,
         *TOOL_ROUTES,
     ]
 
@@ -153,6 +157,19 @@ def test_tool_route_refuses_each_foreign_id(client_for, alice, mallory, route, f
     assert reply.status_code == 404
     assert theirs[foreign] in reply.json()["detail"]
     assert stored() == before
+
+
+@pytest.mark.parametrize("route", MCP_ROUTES, ids=str)
+@pytest.mark.parametrize("foreign", ["mcp_server_id", "tool_id"])
+def test_mcp_route_refuses_each_foreign_id(client_for, alice, mallory, route, foreign):
+    if f"{{{foreign}}}" not in route.path:
+        pytest.skip("the route has no such id")
+    theirs, own = ids_of_everything(alice), ids_of_everything(mallory)
+
+    reply = route.send(client_for(mallory), **(own | {foreign: theirs[foreign]}))
+
+    assert reply.status_code == 404
+    assert theirs[foreign] in reply.json()["detail"]
 
 
 @pytest.mark.parametrize("route", ATTACH_ROUTES, ids=str)

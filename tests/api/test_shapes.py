@@ -24,6 +24,7 @@ from ..factories import (
     actor,
     make_agent,
     make_conversation,
+    make_mcp_server,
     make_messages,
     make_passage,
     make_run,
@@ -104,6 +105,7 @@ BODIES = {
     "members_update": {"name": "renamed"},
     "quotas_update": {"max_conversations": 100},
     "conversations_messages_preview": {"input": "hello"},
+    "mcp_servers_update": {"server_name": "new"},
     "messages_search": {"query": "tea"},
     "tools_create": SOURCE,
     "tools_run": SOURCE,
@@ -112,13 +114,20 @@ BODIES = {
     "tools_upsert": SOURCE,
 }
 # Operations with tests of their own.
-OTHERS = {"agents_import", "models_embeddings_list"}
+OTHERS = {
+    "agents_import",
+    "mcp_servers_create",
+    "mcp_servers_refresh",
+    "models_embeddings_list",
+}
 QUERIES = {
     "agents_passages_search": "query=tea",
     "conversations_create": "agent_id={agent_id}",
 }
 # Path parameters of operations that need another row than most.
 OTHER_IDS = {
+    "mcp_servers_tools_retrieve": {"tool_id": "mcp_tool_id"},
+    "mcp_servers_tools_run": {"tool_id": "mcp_tool_id"},
     "runs_cancel": {"run_id": "active_run_id"},
     "conversations_released": {"label": "released_label"},
     "conversations_bring_back": {"label": "released_label"},
@@ -172,6 +181,7 @@ def ids(alice, bob) -> dict[str, str]:
         ],
         by=by,
     )
+    server = make_mcp_server(alice, token="s", headers={"X-A": "b"})
     passage = make_passage(agent, "tea", tags=["hot"])
     key, _ = issue_key(bob)
     store_result(EmbeddingResult({passage.pk: [1.0]}, []))
@@ -190,6 +200,8 @@ def ids(alice, bob) -> dict[str, str]:
         "label": "human",
         "released_label": "persona",
         "tool_name": "memory_insert",
+        "mcp_server_id": server.pk,
+        "mcp_tool_id": server.tools.get().pk,
         "tool_id": agent.tools.get(name="mine").pk,
     }
 

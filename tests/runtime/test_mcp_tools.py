@@ -76,7 +76,10 @@ def test_results_become_text(client_for, alice, harbor):
     )
     assert '"wind": 7' in run_tool(client, server, "weather/now")["func_return"]
     failed = run_tool(client, server, "fail")
-    assert (failed["status"], failed["func_return"]) == ("error", "the harbor is frozen")
+    assert (failed["status"], failed["func_return"]) == (
+        "error",
+        "Error executing tool fail: the harbor is frozen",
+    )
 
 
 @pytest.mark.parametrize("stream_tokens", [False, True])
