@@ -47,6 +47,9 @@ test: .venv/dev build/sdk/stamp ## the whole suite on PostgreSQL, and on SQLite 
 test-fast: .venv/dev ## without the slow tests, the browser and the clients
 	$(BIN)/python tests/postgres.py $(BIN)/pytest -n $(JOBS) -m "not slow and not browser" --ignore tests/sdk
 
+compatibility: .venv/dev build/sdk/stamp ## write docs/compatibility.md: what each method of letta-client does
+	$(BIN)/python tests/postgres.py $(BIN)/python -m tests.sdk.compatibility.document
+
 # The newest Django needs a newer Python than the oldest one that is supported.
 NEXT_PYTHON ?= $(firstword $(shell python3.13 --version > /dev/null 2>&1 && echo python3.13) \
 	$(wildcard $(HOME)/.pyenv/versions/3.13*/bin/python))

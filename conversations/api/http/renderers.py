@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterable, Mapping
+from http import HTTPStatus
 from typing import Any
 
 import orjson
@@ -36,7 +37,10 @@ class JSONRenderer(BaseRenderer):
         accepted_media_type: str | None = None,
         renderer_context: Mapping[str, Any] | None = None,
     ) -> bytes:
-        """Return the response body."""
+        """Return the response body; a response with status 204 must not have one."""
+        response = (renderer_context or {}).get("response")
+        if response is not None and response.status_code == HTTPStatus.NO_CONTENT:
+            return b""
         return dumped(data)
 
 
