@@ -7,7 +7,7 @@ JOBS ?= 2
 -include .env
 export
 
-.PHONY: help run test test-fast test-next test-llm lint dist bench screenshots
+.PHONY: help run test test-fast test-next test-llm lint dist bench screenshots compatibility
 help:
 	@grep -E '^[a-z-]+:.*## ' Makefile | sed -E 's/:.*## /\t/'
 

@@ -210,5 +210,6 @@ def _is_shown(message: Message, options: ResponseOptions) -> bool:
     role = message.role
     if role == Message.Role.SUMMARY:
         return options.shows_compactions
-    is_result = role == Message.Role.TOOL and message.name is not None
-    return is_result or role in (Message.Role.ASSISTANT, Message.Role.APPROVAL)
+    if role == Message.Role.APPROVAL:
+        return bool(message.tool_calls)
+    return role in (Message.Role.ASSISTANT, Message.Role.TOOL)

@@ -28,6 +28,7 @@ from ..domain.turns.steps import (
     Turn,
     begin_turn,
     plan_step,
+    repeat_sent_results,
     store_decisions,
     store_failed_step,
     store_step,
@@ -172,6 +173,8 @@ class TurnLoop:
             results = await self._run_external(turn, self._external(turn, turn.approved or []))
             await self.broker.publish(await self._store(store_decisions, turn, results))
             plan = await in_database_when_available(plan_step, turn)
+        elif any(message["role"] == "tool" for message in turn.request.input):
+            await self.broker.publish(await self._store(repeat_sent_results, turn))
         return turn, plan
 
     async def _run_steps(self, turn: Turn, plan: StepPlan) -> None:

@@ -1,5 +1,7 @@
 """Client tools, and tools that need approval."""
 
+import json
+
 import pytest
 
 from conversations.domain.integrity.check import find_breaches
@@ -50,7 +52,7 @@ def test_client_tool_result_continues_turn(client_for, alice, conversation, mode
     }
     answer = reply(client, conversation, {"type": "tool_return", "tool_returns": [result]}).json()
 
-    assert types(answer["messages"]) == ["assistant_message"]
+    assert types(answer["messages"]) == ["tool_return_message", "assistant_message"]
     assert said(answer["messages"]) == "It rains"
     assert model.requests[-1]["messages"][-1] == {
         "role": "tool",
@@ -281,3 +283,53 @@ def test_concurrent_same_results_start_one_turn(client_for, alice, conversation,
     assert set(statuses[1:]) <= {400, 409}
     roles = [message.message.role for message in conversation.message_links.order_by("position")]
     assert roles == ["system", "user", "approval", "tool", "assistant"]
+
+
+def test_decision_is_listed_and_not_sent_to_the_model(client_for, alice, guarded, model):
+    client = client_for(alice)
+    send(client, guarded, script(INSERT, say("done")))
+    decision = {"type": "approval", "tool_call_id": "call_0", "approve": False, "reason": "no"}
+
+    reply(client, guarded, {"type": "approval", "approvals": [decision]})
+
+    listed = client.get(f"/v1/conversations/{guarded.pk}/messages?order=asc").json()
+    assert types(listed)[-4:] == [
+        "approval_request_message",
+        "approval_response_message",
+        "tool_return_message",
+        "assistant_message",
+    ]
+    response = listed[-3]
+    assert response["approvals"] == [decision]
+    assert (response["approve"], response["approval_request_id"]) == (False, "call_0")
+    assert response["otid"] is None
+    roles = [message["role"] for message in model.requests[-1]["messages"]]
+    assert roles[-2:] == ["assistant", "tool"]
+    query = "order=asc&include_return_message_types=approval_response_message"
+    found = client.get(f"/v1/conversations/{guarded.pk}/messages?{query}").json()
+    assert found == [response]
+    assert list(find_breaches()) == []
+
+
+@pytest.mark.parametrize("streaming", [True, False])
+@pytest.mark.parametrize("kind", ["approval", "tool_return"])
+def test_result_of_the_client_is_repeated_once(client_for, alice, conversation, streaming, kind):
+    client = client_for(alice)
+    send(client, conversation, WEATHER_SCRIPT, client_tools=[WEATHER])
+    result = {"type": "tool", "tool_call_id": "call_0", "tool_return": "rain", "status": "success"}
+    name = "approvals" if kind == "approval" else "tool_returns"
+    body = {"messages": [{"type": kind, name: [result]}], "streaming": streaming}
+
+    answer = client.post(f"/v1/conversations/{conversation.pk}/messages", body)
+
+    if streaming:
+        lines = b"".join(answer).decode().split("\n\n")
+        items = [json.loads(line[6:]) for line in lines if line.startswith("data: {")]
+    else:
+        items = answer.json()["messages"]
+    returned = [item for item in items if item["message_type"] == "tool_return_message"]
+    assert [(item["tool_return"], item["tool_call_id"]) for item in returned] == [
+        ("rain", "call_0")
+    ]
+    kinds = [item["message_type"] for item in items]
+    assert kinds.index("tool_return_message") < kinds.index("assistant_message")

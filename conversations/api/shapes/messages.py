@@ -10,7 +10,7 @@ from typing_extensions import TypedDict
 
 from ...domain.turns.reply import SEND_MESSAGE_TOOL
 from ...models import ConversationMessage, Message
-from .fields import EmptyList, JSONObject, attributes, one_of
+from .fields import JSONObject, attributes, one_of
 
 Role = Message.Role
 ROLES = Role.values
@@ -50,6 +50,15 @@ class ToolReturnJSON(TypedDict):
     stderr: list[str] | None
 
 
+class DecisionJSON(TypedDict):
+    """The client's decision about a tool call."""
+
+    type: Literal["approval"]
+    tool_call_id: str | None
+    approve: bool
+    reason: str | None
+
+
 class MessageContent(TypedDict):
     """The fields of a message that depend on its `message_type`."""
 
@@ -67,7 +76,10 @@ class MessageContent(TypedDict):
     stderr: NotRequired[list[str] | None]
     tool_returns: NotRequired[list[ToolReturnJSON]]
     summary: NotRequired[str]
-    approvals: NotRequired[EmptyList]
+    approvals: NotRequired[list[DecisionJSON]]
+    approve: NotRequired[bool | None]
+    approval_request_id: NotRequired[str | None]
+    reason: NotRequired[str | None]
 
 
 class MessageJSON(MessageContent):
@@ -168,8 +180,7 @@ def _contents(message: Message, speech: bool) -> Iterator[MessageContent]:
             "tool_calls": calls,
         }
     else:
-        # Imported only: this server stores an approval as the tool's result.
-        yield {"message_type": "approval_response_message", "approvals": []}
+        yield _approval_response(message)
 
 
 def _assistant(message: Message, speech: bool) -> Iterator[MessageContent]:
@@ -189,6 +200,32 @@ def _assistant(message: Message, speech: bool) -> Iterator[MessageContent]:
         yield {"message_type": "tool_call_message", "tool_call": others[0], "tool_calls": others}
     for call in spoken:
         yield {"message_type": "assistant_message", "content": speech_of(call["arguments"])}
+
+
+def _approval_response(message: Message) -> MessageContent:
+    """Return the content of a message with decisions; V1 repeats the first one beside them."""
+    decisions: list[DecisionJSON] = [
+        {
+            "type": "approval",
+            "tool_call_id": part.get("tool_call_id"),
+            "approve": bool(part.get("approve")),
+            "reason": part.get("reason"),
+        }
+        for part in message.content
+        if part["type"] == "approval"
+    ]
+    content: MessageContent = {
+        "message_type": "approval_response_message",
+        "approvals": decisions,
+        "approve": None,
+        "approval_request_id": None,
+        "reason": None,
+    }
+    if decisions:
+        first = decisions[0]
+        content["approve"], content["reason"] = first["approve"], first["reason"]
+        content["approval_request_id"] = first["tool_call_id"]
+    return content
 
 
 def _calls(message: Message) -> list[ToolCallJSON]:
@@ -249,7 +286,8 @@ def tool_return_content(returns: list[ToolReturnJSON]) -> MessageContent:
 
 
 def _otid(message: Message, index: int) -> str | None:
-    if message.role in (Role.SYSTEM, Role.USER):
+    is_decision = message.role == Role.APPROVAL and not message.tool_calls
+    if is_decision or message.role in (Role.SYSTEM, Role.USER):
         return None
     return otid_of(message.pk, index)
 

@@ -86,10 +86,13 @@ class ApprovalRequestEvent(MessageEvent):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ToolReturnEvent(MessageEvent):
-    """The result of one tool call, and what the tool printed, if it can print."""
+    """The result of one tool call, and what the tool printed, if it can print.
+
+    Without a `name` it is the client's.
+    """
 
     kind: Literal["tool_return"] = "tool_return"
-    name: str
+    name: str | None
     call_id: str
     status: Literal["success", "error"]
     text: str

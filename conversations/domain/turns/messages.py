@@ -1,14 +1,17 @@
 """The messages that a turn adds to its conversation, unsaved, and the events of tool results."""
 
+from collections.abc import Iterable
 from typing import Any
 
 from ...ids import new_id
 from ...models import Message
-from ..runs.events import ToolReturnEvent
+from ..runs.events import Event, ToolReturnEvent
 from ..tools.execution import ToolResult
 from .reply import ModelReply
 
 Role = Message.Role
+# About one tool call: `tool_call_id`, `approve` and perhaps a `reason`.
+Decision = dict[str, Any]
 
 
 def assistant_message(reply: ModelReply, handle: str) -> Message:
@@ -27,6 +30,37 @@ def assistant_message(reply: ModelReply, handle: str) -> Message:
         tool_calls=reply.calls,
         model=handle,
     )
+
+
+def decisions_message(decisions: Iterable[Decision]) -> Message:
+    """Return the message of the client's decisions about calls. Models are not shown it."""
+    parts = [
+        {
+            "type": "approval",
+            "tool_call_id": decision["tool_call_id"],
+            "approve": decision["approve"],
+            "reason": decision.get("reason"),
+        }
+        for decision in decisions
+    ]
+    return Message(role=Role.APPROVAL, content=parts)
+
+
+def sent_result_events(message: Message) -> list[Event]:
+    """Return the events of the results that a client sent, which V1 repeats to it."""
+    return [
+        ToolReturnEvent(
+            message=message.pk,
+            step=None,
+            name=None,
+            call_id=item["tool_call_id"],
+            status="error" if item.get("status") == "error" else "success",
+            text=item.get("func_response") or "",
+            stdout=item.get("stdout"),
+            stderr=item.get("stderr"),
+        )
+        for item in message.tool_returns
+    ]
 
 
 def result_message(call: dict[str, Any], result: ToolResult) -> Message:

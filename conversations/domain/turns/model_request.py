@@ -113,6 +113,8 @@ def chat_messages(messages: Iterable[Message]) -> list[dict[str, Any]]:
         waiting.clear()
 
     for message in messages:
+        if message.role == Role.APPROVAL and not message.tool_calls:
+            continue  # A decision; its results say what became of the calls.
         if message.role == Role.TOOL:
             results = _results(message)
             for result in results:

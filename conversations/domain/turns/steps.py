@@ -33,7 +33,13 @@ from ..tools.definitions import function_of
 from ..tools.execution import ToolResult, call_tool, lock_named_blocks, refusal
 from ..tools.rules import ToolRules
 from .context_window import context_window
-from .messages import assistant_message, result_event, result_message
+from .messages import (
+    assistant_message,
+    decisions_message,
+    result_event,
+    result_message,
+    sent_result_events,
+)
 from .model_request import model_request, request_tokens
 from .reply import ModelReply
 from .traces import trace_of
@@ -343,6 +349,18 @@ def _call_tool(turn: Turn, call: dict[str, Any], index: int, results: Results) -
 
 
 @transaction.atomic
+def repeat_sent_results(turn: Turn) -> list[NumberedEvent]:
+    """Store the events of the results that began the run, once; return them."""
+    run = lock_run(turn.run, turn.worker)
+    if turn.events.last or turn.step:
+        return []
+    sent = _input_of(run).filter(role=Role.TOOL).order_by("created_at", "id")
+    stored = turn.events.number(event for message in sent for event in sent_result_events(message))
+    insert_events(stored)
+    return stored
+
+
+@transaction.atomic
 def store_decisions(turn: Turn, results: Results) -> list[NumberedEvent]:
     """Run the approved calls, store a refusal for the declined ones; return their events.
 
@@ -369,9 +387,13 @@ def store_decisions(turn: Turn, results: Results) -> list[NumberedEvent]:
             result = ToolResult(text, is_error=True)
         returned.append(_call_result(call, result, None))
     # The results of client tools come first in the input, so all results follow the calls.
-    messages = [*(result.message for result in returned), *turn.request.messages()]
+    sent = turn.request.messages()
+    decided_message = decisions_message(turn.request.decisions)
+    messages = [decided_message, *(result.message for result in returned), *sent]
     append_messages(turn.conversation, messages, by=turn.by)
-    stored = turn.events.number(result.event for result in returned)
+    events = [result.event for result in returned]
+    events += [event for message in sent for event in sent_result_events(message)]
+    stored = turn.events.number(events)
     insert_events(stored)
     _record(turn, (), approved)
     turn.last_result = returned[-1].message.text if returned else ""

@@ -53,6 +53,16 @@ def _check_part(part: Object) -> Object:
     return part
 
 
+def with_types(approvals: list[Any]) -> list[Any]:
+    """Return V1's answers to approval requests as content parts: older ones have no type."""
+    return [
+        {"type": "approval" if "approve" in each else "tool", **each}
+        if isinstance(each, dict)
+        else each
+        for each in approvals
+    ]
+
+
 def _text_parts(content: Any) -> Any:
     return [{"type": "text", "text": content}] if isinstance(content, str) else content
 
@@ -163,10 +173,11 @@ class FileMessage(FileModel):
     text: str | None = Field(default=None, exclude=True)
     is_err: bool | None = Field(default=None, exclude=True)
     approve: Any = Field(default=None, exclude=True)
-    approvals: Array[Any] = Field(default=[], exclude=True)
+    approvals: Array[Object] | None = None
 
     def columns(self, model: DjangoModel) -> dict[str, Any]:
         content = _text_parts(self.text) if self.content is None else self.content
+        content = content or with_types(self.approvals or [])
         columns = super().columns(model) | {
             "content": content or [],
             "tool_calls": [call.model_dump() for call in self.tool_calls or []],

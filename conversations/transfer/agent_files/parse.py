@@ -355,7 +355,7 @@ def _raise_limits(file: AgentFile, blocks: list[FileBlock], path: str) -> None:
 
 def _add_messages(file: AgentFile, messages: list[FileMessage], path: str) -> list[str]:
     for index, message in enumerate(messages):
-        if message.approve is not None or message.approvals:
+        if message.approve is not None and not message.approvals:
             file.warnings.append(f"{path}.{index}: answers to approval requests are not supported")
     added = _by_id(messages, path, known=file.messages)
     file.messages |= added

@@ -183,11 +183,14 @@ def _tool(tool: Tool, ids: FileIds) -> FileTool:
 
 
 def _message(message: Message, ids: FileIds) -> FileMessage:
+    is_decision = message.role == Message.Role.APPROVAL and not message.tool_calls
     return FileMessage.from_row(
         message,
         id=ids[message.pk],
         agent_id=ids[message.agent_id],
         tool_calls=message.tool_calls or None,
+        content=[] if is_decision else message.content,
+        approvals=message.content if is_decision else None,
     )
 
 

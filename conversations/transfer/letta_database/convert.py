@@ -19,10 +19,10 @@ from ...domain.errors import DomainError, InvalidValue
 from ...domain.tools.rules import checked_rules
 from ...encryption import encrypt
 from ...ids import PrefixedUUIDField, is_id
-from ...models import Tool
+from ...models import Message, Tool
 from ...models.agents import REQUIRES_APPROVAL
 from ...models.blocks import LABEL_LENGTH
-from ..agent_files.model import ROLES
+from ..agent_files.model import ROLES, with_types
 from ..validation import MAX_INTEGER, check_storable
 from . import rows
 from .findings import Findings
@@ -258,7 +258,11 @@ class Converter:
         if role is None:
             raise V1RowError(row.id, f"role is {row.role!r}; expected one of {', '.join(ROLES)}")
         row.role = role
-        for part in self._parse(row, "content", list):
+        parts = self._parse(row, "content", list)
+        if role == Message.Role.APPROVAL and (typed := with_types(parts)) != parts:
+            row.content = dump(typed)
+            parts = typed
+        for part in parts:
             if not (isinstance(part, dict) and isinstance(part.get("type"), str)):
                 raise V1RowError(row.id, "content has a part without a type")
         for call in self._parse(row, "tool_calls", list):

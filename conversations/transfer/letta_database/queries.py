@@ -317,6 +317,7 @@ STEPS = select(
         'completion_tokens', t.completion_tokens, 'total_tokens', t.total_tokens,
         'cached_input_tokens', t.cached_input_tokens,
         'reasoning_tokens', t.reasoning_tokens))::text""",
+    feedback="CASE WHEN t.feedback IN ('positive', 'negative') THEN t.feedback END",
     error="coalesce(t.error_type, '')",
     error_data=json_text("t.error_data", "'{}'"),
 )
@@ -340,11 +341,14 @@ MESSAGES = select(
             AND (%(deleted)s OR NOT (c.is_deleted OR t.is_deleted)))
     )""",
     organization_id="a.organization_id",
-    content=json_text(
+    content="CASE WHEN coalesce(t.approvals::text, 'null') NOT IN ('null', '[]') "
+    "THEN t.approvals::text ELSE "
+    + json_text(
         "t.content",
         """CASE WHEN t.text > '' THEN
         json_build_array(json_build_object('type', 'text', 'text', t.text))::text ELSE '[]' END""",
-    ),
+    )
+    + " END",
     run_id="CASE WHEN rc.is_deleted AND NOT %(deleted)s THEN NULL ELSE r.id END",
     step_id="CASE WHEN rc.is_deleted AND NOT %(deleted)s THEN NULL ELSE s.id END",
 )

@@ -349,6 +349,7 @@ class StepRow(OwnedRow):
     model: str
     stop_reason: str | None
     usage: str
+    feedback: str | None
     error: str
     error_data: str
 

@@ -42,12 +42,12 @@ PARTS = {
     "agent_environment_variables": "is_deleted AND NOT %(deleted)s "
     "OR value = '' AND value_enc IS NOT NULL",
     "tools": "is_deleted AND NOT %(deleted)s",
-    "messages": "approvals::text NOT IN ('null', '[]') OR approve IS NOT NULL "
+    "messages": "coalesce(approvals::text, 'null') IN ('null', '[]') AND approve IS NOT NULL "
     "OR is_deleted AND NOT %(deleted)s OR conversation_id IS NOT NULL AND NOT EXISTS ("
     "SELECT FROM conversations c WHERE c.id = t.conversation_id AND c.agent_id = t.agent_id "
     "AND (%(deleted)s OR NOT c.is_deleted))",
     "runs": "callback_url IS NOT NULL",
-    "steps": "run_id IS NULL OR feedback IS NOT NULL",
+    "steps": "run_id IS NULL",
     "conversations": "is_deleted AND NOT %(deleted)s",
     "block": "is_deleted AND NOT %(deleted)s",
 }

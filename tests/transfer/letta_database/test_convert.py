@@ -319,6 +319,7 @@ def test_step_is_converted(v1, selected):
         "number": 1,
         "model": "openai/small",
         "stop_reason": "end_turn",
+        "feedback": None,
         "error": "too slow",
     }
 

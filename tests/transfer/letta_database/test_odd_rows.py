@@ -175,3 +175,22 @@ def test_sidecar_does_not_follow_a_symlink(v1, tmp_path):
         call_command("import_letta", "--from", v1.url, "--sidecar", str(link))
 
     assert victim.read_text() == "mine"
+
+
+def test_decisions_and_feedback_are_imported(v1, import_v1, tmp_path):
+    agent = v1.agent()
+    decision = {"type": "approval", "tool_call_id": "c", "approve": False, "reason": "no"}
+    untyped = {"tool_call_id": "d", "status": "success", "tool_return": "x"}
+    v1.message(agent, "", role="approval", content=None, approvals=[decision, untyped])
+    run = v1.run(agent)
+    v1.step(run, feedback="negative")
+    path = tmp_path / "rest.jsonl"
+
+    import_v1("--sidecar", str(path))
+
+    message = Message.objects.get(role="approval")
+    assert message.content == [decision, {"type": "tool", **untyped}]
+    assert Step.objects.get().feedback == "negative"
+    tables = [json.loads(row)["table"] for row in path.read_text().splitlines()]
+    assert "messages" not in tables
+    assert "steps" not in tables
