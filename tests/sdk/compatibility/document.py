@@ -10,6 +10,7 @@ import sys
 from collections import Counter
 from typing import NamedTuple
 
+from tests.mcp_server import mcp_process
 from tests.model_server import model_server
 
 from ..install import VERSIONS, client_folder
@@ -79,13 +80,17 @@ def probe() -> list[Result]:
     """Call every method of the client against a new server."""
     with (
         model_server() as model,
-        live_server(OPENAI_BASE_URL=model.url, OPENAI_API_KEY="test") as server,
+        mcp_process() as mcp,
+        live_server(
+            OPENAI_BASE_URL=model.url, OPENAI_API_KEY="test", OUTBOUND_ALLOWED_HOSTS="127.0.0.1"
+        ) as server,
     ):
         world = server.make_world("compatibility")
         environment = {
             **os.environ,
             "PYTHONPATH": str(client_folder(VERSION)),
             "BASE_URL": server.url,
+            "MCP_URL": f"{mcp.url}/mcp",
             "API_KEY": world["compatibility"]["key"],
         }
         output = run("tests/sdk/compatibility/probe.py", environment=environment)

@@ -26,6 +26,8 @@ SOURCE = """def {}(sides: int) -> str:
     return "6"
 """
 
+MCP_URL = os.environ["MCP_URL"]
+
 client = letta_client.Letta(
     base_url=os.environ["BASE_URL"], api_key=os.environ["API_KEY"], max_retries=0
 )
@@ -139,9 +141,19 @@ def identity() -> str:
 
 
 def mcp_server() -> str:
-    config = {"mcp_server_type": "streamable_http", "server_url": "https://mcp.example.com/mcp"}
+    config = {"mcp_server_type": "streamable_http", "server_url": MCP_URL}
     body = {"server_name": f"s{uuid4().hex[:8]}", "config": config}
     return created("mcp_server", "/v1/mcp-servers/", body)
+
+
+def mcp_tool() -> dict[str, str]:
+    """Return an MCP server and its first tool; any ids where the server has none."""
+    mcp_server_id = mcp_server()
+    try:
+        tool_id = client.mcp_servers.tools.list(mcp_server_id)[0].id
+    except letta_client.APIStatusError:
+        tool_id = f"tool-{uuid4()}"
+    return {"mcp_server_id": mcp_server_id, "tool_id": tool_id}
 
 
 def attached_by_path(what: str, row_id: str) -> dict[str, str]:
@@ -279,13 +291,15 @@ CALLS: dict[str, Callable[[], dict[str, Any]]] = {
         "server_name": f"s{uuid4().hex[:8]}",
         "config": {
             "mcp_server_type": "streamable_http",
-            "server_url": "https://mcp.example.com/mcp",
+            "server_url": MCP_URL,
         },
     },
     "mcp_servers.update": lambda: {
         "mcp_server_id": mcp_server(),
-        "config": {"server_url": "https://mcp.example.com/other"},
+        "config": {"server_url": MCP_URL},
     },
+    "mcp_servers.tools.retrieve": mcp_tool,
+    "mcp_servers.tools.run": lambda: {**mcp_tool(), "args": {"place": "Oslo"}},
     "passages.search": lambda: {"query": "tea"},
     "steps.feedback.create": lambda: {"step_id": step(), "feedback": "positive"},
     "templates.agents.create": lambda: {"template_version": "x:latest"},
