@@ -8,7 +8,7 @@ from django.contrib.auth import get_user_model
 from conversations.domain.actor import Actor, Source
 from conversations.domain.archives import archives, passages
 from conversations.domain.archives.archives import archive_of
-from conversations.domain.conversations import accounts, agents, conversations
+from conversations.domain.conversations import accounts, agents, conversations, identities
 from conversations.domain.conversations.messages import append_messages, text_message
 from conversations.domain.memory import blocks
 from conversations.domain.tools import mcp_servers
@@ -18,6 +18,7 @@ from conversations.models import (
     Archive,
     Block,
     Conversation,
+    Identity,
     McpServer,
     Member,
     Message,
@@ -123,6 +124,17 @@ def make_passage(
     archive = archive_of(owner, by=by) if isinstance(owner, Agent) else owner
     [passage] = passages.insert_passages(archive, [{"text": text, **fields}], by=by)
     return passage
+
+
+def make_identity(member: Member, **fields: object) -> Identity:
+    number = next(numbers)
+    defaults = {
+        "identifier_key": f"key {number}",
+        "name": f"User {number}",
+        "identity_type": "user",
+    }
+    by = actor(member)
+    return identities.create_identity(member.organization, by=by, **(defaults | fields))
 
 
 def make_run(conversation: Conversation, **fields: object) -> Run:

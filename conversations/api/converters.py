@@ -48,6 +48,10 @@ class _McpServerId(_AgentId):
     name, prefix = "mcp_server_id", "mcp_server"
 
 
+class _IdentityId(_AgentId):
+    name, prefix = "identity_id", "identity"
+
+
 class _MemberId(_AgentId):
     name, prefix = "member_id", "user"
 
@@ -89,6 +93,7 @@ for converter in (
     _BlockId,
     _ConversationId,
     _McpServerId,
+    _IdentityId,
     _MemberId,
     _MessageId,
     _PassageId,

@@ -14,6 +14,7 @@ from .views import (
     conversations,
     core_memory,
     history,
+    identities,
     isolated_blocks,
     mcp_servers,
     messages,
@@ -31,6 +32,7 @@ from .views.not_served import urlpatterns as not_served
 CONVERSATION = "conversations/<conversation_id:conversation_id>"
 # Also `default`, or an agent's id for its default conversation.
 ANY_CONVERSATION = "conversations/<str:conversation_id>"
+IDENTITY = "identities/<identity_id:identity_id>"
 ISOLATED_BLOCK = f"{CONVERSATION}/isolated-blocks/<block_label:label>"
 BLOCK = "blocks/<block_id:block_id>"
 AGENT = "agents/<agent_id:agent_id>"
@@ -69,6 +71,14 @@ urlpatterns = [
     path("blocks/count", blocks.BlockCount.as_view()),
     path(BLOCK, blocks.BlockDetail.as_view()),
     path(f"{BLOCK}/agents", blocks.BlockAgents.as_view()),
+    path(
+        f"{BLOCK}/identities/attach/<identity_id:identity_id>",
+        identities.AttachIdentityToBlock.as_view(),
+    ),
+    path(
+        f"{BLOCK}/identities/detach/<identity_id:identity_id>",
+        identities.DetachIdentityFromBlock.as_view(),
+    ),
     path(f"{BLOCK}/revisions", history.RevisionList.as_view()),
     path(f"{BLOCK}/diff", history.BlockChange.as_view()),
     path(f"{BLOCK}/undo", history.UndoBlock.as_view()),
@@ -109,6 +119,20 @@ urlpatterns = [
     path(f"{ARCHIVAL_MEMORY}/<passage_id:passage_id>", passages.AgentPassageDetail.as_view()),
     path(f"{AGENT}/archives/attach/<archive_id:archive_id>", archives.AttachArchive.as_view()),
     path(f"{AGENT}/archives/detach/<archive_id:archive_id>", archives.DetachArchive.as_view()),
+    path(
+        f"{AGENT}/identities/attach/<identity_id:identity_id>",
+        identities.AttachIdentity.as_view(),
+    ),
+    path(
+        f"{AGENT}/identities/detach/<identity_id:identity_id>",
+        identities.DetachIdentity.as_view(),
+    ),
+    path("identities/", identities.IdentityList.as_view()),
+    path("identities/count", identities.IdentityCount.as_view()),
+    path(IDENTITY, identities.IdentityDetail.as_view()),
+    path(f"{IDENTITY}/agents", identities.IdentityAgents.as_view()),
+    path(f"{IDENTITY}/blocks", identities.IdentityBlocks.as_view()),
+    path(f"{IDENTITY}/properties", identities.IdentityProperties.as_view()),
     path("archives/", archives.ArchiveList.as_view()),
     path(ARCHIVE, archives.ArchiveDetail.as_view()),
     path(f"{ARCHIVE}/passages", passages.ArchivePassages.as_view()),

@@ -188,6 +188,17 @@ class Migration(migrations.Migration):
             },
         ),
         migrations.CreateModel(
+            name='AgentIdentity',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('agent', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='identity_links', to='conversations.agent')),
+            ],
+            options={
+                'verbose_name': 'identity of an agent',
+                'verbose_name_plural': 'identities of agents',
+            },
+        ),
+        migrations.CreateModel(
             name='Archive',
             fields=[
                 ('created_at', models.DateTimeField(default=django.utils.timezone.now, editable=False)),
@@ -226,6 +237,17 @@ class Migration(migrations.Migration):
             model_name='agent',
             name='blocks',
             field=models.ManyToManyField(related_name='agents', through='conversations.AgentBlock', to='conversations.block'),
+        ),
+        migrations.CreateModel(
+            name='BlockIdentity',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('block', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='identity_links', to='conversations.block')),
+            ],
+            options={
+                'verbose_name': 'identity of a block',
+                'verbose_name_plural': 'identities of blocks',
+            },
         ),
         migrations.CreateModel(
             name='Conversation',
@@ -270,6 +292,36 @@ class Migration(migrations.Migration):
             options={
                 'ordering': ['conversation', 'position'],
             },
+        ),
+        migrations.CreateModel(
+            name='Identity',
+            fields=[
+                ('created_at', models.DateTimeField(default=django.utils.timezone.now, editable=False)),
+                ('updated_at', models.DateTimeField(auto_now=True)),
+                ('id', conversations.ids.PrefixedUUIDField(prefix='identity', primary_key=True, serialize=False)),
+                ('identifier_key', models.CharField(help_text='Your own id of the user, unique in the organization.', max_length=200)),
+                ('name', models.CharField(blank=True, max_length=200)),
+                ('identity_type', models.CharField(choices=[('org', 'organization'), ('user', 'user'), ('other', 'other')], max_length=5)),
+                ('properties', models.JSONField(blank=True, default=list, help_text='Objects with `key`, `value` and `type`.')),
+                ('project_id', models.CharField(blank=True, max_length=200, null=True)),
+                ('deleted_at', models.DateTimeField(blank=True, editable=False, null=True)),
+                ('agents', models.ManyToManyField(related_name='identities', through='conversations.AgentIdentity', to='conversations.agent')),
+                ('blocks', models.ManyToManyField(related_name='identities', through='conversations.BlockIdentity', to='conversations.block')),
+            ],
+            options={
+                'verbose_name_plural': 'identities',
+                'ordering': ['-created_at', '-id'],
+            },
+        ),
+        migrations.AddField(
+            model_name='blockidentity',
+            name='identity',
+            field=models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='block_links', to='conversations.identity'),
+        ),
+        migrations.AddField(
+            model_name='agentidentity',
+            name='identity',
+            field=models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='agent_links', to='conversations.identity'),
         ),
         migrations.CreateModel(
             name='IsolatedBlock',
@@ -322,6 +374,16 @@ class Migration(migrations.Migration):
         ),
         migrations.AddField(
             model_name='mcpserver',
+            name='last_updated_by',
+            field=models.ForeignKey(blank=True, editable=False, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to='conversations.member'),
+        ),
+        migrations.AddField(
+            model_name='identity',
+            name='created_by',
+            field=models.ForeignKey(blank=True, editable=False, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to='conversations.member'),
+        ),
+        migrations.AddField(
+            model_name='identity',
             name='last_updated_by',
             field=models.ForeignKey(blank=True, editable=False, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to='conversations.member'),
         ),
@@ -431,6 +493,11 @@ class Migration(migrations.Migration):
         ),
         migrations.AddField(
             model_name='mcpserver',
+            name='organization',
+            field=models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, to='conversations.organization'),
+        ),
+        migrations.AddField(
+            model_name='identity',
             name='organization',
             field=models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, to='conversations.organization'),
         ),
@@ -741,6 +808,14 @@ class Migration(migrations.Migration):
             constraint=models.UniqueConstraint(fields=('agent', 'block'), name='block_attached_once_per_agent'),
         ),
         migrations.AddConstraint(
+            model_name='blockidentity',
+            constraint=models.UniqueConstraint(fields=('block', 'identity'), name='identity_attached_once_per_block'),
+        ),
+        migrations.AddConstraint(
+            model_name='agentidentity',
+            constraint=models.UniqueConstraint(fields=('agent', 'identity'), name='identity_attached_once_per_agent'),
+        ),
+        migrations.AddConstraint(
             model_name='isolatedblock',
             constraint=models.UniqueConstraint(fields=('conversation', 'label'), name='one_isolated_block_per_conversation_and_label'),
         ),
@@ -779,6 +854,18 @@ class Migration(migrations.Migration):
         migrations.AddConstraint(
             model_name='mcpserver',
             constraint=models.CheckConstraint(condition=models.Q(('kind__in', ['streamable_http', 'sse'])), name='mcp_server_kind'),
+        ),
+        migrations.AddIndex(
+            model_name='identity',
+            index=models.Index(condition=models.Q(('deleted_at', None)), fields=['organization', 'created_at', 'id'], name='identities_by_creation'),
+        ),
+        migrations.AddConstraint(
+            model_name='identity',
+            constraint=models.UniqueConstraint(condition=models.Q(('deleted_at', None)), fields=('organization', 'identifier_key'), name='identifier_key_is_unique_per_organization'),
+        ),
+        migrations.AddConstraint(
+            model_name='identity',
+            constraint=models.CheckConstraint(condition=models.Q(('identity_type__in', ['org', 'user', 'other'])), name='identity_type_is_known'),
         ),
         migrations.AddIndex(
             model_name='conversation',

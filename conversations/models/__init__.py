@@ -8,6 +8,7 @@ from .blocks import Block, BlockRevision
 from .conversations import Conversation, IsolatedBlock
 from .drift import Drift
 from .idempotency import IdempotencyRecord
+from .identities import AgentIdentity, BlockIdentity, Identity, IdentityType
 from .mcp_servers import McpHeader, McpServer
 from .messages import ConversationMessage, Message
 from .periods import ReadingPeriod
@@ -18,6 +19,7 @@ __all__ = [
     "Agent",
     "AgentArchive",
     "AgentBlock",
+    "AgentIdentity",
     "AgentTool",
     "AgentVariable",
     "ApiKey",
@@ -25,11 +27,14 @@ __all__ = [
     "AuditAction",
     "AuditEvent",
     "Block",
+    "BlockIdentity",
     "BlockRevision",
     "Conversation",
     "ConversationMessage",
     "Drift",
     "IdempotencyRecord",
+    "Identity",
+    "IdentityType",
     "IsolatedBlock",
     "McpHeader",
     "McpServer",

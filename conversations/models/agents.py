@@ -8,6 +8,7 @@ from django.db.models import F, Prefetch, Q
 from ..ids import PrefixedUUIDField
 from .base import OrganizationModel, OrganizationQuerySet, TaggedQuerySet, TagsField, nulls_last
 from .blocks import LABEL_LENGTH
+from .identities import AgentIdentity
 from .tools import AgentTool
 
 # The type of the rule by which calls of a tool need approval.
@@ -47,6 +48,11 @@ class AgentQuerySet(TaggedQuerySet["Agent"]):
     def with_variables(self) -> Self:
         """Prefetch the environment variables of the tools."""
         return self.prefetch_related("variables")
+
+    def with_identities(self) -> Self:
+        """Prefetch the identities."""
+        links = AgentIdentity.objects.live().select_related("identity").order_by("id")
+        return self.prefetch_related(Prefetch("identity_links", queryset=links))
 
 
 class Agent(OrganizationModel):

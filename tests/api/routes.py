@@ -9,6 +9,7 @@ PREFIXES = {
     "agent_id": "agent",
     "archive_id": "archive",
     "block_id": "block",
+    "identity_id": "identity",
     "message_id": "message",
     "passage_id": "passage",
     "run_id": "run",
@@ -97,6 +98,12 @@ ROUTES = [
     Route("patch", "mcp-servers/{mcp_server_id}", {"server_name": "changed"}),
     Route("delete", "mcp-servers/{mcp_server_id}"),
     Route("get", "mcp-servers/{mcp_server_id}/tools"),
+    Route("get", "identities/{identity_id}"),
+    Route("patch", "identities/{identity_id}", {"name": "changed"}),
+    Route("delete", "identities/{identity_id}"),
+    Route("get", "identities/{identity_id}/agents"),
+    Route("get", "identities/{identity_id}/blocks"),
+    Route("put", "identities/{identity_id}/properties", []),
     Route("get", "tools/{tool_id}"),
     Route("patch", "tools/{tool_id}", {"description": "changed"}),
     Route("delete", "tools/{tool_id}"),
@@ -151,6 +158,12 @@ MCP_ROUTES = [
 ATTACH_ROUTES = [
     Route("patch", "agents/{agent_id}/core-memory/blocks/attach/{block_id}"),
     Route("patch", "agents/{agent_id}/core-memory/blocks/detach/{block_id}"),
+]
+IDENTITY_ROUTES = [
+    Route("patch", "agents/{agent_id}/identities/attach/{identity_id}"),
+    Route("patch", "agents/{agent_id}/identities/detach/{identity_id}"),
+    Route("patch", "blocks/{block_id}/identities/attach/{identity_id}"),
+    Route("patch", "blocks/{block_id}/identities/detach/{identity_id}"),
 ]
 TOOL_ROUTES = [
     Route("patch", "agents/{agent_id}/tools/attach/{tool_id}"),

@@ -46,7 +46,7 @@ ALL = ["plain", "form", "attached", "shared"]
         ("connected_to_agents_count_gt=0&order=desc", ["shared", "attached"]),
         ("connected_to_agents_count_lt=2", ["plain", "form", "attached"]),
         ("connected_to_agents_count_gt=0&connected_to_agents_count_lt=2", ["attached"]),
-        ("identity_id=i", []),
+        ("identity_id=identity-00000000-0000-4000-8000-000000000000", []),
         ("identifier_keys=i", []),
         ("unknown=ignored", ALL),
     ],

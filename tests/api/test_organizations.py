@@ -16,6 +16,7 @@ from ..factories import (
     make_agent,
     make_block,
     make_conversation,
+    make_identity,
     make_mcp_server,
     make_messages,
     make_passage,
@@ -26,6 +27,7 @@ from .routes import (
     ADMIN_ROUTES,
     ARCHIVE_ROUTES,
     ATTACH_ROUTES,
+    IDENTITY_ROUTES,
     MCP_ROUTES,
     PREFIXES,
     ROUTES,
@@ -60,6 +62,7 @@ def ids_of_everything(user) -> dict[str, str]:
         "passage_id": passage.pk,
         "conversation_id": conversation.pk,
         "block_id": block.pk,
+        "identity_id": make_identity(user, agents=[agent], blocks=[block]).pk,
         "message_id": message.pk,
         "run_id": run.pk,
         "step_id": step.pk,
@@ -86,6 +89,7 @@ def test_every_route_with_id_is_tested():
         *ARCHIVE_ROUTES,
         *MCP_ROUTES,
         *TOOL_ROUTES,
+        *IDENTITY_ROUTES,
     ]
 
     assert served == {(route.method, route.path.partition("?")[0]) for route in tried}
@@ -170,6 +174,21 @@ def test_mcp_route_refuses_each_foreign_id(client_for, alice, mallory, route, fo
 
     assert reply.status_code == 404
     assert theirs[foreign] in reply.json()["detail"]
+
+
+@pytest.mark.parametrize("route", IDENTITY_ROUTES, ids=str)
+@pytest.mark.parametrize("foreign", ["agent_id", "block_id", "identity_id"])
+def test_identity_route_refuses_each_foreign_id(client_for, alice, mallory, route, foreign):
+    if f"{{{foreign}}}" not in route.path:
+        pytest.skip("the route has no such id")
+    theirs, own = ids_of_everything(alice), ids_of_everything(mallory)
+    before = stored()
+
+    reply = route.send(client_for(mallory), **{**own, foreign: theirs[foreign]})
+
+    assert reply.status_code == 404
+    assert theirs[foreign] in reply.json()["detail"]
+    assert stored() == before
 
 
 @pytest.mark.parametrize("route", ATTACH_ROUTES, ids=str)

@@ -24,6 +24,7 @@ from ..factories import (
     actor,
     make_agent,
     make_conversation,
+    make_identity,
     make_mcp_server,
     make_messages,
     make_passage,
@@ -106,6 +107,10 @@ BODIES = {
     "quotas_update": {"max_conversations": 100},
     "conversations_messages_preview": {"input": "hello"},
     "mcp_servers_update": {"server_name": "new"},
+    "identities_create": {"identifier_key": "new", "name": "Bob", "identity_type": "user"},
+    "identities_properties_upsert": [{"key": "plan", "value": "pro", "type": "string"}],
+    "identities_update": {"name": "Bob"},
+    "identities_upsert": {"identifier_key": "new", "name": "Bob", "identity_type": "user"},
     "messages_search": {"query": "tea"},
     "tools_create": SOURCE,
     "tools_run": SOURCE,
@@ -182,6 +187,7 @@ def ids(alice, bob) -> dict[str, str]:
         by=by,
     )
     server = make_mcp_server(alice, token="s", headers={"X-A": "b"})
+    identity = make_identity(alice, agents=[agent], blocks=[block])
     passage = make_passage(agent, "tea", tags=["hot"])
     key, _ = issue_key(bob)
     store_result(EmbeddingResult({passage.pk: [1.0]}, []))
@@ -193,6 +199,7 @@ def ids(alice, bob) -> dict[str, str]:
         "passage_id": passage.pk,
         "conversation_id": conversation.pk,
         "block_id": block.pk,
+        "identity_id": identity.pk,
         "message_id": message.pk,
         "run_id": run.pk,
         "active_run_id": make_run(conversation).pk,

@@ -69,9 +69,6 @@ STATUSES = {
     ("blocks_errors", "list: limit -1"): Status(422, LIMIT),
     ("blocks_errors", "list: unknown cursor"): Status(404, CURSOR),
     ("blocks_errors", "list: bad cursor"): Status(422, CURSOR_SHAPE),
-    ("blocks_errors", "list: bad identity_id"): Status(
-        200, "there are no identities: no id matches"
-    ),
     ("health", "GET /v1/health"): Status(200, PROBE),
     ("health", "GET /v1/ready"): Status(200, PROBE),
     ("health", "GET /"): Status(200, "the front page is a page of its own, not a redirect"),

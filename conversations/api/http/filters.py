@@ -2,10 +2,10 @@
 
 from typing import Any
 
-from django.db.models import Q
+from django.db.models import Exists, OuterRef, Q
 
 from ...ids import is_id
-from ...models import Message, Run, Tool
+from ...models import AgentIdentity, BlockIdentity, Message, Run, Tool
 from ...models.runs import last_stop_reason
 from .validation import Query
 
@@ -51,9 +51,18 @@ def matching_blocks(rows: Rows, query: Query) -> Rows:
     )
     if query["templates_only"]:
         rows = rows.filter(is_template=True)
-    if query["identifier_keys"] or "identity_id" in query:
-        rows = rows.none()
+    rows = _of_identities(rows, query, BlockIdentity.objects.filter(block=OuterRef("pk")))
     return _by_agent_count(rows.with_tags(query["tags"], match_all=query["match_all_tags"]), query)
+
+
+def _of_identities(rows: Rows, query: Query, links: Rows) -> Rows:
+    """Return the rows of the given identities; `links` are those of the outer row."""
+    keys = query["identifier_keys"]
+    if not keys and "identity_id" not in query:
+        return rows
+    if keys:
+        links = links.filter(identity__identifier_key__in=keys)
+    return rows.filter(Exists(_filtered(links.live(), query, identity_id="identity")))
 
 
 def _by_agent_count(rows: Rows, query: Query) -> Rows:
@@ -75,8 +84,9 @@ def matching_agents(rows: Rows, query: Query) -> Rows:
     rows = _filtered(
         rows, query, name="name", query_text="name__icontains", created_by_id="created_by"
     )
-    absent = ("project_id", "template_id", "base_template_id", "identity_id")
-    if query["identifier_keys"] or any(parameter in query for parameter in absent):
+    rows = _of_identities(rows, query, AgentIdentity.objects.filter(agent=OuterRef("pk")))
+    absent = ("project_id", "template_id", "base_template_id")
+    if any(parameter in query for parameter in absent):
         rows = rows.none()
     if "last_stop_reason" in query:
         rows = rows.alias(reason=last_stop_reason()).filter(reason=query["last_stop_reason"])
@@ -86,6 +96,18 @@ def matching_agents(rows: Rows, query: Query) -> Rows:
 def matching_archives(rows: Rows, query: Query) -> Rows:
     """Return the archives that match."""
     return _filtered(rows.live(), query, name="name", agent_id="agent_links__agent")
+
+
+def matching_identities(rows: Rows, query: Query) -> Rows:
+    """Return the identities that match."""
+    return _filtered(
+        rows.live(),
+        query,
+        name="name__icontains",
+        identifier_key="identifier_key",
+        identity_type="identity_type",
+        project_id="project_id",
+    )
 
 
 def matching_tools(rows: Rows, query: Query) -> Rows:

@@ -38,6 +38,15 @@ def read_body(request: Request, serializer_class: Serializer, *, required: bool 
     return _validated(request, serializer_class, body)
 
 
+def read_array(request: Request, field: serializers.ListField, name: str) -> list[Any]:
+    """Return the validated items of a JSON array; errors name it `name`."""
+    try:
+        items: list[Any] = field.run_validation(request.data)
+    except serializers.ValidationError as error:
+        raise serializers.ValidationError({name: error.detail}) from error
+    return items
+
+
 def read_form(request: Request, serializer_class: Serializer) -> Query:
     """Return the validated fields of a multipart form, files included."""
     # A plain dict, as in `read_query`.

@@ -131,6 +131,7 @@ class AgentBody(Input):
     timezone = StrictString(**OPTIONAL, max_length=64)
     block_ids = StrictList(child=StrictString(), **OPTIONAL)
     tool_ids = StrictList(child=StrictString(), **OPTIONAL)
+    identity_ids = StrictList(child=StrictString(), **OPTIONAL)
     tool_rules = StrictList(
         child=StrictObject(), **OPTIONAL, help_text="Rules as V1 has them, by `type`."
     )
@@ -192,7 +193,7 @@ class CreateAgentBody(AgentBody):
 
 
 class UpdateAgentBody(AgentBody):
-    """The body of PATCH /v1/agents/{id}; `block_ids` and `tags` replace the whole list."""
+    """The body of PATCH /v1/agents/{id}; lists replace the whole list."""
 
 
 class ResetMessagesBody(Input):
@@ -232,9 +233,9 @@ class CountAgentsQuery(Input):
     project_id = StrictString(required=False, help_text="Not supported: matches no agent.")
     template_id = StrictString(required=False, help_text="Not supported: matches no agent.")
     base_template_id = StrictString(required=False, help_text="Not supported: matches no agent.")
-    identity_id = StrictString(required=False, help_text="Not supported: matches no agent.")
+    identity_id = Id("identity", required=False)
     identifier_keys = StrictList(
-        child=StrictString(), default=list, help_text="Not supported: matches no agent."
+        child=StrictString(), default=list, help_text="Keys of identities; one has to be attached."
     )
     last_stop_reason = StrictString(required=False)
     show_hidden_agents = StrictBoolean(default=False)

@@ -10,6 +10,7 @@ from ...models import Block
 from ...models.base import TagsField
 from .fields import (
     OPTIONAL,
+    Id,
     Input,
     Label,
     PageQuery,
@@ -82,9 +83,9 @@ class CountBlocksQuery(Input):
     templates_only = StrictBoolean(default=False)
     tags = StrictList(child=StrictString(), default=list)
     match_all_tags = StrictBoolean(default=False)
-    identity_id = StrictString(required=False, help_text="Not supported: matches no block.")
+    identity_id = Id("identity", required=False)
     identifier_keys = StrictList(
-        child=StrictString(), default=list, help_text="Not supported: matches no block."
+        child=StrictString(), default=list, help_text="Keys of identities; one has to be attached."
     )
     label_search = StrictString(required=False)
     value_search = StrictString(required=False)

@@ -13,6 +13,7 @@ from ...models.runs import last_stop_reason
 from .blocks import BlockJSON, block_json
 from .embeddings import EmbeddingConfigJSON, embedding_config_json
 from .fields import EmptyList, JSONObject, attributes, constants, one_of
+from .identities import IdentityJSON, identity_json
 from .messages import MessageJSON, message_json
 from .tools import ToolJSON, ToolRuleJSON, VariableJSON, tool_json, variable_json
 
@@ -83,8 +84,6 @@ class UnusedAgentFields(TypedDict):
     deployment_id: None
     enable_sleeptime: None
     entity_id: None
-    identities: EmptyList
-    identity_ids: EmptyList
     last_run_duration_ms: None
     managed_group: None
     max_files_open: None
@@ -126,7 +125,7 @@ class AgentAttributes(TypedDict):
 class AgentJSON(AgentAttributes, UnusedAgentFields):
     """An agent as the client's `AgentState` type reads it, with its isolation policy.
 
-    `blocks`, `tools` and `tags` are empty unless the request includes them.
+    `blocks`, `tools`, `identities` and `tags` are empty unless the request includes them.
     """
 
     llm_config: LLMConfigJSON
@@ -140,6 +139,10 @@ class AgentJSON(AgentAttributes, UnusedAgentFields):
     tool_rules: list[ToolRuleJSON]
     secrets: list[VariableJSON]
     tool_exec_environment_variables: list[VariableJSON]
+    identities: Annotated[
+        list[IdentityJSON], Field(description="Their agents and blocks are not listed here.")
+    ]
+    identity_ids: list[str]
     tags: list[str]
     sources: EmptyList
     last_run_completion: datetime | None
@@ -180,6 +183,7 @@ def with_relations(rows: AgentQuerySet, relations: set[str] | None = None) -> Ag
     rows = rows.annotate(last_stop_reason=last_stop_reason())
     rows = rows.with_blocks() if "agent.blocks" in filled else rows
     rows = rows.with_tools() if "agent.tools" in filled else rows
+    rows = rows.with_identities() if "agent.identities" in filled else rows
     return rows.with_variables() if "agent.secrets" in filled else rows
 
 
@@ -239,6 +243,8 @@ def _agent_json(
     agent: Agent, message_ids: list[str], filled: set[str], pending: MessageJSON | None
 ) -> AgentJSON:
     blocks = attached_blocks_json(agent) if "agent.blocks" in filled else []
+    links = list(agent.identity_links.all()) if "agent.identities" in filled else []
+    identities = [link.identity for link in links]
     secrets = list(agent.variables.all()) if "agent.secrets" in filled else []
     variables = [variable_json(variable) for variable in secrets]
     provider, _, model = agent.model.partition("/")
@@ -262,6 +268,8 @@ def _agent_json(
         "tool_rules": agent.tool_rules,
         "secrets": variables,
         "tool_exec_environment_variables": variables,
+        "identities": [identity_json(identity) for identity in identities],
+        "identity_ids": [identity.pk for identity in identities],
         "tags": agent.tags if "agent.tags" in filled else [],
         "sources": [],
         "last_run_completion": agent.last_run_completed_at,

@@ -47,6 +47,7 @@ from .finders import (
     find,
     find_agent_conversation,
     find_blocks,
+    find_identities,
     find_tools,
     resolve_conversation,
 )
@@ -149,7 +150,7 @@ class AgentDetail(ApiView):
 
     @operation("agents_update", scope=Scope.WRITE, body=UpdateAgentBody, response=AgentJSON)
     def patch(self, request: Request, agent_id: str) -> HttpResponse:
-        """Update an agent; `block_ids` and `tags` replace the whole list."""
+        """Update an agent; lists of ids and tags replace the whole list."""
         agent = find(agents_of(request), agent_id)
         changes = _verb_fields(request, read_body(request, UpdateAgentBody))
         warn_of_unavailable(request, changes.get("tools", []))
@@ -218,10 +219,12 @@ class RecompileAgent(ApiView):
 
 
 def _verb_fields(request: Request, body: Query) -> Query:
-    """Return the body with `blocks` and `tools` in place of their ids."""
+    """Return the body with `blocks`, `tools` and `identities` in place of their ids."""
     fields = dict(body)
     if "block_ids" in fields:
         fields["blocks"] = find_blocks(request, fields.pop("block_ids"))
     if "tool_ids" in fields:
         fields["tools"] = find_tools(request, fields.pop("tool_ids"))
+    if "identity_ids" in fields:
+        fields["identities"] = find_identities(request, fields.pop("identity_ids"))
     return fields

@@ -13,6 +13,7 @@ from ...models import (
     Archive,
     Block,
     Conversation,
+    Identity,
     McpServer,
     Message,
     Passage,
@@ -25,6 +26,7 @@ from ...models.archives import ArchiveQuerySet, PassageQuerySet
 from ...models.base import OrganizationQuerySet
 from ...models.blocks import BlockQuerySet
 from ...models.conversations import ConversationQuerySet
+from ...models.identities import IdentityQuerySet
 from ...models.mcp_servers import McpServerQuerySet
 from ...models.messages import MessageQuerySet
 from ...models.runs import RunQuerySet, StepQuerySet
@@ -79,6 +81,11 @@ def steps_of(request: Request) -> StepQuerySet:
     return rows.filter(run__agent__deleted_at=None, run__conversation__deleted_at=None)
 
 
+def identities_of(request: Request) -> IdentityQuerySet:
+    """Return the identities of the caller's organization."""
+    return Identity.objects.in_organization(key_of(request).organization_id).live()
+
+
 def tools_of(request: Request) -> ToolQuerySet:
     """Return the tools of the caller's organization."""
     return Tool.objects.in_organization(key_of(request).organization_id)
@@ -104,12 +111,7 @@ def find(rows: OrganizationQuerySet[Row], row_id: str) -> Row:
 
 def find_blocks(request: Request, block_ids: list[str]) -> list[Block]:
     """Return the blocks that a body names as `block_ids`, in that order."""
-    if malformed := [block_id for block_id in block_ids if not is_id("block", block_id)]:
-        raise InvalidRequest(f"block_ids: expected block-<uuid4>, got {malformed[0]!r}")
-    found = blocks_of(request).in_bulk(block_ids)
-    if missing := [block_id for block_id in block_ids if block_id not in found]:
-        raise NotFound(f"block_ids: Block with id '{missing[0]}' not found")
-    return [found[block_id] for block_id in block_ids]
+    return _find_all(blocks_of(request), "block", block_ids)
 
 
 def find_tools(request: Request, tool_ids: list[str]) -> list[Tool]:
@@ -118,6 +120,26 @@ def find_tools(request: Request, tool_ids: list[str]) -> list[Tool]:
     if missing := [tool_id for tool_id in tool_ids if tool_id not in found]:
         raise NotFound(f"tool_ids: Tool with id {missing[0]!r} not found")
     return [found[tool_id] for tool_id in tool_ids]
+
+
+def find_agents(request: Request, agent_ids: list[str]) -> list[Agent]:
+    """Return the agents that a body names as `agent_ids`, in that order."""
+    return _find_all(agents_of(request), "agent", agent_ids)
+
+
+def find_identities(request: Request, identity_ids: list[str]) -> list[Identity]:
+    """Return the identities that a body names as `identity_ids`, in that order."""
+    return _find_all(identities_of(request), "identity", identity_ids)
+
+
+def _find_all(rows: OrganizationQuerySet[Row], prefix: str, ids: list[str]) -> list[Row]:
+    """Return the rows that the field `<prefix>_ids` names, in that order."""
+    if malformed := [each for each in ids if not is_id(prefix, each)]:
+        raise InvalidRequest(f"{prefix}_ids: expected {prefix}-<uuid4>, got {malformed[0]!r}")
+    found = rows.in_bulk(ids)
+    if missing := [each for each in ids if each not in found]:
+        raise NotFound(f"{prefix}_ids: {prefix.capitalize()} with id '{missing[0]}' not found")
+    return [found[each] for each in ids]
 
 
 def resolve_conversation(

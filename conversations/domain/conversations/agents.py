@@ -12,7 +12,17 @@ from django.db import transaction
 from django.db.models import Max
 from django.utils import timezone as clock
 
-from ...models import Agent, AgentBlock, AuditAction, Block, Message, Organization, Run, Tool
+from ...models import (
+    Agent,
+    AgentBlock,
+    AuditAction,
+    Block,
+    Identity,
+    Message,
+    Organization,
+    Run,
+    Tool,
+)
 from ..actor import Actor
 from ..audit import record
 from ..errors import (
@@ -36,6 +46,7 @@ from ..tools.attached import attach_tools, replace_tools, require_approval
 from ..tools.rules import checked_rules
 from ..tools.variables import replace_variables
 from .conversations import create_conversation
+from .identities import replace_identities
 from .messages import append_messages
 
 
@@ -74,6 +85,7 @@ def create_agent(
     blocks: Iterable[Block] = (),
     tools: Iterable[Tool] = (),
     variables: Mapping[str, str] | None = None,
+    identities: Iterable[Identity] = (),
     initial_messages: Iterable[Message] = (),
     **fields: Unpack[AgentFields],
 ) -> Agent:
@@ -96,6 +108,8 @@ def create_agent(
     _set_tools(agent, tools)
     if variables:
         replace_variables(agent, variables)
+    if identities:
+        replace_identities(agent, identities)
     _set_policy(agent, policy)
     conversation = create_conversation(agent, by=by, is_default=True)
     if messages := list(initial_messages):
@@ -115,11 +129,13 @@ def update_agent(
     blocks: Iterable[Block] | None = None,
     tools: Iterable[Tool] | None = None,
     variables: Mapping[str, str] | None = None,
+    identities: Iterable[Identity] | None = None,
     **changes: Unpack[AgentFields],
 ) -> Agent:
     """Change fields of an agent and return the fresh row.
 
-    `blocks` and `tools` replace the attached ones, `variables` the environment variables.
+    `blocks`, `tools` and `identities` replace the attached ones, `variables` the environment
+    variables.
     """
     agent = _lock(agent)
     policy = changes.pop("isolated_labels", None)
@@ -140,6 +156,8 @@ def update_agent(
             _record(AuditAction.POLICY_CHANGED, agent, by=by, **labels)
     if variables is not None:
         replace_variables(agent, variables)
+    if identities is not None:
+        replace_identities(agent, identities)
     if tools is not None:
         replace_tools(agent, tools)
         _save(agent, *changes, "tool_rules", by=by)

@@ -16,6 +16,7 @@ from ...models import (
     BlockRevision,
     Conversation,
     ConversationMessage,
+    Identity,
     Message,
     Passage,
     Run,
@@ -35,6 +36,7 @@ MODELS: list[type[Model]] = [
     BlockRevision,
     Archive,
     Passage,
+    Identity,
 ]
 
 # Deleting an agent cascades to its default conversation with all messages.
@@ -57,6 +59,8 @@ def purge(deleted_before: datetime) -> Iterator[Counts]:
     agents = Agent.objects.filter(deleted_at__lt=deleted_before)
     yield from _delete_in_batches(agents, AGENT_BATCH_SIZE)
     yield from _delete_in_batches(Block.objects.filter(deleted_at__lt=deleted_before), BATCH_SIZE)
+    identities = Identity.objects.filter(deleted_at__lt=deleted_before)
+    yield from _delete_in_batches(identities, BATCH_SIZE)
     # Last, when the purged conversations no longer refer to them.
     links = ConversationMessage.objects.filter(message=OuterRef("pk"))
     yield from _delete_in_batches(Message.objects.filter(~Exists(links)), BATCH_SIZE)
@@ -81,6 +85,7 @@ def count_purgeable(deleted_before: datetime) -> Counts:
             BlockRevision: BlockRevision.objects.filter(block__in=blocks).count(),
             Archive: _archives(deleted_before).count(),
             Passage: _passages(deleted_before).count(),
+            Identity: Identity.objects.filter(deleted_at__lt=deleted_before).count(),
         }
     )
 

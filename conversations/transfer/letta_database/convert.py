@@ -19,7 +19,7 @@ from ...domain.errors import DomainError, InvalidValue
 from ...domain.tools.rules import checked_rules
 from ...encryption import encrypt
 from ...ids import PrefixedUUIDField, is_id
-from ...models import Message, Tool
+from ...models import IdentityType, Message, Tool
 from ...models.agents import REQUIRES_APPROVAL
 from ...models.blocks import LABEL_LENGTH
 from ..agent_files.model import ROLES, with_types
@@ -236,6 +236,18 @@ class Converter:
             row.dimensions = len(row.embedding)
         else:
             row.embedding = None
+
+    def identity(self, row: rows.IdentityRow) -> None:
+        """Check an identity."""
+        if row.identity_type not in IdentityType.values:
+            what = f"identity_type is {row.identity_type!r}; imported as 'other'"
+            self._findings.repaired(row.id, what)
+            row.identity_type = IdentityType.OTHER.value
+        given = self._parse_or_lose(row, "properties", list)
+        properties = [each for each in given if isinstance(each, dict) and "key" in each]
+        if properties != given:
+            row.properties = dump(properties)
+            self._findings.lose_part(row, "properties has an item without a key")
 
     def _embedding_handle(self, row: rows.AgentRow | rows.ArchiveRow) -> str | None:
         """Return the handle of the embedding model."""

@@ -10,6 +10,7 @@ Report = Callable[[str], None]
 V1_TABLES: dict[type[rows.Row], str] = {
     rows.OrganizationRow: "organizations",
     rows.MemberRow: "users",
+    rows.IdentityRow: "identities",
     rows.ToolRow: "tools",
     rows.ArchiveRow: "archives",
     rows.PassageRow: "archival_passages",

@@ -8,7 +8,7 @@ from django.db import IntegrityError
 
 from ...domain.actor import Actor, Source
 from ...domain.audit import record
-from ...models import AgentVariable, AuditAction, Tool
+from ...models import AgentVariable, AuditAction, Identity, Tool
 from . import queries
 from .convert import (
     Converter,
@@ -28,6 +28,7 @@ from .rows import (
     AttachedBlockRow,
     AttachedToolRow,
     BlockRow,
+    IdentityRow,
     IsolatedBlockRow,
     MemberRow,
     OrganizationRow,
@@ -103,6 +104,8 @@ class _Importer:
         self.advance = advance
         # The ids of tools here whose names V1's tools have, by the ids in V1.
         self.tool_ids: dict[str, str] = {}
+        # Blocks that belong to no conversation.
+        self.shared_block_ids: set[str] = set()
 
     def run(self) -> list[str]:
         """Import everything; return the ids of the organizations."""
@@ -115,6 +118,9 @@ class _Importer:
         archives = self.v1.rows(queries.ARCHIVES, found=organization_ids)
         for archive_batch in batches(archives, ARCHIVE_BATCH_SIZE):
             self._import_archives(archive_batch)
+        keys: set[tuple[str, str]] = set()
+        for identities in batches(self.v1.rows(queries.IDENTITIES, found=organization_ids)):
+            self._import_identities(identities, keys)
         agents = self.v1.rows(queries.AGENTS, found=organization_ids)
         for batch in batches(agents, AGENT_BATCH_SIZE):
             with self.sink.atomic():
@@ -181,7 +187,8 @@ class _Importer:
                     "imported as hidden"
                 )
         with self.sink.atomic():
-            self._import_blocks(batch)
+            kept = self._import_blocks(batch)
+        self.shared_block_ids.update(row.id for row in kept)
 
     def _import_blocks(self, blocks: Sequence[BlockRowT]) -> list[BlockRowT]:
         """Import blocks with a revision for each text that V1 kept; return those imported."""
@@ -244,6 +251,46 @@ class _Importer:
             with self.sink.atomic():
                 self._import(batch, self.convert.passage)
 
+    def _import_identities(self, identities: list[IdentityRow], keys: set[tuple[str, str]]) -> None:
+        """Import identities with their blocks; `keys` are those of earlier batches."""
+        identities = self._convert(identities, self.convert.identity)
+        stored = Identity.objects.live().filter(
+            identifier_key__in=[row.identifier_key for row in identities]
+        )
+        taken = {(row.organization_id, row.identifier_key): row.pk for row in stored}
+        for row in identities:
+            key = (row.organization_id, row.identifier_key)
+            if row.deleted_at is None and (key in keys or taken.get(key, row.id) != row.id):
+                row.identifier_key = f"{row.identifier_key[:150]}-{row.id}"
+                self.report(f"{row.id}: the key {key[1]!r} is taken; imported with its id added")
+            keys.add((row.organization_id, row.identifier_key))
+        with self.sink.atomic():
+            self.sink.insert(identities)
+            links = self.v1.all(queries.IDENTITY_BLOCKS, batch=[row.id for row in identities])
+            self.sink.insert(
+                [
+                    link
+                    for link in links
+                    if link.block_id in self.shared_block_ids
+                    and self._is_own(link.identity_id, link.block_id, link.is_own)
+                ]
+            )
+
+    def _attach_identities(self, agent_ids: list[str]) -> None:
+        self.sink.insert(
+            [
+                link
+                for link in self.v1.all(queries.IDENTITY_AGENTS, batch=agent_ids)
+                if not self.findings.left(IdentityRow, link.identity_id)
+                and self._is_own(link.identity_id, link.agent_id, link.is_own)
+            ]
+        )
+
+    def _is_own(self, row_id: str, owner_id: str, is_own: bool) -> bool:
+        if not is_own:
+            self.report(f"{row_id}: of another organization; not attached to {owner_id}")
+        return is_own
+
     def _attach_archives(self, agent_ids: list[str]) -> None:
         attached = []
         for link in self.v1.all(queries.ATTACHED_ARCHIVES, batch=agent_ids):
@@ -276,6 +323,7 @@ class _Importer:
         self.sink.insert([link for agent_id in ids for link in tools[agent_id]])
         self._import_variables(ids)
         self._attach_archives(ids)
+        self._attach_identities(ids)
         self._attach_blocks(ids)
         without_system_message = self._import_conversations(agents)
         for runs in batches(self.v1.rows(queries.RUNS, batch=ids)):

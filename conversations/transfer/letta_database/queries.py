@@ -258,6 +258,31 @@ ATTACHED_ARCHIVES = select(
     WHERE t.agent_id = ANY(%(batch)s) AND (%(deleted)s OR NOT a.is_deleted) ORDER BY t.agent_id""",
     is_own="a.organization_id = g.organization_id",
 )
+IDENTITIES = select(
+    rows.IdentityRow,
+    """FROM identities t
+    WHERE t.organization_id = ANY(%(found)s) AND (%(deleted)s OR NOT t.is_deleted)
+    AND (%(agents)s::text[] IS NULL OR EXISTS (
+        SELECT FROM identities_agents x
+        WHERE x.identity_id = t.id AND x.agent_id = ANY(%(agents)s)))
+    ORDER BY t.id""",
+)
+IDENTITY_AGENTS = select(
+    rows.AgentIdentityRow,
+    """FROM identities_agents t JOIN identities i ON i.id = t.identity_id
+    JOIN agents a ON a.id = t.agent_id
+    WHERE t.agent_id = ANY(%(batch)s) AND (%(deleted)s OR NOT i.is_deleted)
+    ORDER BY t.agent_id, t.identity_id""",
+    is_own="i.organization_id = a.organization_id",
+)
+IDENTITY_BLOCKS = select(
+    rows.BlockIdentityRow,
+    """FROM identities_blocks t JOIN identities i ON i.id = t.identity_id
+    JOIN block b ON b.id = t.block_id
+    WHERE t.identity_id = ANY(%(batch)s) AND (%(deleted)s OR NOT b.is_deleted)
+    ORDER BY t.identity_id, t.block_id""",
+    is_own="i.organization_id = b.organization_id",
+)
 CONVERSATIONS = select(
     rows.ConversationRow,
     """FROM conversations t JOIN agents a ON a.id = t.agent_id

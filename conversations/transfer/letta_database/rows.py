@@ -283,6 +283,42 @@ class PassageRow(OwnedRow):
 
 
 @dataclass(slots=True)
+class IdentityRow(OwnedRow):
+    """An identity."""
+
+    django_model = models.Identity
+    unverified = frozenset({"updated_at", "last_updated_by_id", "deleted_at"})
+    identifier_key: str
+    name: str
+    identity_type: str
+    properties: str
+    project_id: str | None
+    deleted_at: datetime | None
+
+
+@dataclass(slots=True)
+class AgentIdentityRow(Row):
+    """An identity of an agent. `is_own`: both have the same organization."""
+
+    django_model = models.AgentIdentity
+    key = ("agent_id", "identity_id")
+    agent_id: str
+    identity_id: str
+    is_own: bool
+
+
+@dataclass(slots=True)
+class BlockIdentityRow(Row):
+    """An identity of a block that is not isolated. `is_own`: both have the same organization."""
+
+    django_model = models.BlockIdentity
+    key = ("block_id", "identity_id")
+    block_id: str
+    identity_id: str
+    is_own: bool
+
+
+@dataclass(slots=True)
 class ConversationRow(OwnedRow):
     """A conversation."""
 

@@ -14,9 +14,6 @@ TABLES = (
     "groups",
     "groups_agents",
     "groups_blocks",
-    "identities",
-    "identities_agents",
-    "identities_blocks",
     "jobs",
     "llm_batch_items",
     "llm_batch_job",
@@ -41,6 +38,7 @@ PARTS = {
     "agents": "true",
     "agent_environment_variables": "is_deleted AND NOT %(deleted)s "
     "OR value = '' AND value_enc IS NOT NULL",
+    "identities": "is_deleted AND NOT %(deleted)s",
     "tools": "is_deleted AND NOT %(deleted)s",
     "messages": "coalesce(approvals::text, 'null') IN ('null', '[]') AND approve IS NOT NULL "
     "OR is_deleted AND NOT %(deleted)s OR conversation_id IS NOT NULL AND NOT EXISTS ("

@@ -13,6 +13,7 @@ from conversations.domain.conversations.conversations import (
     fork_conversation,
     restore_conversation,
 )
+from conversations.domain.conversations.identities import delete_identity
 from conversations.domain.conversations.purge import count_purgeable, purge
 from conversations.domain.integrity.check import find_breaches
 from conversations.domain.memory.blocks import delete_block, write_block
@@ -24,6 +25,7 @@ from conversations.models import (
     BlockRevision,
     Conversation,
     ConversationMessage,
+    Identity,
     Message,
     Passage,
     Run,
@@ -35,6 +37,7 @@ from ...factories import (
     make_archive,
     make_block,
     make_conversation,
+    make_identity,
     make_member,
     make_messages,
     make_passage,
@@ -49,6 +52,7 @@ def deleted(row, *, days_ago: int = 31):
         Archive: delete_archive,
         Block: delete_block,
         Conversation: delete_conversation,
+        Identity: delete_identity,
         Passage: delete_passage,
     }
     verbs[type(row)](row, by=actor())
@@ -234,8 +238,8 @@ def test_empty_purge_query_count_does_not_grow(alice, django_assert_num_queries,
     for _ in range(count):
         make_messages(make_conversation(make_agent(make_member(alice.organization))), "hello")
 
-    # Six kinds of rows, each in a savepoint.
-    with django_assert_num_queries(18):
+    # Seven kinds of rows, each in a savepoint.
+    with django_assert_num_queries(21):
         assert list(purge(timezone.now())) == []
 
 
@@ -248,7 +252,7 @@ def test_purge_batch_query_count_does_not_grow_with_rows(alice, django_assert_nu
         make_run(conversation, status=Run.Status.COMPLETED)
         deleted(conversation)
 
-    with django_assert_num_queries(51):
+    with django_assert_num_queries(55):
         assert len(list(purge(timezone.now()))) == 2
 
 
@@ -278,3 +282,13 @@ def test_purge_removes_archive_that_was_created_for_an_agent(alice):
 
     assert (counts["Archive"], counts["Passage"]) == (1, 1)
     assert remaining(Archive) == {shared.pk, own.pk}
+
+
+def test_purge_removes_deleted_identities(alice):
+    agent = make_agent(alice)
+    kept = make_identity(alice, agents=[agent])
+    deleted(make_identity(alice, agents=[agent]))
+
+    assert purge_all() == {"Identity": 1}
+    assert remaining(Identity) == {kept.pk}
+    assert agent.identities.get() == kept

@@ -17,6 +17,7 @@ from conversations.models import (
     Archive,
     Block,
     Conversation,
+    Identity,
     Member,
     Message,
     Organization,
@@ -519,3 +520,24 @@ def test_archive_of_other_organization_is_not_attached(v1, capsys):
     assert not AgentArchive.objects.exists()
     output = "".join(capsys.readouterr())
     assert f"{archive}: of another organization; not attached to {agent}" in output
+
+
+def test_identities_are_imported_with_agents_and_blocks(v1, import_v1):
+    agent = v1.agent()
+    block = v1.block("human", "Ada", agent=agent)
+    plan = {"key": "plan", "value": "pro", "type": "string"}
+    fields = {"organization_id": ORGANIZATION, "name": "Ada", "identity_type": "user"}
+    ada, twin = sorted([new_id("identity"), new_id("identity")])
+    v1.insert("identities", id=ada, identifier_key="ada", properties=[plan], **fields)
+    v1.insert("identities", id=twin, identifier_key="ada", project_id="project", **fields)
+    v1.insert("identities_agents", identity_id=ada, agent_id=agent)
+    v1.insert("identities_blocks", identity_id=ada, block_id=block)
+
+    for _ in range(2):
+        import_v1()
+
+        imported = Identity.objects.get(identifier_key="ada")
+        assert (imported.pk, imported.properties) == (ada, [plan])
+        assert [row.pk for row in imported.agents.all()] == [agent]
+        assert [row.pk for row in imported.blocks.all()] == [block]
+        assert Identity.objects.get(identifier_key=f"ada-{twin}").project_id == "project"

@@ -51,7 +51,15 @@ CREATE TABLE blocks_agents (
     agent_id text NOT NULL REFERENCES agents, block_id text NOT NULL REFERENCES block,
     block_label text NOT NULL, UNIQUE (agent_id, block_label)
 );
-CREATE TABLE identities_blocks (identity_id text NOT NULL, block_id text NOT NULL REFERENCES block);
+CREATE TABLE identities (
+    id text PRIMARY KEY, identifier_key text NOT NULL, name text NOT NULL, identity_type text NOT NULL,
+    project_id text, organization_id text NOT NULL REFERENCES organizations,
+    created_at timestamptz DEFAULT now(), updated_at timestamptz DEFAULT now(),
+    is_deleted boolean NOT NULL DEFAULT false, _created_by_id text, _last_updated_by_id text,
+    properties json NOT NULL DEFAULT '[]'
+);
+CREATE TABLE identities_agents (identity_id text NOT NULL REFERENCES identities, agent_id text NOT NULL REFERENCES agents);
+CREATE TABLE identities_blocks (identity_id text NOT NULL REFERENCES identities, block_id text NOT NULL REFERENCES block);
 CREATE TABLE conversations (
     id text PRIMARY KEY, agent_id text NOT NULL REFERENCES agents, summary text,
     created_at timestamptz DEFAULT now(), updated_at timestamptz DEFAULT now(),
