@@ -7,7 +7,7 @@ JOBS ?= 2
 -include .env
 export
 
-.PHONY: help run test test-fast test-next test-llm lint dist bench screenshots compatibility
+.PHONY: help run test test-fast test-next test-llm chaos lint dist bench screenshots compatibility
 help:
 	@grep -E '^[a-z-]+:.*## ' Makefile | sed -E 's/:.*## /\t/'
 
@@ -77,6 +77,9 @@ build/llm/stamp: tests/llm/requirements.txt
 
 test-llm: .venv/dev build/llm/stamp ## turns with a real, small language model
 	DATABASE_URL=sqlite:///:memory: $(BIN)/pytest tests/llm
+
+chaos: .venv/dev ## stop, freeze, fill and flood real processes; SOAK=seconds lengthens the soak
+	$(BIN)/python -m tests.chaos
 
 dist: .venv/dev ## a wheel and a source distribution in dist/
 	rm -rf dist

@@ -264,8 +264,10 @@ class Worker:
         def on_notify(run_id: str) -> None:
             if run_id in self._tasks:
                 asyncio.run_coroutine_threadsafe(self._cancel_requested(), self._loop)
-            while not stop.is_set() and (run := self._claim()):
-                self.execute(run)
-            close_old_connections()
+            try:
+                while not stop.is_set() and (run := self._claim()):
+                    self.execute(run)
+            finally:
+                close_old_connections()  # A broken one would fail every later claim.
 
         Listener(on_notify, interval=POLL_INTERVAL, stop=stop).run()
