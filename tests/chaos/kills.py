@@ -14,6 +14,7 @@ from pathlib import Path
 
 from conversations.domain.conversations.accounts import issue_key
 from conversations.domain.tools.definitions import BASE_TOOLS
+from conversations.domain.tools.rules import with_approvals
 from conversations.models import Conversation, Member, Message, Run
 
 from ..factories import (
@@ -94,24 +95,48 @@ def forks(world: World, **variables: str) -> Iterator[Forks]:
 
 @dataclass
 class Turn:
-    """A turn that can be started in its conversation."""
+    """A turn that can be started in its conversation.
+
+    Attributes:
+        before: A turn that has to end first, if any.
+    """
 
     conversation: Conversation
     body: dict
-    answer: list[Answer] = field(default_factory=list)
+    before: "Turn | None" = None
+    answers: list[Answer] = field(default_factory=list)
+    runs: int = 1
 
     def send(self, url: str, key: str) -> threading.Thread:
         path = f"/v1/conversations/{self.conversation.pk}/messages"
         body = {"stream_tokens": True, **self.body}
         thread = threading.Thread(
-            target=lambda: self.answer.append(ask(url, key, "POST", path, body, timeout=600))
+            target=lambda: self.answers.append(ask(url, key, "POST", path, body, timeout=600))
         )
         thread.start()
         return thread
 
     def is_over(self) -> bool:
         runs = Run.objects.filter(conversation=self.conversation)
-        return runs.exists() and not runs.unfinished().exists()
+        return runs.count() == self.runs and not runs.unfinished().exists()
+
+    def execute(self, workers: Forks, url: str, key: str) -> dict[str, int]:
+        """Execute it by a worker that is not armed; return the points that the worker reached."""
+        fork = workers.start()
+        thread = self.send(url, key)
+        assert fork.ended(self.is_over) == "survived"
+        thread.join()
+        return fork.hits()
+
+    def check(self) -> None:
+        """Check that it is complete, and its message stored exactly once."""
+        assert self.answers[0].status == 200, self.answers[0]
+        check_stream(self.answers[0].body)
+        given = (self.before or self).body["input"]
+        users = Message.objects.filter(conversations=self.conversation, role="user")
+        assert [message.text for message in users].count(given) == 1
+        runs = Run.objects.filter(conversation=self.conversation)
+        assert {run.status for run in runs} == {"completed"}, [(r.status, r.error) for r in runs]
 
 
 def tools_turn(member: Member) -> Turn:
@@ -134,7 +159,20 @@ def full_turn(member: Member) -> Turn:
     return Turn(conversation, {"input": f"OVERFLOW x1\nSAY {REPLY}\n{next(numbers)}"})
 
 
-KINDS = {"tools": tools_turn, "full": full_turn}
+def decided_turn(member: Member) -> Turn:
+    """Run a call that the client has approved, and reply."""
+    rules = with_approvals([], ["archival_memory_search"])
+    agent = make_agent(member, tools=ARCHIVAL, tool_rules=rules, embedding=EMBEDDING)
+    make_passage(agent, "Tides turn at six.")
+    conversation = make_conversation(agent)
+    search = json.dumps({"query": "tides"})
+    text = f"CALL archival_memory_search {search}\nSAY {REPLY}"
+    approval = {"type": "approval", "tool_call_id": "call_0", "approve": True}
+    decision = {"messages": [{"type": "approval", "approvals": [approval]}]}
+    return Turn(conversation, decision, before=Turn(conversation, {"input": text}), runs=2)
+
+
+KINDS = (tools_turn, full_turn, decided_turn)
 
 
 def kills(world: World) -> tuple[str, str]:
@@ -145,32 +183,33 @@ def kills(world: World) -> tuple[str, str]:
     threads: list[threading.Thread] = []
     reached: set[str] = set()
     endings: Counter[str] = Counter()
-    with web_server(world.model, RUN_TURNS_IN_WEB="false", STALLED_RUN_TIMEOUT="600") as (_, url):
-        with forks(world, STALLED_RUN_TIMEOUT="600") as workers:
-            for make_turn in KINDS.values():
-                recorded = make_turn(member)
-                thread = recorded.send(url, key)
-                fork = workers.start()
-                assert fork.ended(recorded.is_over) == "survived"
-                thread.join()
-                turns.append(recorded)
-                hits = fork.hits()
-                new = [point for point in hits if point not in reached]
-                reached |= set(hits)
-                for point in new:
+    # No run is resumed until all workers are killed.
+    variables = {"STALLED_RUN_TIMEOUT": "600"}
+    with web_server(world.model, RUN_TURNS_IN_WEB="false", **variables) as (_, url):
+        with forks(world, **variables) as workers:
+
+            def prepared(make_turn: Callable[[Member], Turn]) -> Turn:
+                turn = make_turn(member)
+                turns.append(turn)
+                if turn.before is not None:
+                    turn.before.execute(workers, url, key)
+                return turn
+
+            for make_turn in KINDS:
+                hits = prepared(make_turn).execute(workers, url, key)
+                for point in sorted(hits.keys() - reached):
                     for hit in {1, hits[point]}:
-                        turn = make_turn(member)
-                        turns.append(turn)
+                        turn = prepared(make_turn)
                         fork = workers.start(point, hit)
                         threads.append(turn.send(url, key))
                         endings[fork.ended(turn.is_over)] += 1
-        with (
-            worker(world.model, STALLED_RUN_TIMEOUT="15"),
-            worker(world.model, STALLED_RUN_TIMEOUT="15"),
-        ):
+                reached |= set(hits)
+        variables = {"STALLED_RUN_TIMEOUT": "15"}
+        with worker(world.model, **variables), worker(world.model, **variables):
             for thread in threads:
                 thread.join()
-    check_turns(turns)
+    for turn in turns:
+        turn.check()
     check_rows()
     every = points_of_turn()
     return (
@@ -179,13 +218,3 @@ def kills(world: World) -> tuple[str, str]:
         f"{len(turns)} of {len(turns)} turns complete, every message stored once, "
         f"streams without gaps, `check_memory` clean",
     )
-
-
-def check_turns(turns: list[Turn]) -> None:
-    for turn in turns:
-        assert turn.answer[0].status == 200, turn.answer[0]
-        check_stream(turn.answer[0].body)
-        users = Message.objects.filter(conversations=turn.conversation, role="user")
-        assert [m.text for m in users].count(turn.body["input"]) == 1
-        run = Run.objects.get(conversation=turn.conversation)
-        assert run.status == "completed", (run.status, run.error)

@@ -33,11 +33,7 @@ def sigterm(world: World) -> tuple[str, str]:
             load.stop()
             stopped.wait(60)
             seconds = time.monotonic() - begun
-        resumed = 0
-        for number, stream in enumerate(load.streams):
-            if not stream.endswith(b"data: [DONE]\n\n"):
-                load.streams[number] = resume(other, tenant.key, stream)
-                resumed += 1
+        resumed = resume_all(load, other)
     for stream in load.streams:
         check_stream(stream)
     check_acknowledged(load)
@@ -48,6 +44,17 @@ def sigterm(world: World) -> tuple[str, str]:
         f"ended after {seconds:.1f} s; {len(load.streams)} streams, {resumed} of them resumed from "
         "the other process, all complete; nothing acknowledged is lost",
     )
+
+
+def resume_all(load: Load, url: str) -> int:
+    """Resume at another process the streams that were told to; return how many."""
+    resumed = 0
+    for number, stream in enumerate(load.streams):
+        if not stream.endswith(b"data: [DONE]\n\n"):
+            assert b"starting_after" in stream, f"a stream was cut: …{stream[-300:]!r}"
+            load.streams[number] = resume(url, load.tenant.key, stream)
+            resumed += 1
+    return resumed
 
 
 def resume(url: str, key: str, stream: bytes) -> bytes:
@@ -107,13 +114,14 @@ def upgrade(world: World) -> tuple[str, str]:
             old.send_signal(signal.SIGTERM)
             old.wait(60)
             load.wait_for("stream", 6)
+        resumed = resume_all(load, following)
         result = load.check()
     statuses = {kind: load.statuses(kind) for kind in load.answers}
     assert all(set(each) == {200} for each in statuses.values()), statuses
     messages = Message.objects.count()
     return (
         f"3 readers, 3 writers, 6 streams; {messages:,} messages",
-        f"no request failed; {result}",
+        f"no request failed; {result}, {resumed} of them resumed from the new process",
     )
 
 
