@@ -47,7 +47,7 @@ def test_fork_follows_choice_for_each_label(client, source):
 @pytest.mark.parametrize(
     ("choices", "status", "detail"),
     [
-        ({"human": "steal"}, 422, "isolated_blocks.human: expected one of"),
+        ({"human": "steal"}, 422, "isolated_blocks.human: expected one of 'copy', 'share', "),
         ({"\ud800": "x"}, 422, "isolated_blocks.\ud800: expected one of"),
         ({"\ud800": "share"}, 400, "its isolated labels are 'human'"),
         ({"mood": "share"}, 400, "its isolated labels are 'human'"),

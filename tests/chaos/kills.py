@@ -182,7 +182,7 @@ def kills(world: World) -> tuple[str, str]:
     turns: list[Turn] = []
     threads: list[threading.Thread] = []
     reached: set[str] = set()
-    endings: Counter[str] = Counter()
+    killed_at: Counter[str] = Counter()
     # No run is resumed until all workers are killed.
     variables = {"STALLED_RUN_TIMEOUT": "600"}
     with web_server(world.model, RUN_TURNS_IN_WEB="false", **variables) as (_, url):
@@ -202,7 +202,7 @@ def kills(world: World) -> tuple[str, str]:
                         turn = prepared(make_turn)
                         fork = workers.start(point, hit)
                         threads.append(turn.send(url, key))
-                        endings[fork.ended(turn.is_over)] += 1
+                        killed_at[point] += fork.ended(turn.is_over) == "killed"
                 reached |= set(hits)
         variables = {"STALLED_RUN_TIMEOUT": "15"}
         with worker(world.model, **variables), worker(world.model, **variables):
@@ -211,10 +211,12 @@ def kills(world: World) -> tuple[str, str]:
     for turn in turns:
         turn.check()
     check_rows()
-    every = points_of_turn()
+    deadly = sum(count > 0 for count in killed_at.values())
+    # Which tasks interleave differs from turn to turn, so a few points may be missed.
+    assert deadly > 0.9 * len(reached), f"only {deadly} of {len(reached)} points killed a worker"
     return (
-        f"{endings['killed']} workers, one for each of {len(reached)} points that the turns reach "
-        f"(of {len(every)}), the first and the last time",
+        f"{killed_at.total()} workers, at {deadly} of the {len(reached)} points that three turns "
+        f"reach (of {len(points_of_turn())})",
         f"{len(turns)} of {len(turns)} turns complete, every message stored once, "
-        f"streams without gaps, `check_memory` clean",
+        "streams without gaps, `check_memory` clean",
     )

@@ -128,7 +128,7 @@ class StrictChoice(serializers.ChoiceField):
     }
 
     def fail(self, key: str, **kwargs: Any) -> NoReturn:
-        super().fail(key, choices=", ".join(repr(c) for c in self.choices), **kwargs)
+        super().fail(key, choices=", ".join(repr(str(c)) for c in self.choices), **kwargs)
 
 
 class StrictDateTime(serializers.DateTimeField):
