@@ -8,7 +8,7 @@ import sys
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -65,7 +65,8 @@ class Fork:
         reader.start()
         until(lambda: result or is_over(), seconds=60, what="the worker dies or its run ends")
         if not result:
-            os.kill(self.pid, signal.SIGTERM)
+            with suppress(ProcessLookupError):  # It has died after the end of its run.
+                os.kill(self.pid, signal.SIGTERM)
         reader.join(60)
         return result[0]
 
