@@ -4,6 +4,7 @@ It is uvicorn with the limits that docs/deploying.md lists, one process.
 """
 
 import argparse
+import logging
 import os
 import resource
 import socket
@@ -36,6 +37,7 @@ def serve(
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "project.settings")
     from django.conf import settings  # noqa: PLC0415 (reads the variable above)
 
+    logging.captureWarnings(True)  # Each is a line of the log, as JSON where that is chosen.
     _allow_files(settings.MAX_CONNECTIONS + OTHER_FILES)
     config = uvicorn.Config(
         "project.asgi:application",

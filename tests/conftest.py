@@ -4,6 +4,7 @@ import pytest
 from django.db import connection
 from rest_framework.test import APIClient
 
+from conversations.context import bound
 from conversations.domain.conversations.accounts import issue_key
 from conversations.models import Member
 from conversations.runtime.runtime import close_runtime
@@ -86,6 +87,13 @@ def row_security(db):
 def _tests_act_for_all():
     """Let the code of tests read and write all rows; requests and turns act for themselves."""
     with acting_for_all():
+        yield
+
+
+@pytest.fixture(autouse=True)
+def _own_context():
+    """Keep what a test adds to the context of log lines out of other tests."""
+    with bound():
         yield
 
 

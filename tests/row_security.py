@@ -11,8 +11,7 @@ from conversations.tenancy import AccessSetter
 
 def become_application_role() -> None:
     """Enable row-level security on the test database and reconnect as the server's role."""
-    # Roles belong to the whole server, and each test process has a database of its own.
-    role = f"app_of_{connection.settings_dict['NAME']}"
+    role = _role("app")
     row_security.enable(role, password="test")
     with connection.cursor() as cursor:
         # Only the tests' own clean-up truncates.
@@ -35,14 +34,20 @@ def as_application_role() -> Iterator[None]:
         return
     try:
         with transaction.atomic():
-            row_security.enable("tester", password="test")
+            role = _role("tester")
+            row_security.enable(role, password="test")
             with connection.cursor() as cursor:
-                cursor.execute("SET LOCAL ROLE tester")
+                cursor.execute(f'SET LOCAL ROLE "{role}"')
             assert is_enforced()
             yield
             transaction.set_rollback(True)
     finally:
         assert not is_enforced()
+
+
+def _role(name: str) -> str:
+    """Return a role's name of this test process's own: roles belong to the whole server."""
+    return f"{name}_of_{connection.settings_dict['NAME']}"
 
 
 def is_enforced() -> bool:

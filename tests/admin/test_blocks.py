@@ -95,7 +95,7 @@ def test_all_invalid_fields_are_shown(alice, browser_of):
     data = open_form(browser, block)
 
     response = browser.post(
-        change_url(block), {**data, "label": "two words", "metadata": "[1]", "limit": "0"}
+        change_url(block), {**data, "label": "x" * 201, "metadata": "[1]", "limit": "0"}
     )
 
     assert set(response.context["adminform"].form.errors) == {"label", "metadata", "limit"}

@@ -13,11 +13,14 @@ from ..factories import actor, make_agent, make_conversation, make_messages, mak
 # agent and the labels it isolated. Then the queries that the comment names.
 QUERIES = {
     ("conversation", "timeline"): 10,  # the messages, the changes
-    ("conversation", "context"): 13,  # the effective blocks (2), the messages and their counts
+    (
+        "conversation",
+        "context",
+    ): 14,  # the effective blocks (2), the messages and their counts, the tools
     ("conversation", "promote"): 19,  # the comparison, the dry run in a transaction; the readers
     ("conversation", "rebase"): 11,  # the comparison
     ("conversation", "fork"): 8,
-    ("agent", "change"): 11,  # the blocks, the conversations; the rows that the details name
+    ("agent", "change"): 13,  # the blocks, tools, variables, conversations; the rows of the details
     ("agent", "drift"): 8,  # one for all labels and drifts
     ("agent", "bulk"): 18,  # a batch of conversations at a time
     (

@@ -44,6 +44,12 @@ class Route:
 
 
 SAY = {"input": "hello", "streaming": False}
+CAPTURED = {
+    "provider": "openai",
+    "model": "gpt-4o",
+    "request_messages": [{"role": "user", "content": "hello"}],
+    "response_dict": {"role": "assistant", "content": "hi"},
+}
 ROUTES = [
     Route("get", "conversations/{conversation_id}"),
     Route("patch", "conversations/{conversation_id}", {"summary": "changed"}),
@@ -79,6 +85,8 @@ ROUTES = [
     Route("get", "agents/{agent_id}/context"),
     Route("get", "agents/{agent_id}/export"),
     Route("get", "agents/{agent_id}/messages"),
+    Route("post", "agents/{agent_id}/messages/capture", CAPTURED),
+    Route("post", "agents/{agent_id}/generate", {"prompt": "hello"}),
     Route("post", "agents/{agent_id}/recompile"),
     Route("post", "agents/{agent_id}/system-prompt/recompile"),
     Route("get", "agents/{agent_id}/core-memory"),

@@ -180,9 +180,10 @@ def test_update_changes_only_given_fields(client_for, alice, field):
 
     changed = client.patch(path, {field: CHANGES[field]}).json()
 
-    moved = {name: changed[name] for name in ("updated_at", "llm_config")}
+    moved = {name: changed[name] for name in ("updated_at", "llm_config", "embedding_config")}
     assert changed == client.get(path).json() == {**before, field: CHANGES[field], **moved}
     assert (changed["llm_config"] == before["llm_config"]) == (field != "model")
+    assert (changed["embedding_config"] is None) == (field != "embedding")
 
 
 @pytest.mark.parametrize("field", [name for name in CHANGES if name != "description"])

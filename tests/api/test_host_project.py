@@ -68,6 +68,7 @@ for headers in ({"Authorization": f"Bearer {key}"}, {}):
         response = getattr(client, method)(
             "/" + path.format(agent=agent.pk), body, content_type="application/json"
         ) if method != "get" else client.get("/" + path.format(agent=agent.pk))
+        response.headers.pop("RateLimit", None)  # It has the seconds that are left.
         print(json.dumps([response.status_code, dict(response.headers), response.content.decode()]))
 """
 

@@ -123,7 +123,7 @@ def test_hostile_text_stays_text(alice, paths, page_for):
 
 
 @pytest.mark.parametrize(
-    ("page_name", "shown"), [("/docs/", "/v1/conversations/"), ("/admin/login/", "Username")]
+    ("page_name", "shown"), [("/docs/", "/v1/agents/"), ("/admin/login/", "Username")]
 )
 def test_public_pages_follow_content_security_policy(page_name, shown, page_for):
     page = page_for()

@@ -24,6 +24,7 @@ blocks                1
 revisions             1
 archives              0
 passages              0
+identities            0
 """
 NOTHING = """\
 agents                0
@@ -34,6 +35,7 @@ blocks                0
 revisions             0
 archives              0
 passages              0
+identities            0
 """
 
 

@@ -24,7 +24,7 @@ REASONS = {
     "agents/[^/]+/groups": GROUPS,
     "messages/batches": "there are no batches; send each request to …/messages/async",
     "templates": "there are no templates; export and import agent files instead",
-    "client-side-access-tokens": "keys are created in the console or by manage.py create_api_key",
+    "client-side-access-tokens": "keys are created at /v1/api-keys/",
     "agents/[^/]+/schedule": "nothing is scheduled here; call the server from a scheduler",
     "environments": "there are no environments",
     "sandbox-config": "the operator configures how tools run, in the server's settings",
