@@ -76,7 +76,7 @@ class ToolAdmin(ConsoleAdmin):
         return upsert_tool(self.organization_for(request, form), by=by, **values)
 
     def delete_model(self, request: HttpRequest, obj: Tool) -> None:
-        delete_tool(obj)
+        delete_tool(obj, by=actor(request))
 
 
 @admin.register(AgentTool)

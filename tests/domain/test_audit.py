@@ -5,6 +5,7 @@ from django.db import DatabaseError, connection, transaction
 from django.utils import timezone
 
 from conversations.context import bound
+from conversations.domain.archives.passages import delete_passage, restore_passage
 from conversations.domain.audit import record
 from conversations.domain.conversations.agents import delete_agent, restore_agent, update_agent
 from conversations.domain.conversations.conversations import (
@@ -14,10 +15,23 @@ from conversations.domain.conversations.conversations import (
 from conversations.domain.conversations.purge import purge
 from conversations.domain.errors import DomainError
 from conversations.domain.memory.blocks import delete_block
+from conversations.domain.runs.leases import delete_run
+from conversations.domain.tools.catalog import delete_tool
+from conversations.domain.tools.mcp_servers import delete_mcp_server
 from conversations.models import AuditAction, AuditEvent
 from conversations.models.audit import AppendOnly
 
-from ..factories import actor, make_agent, make_block, make_conversation, make_organization
+from ..factories import (
+    actor,
+    make_agent,
+    make_block,
+    make_conversation,
+    make_mcp_server,
+    make_organization,
+    make_passage,
+    make_run,
+    make_tool,
+)
 
 
 @pytest.fixture
@@ -86,6 +100,24 @@ def test_deletions_and_restorations_are_recorded(alice):
         ("data.restored", "alice", agent.pk),
         ("data.deleted", "alice", block.pk),
     ]
+
+
+def test_rows_of_every_kind_record_their_deletion(alice):
+    by = actor(alice)
+    agent = make_agent(alice)
+    passage = make_passage(agent, "gone")
+    tool, server = make_tool(alice, "gone"), make_mcp_server(alice)
+    run = make_run(make_conversation(agent), status="completed", stop_reason="end_turn")
+    ids = [passage.pk, tool.pk, server.pk, run.pk]
+
+    delete_passage(passage, by=by)
+    restore_passage(passage, by=by)
+    delete_tool(tool, by=by)
+    delete_mcp_server(server, by=by)
+    delete_run(run, by=by)
+
+    assert recorded("data.deleted") == [("data.deleted", "alice", row_id) for row_id in ids]
+    assert recorded("data.restored") == [("data.restored", "alice", passage.pk)]
 
 
 def test_purge_is_recorded_per_organization(alice, mallory):

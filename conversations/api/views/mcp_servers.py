@@ -91,7 +91,7 @@ class McpServerDetail(ApiView):
     @operation("mcp_servers_delete", scope=Scope.WRITE)
     def delete(self, request: Request, mcp_server_id: str) -> HttpResponse:
         """Delete an MCP server with its tools, also from the agents that have them."""
-        delete_mcp_server(find(mcp_servers_of(request), mcp_server_id))
+        delete_mcp_server(find(mcp_servers_of(request), mcp_server_id), by=actor_of(request))
         return Response(None)
 
 

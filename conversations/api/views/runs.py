@@ -71,7 +71,7 @@ class RunDetail(ApiView):
     @operation("runs_delete", scope=Scope.CONVERSE)
     def delete(self, request: Request, run_id: str) -> HttpResponse:
         """Delete a run."""
-        delete_run(find(runs_of(request), run_id))
+        delete_run(find(runs_of(request), run_id), by=actor_of(request))
         return Response(None)
 
 

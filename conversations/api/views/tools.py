@@ -145,7 +145,7 @@ class ToolDetail(ApiView):
     @operation("tools_delete", scope=Scope.WRITE)
     def delete(self, request: Request, tool_id: str) -> HttpResponse:
         """Delete a tool, also from the agents that have it."""
-        delete_tool(find(tools_of(request), tool_id))
+        delete_tool(find(tools_of(request), tool_id), by=actor_of(request))
         return Response(None)
 
 

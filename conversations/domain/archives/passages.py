@@ -7,9 +7,10 @@ from typing import Any, NotRequired, TypedDict, Unpack
 from django.db import transaction
 from django.utils import timezone
 
-from ...models import Agent, Archive, Passage
+from ...models import Agent, Archive, AuditAction, Passage
 from ...models.archives import PassageQuerySet
 from ..actor import Actor
+from ..audit import record
 from ..errors import InvalidValue, UnknownId
 from ..quotas import check_memory
 from .archives import archive_of
@@ -75,18 +76,22 @@ def update_passage(passage: Passage, *, by: Actor, **changes: Unpack[PassageChan
     return locked
 
 
+@transaction.atomic
 def delete_passage(passage: Passage, *, by: Actor) -> None:
     """Hide a passage until `purge` removes it."""
     rows = Passage.objects.filter(pk=passage.pk, deleted_at=None)
     now = timezone.now()
     if not rows.update(deleted_at=now, updated_at=now, last_updated_by=by.member):
         raise UnknownId(Passage, passage.pk)
+    record(AuditAction.DELETED, by=by, organization=passage.organization_id, about=passage)
 
 
+@transaction.atomic
 def restore_passage(passage: Passage, *, by: Actor) -> None:
     """Restore a deleted passage."""
     rows = Passage.objects.filter(pk=passage.pk)
     rows.update(deleted_at=None, updated_at=timezone.now(), last_updated_by=by.member)
+    record(AuditAction.RESTORED, by=by, organization=passage.organization_id, about=passage)
 
 
 def _passage(archive: Archive, fields: PassageFields, *, by: Actor, now: datetime) -> Passage:

@@ -12,9 +12,11 @@ from django.db import transaction
 from django.db.models import Count, F, Q, Window
 from django.db.models.functions import Coalesce, Now, RowNumber
 
-from ...models import ConversationMessage, Run
+from ...models import AuditAction, ConversationMessage, Run
 from ...models.messages import ConversationMessageQuerySet
 from ...models.runs import RunQuerySet
+from ..actor import Actor
+from ..audit import record
 from ..errors import Conflict, DomainError
 from .events import RunLost
 
@@ -116,12 +118,13 @@ def lock_run(run: Run, worker: str) -> Run:
 
 
 @transaction.atomic
-def delete_run(run: Run) -> None:
+def delete_run(run: Run, *, by: Actor) -> None:
     """Delete the record of a finished turn with its steps and events; its messages stay."""
     locked = Run.objects.select_for_update(no_key=True).get_or_none(pk=run.pk)
     if locked is not None and locked.status in Run.UNFINISHED:
         raise Conflict(f"Run '{run.pk}' is {locked.status}; cancel it first")
     if locked is not None:
+        record(AuditAction.DELETED, by=by, organization=locked.organization_id, about=locked)
         locked.delete()
 
 

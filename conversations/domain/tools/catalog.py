@@ -6,8 +6,9 @@ from typing import Any, TypedDict, Unpack
 
 from django.db import IntegrityError, transaction
 
-from ...models import Organization, Tool
+from ...models import AuditAction, Organization, Tool
 from ..actor import Actor
+from ..audit import record
 from ..errors import Conflict, InvalidArgument, InvalidValue, UnknownId
 from .definitions import BUILT_IN_TYPES, FUNCTIONS, UNAVAILABLE_TYPES
 from .source import schema_of_source
@@ -92,9 +93,11 @@ def update_tool(tool: Tool, *, by: Actor, **changes: Unpack[ToolFields]) -> Tool
 
 
 @transaction.atomic
-def delete_tool(tool: Tool) -> None:
+def delete_tool(tool: Tool, *, by: Actor) -> None:
     """Delete a tool, also from the agents that have it. Unlike memory, it can't be restored."""
-    _lock(tool).delete()
+    locked = _lock(tool)
+    record(AuditAction.DELETED, by=by, organization=locked.organization_id, about=locked)
+    locked.delete()
 
 
 def _lock(tool: Tool) -> Tool:

@@ -8,10 +8,11 @@ from typing import Any, TypedDict, Unpack
 
 from django.db import IntegrityError, transaction
 
-from ...models import Agent, McpHeader, McpServer, Organization, Tool
+from ...models import Agent, AuditAction, McpHeader, McpServer, Organization, Tool
 from ...outbound import OutboundError, check_url
 from ...text import find_unstorable, replace_unstorable
 from ..actor import Actor
+from ..audit import record
 from ..errors import Conflict, DomainError, InvalidArgument, InvalidValue, UnknownId
 from .catalog import ALL_BUILT_IN
 from .variables import MASK, variables_of
@@ -107,9 +108,11 @@ def update_mcp_server(
 
 
 @transaction.atomic
-def delete_mcp_server(server: McpServer) -> None:
+def delete_mcp_server(server: McpServer, *, by: Actor) -> None:
     """Delete a server with its tools, also from the agents that have them."""
-    _lock(server).delete()
+    locked = _lock(server)
+    record(AuditAction.DELETED, by=by, organization=locked.organization_id, about=locked)
+    locked.delete()
 
 
 def endpoint_of(
