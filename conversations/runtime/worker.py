@@ -8,6 +8,7 @@ import socket
 import threading
 from collections import Counter
 from contextlib import suppress
+from contextvars import Context
 
 from django.db import close_old_connections
 
@@ -69,7 +70,8 @@ class Worker:
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._run_loop, name="worker", daemon=True)
         self._thread.start()
-        self._loop.call_soon_threadsafe(self._start_maintenance)
+        # In a context of its own: not in that of the request that needs the first worker.
+        self._loop.call_soon_threadsafe(self._start_maintenance, context=Context())
         run_can_begin.connect(self._on_run_can_begin)
 
     def _run_loop(self) -> None:

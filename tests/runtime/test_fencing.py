@@ -1,6 +1,7 @@
 """After a run has ended, its former worker can't write anything more."""
 
 import asyncio
+import logging
 import threading
 from datetime import timedelta
 
@@ -8,6 +9,7 @@ import pytest
 from django.db import IntegrityError, connection, transaction
 from django.utils import timezone
 
+from conversations.context import bound, current
 from conversations.domain.runs.events import NumberedEvent, RunLost, TextEvent, insert_events
 from conversations.domain.runs.finish import (
     CANCELLED,
@@ -21,6 +23,7 @@ from conversations.models import Conversation, Run, RunEvent
 from conversations.runtime.broker import EventBroker
 from conversations.runtime.event_writer import EventWriter
 from conversations.runtime.runtime import get_runtime
+from conversations.runtime.worker import Worker
 from conversations.tenancy import acting_for_all
 
 from ..factories import make_agent, make_conversation, make_run
@@ -134,3 +137,34 @@ def test_lost_attempt_cannot_write_after_same_worker_claims_again(conversation, 
     with pytest.raises(IntegrityError), transaction.atomic():
         insert_events([chunk(lost, 2)])
     assert [event.seq for event in end_run(again, CANCELLED, worker="paused")] == [3]
+
+
+class RequestIds(logging.Handler):
+    """Collects the request's id in the context of each log record."""
+
+    def __init__(self):
+        super().__init__()
+        self.found = []
+
+    def emit(self, record):
+        self.found.append(current().request_id)
+
+
+def test_recovery_is_not_logged_as_part_of_a_request(conversation):
+    long_ago = timezone.now() - timedelta(days=1)
+    fields = {"status": "running", "worker": "lost", "attempts": 1, "heartbeat_at": long_ago}
+    lost = make_run(conversation, **fields, cancel_requested_at=long_ago)
+    ids = RequestIds()
+    logging.getLogger("conversations.runtime.worker").addHandler(ids)
+
+    with bound(request_id="r-1"):
+        worker = Worker(EventBroker())
+    try:
+        until(lambda: ids.found, seconds=30, what="the run is recovered")
+    finally:
+        worker.drain(0)
+        worker.close()
+        logging.getLogger("conversations.runtime.worker").removeHandler(ids)
+
+    assert set(ids.found) == {""}
+    assert Run.objects.get(pk=lost.pk).status == "cancelled"
