@@ -305,6 +305,8 @@ SPECTACULAR_SETTINGS = {
     "PATH_CONVERTER_OVERRIDES": {
         "agent_id": str,
         "api_key_id": str,
+        "file_id": str,
+        "folder_id": str,
         "block_id": str,
         "block_label": str,
         "conversation_id": str,

@@ -10,6 +10,7 @@ from conversations.domain.archives import archives, passages
 from conversations.domain.archives.archives import archive_of
 from conversations.domain.conversations import accounts, agents, conversations, identities
 from conversations.domain.conversations.messages import append_messages, text_message
+from conversations.domain.folders import files, folders
 from conversations.domain.memory import blocks
 from conversations.domain.tools import mcp_servers
 from conversations.domain.tools.catalog import named_tools
@@ -18,6 +19,8 @@ from conversations.models import (
     Archive,
     Block,
     Conversation,
+    File,
+    Folder,
     Identity,
     McpServer,
     Member,
@@ -124,6 +127,21 @@ def make_passage(
     archive = archive_of(owner, by=by) if isinstance(owner, Agent) else owner
     [passage] = passages.insert_passages(archive, [{"text": text, **fields}], by=by)
     return passage
+
+
+def make_folder(member: Member | None = None, **fields: object) -> Folder:
+    member = member or make_member()
+    fields.setdefault("name", f"Folder {next(numbers)}")
+    return folders.create_folder(member.organization, by=actor(member), **fields)
+
+
+def make_file(folder: Folder, text: str = "Alpha beta gamma", name: str = "a.txt") -> File:
+    """Upload a text and read it as a worker does."""
+    data = text.encode()
+    file = files.upload_file(folder, name, data, by=actor(folder.created_by))
+    while upload := files.claim_upload():
+        files.store_text(upload.id, upload.data.decode())
+    return File.objects.get(pk=file.pk)
 
 
 def make_identity(member: Member, **fields: object) -> Identity:

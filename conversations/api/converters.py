@@ -44,6 +44,14 @@ class _ConversationId(_AgentId):
     name, prefix = "conversation_id", "conv"
 
 
+class _FileId(_AgentId):
+    name, prefix = "file_id", "file"
+
+
+class _FolderId(_AgentId):
+    name, prefix = "folder_id", "source"
+
+
 class _McpServerId(_AgentId):
     name, prefix = "mcp_server_id", "mcp_server"
 
@@ -92,6 +100,8 @@ for converter in (
     _ArchiveId,
     _BlockId,
     _ConversationId,
+    _FileId,
+    _FolderId,
     _McpServerId,
     _IdentityId,
     _MemberId,

@@ -3,7 +3,9 @@
 Collections end in a slash and nothing else does; `NotFoundView` redirects the other spelling.
 """
 
-from django.urls import path, re_path
+from typing import Any
+
+from django.urls import URLPattern, path, re_path
 
 from . import converters  # noqa: F401 (registers the converters used below)
 from .views import (
@@ -13,6 +15,7 @@ from .views import (
     blocks,
     conversations,
     core_memory,
+    folders,
     history,
     identities,
     isolated_blocks,
@@ -43,6 +46,30 @@ ARCHIVE = "archives/<archive_id:archive_id>"
 ARCHIVAL_MEMORY = f"{AGENT}/archival-memory"
 MCP_SERVER = "mcp-servers/<mcp_server_id:mcp_server_id>"
 RUN = "runs/<run_id:run_id>"
+
+
+def folder_routes(name: str, **initkwargs: Any) -> list[URLPattern]:
+    """Return the routes of folders under one of V1's names for them."""
+    folder = f"{name}/<folder_id:folder_id>"
+    of_agent = f"{AGENT}/{name}"
+    views = {
+        f"{name}/": folders.FolderList,
+        f"{name}/count": folders.FolderCount,
+        f"{name}/metadata": folders.FolderMetadata,
+        f"{name}/name/<str:folder_name>": folders.FolderByName,
+        folder: folders.FolderDetail,
+        f"{folder}/upload": folders.UploadFile,
+        f"{folder}/files": folders.FolderFiles,
+        f"{folder}/files/<file_id:file_id>": folders.FileDetail,
+        f"{folder}/passages": folders.FolderPassages,
+        f"{folder}/agents": folders.FolderAgents,
+        f"{folder}/<file_id:file_id>": folders.DeleteFile,
+        of_agent: folders.AgentFolders,
+        f"{of_agent}/attach/<folder_id:folder_id>": folders.AttachFolder,
+        f"{of_agent}/detach/<folder_id:folder_id>": folders.DetachFolder,
+    }
+    return [path(route, view.as_view(**initkwargs)) for route, view in views.items()]
+
 
 urlpatterns = [
     # First, so that no other route reads a part of them as an id.
@@ -127,6 +154,13 @@ urlpatterns = [
         f"{AGENT}/identities/detach/<identity_id:identity_id>",
         identities.DetachIdentity.as_view(),
     ),
+    *folder_routes("folders"),
+    # Their older name.
+    *folder_routes("sources", schema=None),
+    path(f"{AGENT}/files", folders.AgentFiles.as_view()),
+    path(f"{AGENT}/files/close-all", folders.CloseAllFiles.as_view()),
+    path(f"{AGENT}/files/<file_id:file_id>/open", folders.OpenFile.as_view()),
+    path(f"{AGENT}/files/<file_id:file_id>/close", folders.CloseFile.as_view()),
     path("identities/", identities.IdentityList.as_view()),
     path("identities/count", identities.IdentityCount.as_view()),
     path(IDENTITY, identities.IdentityDetail.as_view()),

@@ -118,6 +118,9 @@ class Migration(migrations.Migration):
                 ('fallback_model', models.CharField(blank=True, help_text='Handle of the model that replies while the other one fails.', max_length=200, null=True)),
                 ('on_busy', models.CharField(blank=True, choices=[('reject', 'reject: respond with 409'), ('queue', 'queue: run it after the turns that were accepted before'), ('interrupt', 'interrupt: cancel those turns, then run it')], help_text='For messages to a busy conversation; by default, background messages queue and others are rejected.', max_length=9, null=True)),
                 ('embedding', models.CharField(blank=True, max_length=200, null=True)),
+                ('max_files_open', models.PositiveSmallIntegerField(blank=True, help_text='How many files of its folders are in its prompt; by default, as its context window permits.', null=True)),
+                ('per_file_view_window_char_limit', models.PositiveIntegerField(blank=True, help_text='How many characters of each; the same default.', null=True)),
+                ('files_version', models.PositiveIntegerField(default=0, editable=False, help_text='Counts the changes of what prompts have of files.')),
                 ('context_window_limit', models.PositiveIntegerField(default=128000)),
                 ('timezone', models.CharField(default='UTC', max_length=64)),
                 ('tool_rules', models.JSONField(blank=True, default=list, help_text='Rules for the use of tools, as V1 writes them.')),
@@ -159,6 +162,28 @@ class Migration(migrations.Migration):
             },
         ),
         migrations.CreateModel(
+            name='File',
+            fields=[
+                ('created_at', models.DateTimeField(default=django.utils.timezone.now, editable=False)),
+                ('updated_at', models.DateTimeField(auto_now=True)),
+                ('id', conversations.ids.PrefixedUUIDField(prefix='file', primary_key=True, serialize=False)),
+                ('name', models.CharField(help_text='Unique in the folder.', max_length=255)),
+                ('original_name', models.CharField(help_text='The name that it was uploaded with.', max_length=255)),
+                ('media_type', models.CharField(blank=True, max_length=200)),
+                ('size', models.PositiveIntegerField(help_text='In bytes.')),
+                ('upload', models.BinaryField(null=True)),
+                ('content', models.TextField(editable=False, null=True)),
+                ('status', models.CharField(choices=[('parsing', 'parsing'), ('parsed', 'parsed'), ('error', 'error')], default='parsing', max_length=7)),
+                ('error', models.TextField(blank=True)),
+                ('chunks', models.PositiveIntegerField(help_text='The number of its passages.', null=True)),
+                ('parse_at', models.DateTimeField(editable=False, null=True)),
+                ('parse_attempts', models.PositiveSmallIntegerField(default=0, editable=False)),
+            ],
+            options={
+                'ordering': ['-created_at', '-id'],
+            },
+        ),
+        migrations.CreateModel(
             name='McpServer',
             fields=[
                 ('created_at', models.DateTimeField(default=django.utils.timezone.now, editable=False)),
@@ -185,6 +210,16 @@ class Migration(migrations.Migration):
             ],
             options={
                 'verbose_name': 'attached archive',
+            },
+        ),
+        migrations.CreateModel(
+            name='AgentFolder',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('agent', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='folder_links', to='conversations.agent')),
+            ],
+            options={
+                'verbose_name': 'attached folder',
             },
         ),
         migrations.CreateModel(
@@ -294,6 +329,51 @@ class Migration(migrations.Migration):
             },
         ),
         migrations.CreateModel(
+            name='AgentFile',
+            fields=[
+                ('id', conversations.ids.PrefixedUUIDField(prefix='file_agent', primary_key=True, serialize=False)),
+                ('is_open', models.BooleanField(default=False)),
+                ('start_line', models.PositiveIntegerField(null=True)),
+                ('end_line', models.PositiveIntegerField(null=True)),
+                ('created_at', models.DateTimeField(default=django.utils.timezone.now, editable=False)),
+                ('accessed_at', models.DateTimeField(default=django.utils.timezone.now, help_text='When an agent opened or found it; the oldest is closed.')),
+                ('agent', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='file_links', to='conversations.agent')),
+                ('folder_link', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='files', to='conversations.agentfolder')),
+                ('file', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='agent_links', to='conversations.file')),
+            ],
+            options={
+                'verbose_name': 'file of an agent',
+                'verbose_name_plural': 'files of agents',
+            },
+        ),
+        migrations.CreateModel(
+            name='Folder',
+            fields=[
+                ('created_at', models.DateTimeField(default=django.utils.timezone.now, editable=False)),
+                ('updated_at', models.DateTimeField(auto_now=True)),
+                ('id', conversations.ids.PrefixedUUIDField(prefix='source', primary_key=True, serialize=False)),
+                ('name', models.CharField(max_length=200)),
+                ('description', models.TextField(blank=True, null=True)),
+                ('instructions', models.TextField(blank=True, help_text='How agents use the folder; prompts have it.', null=True)),
+                ('metadata', models.JSONField(blank=True, null=True)),
+                ('agents', models.ManyToManyField(related_name='folders', through='conversations.AgentFolder', to='conversations.agent')),
+                ('archive', models.OneToOneField(editable=False, help_text='Of the chunks.', on_delete=django.db.models.deletion.PROTECT, related_name='folder', to='conversations.archive')),
+            ],
+            options={
+                'ordering': ['-created_at', '-id'],
+            },
+        ),
+        migrations.AddField(
+            model_name='file',
+            name='folder',
+            field=models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='files', to='conversations.folder'),
+        ),
+        migrations.AddField(
+            model_name='agentfolder',
+            name='folder',
+            field=models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='agent_links', to='conversations.folder'),
+        ),
+        migrations.CreateModel(
             name='Identity',
             fields=[
                 ('created_at', models.DateTimeField(default=django.utils.timezone.now, editable=False)),
@@ -384,6 +464,26 @@ class Migration(migrations.Migration):
         ),
         migrations.AddField(
             model_name='identity',
+            name='last_updated_by',
+            field=models.ForeignKey(blank=True, editable=False, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to='conversations.member'),
+        ),
+        migrations.AddField(
+            model_name='folder',
+            name='created_by',
+            field=models.ForeignKey(blank=True, editable=False, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to='conversations.member'),
+        ),
+        migrations.AddField(
+            model_name='folder',
+            name='last_updated_by',
+            field=models.ForeignKey(blank=True, editable=False, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to='conversations.member'),
+        ),
+        migrations.AddField(
+            model_name='file',
+            name='created_by',
+            field=models.ForeignKey(blank=True, editable=False, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to='conversations.member'),
+        ),
+        migrations.AddField(
+            model_name='file',
             name='last_updated_by',
             field=models.ForeignKey(blank=True, editable=False, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to='conversations.member'),
         ),
@@ -502,6 +602,16 @@ class Migration(migrations.Migration):
             field=models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, to='conversations.organization'),
         ),
         migrations.AddField(
+            model_name='folder',
+            name='organization',
+            field=models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, to='conversations.organization'),
+        ),
+        migrations.AddField(
+            model_name='file',
+            name='organization',
+            field=models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, to='conversations.organization'),
+        ),
+        migrations.AddField(
             model_name='conversation',
             name='organization',
             field=models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, to='conversations.organization'),
@@ -584,6 +694,7 @@ class Migration(migrations.Migration):
                 ('deleted_at', models.DateTimeField(blank=True, editable=False, null=True)),
                 ('archive', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='passages', to='conversations.archive')),
                 ('created_by', models.ForeignKey(blank=True, editable=False, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to='conversations.member')),
+                ('file', models.ForeignKey(blank=True, editable=False, help_text='The file that it is a chunk of.', null=True, on_delete=django.db.models.deletion.CASCADE, related_name='passages', to='conversations.file')),
                 ('last_updated_by', models.ForeignKey(blank=True, editable=False, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to='conversations.member')),
                 ('organization', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, to='conversations.organization')),
             ],
@@ -808,6 +919,14 @@ class Migration(migrations.Migration):
             constraint=models.UniqueConstraint(fields=('agent', 'block'), name='block_attached_once_per_agent'),
         ),
         migrations.AddConstraint(
+            model_name='agentfile',
+            constraint=models.UniqueConstraint(fields=('agent', 'file'), name='file_is_once_per_agent'),
+        ),
+        migrations.AddConstraint(
+            model_name='agentfolder',
+            constraint=models.UniqueConstraint(fields=('agent', 'folder'), name='folder_attached_once_per_agent'),
+        ),
+        migrations.AddConstraint(
             model_name='blockidentity',
             constraint=models.UniqueConstraint(fields=('block', 'identity'), name='identity_attached_once_per_block'),
         ),
@@ -866,6 +985,34 @@ class Migration(migrations.Migration):
         migrations.AddConstraint(
             model_name='identity',
             constraint=models.CheckConstraint(condition=models.Q(('identity_type__in', ['org', 'user', 'other'])), name='identity_type_is_known'),
+        ),
+        migrations.AddIndex(
+            model_name='folder',
+            index=models.Index(fields=['organization', 'created_at', 'id'], name='folders_by_creation'),
+        ),
+        migrations.AddConstraint(
+            model_name='folder',
+            constraint=models.UniqueConstraint(fields=('organization', 'name'), name='folder_name_is_unique_per_organization'),
+        ),
+        migrations.AddIndex(
+            model_name='file',
+            index=models.Index(fields=['folder', 'created_at', 'id'], name='files_by_creation'),
+        ),
+        migrations.AddIndex(
+            model_name='file',
+            index=models.Index(condition=models.Q(('parse_at__isnull', False)), fields=['parse_at'], name='files_to_parse'),
+        ),
+        migrations.AddConstraint(
+            model_name='file',
+            constraint=models.UniqueConstraint(fields=('folder', 'name'), name='file_name_is_unique_in_folder'),
+        ),
+        migrations.AddConstraint(
+            model_name='file',
+            constraint=models.CheckConstraint(condition=models.Q(('status__in', ['parsing', 'parsed', 'error'])), name='file_status_is_known'),
+        ),
+        migrations.AddConstraint(
+            model_name='file',
+            constraint=models.CheckConstraint(condition=models.Q(models.Q(('status', 'parsed'), _negated=True), ('content__isnull', False), _connector='OR'), name='parsed_file_has_its_text'),
         ),
         migrations.AddIndex(
             model_name='conversation',

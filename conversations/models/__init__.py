@@ -7,6 +7,7 @@ from .audit import AuditAction, AuditEvent
 from .blocks import Block, BlockRevision
 from .conversations import Conversation, IsolatedBlock
 from .drift import Drift
+from .folders import AgentFile, AgentFolder, File, FileStatus, Folder
 from .idempotency import IdempotencyRecord
 from .identities import AgentIdentity, BlockIdentity, Identity, IdentityType
 from .mcp_servers import McpHeader, McpServer
@@ -19,6 +20,8 @@ __all__ = [
     "Agent",
     "AgentArchive",
     "AgentBlock",
+    "AgentFile",
+    "AgentFolder",
     "AgentIdentity",
     "AgentTool",
     "AgentVariable",
@@ -32,6 +35,9 @@ __all__ = [
     "Conversation",
     "ConversationMessage",
     "Drift",
+    "File",
+    "FileStatus",
+    "Folder",
     "IdempotencyRecord",
     "Identity",
     "IdentityType",

@@ -8,6 +8,7 @@ from django.db.models import F, Prefetch, Q
 from ..ids import PrefixedUUIDField
 from .base import OrganizationModel, OrganizationQuerySet, TaggedQuerySet, TagsField, nulls_last
 from .blocks import LABEL_LENGTH
+from .folders import AgentFolder
 from .identities import AgentIdentity
 from .tools import AgentTool
 
@@ -49,6 +50,15 @@ class AgentQuerySet(TaggedQuerySet["Agent"]):
         """Prefetch the environment variables of the tools."""
         return self.prefetch_related("variables")
 
+    def with_folders(self) -> Self:
+        """Prefetch the attached folders, in the order of attaching."""
+        return self.prefetch_related(
+            Prefetch(
+                "folder_links",
+                queryset=AgentFolder.objects.select_related("folder__archive").order_by("id"),
+            )
+        )
+
     def with_identities(self) -> Self:
         """Prefetch the identities."""
         links = AgentIdentity.objects.live().select_related("identity").order_by("id")
@@ -82,6 +92,18 @@ class Agent(OrganizationModel):
         "others are rejected.",
     )
     embedding = models.CharField(max_length=200, null=True, blank=True)  # noqa: DJ001
+    max_files_open = models.PositiveSmallIntegerField(
+        null=True,
+        blank=True,
+        help_text="How many files of its folders are in its prompt; by default, as its context "
+        "window permits.",
+    )
+    per_file_view_window_char_limit = models.PositiveIntegerField(
+        null=True, blank=True, help_text="How many characters of each; the same default."
+    )
+    files_version = models.PositiveIntegerField(
+        default=0, editable=False, help_text="Counts the changes of what prompts have of files."
+    )
     context_window_limit = models.PositiveIntegerField(default=DEFAULT_CONTEXT_WINDOW)
     timezone = models.CharField(max_length=64, default="UTC")
     tool_rules = models.JSONField(

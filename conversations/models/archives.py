@@ -155,9 +155,17 @@ class PassageQuerySet(TaggedQuerySet["Passage"]):
         """Return those that are not deleted and whose archive is not."""
         return self.filter(deleted_at=None, archive__deleted_at=None)
 
+    def of_archives(self) -> Self:
+        """Return those that are not chunks of files."""
+        return self.filter(file=None)
+
     def of_agent(self, agent: Agent) -> Self:
         """Return those of the archive that is attached to an agent."""
         return self.filter(archive__agent_links__agent=agent)
+
+    def of_files(self, agent: Agent) -> Self:
+        """Return the chunks of the files in the folders that are attached to an agent."""
+        return self.filter(file__agent_links__agent=agent)
 
     def created_between(self, start: Any = None, end: Any = None) -> Self:
         """Return those created at these times or between them; None is unlimited."""
@@ -177,8 +185,8 @@ class ArchiveQuerySet(OrganizationQuerySet["Archive"]):
     """Query sets of archives."""
 
     def live(self) -> Self:
-        """Return those that are not deleted."""
-        return self.filter(deleted_at=None)
+        """Return those that are not deleted and are not the archive of a folder."""
+        return self.filter(deleted_at=None, folder=None)
 
 
 class Archive(OrganizationModel):
@@ -253,6 +261,15 @@ class Passage(OrganizationModel):
 
     id = PrefixedUUIDField(prefix="passage", primary_key=True)
     archive = models.ForeignKey(Archive, models.CASCADE, related_name="passages")
+    file = models.ForeignKey(
+        "conversations.File",
+        models.CASCADE,
+        null=True,
+        blank=True,
+        editable=False,
+        related_name="passages",
+        help_text="The file that it is a chunk of.",
+    )
     text = models.TextField(blank=True)
     characters = models.GeneratedField(
         expression=Length("text"),

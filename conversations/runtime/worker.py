@@ -25,6 +25,7 @@ from .database import in_database
 from .embeddings import embed_pending
 from .event_writer import EventWriter
 from .fair_slots import FairSlots
+from .file_reader import read_pending
 from .listener import Listener
 from .tool_runners.runners import ToolRunners
 from .turn_loop import TurnLoop
@@ -33,7 +34,8 @@ logger = logging.getLogger(__name__)
 
 # How often a worker polls for cancel requests from other processes, and for runs to claim.
 POLL_INTERVAL = 0.5
-# How often a worker looks for passages without a vector.
+# How often a worker looks for files to read, and for passages without a vector.
+READING_INTERVAL = 1.0
 EMBEDDING_INTERVAL = 2.0
 # How often a worker removes old rows, and its pause between two batches, in seconds.
 RETENTION_INTERVAL = 300.0
@@ -82,6 +84,7 @@ class Worker:
     def _start_maintenance(self) -> None:
         self._maintenance = [
             self._loop.create_task(self._maintenance_loop()),
+            self._loop.create_task(self._reading_loop()),
             self._loop.create_task(self._embedding_loop()),
             self._loop.create_task(self._retention_loop()),
         ]
@@ -165,6 +168,18 @@ class Worker:
             task.cancel()
         await asyncio.wait(self._maintenance)
         await close_clients()
+
+    async def _reading_loop(self) -> None:
+        """Read the texts of files that were uploaded."""
+        act_for_all()
+        while True:
+            try:
+                while await read_pending():
+                    pass
+            except Exception:
+                # Probably the database is not available.
+                logger.exception("Reading files failed; retrying")
+            await asyncio.sleep(READING_INTERVAL)
 
     async def _embedding_loop(self) -> None:
         """Embed passages that were inserted by tools, imported, or postponed after a failure."""

@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from django.core.files.uploadedfile import SimpleUploadedFile
+
 from conversations.ids import new_id
 
 PREFIXES = {
@@ -9,6 +11,8 @@ PREFIXES = {
     "agent_id": "agent",
     "archive_id": "archive",
     "block_id": "block",
+    "file_id": "file",
+    "folder_id": "source",
     "identity_id": "identity",
     "message_id": "message",
     "passage_id": "passage",
@@ -41,6 +45,14 @@ class Route:
     def send(self, client, **ids: str):
         method = getattr(client, self.method)
         return method(f"/v1/{self.path.format(**ids)}", self.body)
+
+
+class UploadRoute(Route):
+    """A route that takes a form with a file."""
+
+    def send(self, client, **ids: str):
+        form = {"file": SimpleUploadedFile("new.txt", b"new")}
+        return client.post(f"/v1/{self.path.format(**ids)}", form, format="multipart")
 
 
 SAY = {"input": "hello", "streaming": False}
@@ -102,6 +114,22 @@ ROUTES = [
     Route("delete", "archives/{archive_id}"),
     Route("post", "archives/{archive_id}/passages", {"text": "new"}),
     Route("post", "archives/{archive_id}/passages/batch", {"passages": [{"text": "new"}]}),
+    Route("get", "agents/{agent_id}/files"),
+    Route("patch", "agents/{agent_id}/files/close-all"),
+    *(
+        route
+        for name in ("folders", "sources")
+        for route in (
+            Route("get", f"agents/{{agent_id}}/{name}"),
+            Route("get", f"{name}/{{folder_id}}"),
+            Route("patch", f"{name}/{{folder_id}}", {"description": "changed"}),
+            Route("delete", f"{name}/{{folder_id}}"),
+            Route("get", f"{name}/{{folder_id}}/files"),
+            Route("get", f"{name}/{{folder_id}}/passages"),
+            Route("get", f"{name}/{{folder_id}}/agents"),
+            UploadRoute("post", f"{name}/{{folder_id}}/upload"),
+        )
+    ),
     Route("get", "mcp-servers/{mcp_server_id}"),
     Route("patch", "mcp-servers/{mcp_server_id}", {"server_name": "changed"}),
     Route("delete", "mcp-servers/{mcp_server_id}"),
@@ -172,6 +200,20 @@ IDENTITY_ROUTES = [
     Route("patch", "agents/{agent_id}/identities/detach/{identity_id}"),
     Route("patch", "blocks/{block_id}/identities/attach/{identity_id}"),
     Route("patch", "blocks/{block_id}/identities/detach/{identity_id}"),
+]
+FOLDER_ROUTES = [
+    Route("patch", "agents/{agent_id}/files/{file_id}/open"),
+    Route("patch", "agents/{agent_id}/files/{file_id}/close"),
+    *(
+        route
+        for name in ("folders", "sources")
+        for route in (
+            Route("patch", f"agents/{{agent_id}}/{name}/attach/{{folder_id}}"),
+            Route("patch", f"agents/{{agent_id}}/{name}/detach/{{folder_id}}"),
+            Route("get", f"{name}/{{folder_id}}/files/{{file_id}}"),
+            Route("delete", f"{name}/{{folder_id}}/{{file_id}}"),
+        )
+    ),
 ]
 TOOL_ROUTES = [
     Route("patch", "agents/{agent_id}/tools/attach/{tool_id}"),

@@ -77,6 +77,8 @@ def test_unknown_id_is_404_without_details(client_for, alice, route):
         {"detail": f"Archive not found with id='{unknown}'"},
         {"detail": f"Block with id '{unknown}' not found"},
         {"detail": f"Message with id {unknown} not found."},
+        {"detail": f"File with id={unknown} not found."},
+        {"detail": f"Folder with id={unknown} not found."},
         {"detail": f"Identity not found with id='{unknown}'"},
         {"detail": f"MCP server not found with id='{unknown}'"},
         {"detail": f"Run not found with id='{unknown}'"},

@@ -8,6 +8,7 @@ from conversations.api.urls import urlpatterns
 from conversations.api.views.messages import AgentMessage
 from conversations.api.views.not_served import NotServedView
 from conversations.domain.conversations.accounts import issue_key
+from conversations.domain.folders.folders import attach_folder
 from conversations.domain.memory.blocks import write_block
 from conversations.domain.memory.revisions import undo
 from conversations.ids import new_id
@@ -18,6 +19,8 @@ from ..factories import (
     make_agent,
     make_block,
     make_conversation,
+    make_file,
+    make_folder,
     make_identity,
     make_mcp_server,
     make_messages,
@@ -29,6 +32,7 @@ from .routes import (
     ADMIN_ROUTES,
     ARCHIVE_ROUTES,
     ATTACH_ROUTES,
+    FOLDER_ROUTES,
     IDENTITY_ROUTES,
     MCP_ROUTES,
     PREFIXES,
@@ -56,6 +60,8 @@ def ids_of_everything(user) -> dict[str, str]:
     undo(block, by=actor(user))
     [message] = make_messages(conversation, "a secret")
     passage = make_passage(agent, "a secret")
+    file = make_file(make_folder(user, name="secret folder"), "a secret")
+    attach_folder(agent, file.folder, by=actor(user))
     run = make_run(conversation, status="completed", stop_reason="end_turn")
     step = Step.objects.create(organization_id=run.organization_id, run=run, number=1)
     return {
@@ -63,6 +69,8 @@ def ids_of_everything(user) -> dict[str, str]:
         "archive_id": passage.archive_id,
         "passage_id": passage.pk,
         "conversation_id": conversation.pk,
+        "file_id": file.pk,
+        "folder_id": file.folder_id,
         "block_id": block.pk,
         "identity_id": make_identity(user, agents=[agent], blocks=[block]).pk,
         "message_id": message.pk,
@@ -94,6 +102,7 @@ def test_every_route_with_id_is_tested():
         *MCP_ROUTES,
         *TOOL_ROUTES,
         *IDENTITY_ROUTES,
+        *FOLDER_ROUTES,
     ]
 
     assert served == {(route.method, route.path.partition("?")[0]) for route in tried}
@@ -125,6 +134,21 @@ def test_id_of_colleague_is_found(client_for, alice, bob, route):
 @pytest.mark.parametrize("route", ARCHIVE_ROUTES, ids=str)
 @pytest.mark.parametrize("foreign", ["agent_id", "archive_id", "passage_id"])
 def test_archive_routes_refuse_each_foreign_id(client_for, alice, mallory, route, foreign):
+    if f"{{{foreign}}}" not in route.path:
+        pytest.skip("the route has no such id")
+    theirs, own = ids_of_everything(alice), ids_of_everything(mallory)
+    before = stored()
+
+    reply = route.send(client_for(mallory), **(own | {foreign: theirs[foreign]}))
+
+    assert reply.status_code == 404
+    assert theirs[foreign] in reply.json()["detail"]
+    assert stored() == before
+
+
+@pytest.mark.parametrize("route", FOLDER_ROUTES, ids=str)
+@pytest.mark.parametrize("foreign", ["agent_id", "folder_id", "file_id"])
+def test_folder_routes_refuse_each_foreign_id(client_for, alice, mallory, route, foreign):
     if f"{{{foreign}}}" not in route.path:
         pytest.skip("the route has no such id")
     theirs, own = ids_of_everything(alice), ids_of_everything(mallory)

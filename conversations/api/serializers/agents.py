@@ -132,6 +132,19 @@ class AgentBody(Input):
     block_ids = StrictList(child=StrictString(), **OPTIONAL)
     tool_ids = StrictList(child=StrictString(), **OPTIONAL)
     identity_ids = StrictList(child=StrictString(), **OPTIONAL)
+    folder_ids = StrictList(child=StrictString(), **OPTIONAL)
+    source_ids = StrictList(
+        child=StrictString(), **OPTIONAL, help_text="Older name of `folder_ids`."
+    )
+    max_files_open = StrictInteger(
+        **OPTIONAL,
+        min_value=0,
+        max_value=100,
+        help_text="How many files are in its prompt; by default, as its context window permits.",
+    )
+    per_file_view_window_char_limit = StrictInteger(
+        **OPTIONAL, min_value=1, help_text="How many characters of each; the same default."
+    )
     tool_rules = StrictList(
         child=StrictObject(), **OPTIONAL, help_text="Rules as V1 has them, by `type`."
     )

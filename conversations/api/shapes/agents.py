@@ -7,12 +7,14 @@ from typing import Annotated, Literal
 from pydantic import Field
 from typing_extensions import TypedDict
 
+from ...domain.folders.directories import limits_of
 from ...models import Agent, ConversationMessage, Message, OnBusy
 from ...models.agents import AgentQuerySet
 from ...models.runs import last_stop_reason
 from .blocks import BlockJSON, block_json
 from .embeddings import EmbeddingConfigJSON, embedding_config_json
 from .fields import EmptyList, JSONObject, attributes, constants, one_of
+from .folders import FolderJSON, folder_json
 from .identities import IdentityJSON, identity_json
 from .messages import MessageJSON, message_json
 from .tools import ToolJSON, ToolRuleJSON, VariableJSON, tool_json, variable_json
@@ -86,9 +88,7 @@ class UnusedAgentFields(TypedDict):
     entity_id: None
     last_run_duration_ms: None
     managed_group: None
-    max_files_open: None
     message_buffer_autoclear: Literal[False]
-    per_file_view_window_char_limit: None
     project_id: None
     response_format: None
     template_id: None
@@ -130,6 +130,8 @@ class AgentJSON(AgentAttributes, UnusedAgentFields):
 
     llm_config: LLMConfigJSON
     embedding_config: EmbeddingConfigJSON | None
+    max_files_open: int
+    per_file_view_window_char_limit: int
     blocks: list[BlockJSON]
     memory: MemoryJSON
     message_ids: Annotated[
@@ -144,7 +146,7 @@ class AgentJSON(AgentAttributes, UnusedAgentFields):
     ]
     identity_ids: list[str]
     tags: list[str]
-    sources: EmptyList
+    sources: list[FolderJSON]
     last_run_completion: datetime | None
     last_stop_reason: Annotated[str | None, Field(description="Of the newest run that has one.")]
     pending_approval: Annotated[
@@ -184,6 +186,7 @@ def with_relations(rows: AgentQuerySet, relations: set[str] | None = None) -> Ag
     rows = rows.with_blocks() if "agent.blocks" in filled else rows
     rows = rows.with_tools() if "agent.tools" in filled else rows
     rows = rows.with_identities() if "agent.identities" in filled else rows
+    rows = rows.with_folders() if "agent.sources" in filled else rows
     return rows.with_variables() if "agent.secrets" in filled else rows
 
 
@@ -247,6 +250,9 @@ def _agent_json(
     identities = [link.identity for link in links]
     secrets = list(agent.variables.all()) if "agent.secrets" in filled else []
     variables = [variable_json(variable) for variable in secrets]
+    links_to_folders = list(agent.folder_links.all()) if "agent.sources" in filled else []
+    sources = [folder_json(link.folder) for link in links_to_folders]
+    limits = limits_of(agent)
     provider, _, model = agent.model.partition("/")
     return {
         **attributes(AgentAttributes, agent),
@@ -261,6 +267,8 @@ def _agent_json(
             "put_inner_thoughts_in_kwargs": False,
         },
         "embedding_config": embedding_config_json(agent.embedding) if agent.embedding else None,
+        "max_files_open": limits.files,
+        "per_file_view_window_char_limit": limits.characters,
         "blocks": blocks,
         "memory": memory_json(agent, blocks),
         "message_ids": message_ids,
@@ -271,7 +279,7 @@ def _agent_json(
         "identities": [identity_json(identity) for identity in identities],
         "identity_ids": [identity.pk for identity in identities],
         "tags": agent.tags if "agent.tags" in filled else [],
-        "sources": [],
+        "sources": sources,
         "last_run_completion": agent.last_run_completed_at,
         "last_stop_reason": getattr(agent, "last_stop_reason", None),
         "pending_approval": pending,

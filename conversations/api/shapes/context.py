@@ -26,7 +26,7 @@ class ContextWindowJSON(TypedDict):
     num_tokens_tool_usage_rules: int
     tool_usage_rules: None
     num_tokens_directories: int
-    directories: None
+    directories: str | None
     num_tokens_summary_memory: int
     summary_memory: None
     num_tokens_functions_definitions: int
@@ -53,8 +53,8 @@ def context_window_json(window: ContextWindow) -> ContextWindowJSON:
         "memory_filesystem": None,
         "num_tokens_tool_usage_rules": 0,
         "tool_usage_rules": None,
-        "num_tokens_directories": 0,
-        "directories": None,
+        "num_tokens_directories": window.tokens_directories,
+        "directories": window.prompt.directories or None,
         "num_tokens_summary_memory": 0,
         "summary_memory": None,
         "num_tokens_functions_definitions": window.tokens_functions,

@@ -47,6 +47,7 @@ from .finders import (
     find,
     find_agent_conversation,
     find_blocks,
+    find_folders,
     find_identities,
     find_tools,
     resolve_conversation,
@@ -225,6 +226,10 @@ def _verb_fields(request: Request, body: Query) -> Query:
         fields["blocks"] = find_blocks(request, fields.pop("block_ids"))
     if "tool_ids" in fields:
         fields["tools"] = find_tools(request, fields.pop("tool_ids"))
+    if "source_ids" in fields:
+        fields.setdefault("folder_ids", fields.pop("source_ids"))
+    if "folder_ids" in fields:
+        fields["folders"] = find_folders(request, fields.pop("folder_ids"))
     if "identity_ids" in fields:
         fields["identities"] = find_identities(request, fields.pop("identity_ids"))
     return fields

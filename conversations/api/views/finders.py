@@ -13,6 +13,8 @@ from ...models import (
     Archive,
     Block,
     Conversation,
+    File,
+    Folder,
     Identity,
     McpServer,
     Message,
@@ -26,6 +28,7 @@ from ...models.archives import ArchiveQuerySet, PassageQuerySet
 from ...models.base import OrganizationQuerySet
 from ...models.blocks import BlockQuerySet
 from ...models.conversations import ConversationQuerySet
+from ...models.folders import FileQuerySet, FolderQuerySet
 from ...models.identities import IdentityQuerySet
 from ...models.mcp_servers import McpServerQuerySet
 from ...models.messages import MessageQuerySet
@@ -61,7 +64,25 @@ def archives_of(request: Request) -> ArchiveQuerySet:
 def passages_of(request: Request) -> PassageQuerySet:
     """Return the passages of the organization's archives."""
     rows: PassageQuerySet = Passage.objects.in_organization(key_of(request).organization_id)
-    return rows.live()
+    return rows.live().of_archives()
+
+
+def chunks_of(request: Request) -> PassageQuerySet:
+    """Return the chunks of the organization's files."""
+    rows: PassageQuerySet = Passage.objects.in_organization(key_of(request).organization_id)
+    return rows.live().exclude(file=None)
+
+
+def folders_of(request: Request) -> FolderQuerySet:
+    """Return the folders of the caller's organization, with their archives."""
+    rows = Folder.objects.in_organization(key_of(request).organization_id)
+    return rows.select_related("archive")
+
+
+def files_of(request: Request) -> FileQuerySet:
+    """Return the files of the caller's organization."""
+    rows: FileQuerySet = File.objects.in_organization(key_of(request).organization_id)
+    return rows
 
 
 def messages_of(request: Request) -> MessageQuerySet:
@@ -130,6 +151,11 @@ def find_agents(request: Request, agent_ids: list[str]) -> list[Agent]:
 def find_identities(request: Request, identity_ids: list[str]) -> list[Identity]:
     """Return the identities that a body names as `identity_ids`, in that order."""
     return _find_all(identities_of(request), "identity", identity_ids)
+
+
+def find_folders(request: Request, folder_ids: list[str]) -> list[Folder]:
+    """Return the folders that a body names as `folder_ids`, in that order."""
+    return _find_all(folders_of(request), "source", folder_ids)
 
 
 def _find_all(rows: OrganizationQuerySet[Row], prefix: str, ids: list[str]) -> list[Row]:

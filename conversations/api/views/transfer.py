@@ -1,13 +1,10 @@
 """Import and export agent files."""
 
 import json
-from collections.abc import Mapping
-from typing import IO, Any
 
 from django.http import HttpResponse
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter
-from rest_framework.parsers import MultiPartParser
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -19,7 +16,7 @@ from ...transfer.agent_files.parse import MAX_BYTES, parse_agent_file
 from ...transfer.agent_files.store import ImportOptions, import_agent_file
 from ...transfer.agent_files.write import export_agent
 from ..auth import actor_of, key_of
-from ..http.errors import BodyTooLarge
+from ..http.parsers import FormParser
 from ..http.validation import read_form, read_query
 from ..http.warnings import warn
 from ..schema import operation
@@ -29,21 +26,10 @@ from .base import ApiView
 from .finders import agents_of, find, find_agent_conversation
 
 
-class AgentFileParser(MultiPartParser):
-    """Parse a form with an agent file; refuse a long one before reading it."""
+class AgentFileParser(FormParser):
+    """Parse a form with an agent file."""
 
-    def parse(
-        self,
-        stream: IO[Any],
-        media_type: str | None = None,
-        parser_context: Mapping[str, Any] | None = None,
-    ) -> Any:
-        """Return the form; raise BodyTooLarge."""
-        # A multipart body without a length is empty.
-        request: Request = (parser_context or {})["request"]
-        if int(request.META.get("CONTENT_LENGTH") or 0) > MAX_BYTES:
-            raise BodyTooLarge(f"file: expected at most {MAX_BYTES} bytes ({MAX_BYTES >> 20} MiB)")
-        return super().parse(stream, media_type, parser_context)
+    max_bytes = MAX_BYTES
 
 
 class ImportAgentFile(ApiView):

@@ -133,7 +133,7 @@ def _check(fields: ArchiveFields) -> None:
 
 
 def _lock(archive: Archive, *, deleted: bool = False) -> Archive:
-    rows = Archive.objects.select_for_update(no_key=True)
+    rows = Archive.objects.select_for_update(no_key=True, of=("self",))
     locked = (rows if deleted else rows.live()).get_or_none(pk=archive.pk)
     if locked is None:
         raise UnknownId(Archive, archive.pk)

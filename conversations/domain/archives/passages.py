@@ -7,7 +7,7 @@ from typing import Any, NotRequired, TypedDict, Unpack
 from django.db import transaction
 from django.utils import timezone
 
-from ...models import Agent, Archive, AuditAction, Passage
+from ...models import Agent, Archive, AuditAction, File, Passage
 from ...models.archives import PassageQuerySet
 from ..actor import Actor
 from ..audit import record
@@ -38,11 +38,16 @@ class PassageChanges(TypedDict, total=False):
 
 @transaction.atomic
 def insert_passages(
-    archive: Archive, passages: Iterable[PassageFields], *, by: Actor
+    archive: Archive, passages: Iterable[PassageFields], *, by: Actor, file: File | None = None
 ) -> list[Passage]:
-    """Insert passages, whose vectors follow after the transaction."""
+    """Insert passages, whose vectors follow after the transaction.
+
+    They are chunks of `file` in the archive of its folder.
+    """
     now = timezone.now()
     rows = [_passage(archive, fields, by=by, now=now) for fields in passages]
+    for row in rows:
+        row.file = file
     check_memory(archive.organization_id, by=by, new=sum(len(row.text) for row in rows))
     Passage.objects.bulk_create(rows)
     return rows

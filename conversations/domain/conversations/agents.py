@@ -17,6 +17,7 @@ from ...models import (
     AgentBlock,
     AuditAction,
     Block,
+    Folder,
     Identity,
     Message,
     Organization,
@@ -35,6 +36,7 @@ from ..errors import (
     UnknownId,
     UnknownLabels,
 )
+from ..folders.folders import replace_folders
 from ..memory.blocks import BlockFields, check_not_isolated, insert_blocks, lock_blocks
 from ..memory.periods import begin_periods, end_periods
 from ..memory.prompt import DEFAULT_SYSTEM_PROMPT, recompile
@@ -63,6 +65,8 @@ class AgentFields(TypedDict, total=False):
     on_busy: str | None
     embedding: str | None
     context_window_limit: int
+    max_files_open: int | None
+    per_file_view_window_char_limit: int | None
     timezone: str
     tool_rules: list[dict[str, Any]]
     tags: list[str]
@@ -73,7 +77,11 @@ class AgentFields(TypedDict, total=False):
 
 ADJECTIVES = ["Brisk", "Calm", "Clear", "Eager", "Fair", "Keen", "Kind", "Quick", "Steady", "Warm"]
 NOUNS = ["Badger", "Crane", "Falcon", "Finch", "Heron", "Lynx", "Marten", "Otter", "Raven", "Wren"]
-PROMPT_FIELDS = {"system", "timezone", "deleted_at"}  # The default prompt depends on these.
+# The default prompt depends on these.
+PROMPT_FIELDS = {
+    *("system", "timezone", "deleted_at"),
+    *("max_files_open", "per_file_view_window_char_limit", "context_window_limit"),
+}
 
 
 @memory_write
@@ -86,6 +94,7 @@ def create_agent(
     tools: Iterable[Tool] = (),
     variables: Mapping[str, str] | None = None,
     identities: Iterable[Identity] = (),
+    folders: Iterable[Folder] = (),
     initial_messages: Iterable[Message] = (),
     **fields: Unpack[AgentFields],
 ) -> Agent:
@@ -112,6 +121,8 @@ def create_agent(
         replace_identities(agent, identities)
     _set_policy(agent, policy)
     conversation = create_conversation(agent, by=by, is_default=True)
+    if folders:
+        replace_folders(agent, folders, by=by)
     if messages := list(initial_messages):
         # They were made before the system message; lists sort by time.
         for number, message in enumerate(messages):
@@ -130,13 +141,16 @@ def update_agent(
     tools: Iterable[Tool] | None = None,
     variables: Mapping[str, str] | None = None,
     identities: Iterable[Identity] | None = None,
+    folders: Iterable[Folder] | None = None,
     **changes: Unpack[AgentFields],
 ) -> Agent:
     """Change fields of an agent and return the fresh row.
 
-    `blocks`, `tools` and `identities` replace the attached ones, `variables` the environment
-    variables.
+    `blocks`, `tools`, `identities` and `folders` replace the attached ones, `variables` the
+    environment variables.
     """
+    if folders is not None:
+        replace_folders(agent, folders, by=by)  # It locks the folders first.
     agent = _lock(agent)
     policy = changes.pop("isolated_labels", None)
     _check(changes)

@@ -15,6 +15,7 @@ from ..actor import Actor
 from ..audit import record
 from ..diffs import unified
 from ..errors import Conflict, InvalidValue, MessageNotInConversation, StaleVersion, UnknownId
+from ..folders.directories import directories_of
 from ..memory.effective import effective_blocks
 from ..memory.forks import ForkChoice, fork_isolations
 from ..memory.isolation import blocks_to_isolate, isolate_blocks
@@ -211,7 +212,13 @@ def _insert_first_messages(conversation: Conversation, shared: list[Message], *,
     """
     now = timezone.now()
     blocks = effective_blocks(conversation)
-    prompt = compile_prompt(conversation, blocks, compiled_at=now, message_count=len(shared))
+    prompt = compile_prompt(
+        conversation,
+        blocks,
+        compiled_at=now,
+        message_count=len(shared),
+        directories=directories_of([conversation.agent])[conversation.agent_id],
+    )
     system = text_message(Message.Role.SYSTEM, prompt.text)
     insert_messages(conversation, [system], by=by)
     ConversationMessage.objects.bulk_create(

@@ -4,7 +4,8 @@ import hashlib
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Literal, TypedDict
+from typing import Any, Literal, NotRequired, TypedDict
+from xml.sax.saxutils import quoteattr
 from zoneinfo import ZoneInfo
 
 from django.db import transaction
@@ -15,6 +16,7 @@ from ...models import Agent, Conversation, ConversationMessage, Message, Run
 from ...models.conversations import ConversationQuerySet
 from ..batches import in_batches
 from ..errors import Conflict
+from ..folders.directories import MAX_CLOSED_FILES, Directory, directories_of, limits_of
 from .effective import (
     BlockVersion,
     EffectiveBlock,
@@ -42,11 +44,13 @@ class Prompt:
     system: str
     memory: str
     metadata: str
+    directories: str = ""
 
     @property
     def text(self) -> str:
         """The whole system message."""
-        return "\n\n".join(part for part in (self.system, self.memory, self.metadata) if part)
+        parts = (self.system, self.memory, self.directories, self.metadata)
+        return "\n\n".join(part for part in parts if part)
 
 
 def compile_prompt(
@@ -55,18 +59,19 @@ def compile_prompt(
     *,
     compiled_at: datetime,
     message_count: int,
+    directories: Sequence[Directory] = (),
 ) -> Prompt:
     """Compile the system message of a conversation that reads `blocks`.
 
-    `message_count` counts the messages after the system message. Tags and order are those of V1's
-    prompts; the wording is this project's.
+    `message_count` counts the messages after the system message; `directories` are the folders of
+    the agent. Tags and order are those of V1's prompts; the wording is this project's.
     """
     agent = conversation.agent
     moment = compiled_at.astimezone(ZoneInfo(agent.timezone))
     name = "default" if conversation.is_default else conversation.pk
     memory = ""
+    neutralize = Neutralizer(agent.system, [effective.label for effective in blocks])
     if blocks:
-        neutralize = Neutralizer(agent.system, [effective.label for effective in blocks])
         sections = "\n\n".join(_block_section(effective, neutralize) for effective in blocks)
         memory = section("memory_blocks", f"{INTRODUCTION}\n\n{sections}\n")
     recall = f"{message_count} previous messages between you and the user"
@@ -77,7 +82,8 @@ def compile_prompt(
         f"- System prompt last recompiled: {moment:%Y-%m-%d %I:%M:%S %p %Z%z}\n"
         f"- {recall} are stored in recall memory",
     )
-    return Prompt(agent.system, memory, metadata)
+    files = _directories_section(agent, directories, neutralize) if directories else ""
+    return Prompt(agent.system, memory, metadata, files)
 
 
 def _block_section(effective: EffectiveBlock, neutralize: Neutralizer) -> str:
@@ -92,24 +98,63 @@ def _block_section(effective: EffectiveBlock, neutralize: Neutralizer) -> str:
     )
 
 
+def _directories_section(
+    agent: Agent, directories: Sequence[Directory], neutralize: Neutralizer
+) -> str:
+    open_files = sum(file.text is not None for each in directories for file in each.files)
+    limits = (
+        f"- current_files_open={open_files}\n- max_files_open={limits_of(agent).files}"  # as in V1
+    )
+    sections = [_directory_section(directory, neutralize) for directory in directories]
+    return section("directories", "\n".join([section("file_limits", limits), *sections]))
+
+
+def _directory_section(directory: Directory, neutralize: Neutralizer) -> str:
+    parts = [
+        section(name, neutralize(text))
+        for name, text in (
+            ("description", directory.description),
+            ("instructions", directory.instructions),
+        )
+        if text
+    ]
+    closed = 0
+    for file in directory.files:
+        name = quoteattr(file.name)
+        if file.text is not None:
+            value = section("value", neutralize(file.text))
+            parts.append(f'<file status="open" name={name}>\n{value}\n</file>')
+        elif (closed := closed + 1) <= MAX_CLOSED_FILES:
+            parts.append(f'<file status="closed" name={name}>\n</file>')
+    if closed > MAX_CLOSED_FILES:
+        parts.append(f"{closed - MAX_CLOSED_FILES} more closed files")
+    opening = f"<directory name={quoteattr(directory.name)}>"
+    return "\n".join([opening, *parts, "</directory>"])
+
+
 class Fingerprint(TypedDict):
     """What a system message is compiled from, small enough to store with the conversation.
 
     `system`: the first 16 hexadecimal digits of the SHA-256 of the system prompt. `blocks`: label,
-    block id and version of each, in prompt order.
+    block id and version of each, in prompt order. `files`: the number of changes of the agent's
+    files, if it ever had a folder.
     """
 
     system: str
     blocks: list[list[Any]]
+    files: NotRequired[int]
 
 
 def fingerprint(agent: Agent, blocks: Sequence[EffectiveBlock | BlockVersion]) -> Fingerprint:
     """Return the fingerprint of a prompt with these blocks, as `Conversation.compiled_from`."""
     digest = hashlib.sha256(agent.system.encode("utf-8", "surrogatepass")).hexdigest()[:16]
-    return {
+    found: Fingerprint = {
         "system": digest,
         "blocks": [[block.label, block.block_id, block.version] for block in blocks],
     }
+    if agent.files_version:
+        found["files"] = agent.files_version
+    return found
 
 
 class BlockSeen(TypedDict):
@@ -176,6 +221,7 @@ def recompile_all(conversation_ids: Iterable[str], *, run: Run | None = None) ->
     now = timezone.now()
     compiled = [conversations[pk] for pk in messages]
     blocks = effective_blocks_of(compiled)
+    directories = directories_of(conversation.agent for conversation in compiled)
     previous = ConversationMessage.objects.filter(conversation__in=compiled, position__gt=0)
     if run is not None:
         previous = previous.exclude(message__run=run)
@@ -191,6 +237,7 @@ def recompile_all(conversation_ids: Iterable[str], *, run: Run | None = None) ->
             blocks[conversation.pk],
             compiled_at=now,
             message_count=counts.get(conversation.pk, 0),
+            directories=directories[conversation.agent_id],
         )
         message = messages[conversation.pk]
         message.content = [{"type": "text", "text": prompt.text}]
@@ -208,4 +255,10 @@ def preview_prompt(
     """Return what `recompile` would store now; `blocks` saves reading them. Writes nothing."""
     blocks = effective_blocks(conversation) if blocks is None else blocks
     count = conversation.message_links.filter(position__gt=0).count()
-    return compile_prompt(conversation, blocks, compiled_at=timezone.now(), message_count=count)
+    return compile_prompt(
+        conversation,
+        blocks,
+        compiled_at=timezone.now(),
+        message_count=count,
+        directories=directories_of([conversation.agent])[conversation.agent_id],
+    )

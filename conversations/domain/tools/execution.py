@@ -20,6 +20,7 @@ from ..memory.blocks import lock_blocks
 from ..memory.effective import effective_blocks
 from .archival import archival_memory_insert, archival_memory_search
 from .definitions import FUNCTIONS
+from .files import grep_files, open_agent_files, semantic_search_files
 from .memory import (
     core_memory_append,
     core_memory_replace,
@@ -29,7 +30,13 @@ from .memory import (
 )
 from .search import conversation_search
 
-TYPES: dict[str, type] = {"string": str, "integer": int, "array": list}
+TYPES: dict[str, type] = {
+    "string": str,
+    "integer": int,
+    "boolean": bool,
+    "array": list,
+    "object": dict,
+}
 
 
 class ToolResult(NamedTuple):
@@ -135,13 +142,17 @@ def call_arguments(call: dict[str, Any]) -> dict[str, Any]:
 def checked_arguments(name: str, arguments: dict[str, Any]) -> dict[str, Any]:
     """Return the arguments of a built-in tool. Raises InvalidArgument for what it doesn't take."""
     schema = FUNCTIONS[name]["parameters"]
-    properties = schema["properties"]
     # Models that were prompted for V1 also pass these.
     arguments = {
         key: value
         for key, value in arguments.items()
         if key not in ("request_heartbeat", "thinking")
     }
+    return _checked_object(name, arguments, schema)
+
+
+def _checked_object(name: str, arguments: dict[str, Any], schema: dict[str, Any]) -> dict[str, Any]:
+    properties = schema["properties"]
     if unknown := [key for key in arguments if key not in properties]:
         raise InvalidArgument(
             f"{name} takes no {', '.join(unknown)}; it takes {', '.join(properties)}"
@@ -162,7 +173,8 @@ def checked_arguments(name: str, arguments: dict[str, Any]) -> dict[str, Any]:
 def _check_value(name: str, value: Any, schema: dict[str, Any]) -> None:
     """Raise InvalidArgument unless a value has the type of its schema and can be stored."""
     expected = schema["type"]
-    if isinstance(value, bool) or not isinstance(value, TYPES[expected]):
+    is_of_type = isinstance(value, TYPES[expected])
+    if not is_of_type or (isinstance(value, bool) and expected != "boolean"):
         raise InvalidArgument(f"{name}: expected a JSON {expected}, got {json.dumps(value)[:100]}")
     if "enum" in schema and value not in schema["enum"]:
         raise InvalidArgument(f"{name}: expected one of {quoted(schema['enum'])}, got {value!r}")
@@ -171,6 +183,8 @@ def _check_value(name: str, value: Any, schema: dict[str, Any]) -> None:
     if isinstance(value, list):
         for index, item in enumerate(value):
             _check_value(f"{name}.{index}", item, schema["items"])
+    if isinstance(value, dict):
+        _checked_object(name, value, schema)
 
 
 def send_message(conversation: Conversation, *, by: Actor, message: str) -> str:
@@ -184,6 +198,9 @@ TOOLS: dict[str, Callable[..., str]] = {
     "archival_memory_insert": archival_memory_insert,
     "archival_memory_search": archival_memory_search,
     "conversation_search": conversation_search,
+    "grep_files": grep_files,
+    "open_files": open_agent_files,
+    "semantic_search_files": semantic_search_files,
     "core_memory_append": core_memory_append,
     "core_memory_replace": core_memory_replace,
     "memory_insert": memory_insert,

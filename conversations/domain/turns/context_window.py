@@ -24,6 +24,7 @@ class ContextWindow:
     tokens_system: int
     tokens_memory: int
     tokens_metadata: int
+    tokens_directories: int
     tokens_functions: int
     tokens_messages: int
 
@@ -34,6 +35,7 @@ class ContextWindow:
             self.tokens_system
             + self.tokens_memory
             + self.tokens_metadata
+            + self.tokens_directories
             + self.tokens_functions
             + self.tokens_messages
         )
@@ -63,6 +65,7 @@ def context_window(conversation: Conversation) -> ContextWindow:
         tokens_system=count_tokens(prompt.system),
         tokens_memory=count_tokens(prompt.memory),
         tokens_metadata=count_tokens(prompt.metadata),
+        tokens_directories=count_tokens(prompt.directories),
         tokens_functions=sum(count_tokens(str(function)) for function in functions),
         tokens_messages=sum(message_tokens(message) for message in messages[1:]),
     )

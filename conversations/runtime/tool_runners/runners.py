@@ -1,10 +1,10 @@
 """Which runner runs a tool."""
 
 from ...models import Tool
-from .archival import ArchivalSearch
 from .mcp_runner import McpRunner
 from .python_runner import PythonRunner
 from .runner import ToolRunner
+from .searches import ARCHIVAL_SEARCH, FILE_SEARCH
 
 
 class ToolRunners:
@@ -15,7 +15,10 @@ class ToolRunners:
             Tool.CUSTOM: PythonRunner(),
             Tool.MCP: McpRunner(),
         }
-        self._by_name: dict[str, ToolRunner] = {"archival_memory_search": ArchivalSearch()}
+        self._by_name: dict[str, ToolRunner] = {
+            "archival_memory_search": ARCHIVAL_SEARCH,
+            "semantic_search_files": FILE_SEARCH,
+        }
 
     def of(self, tool: Tool) -> ToolRunner | None:
         """Return a tool's runner; None if the step's transaction runs it, or refuses it."""
