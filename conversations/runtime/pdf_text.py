@@ -5,10 +5,13 @@ A process of its own, with limits, because a small PDF can take any amount of ti
 
 import resource
 import sys
+from io import BytesIO
 
 MAX_MEMORY = 2**30
 MAX_SECONDS = 60
 MAX_PAGES = 2_000
+# Of the text.
+MAX_BYTES = 8 * 2**20
 
 
 def main() -> None:
@@ -19,12 +22,15 @@ def main() -> None:
     from pypdf.errors import PyPdfError  # noqa: PLC0415
 
     try:
-        reader = PdfReader(sys.stdin.buffer)
+        reader = PdfReader(BytesIO(sys.stdin.buffer.read()))
         if len(reader.pages) > MAX_PAGES:
             sys.exit(f"It has {len(reader.pages)} pages; at most {MAX_PAGES} are read")
+        size = 0
         for page in reader.pages:
-            text = page.extract_text() + "\n"
-            sys.stdout.buffer.write(text.encode("utf-8", "replace"))
+            text = (page.extract_text() + "\n").encode("utf-8", "replace")
+            if (size := size + len(text)) > MAX_BYTES:
+                sys.exit(f"It has more than {MAX_BYTES} bytes of text")
+            sys.stdout.buffer.write(text)
     except MemoryError:
         sys.exit("Reading it takes too much memory")
     except (PyPdfError, ValueError, KeyError, TypeError, RecursionError) as error:
