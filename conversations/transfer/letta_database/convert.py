@@ -49,6 +49,11 @@ def default_conversation_id(agent_id: str) -> str:
     return derived_id("conv", "default", agent_id)
 
 
+def folder_archive_id(folder_id: str) -> str:
+    """Return the id of a folder's archive, which V1 does not have."""
+    return derived_id("archive", "folder", folder_id)
+
+
 def shortened(text: str, max_length: int) -> str:
     """Return a text that is not too long: the same for the same text, and for no other."""
     if len(text) <= max_length:
@@ -237,6 +242,23 @@ class Converter:
         else:
             row.embedding = None
 
+    def folder(self, row: rows.FolderRow) -> None:
+        """Complete a folder with its embedding model and the id of its archive."""
+        self._parse_or_lose(row, "metadata", dict)
+        row.embedding = self._embedding_handle(row)
+        row.archive_id = folder_archive_id(row.id)
+
+    def file(self, row: rows.FileRow) -> None:
+        """Check a file."""
+        row.size = min(row.size, MAX_INTEGER)
+
+    def chunk(self, row: rows.ChunkRow) -> None:
+        """Check a chunk of a file, which is a passage of the folder's archive."""
+        if self._findings.left(rows.FileRow, row.file_id):
+            raise V1RowError(row.id, f"its file {row.file_id} is left behind")
+        row.archive_id = folder_archive_id(row.archive_id)
+        self.passage(row)
+
     def identity(self, row: rows.IdentityRow) -> None:
         """Check an identity."""
         if row.identity_type not in IdentityType.values:
@@ -249,7 +271,9 @@ class Converter:
             row.properties = dump(properties)
             self._findings.lose_part(row, "properties has an item without a key")
 
-    def _embedding_handle(self, row: rows.AgentRow | rows.ArchiveRow) -> str | None:
+    def _embedding_handle(
+        self, row: rows.AgentRow | rows.ArchiveRow | rows.FolderRow
+    ) -> str | None:
         """Return the handle of the embedding model."""
         config = self._parse_or_lose(row, "embedding_config", dict)
         handle = config.get("handle")

@@ -8,7 +8,7 @@ from django.db import IntegrityError
 
 from ...domain.actor import Actor, Source
 from ...domain.audit import record
-from ...models import AgentVariable, AuditAction, Identity, Tool
+from ...models import AgentFolder, AgentVariable, AuditAction, File, Folder, Identity, Tool
 from . import queries
 from .convert import (
     Converter,
@@ -28,6 +28,8 @@ from .rows import (
     AttachedBlockRow,
     AttachedToolRow,
     BlockRow,
+    FileRow,
+    FolderRow,
     IdentityRow,
     IsolatedBlockRow,
     MemberRow,
@@ -53,6 +55,8 @@ CONVERSATION_BATCH_SIZE = 500
 ARCHIVE_BATCH_SIZE = 100
 # Each has a vector of up to 4,096 numbers.
 PASSAGE_BATCH_SIZE = 200
+# Each has its text.
+FILE_BATCH_SIZE = 20
 
 
 def check(v1: V1Database, *, findings: Findings, advance: Advance) -> DryRunSink:
@@ -118,6 +122,9 @@ class _Importer:
         archives = self.v1.rows(queries.ARCHIVES, found=organization_ids)
         for archive_batch in batches(archives, ARCHIVE_BATCH_SIZE):
             self._import_archives(archive_batch)
+        folders = self.v1.rows(queries.FOLDERS, found=organization_ids)
+        for folder_batch in batches(folders, ARCHIVE_BATCH_SIZE):
+            self._import_folders(folder_batch)
         keys: set[tuple[str, str]] = set()
         for identities in batches(self.v1.rows(queries.IDENTITIES, found=organization_ids)):
             self._import_identities(identities, keys)
@@ -251,6 +258,71 @@ class _Importer:
             with self.sink.atomic():
                 self._import(batch, self.convert.passage)
 
+    def _import_folders(self, folders: list[FolderRow]) -> None:
+        """Import folders with their files and the chunks of those."""
+        folders = self._convert(folders, self.convert.folder)
+        taken = self._names_of(Folder, "organization_id", folders)
+        for folder in folders:
+            self._set_free_name(folder, folder.organization_id, taken)
+        ids = [row.id for row in folders]
+        with self.sink.atomic():
+            self.sink.insert([row.archive for row in folders])
+            self.sink.insert(folders)
+        for files in batches(self.v1.rows(queries.FILES, batch=ids), FILE_BATCH_SIZE):
+            kept = self._convert(files, self.convert.file)
+            taken = self._names_of(File, "folder_id", kept)
+            for file in kept:
+                self._set_free_name(file, file.folder_id, taken)
+            with self.sink.atomic():
+                self.sink.insert(kept)
+        for chunks in batches(self.v1.rows(queries.CHUNKS, batch=ids), PASSAGE_BATCH_SIZE):
+            with self.sink.atomic():
+                self._import(chunks, self.convert.chunk)
+
+    def _names_of(
+        self, model: type[Folder | File], scope: str, rows: Sequence[FolderRow | FileRow]
+    ) -> dict[tuple[str, str], str]:
+        """Return which row has a name that one of `rows` has, too, within the rows' scope."""
+        scopes = {getattr(row, scope) for row in rows}
+        stored = model._default_manager.filter(**{f"{scope}__in": scopes})
+        return {(owner, name): pk for owner, name, pk in stored.values_list(scope, "name", "pk")}
+
+    def _set_free_name(
+        self, row: FolderRow | FileRow, scope: str, taken: dict[tuple[str, str], str]
+    ) -> None:
+        """Replace slashes, which separate folder and file here, and a name that is taken."""
+        name = row.name.replace("/", "_")
+        if taken.get((scope, name), row.id) != row.id:
+            name = f"{name[:150]}-{row.id}"
+        if name != row.name:
+            self.findings.repaired(row.id, f"the name {row.name!r} is imported as {name!r}")
+        row.name = name
+        taken[scope, name] = row.id
+
+    def _attach_folders(self, agent_ids: list[str]) -> None:
+        """Attach folders, with which files of theirs are open."""
+        attached = []
+        for link in self.v1.all(queries.ATTACHED_FOLDERS, batch=agent_ids):
+            if not self.findings.left(FolderRow, link.folder_id) and self._is_own(
+                link.folder_id, link.agent_id, link.is_own
+            ):
+                attached.append(link)
+        self.sink.insert(attached)
+        keys = {(link.agent_id, link.folder_id) for link in attached}
+        stored = AgentFolder.objects.filter(agent__in=agent_ids)
+        links = {
+            (agent_id, folder_id): pk
+            for agent_id, folder_id, pk in stored.values_list("agent_id", "folder_id", "pk")
+        }
+        files = []
+        for row in self.v1.all(queries.AGENT_FILES, batch=agent_ids):
+            key = (row.agent_id, row.folder_id)
+            if key in keys and not self.findings.left(FileRow, row.file_id):
+                row.id = row.id or derived_id("file_agent", row.agent_id, row.file_id)
+                row.folder_link_id = links.get(key)
+                files.append(row)
+        self.sink.insert(files)
+
     def _import_identities(self, identities: list[IdentityRow], keys: set[tuple[str, str]]) -> None:
         """Import identities with their blocks; `keys` are those of earlier batches."""
         identities = self._convert(identities, self.convert.identity)
@@ -323,6 +395,7 @@ class _Importer:
         self.sink.insert([link for agent_id in ids for link in tools[agent_id]])
         self._import_variables(ids)
         self._attach_archives(ids)
+        self._attach_folders(ids)
         self._attach_identities(ids)
         self._attach_blocks(ids)
         without_system_message = self._import_conversations(agents)

@@ -117,6 +117,9 @@ AGENTS = select(
     tags="""coalesce((SELECT json_agg(tag ORDER BY tag)::text
         FROM agents_tags x WHERE x.agent_id = t.id), '[]')""",
     last_run_completed_at="t.last_run_completion",
+    max_files_open="CASE WHEN t.max_files_open BETWEEN 0 AND 1000 THEN t.max_files_open END",
+    per_file_view_window_char_limit="""CASE WHEN t.per_file_view_window_char_limit > 0
+        THEN t.per_file_view_window_char_limit END""",
     llm_config=json_text("t.llm_config", "'{}'"),
     embedding_config=json_text("t.embedding_config", "'{}'"),
     tool_rules=json_text("t.tool_rules", "'[]'"),
@@ -257,6 +260,71 @@ ATTACHED_ARCHIVES = select(
     JOIN agents g ON g.id = t.agent_id
     WHERE t.agent_id = ANY(%(batch)s) AND (%(deleted)s OR NOT a.is_deleted) ORDER BY t.agent_id""",
     is_own="a.organization_id = g.organization_id",
+)
+FOLDERS = select(
+    rows.FolderRow,
+    """FROM sources t
+    WHERE t.organization_id = ANY(%(found)s) AND NOT t.is_deleted
+    AND (%(agents)s::text[] IS NULL OR EXISTS (
+        SELECT FROM sources_agents x WHERE x.source_id = t.id AND x.agent_id = ANY(%(agents)s)))
+    ORDER BY t.id""",
+    embedding_config=json_text("t.embedding_config", "'{}'"),
+)
+_HAS_TEXT = "c.text IS NOT NULL"
+_FILE_NAME = "coalesce(nullif(t.file_name, ''), nullif(t.original_file_name, ''), t.id)"
+# V1 puts the name of the folder before that of the file.
+FILES = select(
+    rows.FileRow,
+    """FROM files t JOIN sources s ON s.id = t.source_id
+    LEFT JOIN file_contents c ON c.file_id = t.id AND NOT c.is_deleted
+    WHERE t.source_id = ANY(%(batch)s) AND NOT t.is_deleted ORDER BY t.id""",
+    organization_id="s.organization_id",
+    folder_id="t.source_id",
+    name=f"""CASE WHEN starts_with(t.file_name, s.name || '/') AND t.file_name <> s.name || '/'
+        THEN substr(t.file_name, length(s.name) + 2) ELSE {_FILE_NAME} END""",
+    original_name=f"coalesce(nullif(t.original_file_name, ''), {_FILE_NAME})",
+    media_type="coalesce(t.file_type, '')",
+    size="greatest(coalesce(t.file_size, octet_length(c.text), 0), 0)",
+    content="c.text",
+    status=f"CASE WHEN {_HAS_TEXT} THEN 'parsed' ELSE 'error' END",
+    error=f"""CASE WHEN {_HAS_TEXT} THEN '' ELSE
+        coalesce(nullif(t.error_message, ''), 'V1 has no text of it; upload it again') END""",
+    chunks="""(SELECT count(*) FROM source_passages p
+        WHERE p.file_id = t.id AND p.source_id = t.source_id AND NOT p.is_deleted)""",
+)
+CHUNKS = select(
+    rows.ChunkRow,
+    """FROM source_passages t JOIN sources a ON a.id = t.source_id
+    JOIN files f ON f.id = t.file_id AND f.source_id = t.source_id AND NOT f.is_deleted
+    WHERE t.source_id = ANY(%(batch)s) AND NOT t.is_deleted ORDER BY t.id""",
+    organization_id="a.organization_id",
+    archive_id="t.source_id",
+    deleted_at="NULL",
+    embedding=f"""(t.embedding::real[])[1:CASE
+        WHEN {_DIMENSIONS} ~ '^[1-9][0-9]{{0,3}}$' THEN ({_DIMENSIONS})::int ELSE 4096 END]""",
+)
+ATTACHED_FOLDERS = select(
+    rows.AttachedFolderRow,
+    """FROM sources_agents t JOIN sources s ON s.id = t.source_id AND NOT s.is_deleted
+    JOIN agents g ON g.id = t.agent_id
+    WHERE t.agent_id = ANY(%(batch)s) ORDER BY t.agent_id, s.created_at, s.id""",
+    folder_id="t.source_id",
+    is_own="s.organization_id = g.organization_id",
+)
+AGENT_FILES = select(
+    rows.AgentFileRow,
+    """FROM sources_agents t JOIN files f ON f.source_id = t.source_id AND NOT f.is_deleted
+    LEFT JOIN files_agents x ON x.file_id = f.id AND x.agent_id = t.agent_id AND NOT x.is_deleted
+    WHERE t.agent_id = ANY(%(batch)s) ORDER BY t.agent_id, f.id""",
+    id="x.id",
+    folder_id="t.source_id",
+    file_id="f.id",
+    is_open="coalesce(x.is_open, false)",
+    # V1 counts lines from 0, too.
+    start_line="CASE WHEN x.is_open AND x.start_line >= 0 THEN x.start_line END",
+    end_line="CASE WHEN x.is_open AND x.end_line >= 0 THEN x.end_line END",
+    accessed_at=f"coalesce(x.last_accessed_at, {UNKNOWN_TIME})",
+    created_at=f"coalesce(x.created_at, {UNKNOWN_TIME})",
 )
 IDENTITIES = select(
     rows.IdentityRow,

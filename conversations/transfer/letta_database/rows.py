@@ -84,6 +84,8 @@ class AgentRow(OwnedRow):
     hidden: bool | None
     last_run_completed_at: datetime | None
     deleted_at: datetime | None
+    max_files_open: int | None
+    per_file_view_window_char_limit: int | None
     llm_config: str
     embedding_config: str
     tool_rules: str
@@ -316,6 +318,96 @@ class BlockIdentityRow(Row):
     block_id: str
     identity_id: str
     is_own: bool
+
+
+@dataclass(slots=True)
+class FolderRow(OwnedRow):
+    """A folder; the converter names its archive, which V1 does not have, and that one's model."""
+
+    django_model = models.Folder
+    unverified = frozenset({"updated_at", "last_updated_by_id"})
+    name: str
+    description: str | None
+    instructions: str | None
+    metadata: str | None
+    embedding_config: str
+    _: KW_ONLY
+    archive_id: str = ""
+    embedding: str | None = None
+
+    @property
+    def archive(self) -> ArchiveRow:
+        """The archive of the folder's chunks."""
+        return ArchiveRow(
+            self.archive_id,
+            self.organization_id,
+            self.created_at,
+            self.updated_at,
+            self.created_by_id,
+            self.last_updated_by_id,
+            name=self.name,
+            description=None,
+            metadata=None,
+            deleted_at=None,
+            embedding_config=self.embedding_config,
+            embedding=self.embedding,
+        )
+
+
+@dataclass(slots=True)
+class FileRow(OwnedRow):
+    """A file with its text."""
+
+    django_model = models.File
+    unverified = frozenset({"updated_at", "last_updated_by_id"})
+    folder_id: str
+    name: str
+    original_name: str
+    media_type: str
+    size: int
+    content: str | None
+    status: str
+    error: str
+    chunks: int
+
+
+@dataclass(slots=True)
+class ChunkRow(PassageRow):
+    """A chunk of a file. Until it is converted, `archive_id` is the folder's id."""
+
+    file_id: str
+
+
+@dataclass(slots=True)
+class AttachedFolderRow(Row):
+    """A folder attached to an agent. `is_own`: both have the same organization."""
+
+    django_model = models.AgentFolder
+    key = ("agent_id", "folder_id")
+    agent_id: str
+    folder_id: str
+    is_own: bool
+
+
+@dataclass(slots=True)
+class AgentFileRow(Row):
+    """A file of an attached folder."""
+
+    django_model = models.AgentFile
+    key = ("agent_id", "file_id")
+    # An agent opens and closes files.
+    unverified = frozenset({"id", "is_open", "start_line", "end_line", "accessed_at", "created_at"})
+    id: str | None
+    agent_id: str
+    folder_id: str
+    file_id: str
+    is_open: bool
+    start_line: int | None
+    end_line: int | None
+    accessed_at: datetime
+    created_at: datetime
+    _: KW_ONLY
+    folder_link_id: int | None = None
 
 
 @dataclass(slots=True)

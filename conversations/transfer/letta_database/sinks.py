@@ -12,7 +12,7 @@ import orjson
 from django.db import transaction
 
 from ...domain.memory.prompt import recompile_all, stale_conversations
-from ...models import Conversation, ConversationMessage, Message
+from ...models import Agent, Conversation, ConversationMessage, Message
 from .changes import apply_changes
 from .findings import Report
 from .insert import insert_rows, stored_rows
@@ -107,6 +107,9 @@ class InsertSink(Sink):
         insert_rows(rows)
 
     def finish(self, agent_ids: list[str], without_system_message: list[str]) -> None:
+        # Prompts look for files of agents that ever had a folder.
+        with_folders = Agent.objects.filter(pk__in=agent_ids, folder_links__isnull=False)
+        Agent.objects.filter(pk__in=with_folders, files_version=0).update(files_version=1)
         # A default conversation is never stale; any other is recompiled at its next turn.
         default = Conversation.objects.filter(agent__in=agent_ids, is_default=True)
         for batch in stale_conversations(default):

@@ -8,9 +8,6 @@ from .v1_database import V1Database
 
 # Join tables have an agent_id; tables with neither that nor an organization_id can't be scoped.
 TABLES = (
-    "file_contents",
-    "files",
-    "files_agents",
     "groups",
     "groups_agents",
     "groups_blocks",
@@ -28,9 +25,6 @@ TABLES = (
     "run_metrics",
     "sandbox_configs",
     "sandbox_environment_variables",
-    "source_passages",
-    "sources",
-    "sources_agents",
     "step_metrics",
 )
 # Rows imported only in part, and rows not imported.
@@ -48,6 +42,9 @@ PARTS = {
     "steps": "run_id IS NULL",
     "conversations": "is_deleted AND NOT %(deleted)s",
     "block": "is_deleted AND NOT %(deleted)s",
+    "sources": "is_deleted",
+    "files": "is_deleted",
+    "source_passages": "is_deleted OR file_id IS NULL",
 }
 
 

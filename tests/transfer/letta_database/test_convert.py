@@ -103,6 +103,8 @@ def test_agent_is_converted(v1, selected):
         "tags": '["desk"]',
         "metadata": '{"floor": 1.50}',
         "hidden": None,
+        "max_files_open": None,
+        "per_file_view_window_char_limit": None,
         "last_run_completed_at": UPDATED,
         "deleted_at": UPDATED,
     }
@@ -353,4 +355,5 @@ def test_only_fields_that_help_the_converter_are_not_stored():
         *("v1_id", "is_orphan", "v1_label", "isolated_at", "is_used_elsewhere"),
         *("shared_block_id", "shared_value", "is_base"),
         *("attached_at", "organization_id", "is_own", "v1_status", "error_data"),
+        *("embedding", "folder_id"),
     }

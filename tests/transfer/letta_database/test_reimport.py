@@ -189,8 +189,8 @@ def test_unknown_organization_is_rejected(v1, import_v1, elsewhere):
 
 
 def test_dry_run_counts_and_writes_nothing(v1, import_v1, conversation):
-    v1.execute("CREATE TABLE files (id text PRIMARY KEY, organization_id text)")
-    v1.insert("files", id="file-1", organization_id=ORGANIZATION)
+    v1.execute("CREATE TABLE prompts (id text PRIMARY KEY, organization_id text)")
+    v1.insert("prompts", id="prompt-1", organization_id=ORGANIZATION)
     before = stored()
 
     output = import_v1("--dry-run")
@@ -201,7 +201,7 @@ def test_dry_run_counts_and_writes_nothing(v1, import_v1, conversation):
         "agents: 1 to import",
         "conversations: 2 to import",
         "isolated blocks: 1 to import",
-        "files: 1 rows not imported",
+        "prompts: 1 rows not imported",
         "Dry run: nothing was written.",
     ):
         assert line in output
@@ -210,13 +210,13 @@ def test_dry_run_counts_and_writes_nothing(v1, import_v1, conversation):
 def test_sidecar_has_only_rows_of_the_chosen_organization(
     v1, import_v1, conversation, elsewhere, tmp_path
 ):
-    for table in ("providers", "file_contents"):
+    for table in ("providers", "prompts"):
         v1.execute(
             f"CREATE TABLE {table} (id text PRIMARY KEY, organization_id text, api_key text)"
         )
         v1.insert(table, id="a", organization_id=ORGANIZATION, api_key="ours")
         v1.insert(table, id="b", organization_id=OTHER, api_key="theirs")
-    v1.execute("ALTER TABLE file_contents DROP COLUMN organization_id")
+    v1.execute("ALTER TABLE prompts DROP COLUMN organization_id")
     sidecar = tmp_path / "rest.jsonl"
 
     import_v1("--organization", "Acme", "--sidecar", str(sidecar))
@@ -224,7 +224,7 @@ def test_sidecar_has_only_rows_of_the_chosen_organization(
     rows = [json.loads(line) for line in sidecar.read_text().splitlines()]
     provider = {"id": "a", "organization_id": ORGANIZATION, "api_key": "ours"}
     assert {"table": "providers", "row": provider} in rows
-    # Without an organization_id, the contents of files can't be attributed.
+    # Without an organization_id, prompts can't be attributed.
     assert "theirs" not in sidecar.read_text()
     assert stat.S_IMODE(Path(sidecar).stat().st_mode) == 0o600
 

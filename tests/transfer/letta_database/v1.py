@@ -125,6 +125,50 @@ class V1:
         defaults = {"id": new_id("passage"), "organization_id": ORGANIZATION, "tags": []}
         return self.insert("archival_passages", archive_id=archive, text=text, **defaults | values)
 
+    def folder(self, *, agent: str | None = None, **values: Any) -> str:
+        defaults = {
+            "id": new_id("source"),
+            "organization_id": ORGANIZATION,
+            "name": "papers",
+            "embedding_config": {"handle": "openai/embedding", "embedding_dim": 3},
+        }
+        folder = self.insert("sources", **defaults | values)
+        if agent:
+            self.insert("sources_agents", agent_id=agent, source_id=folder)
+        return folder
+
+    def file(self, folder: str, name: str, text: str | None = None, **values: Any) -> str:
+        """Insert a file; with text, it has one chunk with a vector."""
+        defaults = {
+            "id": new_id("file"),
+            "organization_id": ORGANIZATION,
+            "file_name": name,
+            "processing_status": "completed",
+        }
+        file = self.insert("files", source_id=folder, **defaults | values)
+        if text is not None:
+            self.insert("file_contents", id=new_id("file_content"), file_id=file, text=text)
+            self.insert(
+                "source_passages",
+                id=new_id("passage"),
+                organization_id=ORGANIZATION,
+                source_id=folder,
+                file_id=file,
+                text=text,
+                embedding=[0.1, 0.2, 0.3, 0.0],
+            )
+        return file
+
+    def open_file(self, agent: str, folder: str, file: str, **values: Any) -> str:
+        defaults = {
+            "id": new_id("file_agent"),
+            "organization_id": ORGANIZATION,
+            "file_name": file,
+            "is_open": True,
+        }
+        ids = {"agent_id": agent, "source_id": folder, "file_id": file}
+        return self.insert("files_agents", **defaults | ids | values)
+
     def empty_conversation(self, agent: str, **values: Any) -> str:
         defaults = {"id": new_id("conv"), "organization_id": ORGANIZATION}
         return self.insert("conversations", agent_id=agent, **defaults | values)

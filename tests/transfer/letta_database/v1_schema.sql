@@ -14,7 +14,7 @@ CREATE TABLE agents (
     metadata_ json, tool_rules json, updated_at timestamptz DEFAULT now(),
     is_deleted boolean NOT NULL DEFAULT false, _created_by_id text, _last_updated_by_id text,
     organization_id text NOT NULL REFERENCES organizations, last_run_completion timestamptz,
-    timezone text, hidden boolean
+    timezone text, hidden boolean, max_files_open integer, per_file_view_window_char_limit integer
 );
 CREATE TABLE agents_tags (agent_id text NOT NULL REFERENCES agents, tag text NOT NULL);
 CREATE TABLE agent_environment_variables (
@@ -132,4 +132,39 @@ CREATE TABLE archival_passages (
     created_at timestamptz DEFAULT now(), updated_at timestamptz DEFAULT now(),
     is_deleted boolean NOT NULL DEFAULT false, _created_by_id text, _last_updated_by_id text,
     organization_id text NOT NULL, archive_id text NOT NULL REFERENCES archives, tags json
+);
+CREATE TABLE sources (
+    id text PRIMARY KEY, name text NOT NULL, description text, instructions text, metadata_ json,
+    created_at timestamptz DEFAULT now(), updated_at timestamptz DEFAULT now(),
+    is_deleted boolean NOT NULL DEFAULT false, _created_by_id text, _last_updated_by_id text,
+    organization_id text NOT NULL, embedding_config json NOT NULL
+);
+CREATE TABLE files (
+    id text PRIMARY KEY, source_id text NOT NULL REFERENCES sources, file_name text,
+    original_file_name text, file_path text, file_type text, file_size integer,
+    processing_status text NOT NULL, error_message text, total_chunks integer,
+    chunks_embedded integer, created_at timestamptz DEFAULT now(),
+    updated_at timestamptz DEFAULT now(), is_deleted boolean NOT NULL DEFAULT false,
+    _created_by_id text, _last_updated_by_id text, organization_id text NOT NULL
+);
+CREATE TABLE file_contents (
+    id text PRIMARY KEY, file_id text NOT NULL REFERENCES files, text text NOT NULL,
+    is_deleted boolean NOT NULL DEFAULT false
+);
+CREATE TABLE source_passages (
+    id text PRIMARY KEY, text text NOT NULL, metadata_ json NOT NULL DEFAULT '{}', embedding real[],
+    embedding_config json, created_at timestamptz DEFAULT now(),
+    updated_at timestamptz DEFAULT now(), is_deleted boolean NOT NULL DEFAULT false,
+    _created_by_id text, _last_updated_by_id text, organization_id text NOT NULL, file_id text,
+    source_id text NOT NULL REFERENCES sources, file_name text NOT NULL DEFAULT '', tags json
+);
+CREATE TABLE sources_agents (
+    agent_id text NOT NULL REFERENCES agents, source_id text NOT NULL REFERENCES sources
+);
+CREATE TABLE files_agents (
+    id text PRIMARY KEY, file_id text NOT NULL REFERENCES files,
+    agent_id text NOT NULL REFERENCES agents, source_id text NOT NULL, file_name text NOT NULL,
+    is_open boolean NOT NULL, visible_content text, start_line integer, end_line integer,
+    last_accessed_at timestamptz NOT NULL DEFAULT now(), created_at timestamptz DEFAULT now(),
+    is_deleted boolean NOT NULL DEFAULT false, organization_id text NOT NULL
 );
