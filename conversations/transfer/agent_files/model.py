@@ -219,6 +219,49 @@ class EmbeddingConfig(FileModel):
     """V1's older way to name an embedding model."""
 
     handle: Name | None = None
+    embedding_model: Any = None
+    embedding_endpoint_type: Any = None
+    embedding_dim: Any = None
+
+
+class FileFolder(FileModel):
+    """A folder, which V1 calls a source. V1 needs its `embedding_config`."""
+
+    id: str = ""
+    name: Annotated[str, Field(max_length=200)]
+    description: str | None = None
+    instructions: str | None = None
+    metadata: Metadata = {}
+    embedding: Name | None = None
+    embedding_config: EmbeddingConfig | None = None
+
+
+class FileFile(FileModel):
+    """A file of a folder, with its text. V1 puts the folder's name before the file's."""
+
+    id: str = ""
+    source_id: str
+    file_name: str = ""
+    original_file_name: str | None = None
+    file_type: Annotated[str, Field(max_length=200)] = ""
+    file_size: Count | None = None
+    processing_status: Any = "completed"
+    error_message: str | None = None
+    content: str | None = None
+
+
+class FileOfAgent(FileModel):
+    """Whether an agent has a file open, and which lines of it."""
+
+    id: Any = ""
+    agent_id: Any = ""
+    file_id: str
+    source_id: Any = ""
+    file_name: Any = ""
+    is_open: bool = False
+    visible_content: Any = None
+    start_line: Count | None = None
+    end_line: Count | None = None
 
 
 class AgentFields(FileModel):
@@ -239,6 +282,8 @@ class AgentFields(FileModel):
     tags: Array[str] = []
     metadata: Metadata = {}
     hidden: bool | None = None
+    max_files_open: Count | None = None
+    per_file_view_window_char_limit: Positive | None = None
     messages: Array[FileMessage] = []
     created_at: Time | None = Field(default=None, exclude=True)
     tool_exec_environment_variables: Annotated[dict[str, str], BeforeValidator(_variables)] = {}
@@ -275,7 +320,7 @@ class FileAgent(AgentFields):
     in_context_message_ids: Array[str] | None = None
     memory_blocks: Array[FileBlock] = []
     tools: Array[Name] = []
-    source_ids: Any = []
+    source_ids: Array[str] = []
     initial_message_sequence: Any = None
     include_base_tools: Any = False
     include_multi_agent_tools: Any = False
@@ -283,7 +328,7 @@ class FileAgent(AgentFields):
     include_default_source: Any = False
     message_buffer_autoclear: Any = False
     enable_sleeptime: Any = False
-    files_agents: Any = []
+    files_agents: Array[FileOfAgent] = []
     group_ids: Any = []
 
 
@@ -342,8 +387,6 @@ class Unsupported(FileModel):
     """What V1 puts into files and this server does not have."""
 
     groups: Array[Any] = []
-    files: Array[Any] = []
-    sources: Array[Any] = []
     mcp_servers: Array[Any] = []
     skills: Array[Any] = []
 
@@ -362,6 +405,8 @@ class Document(Unsupported):
     agents: Array[FileAgent]
     blocks: Array[FileBlock] = []
     tools: Array[FileTool] = []
+    sources: Array[FileFolder] = []
+    files: Array[FileFile] = []
     metadata: Metadata = {}
     created_at: Any = None
 

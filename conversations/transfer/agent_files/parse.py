@@ -24,7 +24,10 @@ from .model import (
     FileAgent,
     FileBlock,
     FileConversation,
+    FileFile,
+    FileFolder,
     FileMessage,
+    FileOfAgent,
     FileRevision,
     FileTool,
     FlatDocument,
@@ -50,6 +53,8 @@ class ImportedAgent:
     variables: dict[str, str]
     created_at: datetime | None
     conversations: list[FileConversation]
+    folder_ids: list[str]
+    files: list[FileOfAgent]
 
 
 @dataclass
@@ -60,6 +65,8 @@ class AgentFile:
     blocks: dict[str, FileBlock] = field(default_factory=dict)
     revisions: dict[str, list[FileRevision]] = field(default_factory=dict)
     messages: dict[str, FileMessage] = field(default_factory=dict)
+    folders: dict[str, FileFolder] = field(default_factory=dict)
+    files: dict[str, FileFile] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
 
 
@@ -117,6 +124,7 @@ def _parse_current(value: dict[str, Any]) -> AgentFile:
     file.blocks = _by_id(document.blocks, "blocks")
     _raise_limits(file, document.blocks, "blocks")
     tools = _by_id(document.tools, "tools")
+    _parse_folders(file, document)
     if not document.agents:
         raise wrong("agents", "at least one agent", [])
     for index, agent in enumerate(_by_id(document.agents, "agents").values()):
@@ -125,6 +133,13 @@ def _parse_current(value: dict[str, Any]) -> AgentFile:
         _parse_details(file, document)
         _parse_conversations(file, document.conversations)
     return file
+
+
+def _parse_folders(file: AgentFile, document: Document) -> None:
+    file.folders = _by_id(document.sources, "sources")
+    file.files = _by_id(document.files, "files")
+    for index, each in enumerate(document.files):
+        _find(file.folders, each.source_id, f"files.{index}.source_id", "a source")
 
 
 def _parse_flat(document: FlatDocument) -> AgentFile:
@@ -171,6 +186,11 @@ def _parse_agent(
         if count > 1:
             what = f"expected one block for each label, got {count} with label {label!r}"
             raise InvalidValue(f"{prefix}blocks", what)
+    what = "the id of a source in this file"
+    _check_all(file.folders, agent.source_ids, f"{prefix}source_ids", what)
+    what = "the id of a file in this file"
+    named = [each.file_id for each in agent.files_agents]
+    _check_all(file.files, named, f"{prefix}files_agents", what)
     ids = _add_messages(file, agent.messages, f"{prefix}messages")
     context = ids if agent.in_context_message_ids is None else agent.in_context_message_ids
     what = "the id of one of the agent's messages"
@@ -183,6 +203,8 @@ def _parse_agent(
         tools=list({tool.name: tool for tool in reversed(used)}.values())[::-1],
         variables=_given_variables(file, agent),
         created_at=agent.created_at,
+        folder_ids=list(dict.fromkeys(agent.source_ids)),
+        files=agent.files_agents,
         conversations=[
             FileConversation(
                 id=f"default of {agent.id}",

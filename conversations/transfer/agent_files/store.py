@@ -34,6 +34,7 @@ from ...models import (
     Tool,
 )
 from ...signals import conversation_created, send_on_commit
+from .folders import attach_folders, store_folders
 from .model import FileBlock, FileConversation
 from .parse import AgentFile, ImportedAgent
 
@@ -70,6 +71,7 @@ def import_agent_file(
         check_model_handle(options.model)
     shared = _store_shared_blocks(organization, file, by=by)
     tools = _store_tools(organization, file, options, by=by)
+    folders = store_folders(organization, file, by=by)
     agents = []
     for imported in file.agents:
         agent = _store_agent(organization, imported, options, by=by)
@@ -78,6 +80,7 @@ def import_agent_file(
         attach_tools(agent, [tools[tool.name] for tool in imported.tools])
         replace_variables(agent, {**imported.variables, **options.variables})
         agent.save(update_fields=["tool_rules"])
+        attach_folders(agent, imported, folders, by=by)
     pairs = _store_conversations(agents, file, by=by)
     _store_isolated_blocks(pairs, file, shared, by=by)
     _store_forks(pairs, _store_messages(pairs, file, options, by=by))

@@ -22,6 +22,7 @@ from ...models import (
     Message,
     Tool,
 )
+from .folders import exported_folders, exported_links
 from .model import (
     EXTENSION_KEY,
     EXTENSION_VERSION,
@@ -106,10 +107,13 @@ def export_agent(
             ),
             "block_id",
         )
+        sources, files = exported_folders(agent, ids)
         document = ExtendedDocument.model_construct(
             agents=[_agent(agent, attached, tools, own_links, ids)],
             blocks=[FileBlock.from_row(block, id=ids[block.pk]) for block in blocks],
             tools=[_tool(tool, ids) for tool in tools],
+            sources=sources,
+            files=files,
             metadata={EXTENSION_KEY: EXTENSION_VERSION},
             created_at=timezone.now().isoformat(),
             agent_details=[AgentDetails.from_row(agent, agent_id=ids[agent.pk])],
@@ -174,6 +178,7 @@ def _agent(
         tool_exec_environment_variables={each.name: "" for each in agent.variables.all()},
         messages=[_message(link.message, ids) for link in links],
         in_context_message_ids=[ids[link.message_id] for link in links if link.in_context],
+        **exported_links(agent, ids),
     )
 
 

@@ -301,12 +301,12 @@ class _Importer:
 
     def _attach_folders(self, agent_ids: list[str]) -> None:
         """Attach folders, with which files of theirs are open."""
-        attached = []
-        for link in self.v1.all(queries.ATTACHED_FOLDERS, batch=agent_ids):
-            if not self.findings.left(FolderRow, link.folder_id) and self._is_own(
-                link.folder_id, link.agent_id, link.is_own
-            ):
-                attached.append(link)
+        attached = [
+            link
+            for link in self.v1.all(queries.ATTACHED_FOLDERS, batch=agent_ids)
+            if not self.findings.left(FolderRow, link.folder_id)
+            and self._is_own(link.folder_id, link.agent_id, link.is_own)
+        ]
         self.sink.insert(attached)
         keys = {(link.agent_id, link.folder_id) for link in attached}
         stored = AgentFolder.objects.filter(agent__in=agent_ids)

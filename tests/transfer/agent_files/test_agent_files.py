@@ -114,13 +114,13 @@ def test_variables_of_file_are_stored_and_exported_without_values(alice):
 
 
 def test_unsupported_parts_are_warned_of(alice):
-    document = NEWER | {"groups": [{"id": "group-0"}], "files": [{}, {}]}
+    document = NEWER | {"groups": [{"id": "group-0"}], "skills": [{}, {}]}
 
     warnings = parse_agent_file(encoded(document)).warnings
     warnings += parse_agent_file(encoded(FLAT)).warnings
 
     assert "1 groups are not supported" in warnings
-    assert "2 files are not supported" in warnings
+    assert "2 skills are not supported" in warnings
     assert "environment variables of agent-0 without a value: TOKEN" in warnings
 
 
