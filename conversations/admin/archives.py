@@ -62,7 +62,7 @@ class ArchiveAdmin(ConsoleAdmin):
 
     def get_queryset(self, request: HttpRequest) -> Any:
         live = Q(agent_links__agent__deleted_at=None)
-        rows = super().get_queryset(request)
+        rows = super().get_queryset(request).filter(folder=None)
         return rows.annotate(agent_count=Count("agent_links", filter=live))
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
@@ -130,6 +130,10 @@ class PassageAdmin(ConsoleAdmin):
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False
+
+    def get_queryset(self, request: HttpRequest) -> Any:
+        rows: Any = super().get_queryset(request)
+        return rows.of_archives()
 
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Any], search_term: str

@@ -150,6 +150,8 @@ QUERIES = {
     "RunEvent": 4,
     "Tool": 6,  # the first and the last day
     "AgentTool": 4,
+    "Folder": 5,
+    "File": 5,
 }
 
 

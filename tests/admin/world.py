@@ -12,6 +12,8 @@ from conversations.models import (
     BlockRevision,
     Conversation,
     ConversationMessage,
+    File,
+    Folder,
     IsolatedBlock,
     Member,
     Message,
@@ -26,6 +28,8 @@ from conversations.models import (
 from ..factories import (
     make_agent,
     make_conversation,
+    make_file,
+    make_folder,
     make_messages,
     make_passage,
     make_run,
@@ -46,9 +50,9 @@ MODELS = [
         Conversation,
     ],
     *[IsolatedBlock, Message, ConversationMessage, Run, Step, RunEvent, Archive, Passage],
-    *[Tool, AgentTool],
+    *[Tool, AgentTool, Folder, File],
 ]
-WRITABLE = [Organization, Member, ApiKey, Agent, Block, Conversation, Archive, Tool]
+WRITABLE = [Organization, Member, ApiKey, Agent, Block, Conversation, Archive, Tool, Folder, File]
 
 
 def make_world(member: Member) -> dict[type, object]:
@@ -64,10 +68,12 @@ def make_world(member: Member) -> dict[type, object]:
     event_of_key = AuditEvent.objects.get(object_id=key.pk)
     block = agent.blocks.get()
     passage = make_passage(agent, "Some passage")
+    file = make_file(make_folder(member))
     rows = [
         *[member.organization, member, key, event_of_key, agent, agent.block_links.get(), block],
         *[block.revisions.get(), conversation, conversation.isolations.get(), message],
         *[conversation.message_links.get(message=message), run, step, event],
         *[passage.archive, passage, tool, agent.tool_links.get()],
+        *[file.folder, file],
     ]
     return dict(zip(MODELS, rows, strict=True))
