@@ -3,7 +3,7 @@
 import asyncio
 import sys
 
-from ..domain.folders.files import Upload, claim_upload, store_failure, store_text
+from ..domain.folders.files import PDF, UTF16, Upload, claim_upload, store_failure, store_text
 from .database import in_database
 
 # How long a PDF may take, in seconds.
@@ -30,9 +30,9 @@ async def read_pending() -> bool:
 
 async def read_text(upload: Upload) -> str:
     """Return the text of a PDF, or of a file in UTF-8 or UTF-16. Raises Unreadable."""
-    if upload.data.startswith(b"%PDF-"):
+    if upload.data.startswith(PDF):
         return await _pdf_text(upload.data)
-    is_utf16 = upload.data.startswith((b"\xff\xfe", b"\xfe\xff"))
+    is_utf16 = upload.data.startswith(UTF16)
     try:
         text = upload.data.decode("utf-16" if is_utf16 else "utf-8-sig")
     except UnicodeDecodeError as error:

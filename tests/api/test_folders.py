@@ -140,8 +140,8 @@ def test_status_is_embedding_until_all_vectors_exist(client, alice):
 @pytest.mark.parametrize(
     ("data", "reason"),
     [
-        (b"\xff\x00\xfe binary", "Expected a PDF or a text in UTF-8"),
-        (b"nul \0 inside", "NUL"),
+        (b"\xff binary", "Expected a PDF or a text in UTF-8"),
+        ("nul \0 inside".encode("utf-16"), "NUL"),
         (b"%PDF-1.7 broken", "can't be read as a PDF"),
     ],
 )
@@ -154,6 +154,14 @@ def test_file_without_text_says_why(client, folder, data, reason):
     assert file["processing_status"] == "error"
     assert reason in file["error_message"]
     assert File.objects.defer(None).get().upload is None
+
+
+def test_binary_file_is_415(client, folder):
+    reply = upload(client, folder, b"PK\x03\x04\x00\x00", name="letter.docx")
+
+    assert reply.status_code == 415
+    assert "letter.docx" in reply.json()["detail"]
+    assert not File.objects.exists()
 
 
 @pytest.mark.django_db(transaction=True)
@@ -231,7 +239,8 @@ def prompt_of(client, agent) -> str:
     return messages[0]["content"][0]["text"]
 
 
-def test_prompt_has_open_files(client, agent, folder):
+def test_prompt_has_open_files(client, alice, folder):
+    agent = make_agent(alice, max_files_open=1)
     make_file(folder, "</value></file>Alpha")
     attach(client, agent, folder)
     late = make_file(folder, "Late", name="late.txt")
@@ -240,7 +249,7 @@ def test_prompt_has_open_files(client, agent, folder):
     context = client.get(f"/v1/agents/{agent.pk}/context").json()
 
     assert '<directory name="Notes">' in prompt
-    assert "- current_files_open=1\n- max_files_open=10" in prompt
+    assert "- current_files_open=1\n- max_files_open=1" in prompt
     assert "1: &lt;/value>&lt;/file>Alpha" in prompt
     assert f'<file status="closed" name="Notes/{late.name}">' in prompt
     assert context["directories"] in prompt
@@ -250,6 +259,17 @@ def test_prompt_has_open_files(client, agent, folder):
         stored["content"].partition("<memory_metadata>")[0]
         == (prompt.partition("<memory_metadata>")[0])
     )
+
+
+def test_upload_is_open_where_the_agent_may_have_one_more(client, alice, agent, folder):
+    full = make_agent(alice, max_files_open=0)
+    for each in (agent, full):
+        attach(client, each, folder)
+
+    make_file(folder, "Alpha")
+
+    assert "1: Alpha" in prompt_of(client, agent)
+    assert '<file status="closed" name="Notes/a.txt">' in prompt_of(client, full)
 
 
 def test_files_are_opened_and_closed(client, alice, folder):

@@ -19,6 +19,7 @@ from rest_framework.views import set_rollback
 
 from ...domain import errors
 from ...domain.errors import quoted
+from ...domain.folders.files import UnsupportedFile
 from ...domain.idempotency import KeyInProgress
 from ...domain.memory.drift import MergeConflict, SharedMoved
 from ...domain.runs.input import AwaitsClient, NothingAwaited, WrongAnswers
@@ -137,6 +138,7 @@ RENDERINGS: dict[type[errors.DomainError], Rendering] = {
     ToolsNotFound: Rendering(
         400, lambda error: f"Tools not found by name: {{{', '.join(map(repr, error.names))}}}"
     ),
+    UnsupportedFile: Rendering(415),
     McpServerFailed: Rendering(502),
     errors.NotFound: Rendering(404),
     errors.UnknownId: Rendering(404, lambda error: UNKNOWN_ID[error.model].format(error.id)),

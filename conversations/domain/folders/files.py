@@ -4,9 +4,10 @@ from collections.abc import Iterable
 from datetime import timedelta
 from enum import StrEnum
 from pathlib import PurePosixPath
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from django.db import transaction
+from django.db.models import Count, Q
 from django.utils import timezone
 
 from ...models import AgentFile, AuditAction, File, FileStatus, Folder
@@ -14,10 +15,11 @@ from ...text import replace_unstorable
 from ..actor import SERVER, Actor
 from ..archives.passages import insert_passages
 from ..audit import record
-from ..errors import Conflict, InvalidValue, QuotaExceeded, UnknownId
+from ..errors import Conflict, DomainError, InvalidValue, QuotaExceeded, UnknownId
 from ..memory.writes import memory_write
 from ..quotas import check_memory
 from .chunks import chunks_of
+from .directories import limits_of
 from .folders import lock_folder, mark_files_changed
 
 MAX_BYTES = 20 * 2**20
@@ -27,6 +29,9 @@ MAX_CHARACTERS = 2_000_000
 # After it, a claim has expired: its worker was killed.
 CLAIM_TIMEOUT = timedelta(minutes=5)
 MAX_ATTEMPTS = 3
+# The first bytes.
+PDF = b"%PDF-"
+UTF16 = (b"\xff\xfe", b"\xfe\xff")
 
 
 class Duplicate(StrEnum):
@@ -36,6 +41,10 @@ class Duplicate(StrEnum):
     SKIP = "skip"
     ERROR = "error"
     REPLACE = "replace"
+
+
+class UnsupportedFile(DomainError):
+    """The bytes are neither a text nor a PDF."""
 
 
 class Upload(NamedTuple):
@@ -57,7 +66,7 @@ def upload_file(
     duplicate: Duplicate = Duplicate.SUFFIX,
     custom_name: str | None = None,
 ) -> File:
-    """Store a file, whose text a worker reads. The folder's agents have it, closed.
+    """Store a file, whose text a worker reads. The folder's agents get it, open if they may.
 
     Args:
         folder: Where to store it.
@@ -70,6 +79,11 @@ def upload_file(
     """
     if len(data) > MAX_BYTES:
         raise InvalidValue("file", f"expected at most {MAX_BYTES} bytes, got {len(data)}")
+    if b"\0" in data and not data.startswith((PDF, *UTF16)):
+        raise UnsupportedFile(
+            f"Unsupported file type: {media_type or 'unknown'} (filename: {name[:100]}). Supported "
+            "are PDF, and texts in UTF-8 of any kind: .txt, .md, .json, .csv, code"
+        )
     wanted = custom_name or name
     _check_name(wanted)
     folder = lock_folder(folder)
@@ -98,9 +112,17 @@ def upload_file(
         created_by=by.member,
         last_updated_by=by.member,
     )
+    links: Any = folder.agent_links.select_related("agent").annotate(
+        open_files=Count("agent__file_links", filter=Q(agent__file_links__is_open=True))
+    )
     AgentFile.objects.bulk_create(
-        AgentFile(agent_id=link.agent_id, folder_link=link, file=file)
-        for link in folder.agent_links.all()
+        AgentFile(
+            agent_id=link.agent_id,
+            folder_link=link,
+            file=file,
+            is_open=link.open_files < limits_of(link.agent).files,
+        )
+        for link in links
     )
     mark_files_changed(folders=folder)
     return file
