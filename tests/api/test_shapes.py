@@ -13,6 +13,7 @@ from jsonschema import Draft202012Validator
 from conversations.domain.archives.embedding import EmbeddingResult, store_result
 from conversations.domain.conversations.accounts import issue_key
 from conversations.domain.conversations.messages import append_messages, text_message
+from conversations.domain.folders.folders import attach_folder
 from conversations.domain.memory.blocks import write_block
 from conversations.domain.memory.isolation import isolate_label, release_label
 from conversations.domain.memory.label_edits import edit_isolated_block
@@ -24,6 +25,8 @@ from ..factories import (
     actor,
     make_agent,
     make_conversation,
+    make_file,
+    make_folder,
     make_identity,
     make_mcp_server,
     make_messages,
@@ -89,6 +92,8 @@ BODIES = {
     "archives_passages_create": {"text": "tea"},
     "archives_passages_create_many": {"passages": [{"text": "tea"}]},
     "passages_search": {"query": "tea"},
+    "folders_create": {"name": "new"},
+    "folders_update": {"description": "new"},
     "blocks_create": {"label": "new"},
     "blocks_update": {"value": "new"},
     "blocks_restore": {"number": 1},
@@ -121,6 +126,7 @@ BODIES = {
 # Operations with tests of their own.
 OTHERS = {
     "agents_import",
+    "folders_files_upload",
     "mcp_servers_create",
     "mcp_servers_refresh",
     "models_embeddings_list",
@@ -149,6 +155,7 @@ def ids(alice, bob) -> dict[str, str]:
         tools=["memory_insert", make_tool(alice, "mine").name],
         tool_rules=with_approvals([], ["memory_insert"]),
         tags=["tea"],
+        max_files_open=1,
     )
     by = actor(alice)
     block = agent.blocks.get(label="human")
@@ -189,6 +196,10 @@ def ids(alice, bob) -> dict[str, str]:
     server = make_mcp_server(alice, token="s", headers={"X-A": "b"})
     identity = make_identity(alice, agents=[agent], blocks=[block])
     passage = make_passage(agent, "tea", tags=["hot"])
+    folder = make_folder(alice, name="Notes", embedding="openai/text-embedding-3-small")
+    make_file(folder, name="open.txt")
+    closed = make_file(folder, name="closed.txt")
+    attach_folder(agent, folder, by=by)
     key, _ = issue_key(bob)
     store_result(EmbeddingResult({passage.pk: [1.0]}, []))
     return {
@@ -200,6 +211,9 @@ def ids(alice, bob) -> dict[str, str]:
         "conversation_id": conversation.pk,
         "block_id": block.pk,
         "identity_id": identity.pk,
+        "folder_id": folder.pk,
+        "folder_name": folder.name,
+        "file_id": closed.pk,
         "message_id": message.pk,
         "run_id": run.pk,
         "active_run_id": make_run(conversation).pk,
@@ -247,6 +261,15 @@ def test_embedding_models_match_their_shape(client_for, alice, ids, model):
     operation = OPERATIONS["models_embeddings_list"]
 
     assert_matches(send(client_for(alice, scope="admin"), operation, ids), operation)
+
+
+def test_upload_matches_its_shape(client_for, alice, ids):
+    file = SimpleUploadedFile("ice.md", b"The harbor froze.", content_type="text/markdown")
+    url = f"/v1/folders/{ids['folder_id']}/upload"
+
+    response = client_for(alice).post(url, {"file": file}, format="multipart")
+
+    assert_matches(response, OPERATIONS["folders_files_upload"])
 
 
 def test_import_matches_its_shape(client_for, alice, ids):

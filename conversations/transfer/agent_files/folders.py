@@ -7,13 +7,15 @@ from django.db.models import Sum
 from django.db.models.functions import Length
 
 from ...domain.actor import Actor
+from ...domain.archives.passages import insert_passages
+from ...domain.batches import BATCH_SIZE
 from ...domain.errors import InvalidArgument
+from ...domain.folders.chunks import chunks_of
 from ...domain.folders.directories import limits_of
-from ...domain.folders.files import store_failure, store_text, upload_file
-from ...domain.folders.folders import attach_folder
+from ...domain.folders.folders import replace_folders
 from ...domain.folders.open_files import Opening, close_files, name_of, open_files
 from ...llm.embeddings import embedding_dimensions
-from ...models import Agent, Archive, File, Folder, Organization
+from ...models import Agent, Archive, File, FileStatus, Folder, Organization, Passage
 from ...models import AgentFile as FileLink
 from .fields import wrong
 from .model import EmbeddingConfig, FileFile, FileFolder, FileOfAgent
@@ -21,6 +23,7 @@ from .parse import AgentFile, ImportedAgent
 
 # Of the texts in one agent file, in characters; a file that is imported has a maximum, too.
 MAX_CHARACTERS = 32 * 2**20
+NO_TEXT = "The agent file did not have its text"
 
 
 @dataclass
@@ -35,26 +38,58 @@ def store_folders(organization: Organization, file: AgentFile, *, by: Actor) -> 
     """Create the folders and files. Chunks get their vectors after the transaction."""
     stored = StoredFolders()
     for folder in file.folders.values():
-        stored.folders[folder.id] = _store_folder(organization, folder, by=by)
-    for each in file.files.values():
-        folder = file.folders[each.source_id]
-        name = (each.file_name or each.original_file_name or each.id).removeprefix(
-            f"{folder.name}/"
-        )
-        content = each.content
-        row = upload_file(
-            stored.folders[folder.id],
-            name.replace("/", "_")[: File.MAX_NAME_LENGTH],
-            (content or "").encode(),
-            by=by,
-            media_type=each.file_type,
-        )
-        if content is None:
-            store_failure(row.pk, each.error_message or "The agent file did not have its text")
-        else:
-            store_text(row.pk, content)
-        stored.files[each.id] = row
+        row = _store_folder(organization, folder, by=by)
+        stored.folders[folder.id] = row
+        given = [each for each in file.files.values() if each.source_id == folder.id]
+        stored.files |= _store_files(row, given, f"{folder.name}/", by=by)
     return stored
+
+
+def _store_files(
+    folder: Folder, given: list[FileFile], prefix: str, *, by: Actor
+) -> dict[str, File]:
+    """Create the files of a folder with their chunks; return them by their ids in the file."""
+    rows: dict[str, File] = {}
+    chunks: list[tuple[File, str]] = []
+    names: set[str] = set()
+    for each in given:
+        original = each.original_file_name or each.file_name or each.id
+        name = (each.file_name or original).removeprefix(prefix) or each.id
+        name = _free_name(name.replace("/", "_"), names, File.MAX_NAME_LENGTH)
+        names.add(name)
+        texts = chunks_of(each.content or "")
+        row = File(
+            organization_id=folder.organization_id,
+            folder=folder,
+            name=name,
+            original_name=original[-File.MAX_NAME_LENGTH :],
+            media_type=each.file_type,
+            size=len((each.content or "").encode()) if each.file_size is None else each.file_size,
+            content=each.content,
+            status=FileStatus.ERROR if each.content is None else FileStatus.PARSED,
+            error=(each.error_message or NO_TEXT) if each.content is None else "",
+            chunks=None if each.content is None else len(texts),
+            created_by=by.member,
+            last_updated_by=by.member,
+        )
+        rows[each.id] = row
+        chunks += ((row, text) for text in texts)
+    File.objects.bulk_create(rows.values(), batch_size=BATCH_SIZE)
+    passages = insert_passages(folder.archive, [{"text": text} for _, text in chunks], by=by)
+    for passage, (row, _) in zip(passages, chunks, strict=True):
+        passage.file = row
+    Passage.objects.bulk_update(passages, ["file"], batch_size=BATCH_SIZE)
+    return rows
+
+
+def _free_name(wanted: str, taken: set[str], max_length: int) -> str:
+    """Return the name, cut to its maximum length, with a number behind it if it is taken."""
+    wanted, number = wanted[: max_length - 10], 0
+    name = wanted
+    while name in taken:
+        number += 1
+        name = f"{wanted}_({number})"
+    return name
 
 
 def _store_folder(organization: Organization, folder: FileFolder, *, by: Actor) -> Folder:
@@ -62,11 +97,8 @@ def _store_folder(organization: Organization, folder: FileFolder, *, by: Actor) 
     wanted = folder.name.replace("/", "_")
     if not wanted:
         raise wrong(f"sources.{folder.id}.name", "a name", folder.name)
-    names = Folder.objects.in_organization(organization).filter(name__startswith=wanted[:190])
-    taken, name, number = set(names.values_list("name", flat=True)), wanted, 0
-    while name in taken:
-        number += 1
-        name = f"{wanted[:190]}_({number})"
+    names = Folder.objects.in_organization(organization).values_list("name", flat=True)
+    name = _free_name(wanted, set(names), Folder.MAX_NAME_LENGTH)
     authors: dict[str, Any] = {"created_by": by.member, "last_updated_by": by.member}
     # The model's provider may be configured later, as that of an agent.
     handle = folder.embedding or (folder.embedding_config or EmbeddingConfig()).handle
@@ -87,8 +119,7 @@ def attach_folders(
     """Attach the folders of an agent, and open the files that it had open."""
     if not imported.folder_ids:
         return
-    for folder_id in imported.folder_ids:
-        attach_folder(agent, stored.folders[folder_id], by=by)
+    replace_folders(agent, [stored.folders[each] for each in imported.folder_ids], by=by)
     close_files(agent)
     links = {link.file_id: link for link in agent.file_links.all()}
     openings = []

@@ -171,7 +171,7 @@ def test_check_query_count_does_not_grow_with_rows(alice, django_assert_num_quer
     for _ in range(count):
         make_conversation(make_agent(make_member(alice.organization), labels=["human"]))
 
-    with django_assert_num_queries(81):
+    with django_assert_num_queries(90):
         assert breaches() == []
 
 
