@@ -14,8 +14,6 @@ def client_for(client_for, settings):
     """Wrap the `client_for` of all tests: here a request with N+1 queries is a 500."""
     # The same query twice from one line is a verb that calls another; three times is a loop.
     settings.ZEAL_NPLUSONE_THRESHOLD = 3
-    # An import of an agent file checks the quota for shared blocks, chunks and isolated blocks.
-    settings.ZEAL_ALLOWLIST = [{"model": "conversations.Organization", "field": None}]
 
     def make(*args, **kwargs):
         client = client_for(*args, **kwargs)

@@ -46,6 +46,7 @@ from .stored_rows import stored
 VALUES = {name: f"{{{name}}}" for name in PREFIXES} | {
     "label": "human",
     "tool_name": "memory_insert",
+    "folder_name": "secret folder",
 }
 
 

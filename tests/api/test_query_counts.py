@@ -64,14 +64,15 @@ def world(alice, request) -> dict[str, str]:
         ("blocks/{block}/revisions", KEY + 2),
         # The block, both revisions.
         ("blocks/{block}/diff", KEY + 3),
-        # The block, the page, its blocks, tools, identities and variables, the messages in context.
-        ("blocks/{block}/agents", KEY + 7),
-        # The page, its blocks, tools, identities and variables, the messages in context.
-        ("agents/", KEY + 6),
+        # The block, the page, its blocks, tools, identities, folders and variables, the messages
+        # in context.
+        ("blocks/{block}/agents", KEY + 8),
+        # The page, its blocks, tools, identities, folders and variables, the messages in context.
+        ("agents/", KEY + 7),
         ("agents/?include=agent.tags", KEY + 2),
         ("agents/count", KEY + 1),
-        # The agent, its blocks, tools, identities and variables, the messages in context.
-        ("agents/{agent}", KEY + 6),
+        # The agent, its blocks, tools, identities, folders and variables, the messages in context.
+        ("agents/{agent}", KEY + 7),
         # The agent, its blocks.
         ("agents/{agent}/core-memory", KEY + 2),
         ("agents/{agent}/core-memory/blocks", KEY + 2),

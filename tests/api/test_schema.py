@@ -15,11 +15,15 @@ from hypothesis.errors import Unsatisfiable
 from schemathesis import GenerationMode
 
 from conversations.domain.conversations.accounts import issue_key
+from conversations.domain.folders.folders import attach_folder
 from conversations.ids import new_id
 
 from ..factories import (
+    actor,
     make_agent,
     make_conversation,
+    make_file,
+    make_folder,
     make_messages,
     make_passage,
     make_run,
@@ -104,6 +108,8 @@ def operations_and_ids(alice):
     conversation = make_conversation(agent, isolated=["human"], summary="about tea")
     [question, _] = make_messages(conversation, "question", "answer")
     passage = make_passage(agent, "tea")
+    file = make_file(make_folder(alice))
+    attach_folder(agent, file.folder, by=actor(alice))
     ids = {name: new_id(prefix) for name, prefix in PREFIXES.items()} | {
         "agent_id": agent.pk,
         "archive_id": passage.archive_id,
@@ -115,6 +121,9 @@ def operations_and_ids(alice):
         "tool_id": make_tool(alice, "mine").pk,
         "label": "human",
         "tool_name": "memory_insert",
+        "folder_id": file.folder_id,
+        "folder_name": file.folder.name,
+        "file_id": file.pk,
     }
     _, secret = issue_key(alice)
     schema = schemathesis.openapi.from_wsgi("/v1/schema/?format=json", get_wsgi_application())

@@ -272,8 +272,10 @@ def test_upload_matches_its_shape(client_for, alice, ids):
     assert_matches(response, OPERATIONS["folders_files_upload"])
 
 
-def test_import_matches_its_shape(client_for, alice, ids):
+def test_import_matches_its_shape(client_for, alice, ids, settings):
     client = client_for(alice, scope="admin")
+    # It checks the quota for shared blocks, for chunks and for isolated blocks.
+    settings.ZEAL_ALLOWLIST = [{"model": "conversations.Organization", "field": None}]
     exported = send(client, OPERATIONS["agents_export"], ids)
     file = SimpleUploadedFile("agent.af", exported.content)
 

@@ -146,8 +146,8 @@ def test_export_query_count_does_not_grow(client_for, alice, django_assert_num_q
     client.get(f"/v1/agents/{agent.pk}")
 
     # The key, the agent, the audit log; in a snapshot: the agent, its blocks, tools, conversations,
-    # isolated blocks, messages, revisions, variables.
-    with django_assert_num_queries(11):
+    # isolated blocks, messages, revisions, variables, folders, the size of files, open files.
+    with django_assert_num_queries(14):
         reply = client.get(f"/v1/agents/{agent.pk}/export?include_revisions=true")
 
     assert len(json.loads(reply.content)["conversations"]) == count + 1

