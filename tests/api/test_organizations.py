@@ -46,7 +46,7 @@ from .stored_rows import stored
 VALUES = {name: f"{{{name}}}" for name in PREFIXES} | {
     "label": "human",
     "tool_name": "memory_insert",
-    "folder_name": "secret folder",
+    "folder_name": "plans",
 }
 
 
@@ -61,7 +61,7 @@ def ids_of_everything(user) -> dict[str, str]:
     undo(block, by=actor(user))
     [message] = make_messages(conversation, "a secret")
     passage = make_passage(agent, "a secret")
-    file = make_file(make_folder(user, name="secret folder"), "a secret")
+    file = make_file(make_folder(user, name="plans", description="a secret"), "a secret")
     attach_folder(agent, file.folder, by=actor(user))
     run = make_run(conversation, status="completed", stop_reason="end_turn")
     step = Step.objects.create(organization_id=run.organization_id, run=run, number=1)

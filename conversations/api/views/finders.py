@@ -13,7 +13,6 @@ from ...models import (
     Archive,
     Block,
     Conversation,
-    File,
     Folder,
     Identity,
     McpServer,
@@ -28,7 +27,7 @@ from ...models.archives import ArchiveQuerySet, PassageQuerySet
 from ...models.base import OrganizationQuerySet
 from ...models.blocks import BlockQuerySet
 from ...models.conversations import ConversationQuerySet
-from ...models.folders import FileQuerySet, FolderQuerySet
+from ...models.folders import FolderQuerySet
 from ...models.identities import IdentityQuerySet
 from ...models.mcp_servers import McpServerQuerySet
 from ...models.messages import MessageQuerySet
@@ -67,22 +66,10 @@ def passages_of(request: Request) -> PassageQuerySet:
     return rows.live().of_archives()
 
 
-def chunks_of(request: Request) -> PassageQuerySet:
-    """Return the chunks of the organization's files."""
-    rows: PassageQuerySet = Passage.objects.in_organization(key_of(request).organization_id)
-    return rows.live().exclude(file=None)
-
-
 def folders_of(request: Request) -> FolderQuerySet:
     """Return the folders of the caller's organization, with their archives."""
     rows = Folder.objects.in_organization(key_of(request).organization_id)
     return rows.select_related("archive")
-
-
-def files_of(request: Request) -> FileQuerySet:
-    """Return the files of the caller's organization."""
-    rows: FileQuerySet = File.objects.in_organization(key_of(request).organization_id)
-    return rows
 
 
 def messages_of(request: Request) -> MessageQuerySet:

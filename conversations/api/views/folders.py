@@ -15,7 +15,7 @@ from ...domain.folders.folders import (
     update_folder,
 )
 from ...domain.folders.open_files import Opening, close_files, file_of_agent, open_files
-from ...models import Agent, AgentFile, File, Folder, Scope
+from ...models import Agent, AgentFile, File, Folder, Passage, Scope
 from ...runtime.runtime import get_runtime
 from ..auth import actor_of, key_of
 from ..http.pagination import Order, page
@@ -45,7 +45,7 @@ from ..shapes.folders import (
     folder_json,
 )
 from .base import ApiView
-from .finders import agents_of, chunks_of, files_of, find, folders_of
+from .finders import agents_of, find, folders_of
 
 
 class FileFormParser(FormParser):
@@ -58,7 +58,7 @@ class FileFormParser(FormParser):
 def find_file(request: Request, folder_id: str, file_id: str) -> File:
     """Return a file of a folder."""
     folder: Folder = find(folders_of(request), folder_id)
-    rows = files_of(request).filter(folder=folder).select_related("folder")
+    rows = File.objects.filter(folder=folder).select_related("folder")
     file: File = find(rows.with_progress(), file_id)
     return file
 
@@ -172,7 +172,7 @@ class FolderFiles(ApiView):
         """List the files of a folder."""
         query = read_query(request, ListFilesQuery)
         folder: Folder = find(folders_of(request), folder_id)
-        every = files_of(request).filter(folder=folder)
+        every = File.objects.filter(folder=folder)
         rows = every.with_progress()
         if query["include_content"]:
             rows = rows.defer(None).defer("upload")
@@ -205,7 +205,7 @@ class FolderPassages(ApiView):
         """List the chunks of a folder's files."""
         query = read_query(request, ListPassagesQuery)
         folder: Folder = find(folders_of(request), folder_id)
-        every = chunks_of(request).filter(archive=folder.archive).select_related("archive")
+        every = Passage.objects.filter(archive=folder.archive).select_related("archive")
         rows = every.containing(query["search"]) if "search" in query else every
         found = page(rows, query, cursors=every, prefix="passage")
         return Response([passage_json(passage) for passage in found])

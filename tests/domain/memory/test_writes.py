@@ -10,6 +10,7 @@ import pytest
 from conversations import domain
 from conversations.domain.conversations import agents
 from conversations.domain.conversations import conversations as conversation_verbs
+from conversations.domain.folders import files, folders, open_files
 from conversations.domain.integrity.check import find_breaches
 from conversations.domain.memory import (
     blocks,
@@ -24,7 +25,14 @@ from conversations.domain.memory import (
 from conversations.domain.memory.effective import effective_blocks
 from conversations.domain.memory.prompt import is_stale
 
-from ...factories import actor, make_agent, make_block, make_messages
+from ...factories import (
+    actor,
+    make_agent,
+    make_block,
+    make_file,
+    make_folder,
+    make_messages,
+)
 
 BY = actor()
 
@@ -38,6 +46,9 @@ class World:
         self.human = self.agent.blocks.get(label="human")
         self.persona = self.agent.blocks.get(label="persona")
         self.other = make_block(user, label="other")
+        self.file = make_file(make_folder(user))
+        self.folder, self.other_folder = self.file.folder, make_folder(user)
+        folders.attach_folder(self.agent, self.folder, by=BY)
         make_messages(self.default, "hello", "hi")
         isolation.isolate_label(self.default, "human", by=BY, value="mine")
         blocks.write_block(self.human, by=BY, value="theirs")
@@ -97,6 +108,18 @@ VERBS: dict[Callable, Callable[[World], object]] = {
     label_edits.edit_isolated_block: lambda w: label_edits.edit_isolated_block(
         w.default, "human", by=BY, changes={"value": "edited"}
     ),
+    folders.attach_folder: lambda w: folders.attach_folder(w.agent, w.other_folder, by=BY),
+    folders.detach_folder: lambda w: folders.detach_folder(w.agent, w.folder, by=BY),
+    folders.replace_folders: lambda w: folders.replace_folders(w.agent, [], by=BY),
+    folders.update_folder: lambda w: folders.update_folder(w.folder, by=BY, name="Renamed"),
+    folders.delete_folder: lambda w: folders.delete_folder(w.folder, by=BY),
+    files.upload_file: lambda w: files.upload_file(w.folder, "new.txt", b"new", by=BY),
+    files.store_text: lambda w: make_file(w.folder, name="new.txt"),
+    files.delete_file: lambda w: files.delete_file(w.file, by=BY),
+    open_files.open_files: lambda w: open_files.open_files(
+        w.agent, [open_files.Opening(w.agent.file_links.get(), 0, 1)]
+    ),
+    open_files.close_files: lambda w: open_files.close_files(w.agent),
     revisions.undo: lambda w: revisions.undo(w.human, by=BY),
     revisions.redo: redo_undone,
     revisions.restore_revision: lambda w: revisions.restore_revision(w.human, 1, by=BY),
