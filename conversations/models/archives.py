@@ -23,6 +23,8 @@ from .base import (
 )
 
 if TYPE_CHECKING:
+    from .folders import Folder
+
     Field = models.Field[Sequence[float] | None, Sequence[float] | None]
     TextField = models.TextField[str | None, str | None]
 else:
@@ -162,6 +164,10 @@ class PassageQuerySet(TaggedQuerySet["Passage"]):
     def of_agent(self, agent: Agent) -> Self:
         """Return those of the archive that is attached to an agent."""
         return self.filter(archive__agent_links__agent=agent)
+
+    def of_folder(self, folder: "Folder") -> Self:
+        """Return the chunks of the files in a folder."""
+        return self.filter(archive__folder=folder)
 
     def of_files(self, agent: Agent) -> Self:
         """Return the chunks of the files in the folders that are attached to an agent."""

@@ -98,6 +98,10 @@ class FileStatus(models.TextChoices):
 class FileQuerySet(OrganizationQuerySet["File"]):
     """Query sets of files."""
 
+    def of_folder(self, folder: Folder) -> Self:
+        """Return those in a folder."""
+        return self.filter(folder=folder)
+
     def with_progress(self) -> Self:
         """Annotate `pending`: the number of chunks whose vectors are to come."""
         waiting = Q(passages__embed_at__isnull=False)

@@ -58,7 +58,7 @@ class FileFormParser(FormParser):
 def find_file(request: Request, folder_id: str, file_id: str) -> File:
     """Return a file of a folder."""
     folder: Folder = find(folders_of(request), folder_id)
-    rows = File.objects.filter(folder=folder).select_related("folder")
+    rows = File.objects.of_folder(folder).select_related("folder")
     file: File = find(rows.with_progress(), file_id)
     return file
 
@@ -172,7 +172,7 @@ class FolderFiles(ApiView):
         """List the files of a folder."""
         query = read_query(request, ListFilesQuery)
         folder: Folder = find(folders_of(request), folder_id)
-        every = File.objects.filter(folder=folder)
+        every = File.objects.of_folder(folder)
         rows = every.with_progress()
         if query["include_content"]:
             rows = rows.defer(None).defer("upload")
@@ -205,7 +205,7 @@ class FolderPassages(ApiView):
         """List the chunks of a folder's files."""
         query = read_query(request, ListPassagesQuery)
         folder: Folder = find(folders_of(request), folder_id)
-        every = Passage.objects.filter(archive=folder.archive).select_related("archive")
+        every = Passage.objects.of_folder(folder).select_related("archive")
         rows = every.containing(query["search"]) if "search" in query else every
         found = page(rows, query, cursors=every, prefix="passage")
         return Response([passage_json(passage) for passage in found])
