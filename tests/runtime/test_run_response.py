@@ -342,7 +342,8 @@ def test_middleware_receives_status_and_content(client_for, alice, conversation,
     RECORDED.clear()
 
     send(client_for(alice), conversation, "FAIL 429")
-    client_for(alice).post(f"/v1/conversations/{conversation.pk}/messages", {"input": "SAY a"})
+    path = f"/v1/conversations/{conversation.pk}/messages"
+    list(client_for(alice).post(path, {"input": "SAY a"}))  # Until the turn has ended.
 
     assert [(each.status_code, each.streaming) for each in RECORDED] == [(429, False), (200, True)]
     assert b"llm_rate_limit" in RECORDED[0].content
